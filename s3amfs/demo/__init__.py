@@ -1,0 +1,1 @@
+"""What `s3am demo` and the tests stand on: a real S3 server in a temporary folder."""

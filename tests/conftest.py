@@ -1,0 +1,90 @@
+"""Fixtures every test may use; what they give is listed in tests/support/README.md."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s3amfs.demo.seaweed import SeaweedServer
+from tests.support.cli import Cli
+from tests.support.tls import Certificates
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """A certificate authority of this run and a server certificate for localhost and 127.0.0.1."""
+    return Certificates(tmp_path_factory.mktemp("certs"))
+
+
+@pytest.fixture(scope="session")
+def s3(certs: Certificates) -> Iterator[SeaweedServer]:
+    """One real S3 server (each pytest-xdist worker has its own)."""
+    with SeaweedServer(tls=(str(certs.certificate), str(certs.key))) as server:
+        yield server
+
+
+def boto_client(endpoint_url: str, access_key: str, secret_key: str) -> Any:
+    """A boto3 client: the independent oracle. Plain requests, no retries hidden from the test."""
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint_url,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret_key,
+        region_name="us-east-1",
+        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+    )
+
+
+@pytest.fixture(scope="session")
+def boto(s3: SeaweedServer) -> Any:
+    """boto3 S3 client of the server."""
+    return boto_client(s3.endpoint_url, s3.access_key, s3.secret_key)
+
+
+def empty_bucket(boto: Any, bucket: str) -> None:
+    """Removes all objects, their versions and unfinished uploads, then the bucket."""
+    for page in boto.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
+        for upload in page.get("Uploads", ()):
+            boto.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+    for page in boto.get_paginator("list_object_versions").paginate(Bucket=bucket):
+        for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+            boto.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
+    boto.delete_bucket(Bucket=bucket)
+
+
+@pytest.fixture
+def new_bucket(boto: Any) -> Iterator[Any]:
+    """A function that makes a fresh bucket and returns its name; all are removed after the test."""
+    made: list[str] = []
+
+    def make() -> str:
+        name = f"t{os.getpid()}-{next(_numbers)}"
+        boto.create_bucket(Bucket=name)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        empty_bucket(boto, name)
+
+
+@pytest.fixture
+def bucket(new_bucket: Any) -> str:
+    """A fresh bucket, removed after the test."""
+    return str(new_bucket())
+
+
+@pytest.fixture
+def cli(s3: SeaweedServer, tmp_path: Path) -> Cli:
+    """`cli("upload", src, dst)` runs s3am against the server, with a HOME of its own."""
+    return Cli(tmp_path / "home", s3.environment())

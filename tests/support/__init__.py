@@ -1,0 +1,1 @@
+"""Real servers, faults and helpers for the tests; README.md beside this file lists them."""
