@@ -1,0 +1,43 @@
+"""What the user chose about S3: profile, endpoint, keys, limits. Plain data; nothing is read or connected here.
+
+Everything left at its default comes from where every AWS tool looks (`session.py` asks botocore). Immutable, any thread.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+AddressingStyle = Literal["auto", "path", "virtual"]
+
+
+@dataclass(frozen=True)
+class S3Config:
+    """Choices for one S3 service and account; `repr` shows no key."""
+
+    profile: str | None = None
+    region: str | None = None
+    endpoint_url: str | None = None
+    """`http(s)://HOST[:PORT][/PATH]`; None: from the environment, the configuration, or AWS."""
+    anonymous: bool = False
+    """Sign nothing (public buckets)."""
+    requester_pays: bool = False
+    addressing_style: AddressingStyle = "auto"
+    """'auto' takes the configured style, and without one botocore's default: virtual on AWS, path elsewhere."""
+    verify_tls: bool | str = True
+    """True: the system's CAs (or AWS_CA_BUNDLE); a path: this CA bundle; False: no verification."""
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    use_dualstack: bool | None = None
+    """None: as configured (`use_dualstack_endpoint`, AWS_USE_DUALSTACK_ENDPOINT)."""
+    use_fips: bool | None = None
+    use_accelerate: bool | None = None
+    connect_timeout: float = 10.0
+    """Seconds until a connection must stand."""
+    stall_timeout: float = 60.0
+    """Seconds without a byte after which a request is given up and tried again."""
+    retry_budget: float = 300.0
+    """Seconds for which a transfer that makes no progress keeps trying."""
+    session: object | None = field(default=None, repr=False, compare=False)
+    """A botocore or aiobotocore session whose profile and credentials are to be used; None: a new one."""

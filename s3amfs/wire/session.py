@@ -1,0 +1,320 @@
+"""One S3 service and account: credentials, configuration, endpoints; turns an `S3Request` into a signed `HttpRequest`.
+
+Everything AWS comes from botocore (providers, configuration files, endpoint rules, SigV4), without a botocore client.
+Importing this module is cheap: botocore (0.3 s, 30 MB, nearly all of it `botocore.compat`, so a leaner choice of its
+modules saves a tenth at most) is loaded when an `S3Session` is made. Thread-safe. No network but to fetch credentials.
+"""
+
+from __future__ import annotations
+
+import inspect
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from ..errors import AccessDenied, InvalidS3Url, S3AMError, UsageError
+from .capabilities import Capabilities
+from .config import AddressingStyle, S3Config
+from .requests import HttpRequest, S3Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from botocore.credentials import ReadOnlyCredentials
+
+    from .endpoints import Endpoint, EndpointRules
+
+__all__ = ["AddressingStyle", "S3Config", "S3Session"]
+
+# Numbers of curl options (curl.h; part of its ABI), so that this module need not import pycurl.
+_CURLOPT_CAINFO = 10065
+_CURLOPT_SSL_VERIFYPEER = 64
+_CURLOPT_SSL_VERIFYHOST = 81
+_CURLOPT_PATH_AS_IS = 234  # keys may hold '/../': curl must not tidy them away
+
+_ENDPOINTS_KEPT = 1000
+_ADVISORY_RETRY = 60.0
+"""Seconds between attempts to renew credentials that are still valid."""
+
+
+class S3Session:
+    """Signs requests for one configuration; shared by all transfers that use it."""
+
+    def __init__(self, config: S3Config | None = None) -> None:
+        """Reads the configuration files. Raises UsageError (no such profile, bad endpoint) and AccessDenied."""
+        self.config = config if config is not None else S3Config()
+        self._lock = threading.RLock()
+        self._session: Any = self.config.session
+        self._credentials: Any = None
+        self._frozen: ReadOnlyCredentials | None = None
+        self._not_before = 0.0
+        self._skew = 0.0
+        self._regions: dict[str, str] = {}
+        self._endpoints: dict[tuple[str | None, bool], Endpoint] = {}
+        self._capabilities: dict[str, Capabilities] = {}
+        self._rules: EndpointRules = _translating(self._load)
+
+    def __repr__(self) -> str:
+        return f"S3Session({self.config!r})"
+
+    def prepare(self, request: S3Request) -> HttpRequest:
+        """`request` with its URL and a signature made now; blocks only if credentials have to be fetched.
+
+        Raises AccessDenied (no credentials, or a provider failed) and InvalidS3Url (no endpoint for the bucket).
+        """
+        endpoint = self._endpoint(request)
+        url = endpoint.url + _path(endpoint.url, request.key) + _query(request.query)
+        headers = request.headers + endpoint.headers
+        if self.config.requester_pays and request.bucket is not None:
+            headers += (("x-amz-request-payer", "requester"),)
+        _check_headers(headers)
+        if self.config.anonymous:
+            if request.payload == "trailer":
+                headers += (("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),)
+        else:
+            from .signing import sign
+
+            headers = sign(request, url, headers, endpoint, self._current(), time.time() + self._skew)
+        return HttpRequest(
+            method=request.method,
+            url=url,
+            headers=headers,
+            body=request.body,
+            content_length=request.content_length,
+            options=self._options,
+        )
+
+    def endpoint_id(self, bucket: str | None = None) -> str:
+        """The service as 'https://host': the same on every run, whatever region or addressing style is used."""
+        return self._rules.identity()
+
+    def capabilities(self, bucket: str | None = None) -> Capabilities:
+        """What the endpoint was seen to be able to do; one object per endpoint, to be updated by whoever learns more."""
+        with self._lock:
+            return self._capabilities.setdefault(self.endpoint_id(bucket), Capabilities())
+
+    def region(self, bucket: str | None = None) -> str:
+        """The region that requests about `bucket` are signed for, as far as known."""
+        return self._endpoint(S3Request("HEAD", bucket)).region
+
+    def learn_region(self, bucket: str, region: str) -> None:
+        """The server said that `bucket` is in `region`. What is no region name is ignored (it would become a host)."""
+        if not region or len(region) > 63 or not all(part.isalnum() and part.isascii() for part in region.split("-")):
+            return
+        with self._lock:
+            self._regions[bucket] = "eu-west-1" if region == "EU" else region
+            self._endpoints.pop((bucket, False), None)
+            self._endpoints.pop((bucket, True), None)
+
+    def note_skew(self, server_time: float) -> None:
+        """The server's clock (seconds since the epoch) was `server_time` just now: later signatures follow it."""
+        self._skew = server_time - time.time()
+
+    def credentials_fresh(self) -> bool:
+        """Whether `prepare` can sign without fetching credentials (files, a process, the network)."""
+        if self.config.anonymous:
+            return True
+        if self._frozen is None:
+            return False
+        needed = getattr(self._credentials, "refresh_needed", None)
+        if needed is None or not needed():
+            return True
+        # Within the advisory period (15 minutes) the old ones still serve; a provider that has none newer yet is asked
+        # again only after a while, so that signing does not wait for it each time.
+        return not needed(60) and time.monotonic() < self._not_before
+
+    def refresh_credentials(self, force: bool = False) -> None:
+        """Gets credentials if there are none or they end soon; with `force` all providers are asked again.
+
+        `force` is for ExpiredToken: files are read anew, processes run anew. Credentials given as such stay.
+        Raises AccessDenied when there are none or a provider failed.
+        """
+        if self.config.anonymous:
+            return
+        with self._lock:
+            if force or not self.credentials_fresh():
+                _translating(lambda: self._refresh(force))
+
+    def _load(self) -> EndpointRules:
+        import botocore.session
+
+        from .endpoints import EndpointRules
+
+        if self._session is None:
+            self._session = botocore.session.Session(profile=self.config.profile)
+        self._options = _tls_options(self._verify())
+        return EndpointRules(self._session.get_component("data_loader"), self._settings())
+
+    def _settings(self) -> Any:
+        from botocore.utils import validate_region_name
+
+        from .endpoints import EndpointSettings
+
+        config, session = self.config, self._session
+        region = config.region or session.get_config_variable("region")
+        validate_region_name(region)
+        s3 = dict(session.get_config_variable("s3") or {})
+        if session.get_config_variable("defaults_mode").lower() != "legacy":
+            s3["us_east_1_regional_endpoint"] = s3.get("us_east_1_regional_endpoint") or "regional"
+        if config.addressing_style != "auto":
+            s3["addressing_style"] = config.addressing_style
+        if config.use_accelerate is not None:
+            s3["use_accelerate_endpoint"] = config.use_accelerate
+        fips = _first(config.use_fips, session.get_config_variable("use_fips_endpoint"))
+        if region and region != (plain := region.replace("fips-", "").replace("-fips", "")):
+            region, fips = plain, True  # as botocore's client._normalize_fips_region
+        dual = _first(config.use_dualstack, s3.get("use_dualstack_endpoint") or None)
+        return EndpointSettings(
+            region=region,
+            endpoint_url=config.endpoint_url or self._configured_endpoint(),
+            use_fips=bool(fips),
+            use_dualstack=bool(_first(dual, session.get_config_variable("use_dualstack_endpoint"))),
+            s3=s3,
+        )
+
+    def _configured_endpoint(self) -> str | None:
+        from botocore.configprovider import ConfiguredEndpointProvider
+
+        if self._session.get_config_variable("ignore_configured_endpoint_urls"):
+            return None
+        provider = ConfiguredEndpointProvider(
+            full_config=self._session.full_config, scoped_config=self._session.get_scoped_config(), client_name="s3"
+        )
+        found = provider.provide()
+        return str(found) if found else None
+
+    def _verify(self) -> bool | str:
+        if self.config.verify_tls is True:
+            return self._session.get_config_variable("ca_bundle") or True
+        return self.config.verify_tls
+
+    def _endpoint(self, request: S3Request) -> Endpoint:
+        # GetBucketLocation is sent path-style: it is how a region is found that virtual hosts would need already.
+        path_style = ("location", "") in request.query
+        known = self._endpoints.get((request.bucket, path_style))
+        if known is not None:
+            return known
+        region = self._regions.get(request.bucket) if request.bucket is not None else None
+        found = self._rules.resolve(request.bucket, region, path_style=path_style)
+        with self._lock:
+            if len(self._endpoints) >= _ENDPOINTS_KEPT:
+                self._endpoints.clear()
+            self._endpoints[request.bucket, path_style] = found
+        return found
+
+    def _current(self) -> ReadOnlyCredentials:
+        if not self.credentials_fresh():
+            self.refresh_credentials()
+        assert self._frozen is not None
+        return self._frozen
+
+    def _refresh(self, force: bool) -> None:
+        if self._credentials is None or force:
+            self._credentials = self._find(force)
+        self._not_before = time.monotonic() + _ADVISORY_RETRY
+        if self._credentials is None:
+            raise AccessDenied(
+                "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a --profile, "
+                "or use --no-sign-request for public buckets"
+            )
+        frozen = _settle(self._credentials.get_frozen_credentials)
+        if not frozen.access_key or not frozen.secret_key:
+            raise AccessDenied("the credentials found are empty: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        self._frozen = frozen
+
+    def _find(self, force: bool) -> Any:
+        config = self.config
+        if config.access_key is not None or config.secret_key is not None:
+            from botocore.credentials import Credentials
+
+            if config.access_key is None or config.secret_key is None:
+                raise AccessDenied("only half of the credentials is given: access key and secret key belong together")
+            return Credentials(config.access_key, config.secret_key, config.token)
+        if not force or getattr(self._credentials, "method", None) == "explicit":
+            return _settle(self._session.get_credentials)
+        if config.session is None:
+            import botocore.session
+
+            self._session = botocore.session.Session(profile=config.profile)
+            return self._session.get_credentials()
+        return _settle(self._session.get_component("credential_provider").load_credentials)
+
+
+def _path(base: str, key: str | None) -> str:
+    """The path to append to an endpoint's URL, escaped as botocore escapes keys ('/' and '~' stay)."""
+    has_path = "/" in base.partition("://")[2]
+    if key is None:
+        return "" if has_path else "/"
+    # errors: a key from a file name may hold bytes that are no UTF-8; S3 takes none of these.
+    try:
+        escaped = quote(key, safe="/~")
+    except UnicodeEncodeError:
+        raise InvalidS3Url(f"the key {key!a} is no valid Unicode: rename the object") from None
+    return escaped if base.endswith("/") else "/" + escaped
+
+
+def _query(query: tuple[tuple[str, str], ...]) -> str:
+    if not query:
+        return ""
+    pairs = (quote(name, safe="~") + (f"={quote(value, safe='~')}" if value else "") for name, value in query)
+    return "?" + "&".join(pairs)
+
+
+def _check_headers(headers: tuple[tuple[str, str], ...]) -> None:
+    """Refuses what would end the header or cannot be sent: CR, LF, NUL, other than ASCII."""
+    for name, value in headers:
+        if not value.isascii() or "\r" in value or "\n" in value or "\0" in value:
+            raise UsageError(f"the value of {name} must be plain ASCII on one line: encode it (RFC 2047 or percent)")
+
+
+def _tls_options(verify: bool | str) -> tuple[tuple[int, object], ...]:
+    options: tuple[tuple[int, object], ...] = ((_CURLOPT_PATH_AS_IS, 1),)
+    if verify is False:
+        options += ((_CURLOPT_SSL_VERIFYPEER, 0), (_CURLOPT_SSL_VERIFYHOST, 0))
+    elif isinstance(verify, str):
+        options += ((_CURLOPT_CAINFO, verify),)
+    return options
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
+
+
+def _settle(function: Callable[[], Any]) -> Any:
+    """The result of `function`, also when it is a coroutine (aiobotocore): then on a loop of its own thread."""
+    result = function()
+    if not inspect.isawaitable(result):
+        return result
+    import asyncio
+    from concurrent.futures import ThreadPoolExecutor
+
+    async def wait() -> Any:
+        return await result
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(lambda: asyncio.run(wait())).result()
+
+
+def _translating(function: Callable[[], Any]) -> Any:
+    """Runs `function`; botocore's errors become ours, one line each."""
+    import botocore.exceptions as theirs
+
+    try:
+        return function()
+    except S3AMError:
+        raise
+    except theirs.ProfileNotFound as error:
+        raise UsageError(f"{error}: check --profile, AWS_PROFILE and ~/.aws/config") from None
+    except (theirs.NoCredentialsError, theirs.PartialCredentialsError, theirs.CredentialRetrievalError) as error:
+        raise AccessDenied(f"no usable credentials: {_line(error)}") from None
+    except (theirs.SSOError, theirs.UnauthorizedSSOTokenError, theirs.TokenRetrievalError) as error:
+        raise AccessDenied(f"no usable credentials: {_line(error)}; log in again (aws sso login)") from None
+    except theirs.BotoCoreError as error:
+        raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
+    except RuntimeError as error:  # "Credentials were refreshed, but the refreshed credentials are still expired."
+        raise AccessDenied(f"no usable credentials: {_line(error)}") from None
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:300]

@@ -1,0 +1,92 @@
+"""Signatures: botocore's SigV4 classes behind one function. No network, no state; any thread.
+
+`S3SigV4Auth.add_auth` is not called itself: it takes the clock as it is (ours is corrected after RequestTimeTooSkewed)
+and writes the canonical request to the debug log, customer keys included.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.auth import AUTH_TYPE_MAPS, EMPTY_SHA256_HASH, SIGV4_TIMESTAMP, S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.compat import HTTPHeaders
+from botocore.credentials import ReadOnlyCredentials
+
+from .endpoints import Endpoint
+from .requests import S3Request
+
+Headers = tuple[tuple[str, str], ...]
+
+UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
+STREAMING_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+
+
+def payload_hash(request: S3Request) -> str:
+    """The value of x-amz-content-sha256."""
+    if request.payload == "trailer":
+        return STREAMING_TRAILER
+    if request.payload == "unsigned":
+        return UNSIGNED_PAYLOAD
+    return hashlib.sha256(request.body).hexdigest() if request.body else EMPTY_SHA256_HASH
+
+
+def sign(
+    request: S3Request, url: str, headers: Headers, endpoint: Endpoint, credentials: ReadOnlyCredentials, now: float
+) -> Headers:
+    """The headers with signature, date, content hash and session token; `now` is the server's clock, epoch seconds."""
+    if endpoint.scheme == "sigv4a":
+        return _sign_asymmetric(request, url, headers, endpoint, credentials)
+    signed = _Request(request.method, url, headers)
+    signed.context["timestamp"] = time.strftime(SIGV4_TIMESTAMP, time.gmtime(now))
+    signed.context["payload"] = payload_hash(request)
+    auth = _Signer(credentials, endpoint.signing_name, endpoint.region)
+    auth.add_auth(signed)
+    return tuple(signed.headers.items())
+
+
+class _Request:
+    """The part of AWSRequest that the signer looks at; AWSRequest itself costs as much as the signature."""
+
+    __slots__ = ("body", "context", "headers", "method", "params", "url")
+
+    def __init__(self, method: str, url: str, headers: Headers) -> None:
+        self.method = method
+        self.url = url
+        self.headers = HTTPHeaders()
+        for name, value in headers:
+            self.headers[name] = value
+        self.params: dict[str, str] = {}
+        self.context: dict[str, Any] = {}
+        self.body = b""
+
+
+class _Signer(S3SigV4Auth):
+    def add_auth(self, request: Any) -> None:
+        steps: Any = self  # the stubs of botocore leave the underscored steps out
+        steps._modify_request_before_signing(request)
+        canonical = self.canonical_request(request)
+        signature = self.signature(self.string_to_sign(request, canonical), request)
+        steps._inject_signature_to_request(request, signature)
+
+    def payload(self, request: Any) -> str:
+        return str(request.context["payload"])
+
+
+def _sign_asymmetric(
+    request: S3Request, url: str, headers: Headers, endpoint: Endpoint, credentials: ReadOnlyCredentials
+) -> Headers:
+    """SigV4a (multi-region access points), done by awscrt; it reads the machine's clock itself."""
+    signed = AWSRequest(method=request.method, url=url, headers=dict(headers), data=request.body)
+    if request.payload == "trailer":
+        signed.context["checksum"] = {"request_algorithm": {"in": "trailer"}}
+    elif request.payload == "unsigned":
+        signed.context["client_config"] = SimpleNamespace(s3={"payload_signing_enabled": False})
+    auth: Any = AUTH_TYPE_MAPS["s3v4a"]
+    auth(credentials, endpoint.signing_name, endpoint.region).add_auth(signed)
+    return tuple(
+        (name, value) for name, value in signed.headers.items() if name.lower() not in ("host", "content-length")
+    )
