@@ -1,0 +1,230 @@
+"""core/parts.py: every size from 0 bytes to S3's largest falls into parts that S3 takes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from s3amfs.core.parts import (
+    MAX_OBJECT,
+    MAX_PART,
+    MAX_PARTS,
+    MIN_PART,
+    Part,
+    Plan,
+    Recovered,
+    choose_part_size,
+    copy_part_size,
+    growing_length,
+    growing_reach,
+    infer_part_size,
+)
+from s3amfs.errors import IncompatiblePartSize, UsageError
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+SIZES = st.one_of(st.integers(0, MAX_OBJECT), st.integers(0, 200 * MIB), st.sampled_from([0, 1, MAX_OBJECT]))
+PLANS = st.integers(1, 50).flatmap(lambda p: st.builds(Plan, st.integers(0, 40 * p), st.just(p)))
+
+
+@given(PLANS)
+@example(Plan(0, 1))
+def test_parts_of_a_plan_cover_every_byte_once(plan: Plan) -> None:
+    parts = list(plan)
+    assert [part.number for part in parts] == list(range(1, len(plan) + 1))
+    assert parts[0].offset == 0
+    assert all(left.end == right.offset for left, right in pairwise(parts))
+    assert parts[-1].end == plan.size
+    assert all(part.length == plan.part_size for part in parts[:-1])
+    assert 0 < parts[-1].length <= plan.part_size or plan.size == 0
+    assert parts == [plan.part(number) for number in range(1, len(plan) + 1)]
+    for part in parts:
+        for offset in range(part.offset, part.end):
+            assert plan.number_at(offset) == part.number
+
+
+def test_an_empty_object_is_one_empty_part() -> None:
+    assert list(Plan(0, 8)) == [Part(1, 0, 0)]
+    assert Plan(0, 8).number_at(0) == 1
+
+
+def test_edges_of_a_plan() -> None:
+    assert [len(Plan(size, 8)) for size in (1, 7, 8, 9, 16, 20)] == [1, 1, 1, 2, 2, 3]
+    assert Plan(20, 8).part(3) == Part(3, 16, 4)
+    for number in (0, 4, -1):
+        with pytest.raises(IndexError):
+            Plan(20, 8).part(number)
+    for offset in (-1, 20):
+        with pytest.raises(IndexError):
+            Plan(20, 8).number_at(offset)
+    for size, part_size in ((-1, 8), (1, 0)):
+        with pytest.raises(ValueError, match="no plan"):
+            Plan(size, part_size)
+
+
+@given(SIZES)
+@example(8000 * MIB)
+@example(8000 * MIB + 1)
+@example(128 * MIB * MAX_PARTS)
+@example(128 * MIB * MAX_PARTS + 1)
+def test_automatic_sizes_are_what_s3_takes(size: int) -> None:
+    for choose in (choose_part_size, copy_part_size):
+        part_size = choose(size)
+        assert MIN_PART <= part_size <= MAX_PART
+        assert len(Plan(size, part_size)) <= MAX_PARTS
+
+
+@given(SIZES, SIZES)
+def test_automatic_sizes_never_shrink_with_the_object(one: int, other: int) -> None:
+    small, large = sorted((one, other))
+    assert choose_part_size(small) <= choose_part_size(large)
+    assert copy_part_size(small) <= copy_part_size(large)
+    assert choose_part_size(large) <= copy_part_size(large)
+
+
+@pytest.mark.parametrize(
+    ("size", "part_size"),
+    [
+        (0, 8 * MIB),
+        (160 * MIB, 8 * MIB),
+        (8 * GIB, 9 * MIB),
+        (50 * GIB, 52 * MIB),
+        (200 * GIB, 128 * MIB),
+        (1280000 * MIB, 128 * MIB),
+        (1280001 * MIB, 129 * MIB),
+        (MAX_OBJECT, MAX_PART),
+    ],
+)
+def test_automatic_sizes(size: int, part_size: int) -> None:
+    assert choose_part_size(size) == part_size
+
+
+def test_copies_go_in_larger_parts() -> None:
+    assert copy_part_size(1 * GIB) == 64 * MIB
+    assert copy_part_size(50 * GIB) == 256 * MIB
+    assert copy_part_size(MAX_OBJECT) == MAX_PART
+
+
+@pytest.mark.parametrize("explicit", [0, 1, MIN_PART - 1, MAX_PART + 1])
+def test_an_explicit_size_outside_the_limits_is_a_usage_error(explicit: int) -> None:
+    for choose in (choose_part_size, copy_part_size):
+        with pytest.raises(UsageError, match="5MiB to 5GiB"):
+            choose(100 * MIB, explicit)
+
+
+@pytest.mark.parametrize("explicit", [MIN_PART, MAX_PART, MIN_PART + 1, 7654321])
+def test_an_explicit_size_is_taken_exactly(explicit: int) -> None:
+    assert choose_part_size(1 * GIB, explicit) == explicit
+    assert copy_part_size(1 * GIB, explicit) == explicit
+
+
+@given(SIZES, st.integers(MIN_PART, MAX_PART))
+@example(MIN_PART * MAX_PARTS, MIN_PART)
+@example(MIN_PART * MAX_PARTS + 1, MIN_PART)
+def test_the_smallest_size_that_the_error_names_works(size: int, explicit: int) -> None:
+    try:
+        assert choose_part_size(size, explicit) == explicit
+        assert len(Plan(size, explicit)) <= MAX_PARTS
+    except IncompatiblePartSize as error:
+        assert len(Plan(size, explicit)) > MAX_PARTS
+        named = int(str(error).split("--part-size ")[1].split("MiB")[0].split("GiB")[0])
+        unit = MIB if f"{named}MiB" in str(error) else GIB
+        assert choose_part_size(size, named * unit) == named * unit
+        assert len(Plan(size, named * unit - MIB)) > MAX_PARTS or named * unit == MIN_PART
+
+
+def test_larger_than_s3() -> None:
+    with pytest.raises(UsageError, match="largest"):
+        choose_part_size(MAX_OBJECT + 1)
+
+
+def test_the_old_size_is_taken_up() -> None:
+    assert choose_part_size(1 * GIB, taken_up=7 * MIB) == 7 * MIB
+    assert choose_part_size(1 * GIB, 7 * MIB, taken_up=7 * MIB) == 7 * MIB
+    assert choose_part_size(100, taken_up=100) == 100, "a single part may be smaller than 5 MiB"
+    with pytest.raises(IncompatiblePartSize, match="7MiB, not 8MiB"):
+        choose_part_size(1 * GIB, 8 * MIB, taken_up=7 * MIB)
+    for size, old in ((1 * GIB, 1 * MIB), (100 * GIB, MIN_PART), (100, 0), (MAX_OBJECT, MAX_PART + 1)):
+        with pytest.raises(IncompatiblePartSize, match="--force"):
+            choose_part_size(size, taken_up=old)
+
+
+def test_growing_parts() -> None:
+    lengths = [growing_length(number) for number in range(1, MAX_PARTS + 1)]
+    assert lengths == sorted(lengths)
+    assert set(lengths[:500]) == {8 * MIB}, "4 GiB before anything grows"
+    assert max(lengths) == MAX_PART
+    assert all(length % 4096 == 0 for length in lengths)
+    total = 500 * 8 * MIB
+    for length in lengths[500:]:
+        assert length <= total / 465, "a part stays near 1/500 of what has gone before"
+        total += length
+    assert growing_reach() == total
+    assert 33 << 40 < total <= MAX_OBJECT
+
+
+@given(st.integers(MIN_PART, MAX_PART), st.integers(1, MAX_PARTS - 1))
+def test_growing_parts_of_any_base(base: int, number: int) -> None:
+    assert growing_length(1, base) == base
+    assert MIN_PART <= base <= growing_length(number, base) <= growing_length(number + 1, base) <= MAX_PART
+
+
+def test_parts_of_the_largest_base_reach_the_largest_object() -> None:
+    assert growing_reach(MAX_PART) == MAX_OBJECT
+    for number in (0, MAX_PARTS + 1):
+        with pytest.raises(IndexError):
+            growing_length(number)
+    with pytest.raises(ValueError, match="parts of"):
+        growing_length(1, MIN_PART - 1)
+
+
+@given(PLANS, st.data())
+def test_recovered_parts_and_missing_ones_make_the_whole(plan: Plan, data: st.DataObject) -> None:
+    there = data.draw(st.sets(st.integers(1, len(plan))))
+    wrong = data.draw(st.dictionaries(st.integers(-2, len(plan) + 5), st.integers(0, 60)))
+    listed = {number: plan.part(number).length for number in there} | wrong
+    recovered = Recovered(plan, listed.items())
+    missing = [part.number for part in recovered.missing()]
+    assert sorted([*missing, *recovered.complete]) == list(range(1, len(plan) + 1))
+    for number, length in listed.items():
+        fits = 1 <= number <= len(plan) and plan.part(number).length == length
+        assert (number in recovered.complete) is fits
+        assert ((number, length) in recovered.incompatible) is not fits
+    assert recovered.bytes == sum(listed[number] for number in recovered.complete)
+    assert recovered.bytes + sum(part.length for part in recovered.missing()) == plan.size
+    assert recovered.done is (not missing)
+
+
+def test_a_part_named_twice_counts_once() -> None:
+    recovered = Recovered(Plan(20, 8), [(1, 3), (1, 8), (3, 4)])
+    assert (sorted(recovered.complete), recovered.incompatible, recovered.bytes) == ([1, 3], (), 12)
+
+
+@given(PLANS, st.data())
+def test_the_part_size_is_inferred_from_what_is_there(units: Plan, data: st.DataObject) -> None:
+    plan = Plan(units.size * MIN_PART, units.part_size * MIN_PART)
+    there = data.draw(st.sets(st.integers(1, len(plan)), min_size=1))
+    listed = [(number, plan.part(number).length) for number in there]
+    inferred = infer_part_size(plan.size, listed)
+    if inferred is None:
+        assert plan.size == 0
+    else:
+        assert not Recovered(Plan(plan.size, inferred), listed).incompatible
+        assert inferred == plan.part_size or there == {len(plan)}
+        assert choose_part_size(plan.size, taken_up=inferred) == inferred
+
+
+def test_inferring_from_few_parts() -> None:
+    size = 20 * MIB
+    assert infer_part_size(size, [(1, 8 * MIB)]) == 8 * MIB
+    assert infer_part_size(size, [(3, 4 * MIB)]) == 8 * MIB, "the last part is smaller than the others"
+    assert infer_part_size(100, [(1, 100)]) == 100
+    assert infer_part_size(0, [(1, 0)]) is None
+    assert infer_part_size(size, []) is None
+    assert infer_part_size(size, [(1, 7 * MIB), (2, 8 * MIB)]) is None, "not parts of one size"
+    assert infer_part_size(size, [(1, 30 * MIB)]) is None, "more than there is"
+    assert infer_part_size(size, [(1, 1 * MIB)]) is None, "no upload of S3 has such parts"
