@@ -12,6 +12,7 @@ import pytest
 
 from s3amfs.demo.seaweed import SeaweedServer
 from tests.support.cli import Cli
+from tests.support.proxy import FaultProxy
 from tests.support.tls import Certificates
 
 _numbers = itertools.count(1)
@@ -41,7 +42,7 @@ def boto_client(endpoint_url: str, access_key: str, secret_key: str) -> Any:
         aws_access_key_id=access_key,
         aws_secret_access_key=secret_key,
         region_name="us-east-1",
-        config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 1}),
+        config=Config(s3={"addressing_style": "path"}, retries={"total_max_attempts": 1}),
     )
 
 
@@ -88,3 +89,10 @@ def bucket(new_bucket: Any) -> str:
 def cli(s3: SeaweedServer, tmp_path: Path) -> Cli:
     """`cli("upload", src, dst)` runs s3am against the server, with a HOME of its own."""
     return Cli(tmp_path / "home", s3.environment())
+
+
+@pytest.fixture
+def proxy(s3: SeaweedServer) -> Iterator[FaultProxy]:
+    """A recording proxy before the server; harmless until it is given rules."""
+    with FaultProxy(s3.endpoint_url) as proxy:
+        yield proxy
