@@ -70,7 +70,7 @@ class FtpServer:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self._server.serve_forever(timeout=0.05, blocking=False, handle_exit=False)
+            self._server.ioloop.loop(timeout=0.05, blocking=False)  # serve_forever would log every call
         self._server.close_all()
 
     def _take_cut(self) -> int | None:
