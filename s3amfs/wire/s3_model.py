@@ -1,0 +1,333 @@
+"""What S3 takes and answers, as frozen data: options of new objects, objects, uploads, parts, pages. Pure.
+
+ETags are kept without quotes, times as seconds since the epoch, checksums as {'crc64nvme': 'base64', ...}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from . import aws_chunked
+from .requests import Payload
+
+if TYPE_CHECKING:
+    from ..core.ssec import CustomerKey
+
+Headers = tuple[tuple[str, str], ...]
+
+CONTENT_HEADERS = {
+    "content_type": "Content-Type",
+    "content_encoding": "Content-Encoding",
+    "cache_control": "Cache-Control",
+    "content_disposition": "Content-Disposition",
+    "content_language": "Content-Language",
+    "expires": "Expires",
+    "website_redirect": "x-amz-website-redirect-location",
+}
+"""Attributes of an object that travel as headers of the same meaning both ways, and that a copy has to keep."""
+
+
+def quote_etag(etag: str) -> str:
+    return etag if etag == "*" else f'"{etag}"'
+
+
+def bare_etag(value: str) -> str:
+    """An ETag without its quotes; servers differ in whether they send these."""
+    return value.strip().removeprefix("W/").strip('"')
+
+
+@dataclass(frozen=True)
+class ObjectOptions:
+    """How a new object is to be stored."""
+
+    content_type: str | None = None
+    content_encoding: str | None = None
+    cache_control: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
+    expires: str | None = None
+    website_redirect: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """User metadata: names without `x-amz-meta-`, values ASCII."""
+    storage_class: str | None = None
+    acl: str | None = None
+    tags: Mapping[str, str] | None = None
+    """None: no tags, and on a copy those of the source."""
+    sse: str | None = None
+    """'AES256', 'aws:kms' or 'aws:kms:dsse'."""
+    sse_kms_key_id: str | None = None
+    bucket_key: bool | None = None
+    customer_key: CustomerKey | None = field(default=None, repr=False)
+    extra_headers: Headers = field(default=(), repr=False)
+    if_none_match: str | None = None
+    """'*': only if there is no such object."""
+    if_match: str | None = None
+    """Only if the object has this ETag."""
+
+    def content_headers(self) -> Headers:
+        """Content type and the like, and user metadata."""
+        pairs = [(header, getattr(self, name)) for name, header in CONTENT_HEADERS.items()]
+        headers = [(header, value) for header, value in pairs if value is not None]
+        return (*headers, *((f"x-amz-meta-{name}", value) for name, value in self.metadata.items()))
+
+    def storage_headers(self) -> Headers:
+        """Where and how it is stored: class, ACL, encryption, whatever was given as extra header."""
+        pairs = (
+            ("x-amz-storage-class", self.storage_class),
+            ("x-amz-acl", self.acl),
+            ("x-amz-server-side-encryption", self.sse),
+            ("x-amz-server-side-encryption-aws-kms-key-id", self.sse_kms_key_id),
+            (
+                "x-amz-server-side-encryption-bucket-key-enabled",
+                None if self.bucket_key is None else str(self.bucket_key).lower(),
+            ),
+        )
+        headers = tuple((name, value) for name, value in pairs if value is not None)
+        return headers + key_headers(self.customer_key) + self.extra_headers
+
+    def tag_headers(self) -> Headers:
+        return (("x-amz-tagging", urlencode(self.tags)),) if self.tags else ()
+
+    def condition_headers(self) -> Headers:
+        """Conditions on the object that is about to be replaced (PutObject, Complete, CopyObject)."""
+        headers: Headers = ()
+        if self.if_none_match is not None:
+            headers += (("If-None-Match", quote_etag(self.if_none_match)),)
+        if self.if_match is not None:
+            headers += (("If-Match", quote_etag(self.if_match)),)
+        return headers
+
+
+def key_headers(key: CustomerKey | None) -> Headers:
+    """The three SSE-C headers."""
+    return () if key is None else tuple(key.headers().items())
+
+
+def source_key_headers(key: CustomerKey | None) -> Headers:
+    """The three SSE-C headers of the source of a copy."""
+    return () if key is None else tuple(key.copy_source_headers().items())
+
+
+@dataclass(frozen=True)
+class Body:
+    """The content of one PutObject or UploadPart: small and in memory, or streamed by the transfer."""
+
+    data: bytes = field(default=b"", repr=False)
+    length: int | None = None
+    """Bytes of content of a streamed body; None: `data` is all."""
+    trailer: str | None = None
+    """Streamed only: name of the checksum sent as trailer ('crc64nvme'), framed by `aws_chunked`."""
+    checksum: tuple[str, str] | None = None
+    """A checksum known before: ('crc32c', base64), sent as a header."""
+    md5: str | None = None
+    """Content-MD5, base64."""
+
+    @property
+    def payload(self) -> Payload:
+        if self.trailer is not None:
+            return "trailer"
+        return "body" if self.length is None else "unsigned"
+
+    @property
+    def wire_length(self) -> int | None:
+        if self.length is None or self.trailer is None:
+            return self.length
+        return aws_chunked.encoded_length(self.length, self.trailer)
+
+    def headers(self, content_encoding: str | None = None) -> Headers:
+        """Headers of the body itself; they replace a Content-Encoding of the options."""
+        headers: Headers = ()
+        if self.trailer is not None:
+            coding = f"{content_encoding},aws-chunked" if content_encoding else "aws-chunked"
+            headers += (
+                ("Content-Encoding", coding),
+                ("x-amz-trailer", f"x-amz-checksum-{self.trailer}"),
+                ("x-amz-decoded-content-length", str(self.length)),
+                ("x-amz-sdk-checksum-algorithm", self.trailer.upper()),
+            )
+        elif content_encoding is not None:
+            headers += (("Content-Encoding", content_encoding),)
+        if self.checksum is not None:
+            headers += ((f"x-amz-checksum-{self.checksum[0]}", self.checksum[1]),)
+        if self.md5 is not None:
+            headers += (("Content-MD5", self.md5),)
+        return headers
+
+
+@dataclass(frozen=True)
+class CopySource:
+    """The object that a copy reads."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    if_match: str | None = None
+    customer_key: CustomerKey | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
+class ObjectInfo:
+    """One object as HeadObject or GetObject describe it."""
+
+    size: int
+    """Bytes of the whole object, also in the answer to a ranged request."""
+    etag: str
+    last_modified: float | None = None
+    version_id: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    cache_control: str | None = None
+    content_disposition: str | None = None
+    content_language: str | None = None
+    expires: str | None = None
+    website_redirect: str | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    """Base64 by name; one of parts ('COMPOSITE') ends in `-PARTS`."""
+    checksum_type: str | None = None
+    """'FULL_OBJECT', 'COMPOSITE' or None (not said)."""
+    storage_class: str | None = None
+    sse: str | None = None
+    sse_kms_key_id: str | None = None
+    bucket_key: bool | None = None
+    customer_key_md5: str | None = None
+    """Set when the object is under a customer key (SSE-C)."""
+    parts_count: int | None = None
+    """Only where a part number was asked for."""
+    tags_count: int = 0
+    accept_ranges: bool = False
+    first: int = 0
+    """Offset of the first byte in this answer (ranged requests)."""
+    length: int = 0
+    """Bytes in this answer."""
+
+    def copy_options(self) -> ObjectOptions:
+        """Options that give a copy the same content headers and metadata (tags are asked for separately)."""
+        return ObjectOptions(
+            **{name: getattr(self, name) for name in CONTENT_HEADERS},
+            metadata=self.metadata,
+            storage_class=None if self.storage_class == "STANDARD" else self.storage_class,
+        )
+
+    def with_tags(self, tags: Mapping[str, str]) -> ObjectOptions:
+        return replace(self.copy_options(), tags=tags)
+
+
+@dataclass(frozen=True)
+class MultipartUpload:
+    """An upload that was begun."""
+
+    bucket: str
+    key: str
+    upload_id: str
+    checksum_algorithm: str | None = None
+    """As the server confirmed it: 'crc64nvme', ...; None: it did not."""
+    checksum_type: str | None = None
+
+
+@dataclass(frozen=True)
+class PartInfo:
+    """A part that the server has."""
+
+    number: int
+    size: int
+    etag: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    last_modified: float | None = None
+
+
+@dataclass(frozen=True)
+class StoredInfo:
+    """What a write answered: PutObject, UploadPart, CopyObject, UploadPartCopy, Complete."""
+
+    etag: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksum_type: str | None = None
+    version_id: str | None = None
+    source_version_id: str | None = None
+    last_modified: float | None = None
+
+
+@dataclass(frozen=True)
+class UploadInfo:
+    """An unfinished upload in a listing."""
+
+    key: str
+    upload_id: str
+    initiated: float | None = None
+    storage_class: str | None = None
+    checksum_algorithm: str | None = None
+    checksum_type: str | None = None
+    initiator: str = ""
+    """Display name or id of who began it."""
+
+
+@dataclass(frozen=True)
+class ListedObject:
+    key: str
+    size: int
+    etag: str
+    last_modified: float | None = None
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True)
+class ListPage:
+    """A page of ListObjectsV2; `next_token` None: the last."""
+
+    objects: tuple[ListedObject, ...]
+    prefixes: tuple[str, ...] = ()
+    next_token: str | None = None
+
+
+@dataclass(frozen=True)
+class PartsPage:
+    """A page of ListParts; `next_marker` None: the last."""
+
+    parts: tuple[PartInfo, ...]
+    next_marker: int | None = None
+    checksum_algorithm: str | None = None
+    checksum_type: str | None = None
+
+
+@dataclass(frozen=True)
+class UploadsPage:
+    """A page of ListMultipartUploads; `next_markers` (key, upload id) None: the last."""
+
+    uploads: tuple[UploadInfo, ...]
+    prefixes: tuple[str, ...] = ()
+    next_markers: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class BucketsPage:
+    buckets: tuple[tuple[str, float | None], ...]
+    """Name and time of creation."""
+    next_token: str | None = None
+
+
+@dataclass(frozen=True)
+class ObjectAttributes:
+    """What GetObjectAttributes answered; parts as far as this page goes."""
+
+    size: int | None
+    etag: str
+    checksums: Mapping[str, str] = field(default_factory=dict)
+    checksum_type: str | None = None
+    storage_class: str | None = None
+    version_id: str | None = None
+    last_modified: float | None = None
+    parts_count: int | None = None
+    parts: tuple[PartInfo, ...] = ()
+    next_marker: int | None = None
+
+
+@dataclass(frozen=True)
+class DeleteFailure:
+    key: str
+    code: str
+    message: str
+    version_id: str | None = None

@@ -1,0 +1,368 @@
+"""One function per S3 answer: a successful `Reply` in, frozen data out. Pure; any thread.
+
+Failures are `replies.find_failure`'s business, called first. Here a reply that says success but makes no sense raises
+TransferError (retryable by the caller's policy as a server's fault).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+from ..errors import TransferError
+from . import xml
+from .requests import Reply
+from .s3_model import (
+    CONTENT_HEADERS,
+    BucketsPage,
+    DeleteFailure,
+    ListedObject,
+    ListPage,
+    MultipartUpload,
+    ObjectAttributes,
+    ObjectInfo,
+    PartInfo,
+    PartsPage,
+    StoredInfo,
+    UploadInfo,
+    UploadsPage,
+    bare_etag,
+)
+
+if TYPE_CHECKING:
+    from xml.etree.ElementTree import Element
+
+CHECKSUMS = ("crc64nvme", "crc32c", "crc32", "sha1", "sha256")
+_CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,20})-(\d{1,20})/(\d{1,20}|\*)\s*\Z", re.IGNORECASE)
+
+
+def parse_object(reply: Reply) -> ObjectInfo:
+    """HeadObject, or the headers of GetObject."""
+    headers = reply.headers
+    first, length, size = _extent(reply)
+    plain = {name: headers.get(header.lower()) for name, header in CONTENT_HEADERS.items()}
+    return ObjectInfo(
+        size=size,
+        etag=bare_etag(headers.get("etag", "")),
+        last_modified=http_time(headers.get("last-modified")),
+        version_id=_version(headers.get("x-amz-version-id")),
+        **plain,
+        metadata=_metadata(headers),
+        checksums=_checksum_headers(headers),
+        checksum_type=headers.get("x-amz-checksum-type"),
+        storage_class=headers.get("x-amz-storage-class"),
+        sse=headers.get("x-amz-server-side-encryption"),
+        sse_kms_key_id=headers.get("x-amz-server-side-encryption-aws-kms-key-id"),
+        bucket_key=_maybe_flag(headers.get("x-amz-server-side-encryption-bucket-key-enabled")),
+        customer_key_md5=headers.get("x-amz-server-side-encryption-customer-key-md5"),
+        parts_count=_maybe_number(headers.get("x-amz-mp-parts-count")),
+        tags_count=_maybe_number(headers.get("x-amz-tagging-count")) or 0,
+        accept_ranges=headers.get("accept-ranges", "").strip().lower() == "bytes",
+        first=first,
+        length=length,
+    )
+
+
+def parse_stored(reply: Reply) -> StoredInfo:
+    """PutObject and UploadPart: what is in the headers."""
+    headers = reply.headers
+    etag = headers.get("etag")
+    if not etag:
+        raise TransferError("the server stored the data but sent no ETag: it is not a usable S3 server or proxy")
+    return StoredInfo(
+        etag=bare_etag(etag),
+        checksums=_checksum_headers(headers),
+        checksum_type=headers.get("x-amz-checksum-type"),
+        version_id=_version(headers.get("x-amz-version-id")),
+    )
+
+
+def parse_copied(reply: Reply) -> StoredInfo:
+    """CopyObject, UploadPartCopy and CompleteMultipartUpload: ETag and checksums are in the body."""
+    root = xml.parse(reply.body, "CopyObjectResult", "CopyPartResult", "CompleteMultipartUploadResult")
+    etag = xml.text(root, "ETag") or reply.headers.get("etag", "")
+    if not etag:
+        raise xml.MalformedXml("the server's answer names no ETag")
+    return StoredInfo(
+        etag=bare_etag(etag),
+        checksums=_checksums(root) or _checksum_headers(reply.headers),
+        checksum_type=xml.text(root, "ChecksumType") or reply.headers.get("x-amz-checksum-type"),
+        version_id=_version(reply.headers.get("x-amz-version-id")),
+        source_version_id=_version(reply.headers.get("x-amz-copy-source-version-id")),
+        last_modified=iso_time(xml.text(root, "LastModified")),
+    )
+
+
+def parse_created(reply: Reply, bucket: str, key: str) -> MultipartUpload:
+    """CreateMultipartUpload. Bucket and key stay as they were asked for: servers escape them in various ways."""
+    root = xml.parse(reply.body, "InitiateMultipartUploadResult")
+    upload_id = xml.text(root, "UploadId").strip()
+    if not upload_id:
+        raise xml.MalformedXml("the server began an upload but named no UploadId")
+    algorithm = reply.headers.get("x-amz-checksum-algorithm") or xml.text(root, "ChecksumAlgorithm")
+    return MultipartUpload(
+        bucket=bucket,
+        key=key,
+        upload_id=upload_id,
+        checksum_algorithm=algorithm.lower() or None,
+        checksum_type=reply.headers.get("x-amz-checksum-type") or xml.text(root, "ChecksumType") or None,
+    )
+
+
+def parse_parts(reply: Reply) -> PartsPage:
+    root = xml.parse(reply.body, "ListPartsResult")
+    parts = tuple(
+        PartInfo(
+            number=xml.number(part, "PartNumber"),
+            size=xml.number(part, "Size"),
+            etag=bare_etag(xml.text(part, "ETag")),
+            checksums=_checksums(part),
+            last_modified=iso_time(xml.text(part, "LastModified")),
+        )
+        for part in xml.children(root, "Part")
+    )
+    following = None
+    if xml.flag(root, "IsTruncated"):
+        following = xml.number(root, "NextPartNumberMarker") or (parts[-1].number if parts else 0)
+        _must_advance(following > xml.number(root, "PartNumberMarker"), "ListParts")
+    return PartsPage(
+        parts=parts,
+        next_marker=following,
+        checksum_algorithm=xml.text(root, "ChecksumAlgorithm").lower() or None,
+        checksum_type=xml.text(root, "ChecksumType") or None,
+    )
+
+
+def parse_uploads(reply: Reply) -> UploadsPage:
+    root = xml.parse(reply.body, "ListMultipartUploadsResult")
+    decode = _decoder(root)
+    uploads = tuple(
+        UploadInfo(
+            key=decode(xml.text(item, "Key")),
+            upload_id=xml.text(item, "UploadId").strip(),
+            initiated=iso_time(xml.text(item, "Initiated")),
+            storage_class=xml.text(item, "StorageClass") or None,
+            checksum_algorithm=xml.text(item, "ChecksumAlgorithm").lower() or None,
+            checksum_type=xml.text(item, "ChecksumType") or None,
+            initiator=xml.text(item, "Initiator/DisplayName") or xml.text(item, "Initiator/ID"),
+        )
+        for item in xml.children(root, "Upload")
+    )
+    following = None
+    if xml.flag(root, "IsTruncated"):
+        following = (decode(xml.text(root, "NextKeyMarker")), xml.text(root, "NextUploadIdMarker"))
+        before = (decode(xml.text(root, "KeyMarker")), xml.text(root, "UploadIdMarker"))
+        _must_advance(bool(following[0]) and following != before, "ListMultipartUploads")
+    return UploadsPage(uploads, _prefixes(root, decode), following)
+
+
+def parse_objects(reply: Reply) -> ListPage:
+    root = xml.parse(reply.body, "ListBucketResult")
+    decode = _decoder(root)
+    objects = tuple(
+        ListedObject(
+            key=decode(xml.text(item, "Key")),
+            size=xml.number(item, "Size"),
+            etag=bare_etag(xml.text(item, "ETag")),
+            last_modified=iso_time(xml.text(item, "LastModified")),
+            storage_class=xml.text(item, "StorageClass") or None,
+        )
+        for item in xml.children(root, "Contents")
+    )
+    following = None
+    if xml.flag(root, "IsTruncated"):
+        following = xml.text(root, "NextContinuationToken")
+        _must_advance(bool(following) and following != xml.text(root, "ContinuationToken"), "ListObjectsV2")
+    return ListPage(objects, _prefixes(root, decode), following)
+
+
+def parse_buckets(reply: Reply) -> BucketsPage:
+    root = xml.parse(reply.body, "ListAllMyBucketsResult")
+    buckets = tuple(
+        (xml.text(item, "Name"), iso_time(xml.text(item, "CreationDate"))) for item in root.findall("Buckets/Bucket")
+    )
+    return BucketsPage(buckets, xml.text(root, "ContinuationToken") or None)
+
+
+def parse_deleted(reply: Reply) -> tuple[DeleteFailure, ...]:
+    """DeleteObjects: the keys that were not deleted; () is success."""
+    root = xml.parse(reply.body, "DeleteResult")
+    return tuple(
+        DeleteFailure(
+            key=xml.text(item, "Key"),
+            code=xml.text(item, "Code"),
+            message=xml.text(item, "Message"),
+            version_id=_version(xml.text(item, "VersionId")),
+        )
+        for item in xml.children(root, "Error")
+    )
+
+
+def parse_attributes(reply: Reply) -> ObjectAttributes:
+    root = xml.parse(
+        reply.body, "GetObjectAttributesResponse", "GetObjectAttributesOutput", "GetObjectAttributesResult"
+    )
+    whole, pages = root.find("Checksum"), root.find("ObjectParts")
+    parts: tuple[PartInfo, ...] = ()
+    following = count = None
+    if pages is not None:
+        count = xml.number(pages, "TotalPartsCount") or xml.number(pages, "PartsCount") or None
+        parts = tuple(
+            PartInfo(xml.number(part, "PartNumber"), xml.number(part, "Size"), "", _checksums(part))
+            for part in xml.children(pages, "Part")
+        )
+        if xml.flag(pages, "IsTruncated"):
+            following = xml.number(pages, "NextPartNumberMarker")
+            _must_advance(following > xml.number(pages, "PartNumberMarker"), "GetObjectAttributes")
+    return ObjectAttributes(
+        size=xml.number(root, "ObjectSize") if root.find("ObjectSize") is not None else None,
+        etag=bare_etag(xml.text(root, "ETag")),
+        checksums=_checksums(whole) if whole is not None else {},
+        checksum_type=(xml.text(whole, "ChecksumType") or None) if whole is not None else None,
+        storage_class=xml.text(root, "StorageClass") or None,
+        version_id=_version(reply.headers.get("x-amz-version-id")),
+        last_modified=http_time(reply.headers.get("last-modified")),
+        parts_count=count,
+        parts=parts,
+        next_marker=following,
+    )
+
+
+def parse_location(reply: Reply) -> str:
+    """GetBucketLocation: the LocationConstraint as it stands, '' for us-east-1 ('EU' is eu-west-1)."""
+    root = xml.parse(reply.body, "LocationConstraint", "CreateBucketConfiguration", "GetBucketLocationOutput")
+    inner = root.text if root.tag == "LocationConstraint" else xml.text(root, "LocationConstraint")
+    return (inner or "").strip()
+
+
+def parse_region(reply: Reply) -> str | None:
+    """The region of the bucket that any answer about it, also a failed one, may name."""
+    return reply.headers.get("x-amz-bucket-region") or None
+
+
+def parse_tags(reply: Reply) -> dict[str, str]:
+    root = xml.parse(reply.body, "Tagging")
+    return {xml.text(tag, "Key"): xml.text(tag, "Value") for tag in root.findall("TagSet/Tag")}
+
+
+def content_range(value: str) -> tuple[int, int, int | None] | None:
+    """First byte, last byte and total (None: not said) of a Content-Range; None when it is no sensible one."""
+    match = _CONTENT_RANGE.match(value.strip())
+    if match is None:
+        return None
+    first, last = int(match[1]), int(match[2])
+    total = None if match[3] == "*" else int(match[3])
+    if first > last or (total is not None and last >= total):
+        return None
+    return first, last, total
+
+
+def http_time(value: str | None) -> float | None:
+    """Seconds since the epoch of an HTTP date (RFC 9110 section 5.6.7); None when it is none."""
+    if not value:
+        return None
+    from email.utils import parsedate_to_datetime
+
+    try:
+        return parsedate_to_datetime(value).timestamp()
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None
+
+
+def iso_time(value: str) -> float | None:
+    """Seconds since the epoch of S3's `2026-01-31T12:00:00.000Z`; None when it is none."""
+    from datetime import datetime, timezone
+
+    value = value.strip()
+    whole, _, fraction = value.rstrip("Zz").partition(".")
+    try:
+        moment = datetime.fromisoformat(whole)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=timezone.utc)  # noqa: UP017 - datetime.UTC is not in 3.10
+        return moment.timestamp() + (int(fraction[:6].ljust(6, "0")) / 1e6 if fraction[:6].isdigit() else 0.0)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _extent(reply: Reply) -> tuple[int, int, int]:
+    """First byte and length of this answer, and size of the whole object."""
+    value = reply.headers.get("content-range")
+    if value is not None and reply.status == 206:
+        found = content_range(value)
+        if found is None or found[2] is None:
+            raise TransferError(f"the server's Content-Range makes no sense: {value[:60]!r}")
+        return found[0], found[1] - found[0] + 1, found[2]
+    length = _maybe_number(reply.headers.get("content-length"))
+    if length is None and reply.content_length >= 0:
+        length = reply.content_length
+    if length is None:
+        raise TransferError("the server does not say how large the object is")
+    return 0, length, length
+
+
+def _metadata(headers: Mapping[str, str]) -> dict[str, str]:
+    prefix = "x-amz-meta-"
+    return {name[len(prefix) :]: _ascii(value) for name, value in headers.items() if name.startswith(prefix)}
+
+
+def _ascii(value: str) -> str:
+    """Metadata with other than ASCII in the form in which AWS answers it (RFC 2047), so that a copy can send it on."""
+    if value.isascii():
+        return value
+    from base64 import b64encode
+
+    return f"=?UTF-8?B?{b64encode(_as_utf8(value)).decode()}?="
+
+
+def _as_utf8(value: str) -> bytes:
+    raw = value.encode("latin-1", "replace")  # header bytes come decoded as latin-1
+    try:
+        raw.decode("utf-8")
+        return raw
+    except UnicodeDecodeError:
+        return value.encode("utf-8", "replace")
+
+
+def _checksum_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    found = {name: headers.get(f"x-amz-checksum-{name}", "").strip() for name in CHECKSUMS}
+    return {name: value for name, value in found.items() if value}
+
+
+def _checksums(element: Element) -> dict[str, str]:
+    found = {name: xml.text(element, f"Checksum{name.upper()}").strip() for name in CHECKSUMS}
+    return {name: value for name, value in found.items() if value}
+
+
+def _prefixes(root: Element, decode: Decoder) -> tuple[str, ...]:
+    return tuple(decode(xml.text(item, "Prefix")) for item in xml.children(root, "CommonPrefixes"))
+
+
+def _decoder(root: Element) -> Decoder:
+    """Keys are escaped only if the server says so: some ignore the wish for encoding-type=url."""
+    return unquote_plus if xml.text(root, "EncodingType").strip().lower() == "url" else str
+
+
+def _must_advance(advances: bool, operation: str) -> None:
+    if not advances:
+        raise xml.MalformedXml(f"the server's {operation} says that more follows, but not where")
+
+
+def _version(value: str | None) -> str | None:
+    return value if value and value != "null" else None
+
+
+def _maybe_number(value: str | None) -> int | None:
+    value = (value or "").strip()
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 20 else None
+
+
+def _maybe_flag(value: str | None) -> bool | None:
+    return None if value is None else value.strip().lower() == "true"
+
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Decoder = Callable[[str], str]
