@@ -1,0 +1,64 @@
+# On a fresh machine: python3 (3.10 or later) with its venv module is all that `make demo` and `make test` need before.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+JOBS ?= 2
+TESTS ?= tests
+RUNS ?= 200
+SEED ?= $(shell date +%s)
+SIZE ?= 1GiB
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test lint format bench docs chaos clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "s3amfs needs Python 3.10 or later")'
+	$(PYTHON) -m venv $(VENV)
+
+# One stamp per set of extras; pyproject.toml newer than it means: install again.
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet -e '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet -e '.[test]'
+	@touch $@
+
+$(VENV)/.lint: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet -e '.[lint]'
+	@touch $@
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet -e '.[docs]'
+	@touch $@
+
+demo: $(VENV)/.demo  ## the main job against an embedded real S3 server
+	$(BIN)/s3am demo
+
+test: $(VENV)/.test  ## every test (TESTS=path for some, JOBS=1 for one process)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --durations=15 $(TESTS)
+
+lint: $(VENV)/.lint  ## ruff, mypy --strict
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.lint  ## let ruff rewrite what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test  ## side by side with other tools, ratios of one run (SIZE=4GiB)
+	$(BIN)/python -m benchmarks --size $(SIZE)
+
+docs: $(VENV)/.docs  ## the manual as HTML in site/
+	$(BIN)/mkdocs build --strict
+
+chaos: $(VENV)/.test  ## RUNS transfers with faults and kills drawn from SEED
+	$(BIN)/python -m tests.faults.chaos --runs $(RUNS) --seed $(SEED)
+
+clean:  ## remove the environment and what tools left
+	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

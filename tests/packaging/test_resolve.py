@@ -1,0 +1,48 @@
+"""pip finds a current, consistent set of packages fast, in a venv that already has the newest boto3.
+
+The danger: s3fs needs aiobotocore, which allows a handful of botocore versions, while boto3 asks for its own. Without
+bounds pip tried hundreds of pairs for minutes and ended at an s3fs of years ago. S3AMFS_PYTHONS (paths, ':' between them)
+names more interpreters to prove it with.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHONS = [sys.executable, *filter(None, os.environ.get("S3AMFS_PYTHONS", "").split(":"))]
+LIMIT = 60.0
+"""Seconds for pip's decision."""
+
+
+def run(*command: object, timeout: float = 400) -> str:
+    done = subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=timeout, cwd=ROOT)
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+    return done.stdout
+
+
+@pytest.mark.packaging
+@pytest.mark.slow
+@pytest.mark.parametrize("python", PYTHONS)
+def test_installs_beside_the_newest_boto3(python: str, tmp_path: Path) -> None:
+    run(python, "-m", "venv", tmp_path / "venv")
+    own = tmp_path / "venv" / "bin" / "python"
+    pip = (own, "-m", "pip", "--disable-pip-version-check")
+    run(*pip, "install", "-q", "boto3")
+    began = time.monotonic()
+    report = json.loads(run(*pip, "install", "-q", "--dry-run", "--report", "-", "."))
+    took = time.monotonic() - began
+    chosen = {entry["metadata"]["name"].lower(): entry["metadata"]["version"] for entry in report["install"]}
+    assert took < LIMIT, f"pip needed {took:.0f} s to choose {chosen}"
+    assert int(chosen["s3fs"].split(".")[0]) >= 2026, chosen
+    run(*pip, "install", "-q", ".")
+    assert "No broken requirements" in run(*pip, "check")
+    run(own, "-c", "import boto3, s3fs, pycurl, s3amfs; boto3.client('s3', region_name='us-east-1')")
+    assert run(own.parent / "s3am", "--help").startswith("usage")
