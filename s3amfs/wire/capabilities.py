@@ -1,6 +1,6 @@
 """What an endpoint was seen to be able to do. Noticed once per endpoint, then acted upon.
 
-Each field: None not known yet, True seen to work, False refused. Writers race harmlessly (attributes are replaced whole).
+Each field: None not known yet, True seen to work, False refused. Any thread may write: attributes are replaced whole.
 """
 
 from __future__ import annotations

@@ -81,12 +81,15 @@ class EndpointRules:
             headers=tuple((name, values[0]) for name, values in found.headers.items()),
         )
 
-    def identity(self) -> str:
+    def identity(self, bucket: str | None = None) -> str:
         """A stable name of the service: the same whatever region or addressing style is in use."""
         if self._settings.endpoint_url is not None:
             parts = urlsplit(self._settings.endpoint_url)
             return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"
-        partition = self._provider.ruleset.rule_lib.aws_partition(self._settings.region or "us-east-1")
+        region = self._settings.region or "us-east-1"
+        if bucket is not None and ArnParser.is_arn(bucket):
+            region = bucket.split(":")[3] or region
+        partition = self._provider.ruleset.rule_lib.aws_partition(region)
         return f"https://s3.{partition['dnsSuffix']}"
 
     def _parameters(self, bucket: str | None, region: str | None, path_style: bool) -> dict[str, Any]:

@@ -280,7 +280,7 @@ def iso_time(value: str) -> float | None:
     try:
         moment = datetime.fromisoformat(whole)
         if moment.tzinfo is None:
-            moment = moment.replace(tzinfo=timezone.utc)  # noqa: UP017 - datetime.UTC is not in 3.10
+            moment = moment.replace(tzinfo=timezone.utc)
         return moment.timestamp() + (int(fraction[:6].ljust(6, "0")) / 1e6 if fraction[:6].isdigit() else 0.0)
     except (ValueError, OverflowError):
         return None

@@ -44,7 +44,7 @@ def head_object(
     customer_key: CustomerKey | None = None,
 ) -> S3Request:
     """HeadObject, with its checksums. A failed HEAD has no body, so no error code: ask again with `get_object`."""
-    headers = _conditions(if_match) + (("x-amz-checksum-mode", "ENABLED"),) + key_headers(customer_key)
+    headers = (*_conditions(if_match), ("x-amz-checksum-mode", "ENABLED"), *key_headers(customer_key))
     return S3Request("HEAD", bucket, key, _version(version_id, part_number), headers)
 
 

@@ -87,10 +87,10 @@ class S3Session:
 
     def endpoint_id(self, bucket: str | None = None) -> str:
         """The service as 'https://host': the same on every run, whatever region or addressing style is used."""
-        return self._rules.identity()
+        return self._rules.identity(bucket)
 
     def capabilities(self, bucket: str | None = None) -> Capabilities:
-        """What the endpoint was seen to be able to do; one object per endpoint, to be updated by whoever learns more."""
+        """What the endpoint was seen to be able to do: one object per endpoint, written by whoever learns more."""
         with self._lock:
             return self._capabilities.setdefault(self.endpoint_id(bucket), Capabilities())
 
