@@ -1,0 +1,83 @@
+"""Read-ahead: forward readers are fed, random ones are left alone, memory stays bounded."""
+
+from __future__ import annotations
+
+import itertools
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.readahead import FIRST_WINDOW, LIMIT, ReadAhead
+from s3amfs.core.sizes import GIB, KIB, MIB
+
+
+def ahead(machine: ReadAhead, reads: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    return [fetched for offset, length in reads for fetched in machine.read(offset, length)]
+
+
+def test_a_forward_reader_is_fed_without_gaps_or_repeats() -> None:
+    machine, size, step = ReadAhead(GIB), GIB, 128 * KIB
+    fetched = ahead(machine, [(at, step) for at in range(0, size, step)])
+    assert fetched[0] == (step, step + FIRST_WINDOW)
+    assert all(left[1] == right[0] for left, right in itertools.pairwise(fetched))
+    assert fetched[-1][1] == size
+    assert max(end - start for start, end in fetched) >= LIMIT // 2
+    assert len(fetched) < 100, "few large fetches, not many small ones"
+
+
+def test_it_begins_in_the_middle_too() -> None:
+    machine = ReadAhead(GIB)
+    assert machine.read(500 * MIB, MIB) == ()
+    assert machine.read(501 * MIB, MIB) == ((502 * MIB, 502 * MIB + FIRST_WINDOW),)
+
+
+def test_reads_out_of_order_are_one_reader() -> None:
+    machine, step, rng = ReadAhead(GIB), 128 * KIB, random.Random(3)
+    order = [at for base in range(0, 256 * MIB, 8 * step) for at in rng.sample(range(base, base + 8 * step, step), 8)]
+    fetched = ahead(machine, [(at, step) for at in order])
+    assert sum(end - start for start, end in fetched) <= 256 * MIB + LIMIT
+    assert fetched[-1][1] >= 256 * MIB, "it kept ahead"
+
+
+def test_several_readers_share_the_limit() -> None:
+    machine, step = ReadAhead(8 * GIB), 256 * KIB
+    starts = [0, 2 * GIB, 4 * GIB, 6 * GIB]
+    reads = [(start + at, step) for at in range(0, 256 * MIB, step) for start in starts]
+    fetched = ahead(machine, reads)
+    for start in starts:
+        own = [item for item in fetched if start <= item[0] < start + GIB]
+        assert own[-1][1] >= start + 256 * MIB
+        assert max(end - begin for begin, end in own[5:]) <= LIMIT // 4
+
+
+def test_random_reads_fetch_nothing_ahead() -> None:
+    machine, rng = ReadAhead(10 * GIB), random.Random(5)
+    assert ahead(machine, [(rng.randrange(1, 10 * GIB), 4 * KIB) for _ in range(5000)]) == []
+
+
+def test_random_reads_do_not_push_a_forward_reader_out() -> None:
+    machine, rng = ReadAhead(10 * GIB), random.Random(6)
+    for at in range(0, 64 * MIB, MIB):
+        machine.read(at, MIB)
+        ahead(machine, [(rng.randrange(GIB, 10 * GIB), 4 * KIB) for _ in range(20)])
+    assert machine.read(64 * MIB, 32 * MIB) != ()
+
+
+@pytest.mark.parametrize("width", [10 * MIB, -10 * MIB])
+def test_equal_steps_are_foreseen(width: int) -> None:
+    machine = ReadAhead(10 * GIB)
+    reads = [(5 * GIB + width * step, 64 * KIB) for step in range(50)]
+    fetched = ahead(machine, reads)
+    assert set(reads[3:]) <= {(start, end - start) for start, end in fetched}
+    assert len(fetched) == len(set(fetched))
+
+
+@given(st.integers(1, 64 * MIB), st.lists(st.tuples(st.integers(0, 70 * MIB), st.integers(0, 4 * MIB)), max_size=60))
+def test_whatever_is_read(size: int, reads: list[tuple[int, int]]) -> None:
+    machine = ReadAhead(size, limit=8 * MIB)
+    for offset, length in reads:
+        fetched = machine.read(offset, length)
+        assert all(0 <= start < end <= size for start, end in fetched)
+        assert sum(end - start for start, end in fetched) <= max(8 * MIB, length)
