@@ -103,12 +103,12 @@ class ObjectOptions:
 
 def key_headers(key: CustomerKey | None) -> Headers:
     """The three SSE-C headers."""
-    return () if key is None else tuple(key.headers().items())
+    return () if key is None else key.headers()
 
 
 def source_key_headers(key: CustomerKey | None) -> Headers:
     """The three SSE-C headers of the source of a copy."""
-    return () if key is None else tuple(key.copy_source_headers().items())
+    return () if key is None else key.copy_source_headers()
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The command line: translates argv to verbs and results to text; no policy."""

@@ -1,0 +1,1 @@
+"""Pure decisions and formats: no socket, no file, no clock, no thread."""

@@ -1,0 +1,1 @@
+"""Executes what core decides: the loop threads, sources, targets, journals. Decides nothing."""

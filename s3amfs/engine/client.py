@@ -1,0 +1,285 @@
+"""Blocking control calls of one S3 service: head, list, create, complete, abort, small puts and gets, with retries.
+
+Any thread may use a client. The data of parts does not go through here (`transfer.py`), but what is learned about the
+service (regions, clock, capabilities) is shared through the session.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from ..core.failures import Failure, Kind
+from ..core.retry import GiveUp, RetryPolicy, RetryState
+from ..core.ssec import CustomerKey
+from ..errors import NotFound, S3AMError
+from ..wire import s3api
+from ..wire.replies import find_failure, to_error
+from ..wire.requests import Reply, S3Request
+from ..wire.session import S3Session
+from .loop import Engine, get_engine
+
+OnRetry = Callable[[Failure, float], None]
+
+
+class S3Client:
+    """session: whom to talk to. engine: None for the process's own. on_retry: told of each retry (failure, delay in s)."""
+
+    def __init__(self, session: S3Session, engine: Engine | None = None, on_retry: OnRetry | None = None) -> None:
+        self.session = session
+        self._engine = engine
+        self.policy = RetryPolicy(budget=session.config.retry_budget)
+        self.on_retry = on_retry
+
+    @property
+    def engine(self) -> Engine:
+        """Looked up at each use: a client lives on in a forked child, an engine does not."""
+        return self._engine or get_engine()
+
+    def call(self, request: S3Request, what: str) -> Reply:
+        """Sends `request` until it succeeds or the policy gives up; `what` is what the error will be about.
+
+        Raises the S3AMError that belongs to the last failure.
+        """
+        reply, failure = self.attempt(request)
+        if failure is not None:
+            raise to_error(failure, what)
+        return reply
+
+    def attempt(self, request: S3Request) -> tuple[Reply, Failure | None]:
+        """Like `call`, but the last failure is returned, for callers with another plan."""
+        state = RetryState()
+        while True:
+            if not self.session.credentials_fresh():
+                self.session.refresh_credentials()
+            reply = self.engine.call(self.session.prepare(request))
+            failure = find_failure(reply)
+            if failure is None:
+                return reply, None
+            self.learn(failure, request.bucket)
+            state, decision = state.failed(self.policy, failure, now=time.monotonic(), random=random.random())
+            if isinstance(decision, GiveUp):
+                return reply, failure
+            if failure.kind is Kind.EXPIRED:
+                self.session.refresh_credentials(force=True)
+            if self.on_retry is not None:
+                self.on_retry(failure, decision.delay)
+            threading.Event().wait(decision.delay)
+
+    def learn(self, failure: Failure, bucket: str | None) -> None:
+        """Takes up what a failure says about the service, so that the next request does better."""
+        if failure.kind is Kind.REDIRECT and bucket is not None:
+            self.session.learn_region(bucket, failure.region or self._ask_region(bucket) or "")
+        elif failure.kind is Kind.SKEW and failure.server_time is not None:
+            self.session.note_skew(failure.server_time)
+
+    def _ask_region(self, bucket: str) -> str | None:
+        return s3api.parse_region(self.engine.call(self.session.prepare(s3api.head_bucket(bucket))))
+
+    # -- objects ----------------------------------------------------------------------------------------------------
+
+    def head(
+        self, bucket: str, key: str, *, version_id: str | None = None, customer_key: CustomerKey | None = None
+    ) -> s3api.ObjectInfo:
+        """What is stored under `key`. Raises NotFound, AccessDenied, EncryptionKeyError, TransferError."""
+        what = f"s3://{bucket}/{key}"
+        reply, failure = self.attempt(
+            s3api.head_object(bucket, key, version_id=version_id, customer_key=customer_key)
+        )
+        if failure is not None and not failure.code and failure.status in (400, 403):
+            # A HEAD is answered without a body, so without a code: one byte by GET brings the reason.
+            request = s3api.get_object(
+                bucket, key, offset=0, length=1, version_id=version_id, customer_key=customer_key
+            )
+            _, said = self.attempt(request)
+            failure = said or failure
+        if failure is not None:
+            raise to_error(failure, what)
+        return s3api.parse_object(reply)
+
+    def find(self, bucket: str, key: str, *, customer_key: CustomerKey | None = None) -> s3api.ObjectInfo | None:
+        """Like `head`, but None if there is no such object. A missing bucket raises NotFound all the same."""
+        try:
+            return self.head(bucket, key, customer_key=customer_key)
+        except NotFound:
+            self.check_bucket(bucket)
+            return None
+
+    def check_bucket(self, bucket: str) -> None:
+        """Raises NotFound if there is no such bucket, AccessDenied if it may not be used at all."""
+        reply, failure = self.attempt(s3api.head_bucket(bucket))
+        if failure is not None and failure.kind is Kind.MISSING:
+            raise NotFound(f"bucket {bucket} does not exist: check its name, the endpoint and the region")
+        if failure is not None and failure.kind is not Kind.DENIED:  # HeadBucket needs ListBucket, an upload does not
+            raise to_error(failure, f"s3://{bucket}")
+
+    def get(
+        self,
+        bucket: str,
+        key: str,
+        *,
+        offset: int | None = None,
+        length: int | None = None,
+        version_id: str | None = None,
+        if_match: str | None = None,
+        customer_key: CustomerKey | None = None,
+    ) -> tuple[s3api.ObjectInfo, bytes]:
+        """A small object, or a small range of one, in memory (at most 32 MiB)."""
+        request = s3api.get_object(
+            bucket,
+            key,
+            offset=offset,
+            length=length,
+            version_id=version_id,
+            if_match=if_match,
+            customer_key=customer_key,
+        )
+        reply = self.call(request, f"s3://{bucket}/{key}")
+        return s3api.parse_object(reply), reply.body
+
+    def put(
+        self, bucket: str, key: str, data: bytes, options: s3api.ObjectOptions | None = None
+    ) -> s3api.StoredInfo:
+        """Stores a small object in one request, with its CRC64NVME where the server knows it."""
+        from ..core.checksums import Crc
+
+        crc = Crc("crc64nvme")
+        crc.update(data)
+        known = self.session.capabilities(bucket).crc64nvme is not False
+        body = s3api.Body(data, checksum=("crc64nvme", crc.base64) if known else None)
+        request = s3api.put_object(bucket, key, body, options or s3api.ObjectOptions())
+        return s3api.parse_stored(self.call(request, f"s3://{bucket}/{key}"))
+
+    def copy(
+        self,
+        bucket: str,
+        key: str,
+        source: s3api.CopySource,
+        options: s3api.ObjectOptions | None = None,
+        *,
+        replace_metadata: bool = False,
+    ) -> s3api.StoredInfo:
+        """CopyObject: at most 5 GiB, inside S3."""
+        request = s3api.copy_object(
+            bucket, key, source, options or s3api.ObjectOptions(), replace_metadata=replace_metadata
+        )
+        return s3api.parse_copied(self.call(request, f"s3://{source.bucket}/{source.key}"))
+
+    def delete(self, bucket: str, key: str, *, version_id: str | None = None) -> None:
+        self.call(s3api.delete_object(bucket, key, version_id=version_id), f"s3://{bucket}/{key}")
+
+    def delete_many(self, bucket: str, keys: Iterable[str]) -> tuple[s3api.DeleteFailure, ...]:
+        """Deletes up to 1,000 keys in one request; returns those that failed."""
+        return s3api.parse_deleted(self.call(s3api.delete_objects(bucket, keys), f"s3://{bucket}"))
+
+    def tags(self, bucket: str, key: str, *, version_id: str | None = None) -> dict[str, str]:
+        request = s3api.get_object_tagging(bucket, key, version_id=version_id)
+        return s3api.parse_tags(self.call(request, f"s3://{bucket}/{key}"))
+
+    def put_tags(self, bucket: str, key: str, tags: Mapping[str, str]) -> None:
+        self.call(s3api.put_object_tagging(bucket, key, tags), f"s3://{bucket}/{key}")
+
+    def attributes(
+        self, bucket: str, key: str, *, version_id: str | None = None, customer_key: CustomerKey | None = None
+    ) -> s3api.ObjectAttributes | None:
+        """GetObjectAttributes with the first 1,000 parts; None where the server does not know it or forbids it."""
+        request = s3api.get_object_attributes(bucket, key, version_id=version_id, customer_key=customer_key)
+        reply, failure = self.attempt(request)
+        return s3api.parse_attributes(reply) if failure is None else None
+
+    # -- buckets and listings ---------------------------------------------------------------------------------------
+
+    def list_page(
+        self,
+        bucket: str,
+        prefix: str = "",
+        *,
+        delimiter: str | None = None,
+        token: str | None = None,
+        start_after: str | None = None,
+        max_keys: int | None = None,
+    ) -> s3api.ListPage:
+        request = s3api.list_objects(
+            bucket, prefix=prefix, delimiter=delimiter, token=token, start_after=start_after, max_keys=max_keys
+        )
+        return s3api.parse_objects(self.call(request, f"s3://{bucket}/{prefix}"))
+
+    def list(
+        self, bucket: str, prefix: str = "", *, delimiter: str | None = None, start_after: str | None = None
+    ) -> Iterator[s3api.ListPage]:
+        """Pages of a listing, fetched as they are asked for."""
+        token: str | None = None
+        while True:
+            page = self.list_page(bucket, prefix, delimiter=delimiter, token=token, start_after=start_after)
+            yield page
+            token = page.next_token
+            if token is None:
+                return
+
+    def location(self, bucket: str) -> str | None:
+        """The bucket's LocationConstraint as GetBucketLocation says it; '' where it is empty; None where denied."""
+        reply, failure = self.attempt(s3api.get_bucket_location(bucket))
+        if failure is not None and failure.kind in (Kind.DENIED, Kind.UNSUPPORTED):
+            return None
+        if failure is not None:
+            raise to_error(failure, f"s3://{bucket}")
+        return s3api.parse_location(reply)
+
+    def buckets(self) -> list[str]:
+        found: list[str] = []
+        token: str | None = None
+        while True:
+            page = s3api.parse_buckets(self.call(s3api.list_buckets(token=token), "the list of buckets"))
+            found += [name for name, _ in page.buckets]
+            token = page.next_token
+            if token is None:
+                return found
+
+    # -- multipart uploads ------------------------------------------------------------------------------------------
+
+    def create(
+        self, bucket: str, key: str, options: s3api.ObjectOptions, *, checksum_algorithm: str | None
+    ) -> s3api.MultipartUpload:
+        request = s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=checksum_algorithm)
+        return s3api.parse_created(self.call(request, f"s3://{bucket}/{key}"), bucket, key)
+
+    def uploads(self, bucket: str, prefix: str = "") -> Iterator[s3api.UploadInfo]:
+        """Unfinished uploads of all keys that begin with `prefix`."""
+        after: tuple[str, str] | None = None
+        while True:
+            request = s3api.list_multipart_uploads(bucket, prefix=prefix, after=after)
+            page = s3api.parse_uploads(self.call(request, f"s3://{bucket}/{prefix}"))
+            yield from page.uploads
+            after = page.next_markers
+            if after is None:
+                return
+
+    def uploads_of(self, bucket: str, key: str) -> list[s3api.UploadInfo]:
+        """Unfinished uploads of exactly `key`, oldest first."""
+        found = [upload for upload in self.uploads(bucket, key) if upload.key == key]
+        return sorted(found, key=lambda upload: upload.initiated or 0.0)
+
+    def parts(
+        self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None
+    ) -> list[s3api.PartInfo]:
+        """All parts that the server has of `upload`. Raises NotFound if the upload is no more."""
+        found: list[s3api.PartInfo] = []
+        after: int | None = None
+        while True:
+            request = s3api.list_parts(upload, after=after, customer_key=customer_key)
+            page = s3api.parse_parts(self.call(request, f"the unfinished upload of s3://{upload.bucket}/{upload.key}"))
+            found += page.parts
+            after = page.next_marker
+            if after is None:
+                return found
+
+    def abort(self, upload: s3api.MultipartUpload) -> None:
+        """Aborts `upload`; one that is no more is fine."""
+        _, failure = self.attempt(s3api.abort_multipart_upload(upload))
+        if failure is not None and failure.kind not in (Kind.GONE, Kind.MISSING):
+            raise to_error(failure, f"the unfinished upload of s3://{upload.bucket}/{upload.key}")
+
+
+__all__ = ["S3AMError", "S3Client"]

@@ -1,0 +1,159 @@
+"""The loop threads that own curl, and the one `Engine` of a process.
+
+A `Loop` is one thread with one `Multi`; everything about an exchange happens in its loop's thread. Other threads hand
+work over with `submit` and never touch an exchange. The engine is made at first use, again in a forked child (threads
+do not survive a fork), and closed at exit.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+
+from ..wire.curl import Exchange, Multi, Reader, Sink
+from ..wire.requests import HttpRequest, Reply
+
+
+class Loop:
+    """One thread that drives many exchanges."""
+
+    def __init__(self, name: str) -> None:
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._closing = False
+        self.multi = Multi()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def submit(self, function: Callable[[], None]) -> None:
+        """Runs `function` in the loop's thread, soon. Any thread may call this."""
+        self._inbox.append(function)
+        if threading.get_ident() != self._thread.ident:
+            self.multi.wake()
+
+    @property
+    def inside(self) -> bool:
+        return threading.get_ident() == self._thread.ident
+
+    def close(self) -> None:
+        self._closing = True
+        self.multi.wake()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        while not self._closing:
+            while self._inbox:
+                self._guard(self._inbox.popleft())
+            try:
+                self.multi.poll(0 if self._inbox else None)
+            except Exception:
+                threading.excepthook(_except_args())
+        self.multi.close()
+
+    def _guard(self, function: Callable[[], None]) -> None:
+        """A bug in one transfer must not stop the loop that others depend on; it is reported as a thread's crash."""
+        try:
+            function()
+        except Exception:
+            threading.excepthook(_except_args())
+
+
+def _except_args() -> threading.ExceptHookArgs:
+    import sys
+
+    return threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+
+
+class Call:
+    """A pending control call; `wait` gives its reply."""
+
+    def __init__(self, loop: Loop, request: HttpRequest, reader: Reader | None, sink: Sink | None) -> None:
+        self._done = threading.Event()
+        self._loop = loop
+        self._exchange = Exchange(request, self._finished, reader=reader, sink=sink)
+        loop.submit(self._start)
+
+    def _start(self) -> None:
+        try:
+            self._loop.multi.start(self._exchange)
+        except BaseException as error:  # noqa: BLE001 - raised to the waiter
+            self._exchange.error = error
+            self._done.set()
+
+    def _finished(self, _exchange: Exchange) -> None:
+        self._done.set()
+
+    def wait(self) -> Reply:
+        """Blocks until the reply is there; an interruption cuts the request. Raises what a reader or sink raised."""
+        try:
+            self._done.wait()
+        except BaseException:
+            self._loop.submit(lambda: self._loop.multi.cancel(self._exchange))
+            raise
+        if self._exchange.error is not None:
+            raise self._exchange.error
+        return self._exchange.reply
+
+
+class Engine:
+    """All loops of this process. Transfers are spread over them; a part of a transfer stays on one."""
+
+    def __init__(self, loops: int = 2) -> None:
+        self.pid = os.getpid()
+        self._lock = threading.Lock()
+        self._loops: list[Loop | None] = [None] * loops
+        self._next = 0
+
+    def loop(self, index: int = 0) -> Loop:
+        """The loop number `index` (modulo their count), started at first use."""
+        index %= len(self._loops)
+        with self._lock:
+            loop = self._loops[index]
+            if loop is None:
+                loop = self._loops[index] = Loop(f"s3am-loop-{index}")
+            return loop
+
+    def call(self, request: HttpRequest, *, reader: Reader | None = None, sink: Sink | None = None) -> Reply:
+        """Sends one request, once, and waits for its reply. Raises only what `reader` or `sink` raised."""
+        return Call(self.loop(), request, reader, sink).wait()
+
+    def close(self) -> None:
+        with self._lock:
+            loops, self._loops = self._loops, [None] * len(self._loops)
+        for loop in loops:
+            if loop is not None:
+                loop.close()
+
+
+_engine: Engine | None = None
+_engine_lock = threading.Lock()
+_abandoned: list[Engine] = []
+
+
+def get_engine() -> Engine:
+    """The process's engine."""
+    global _engine
+    with _engine_lock:
+        if _engine is None or _engine.pid != os.getpid():
+            _engine = Engine()
+        return _engine
+
+
+def _forget_after_fork() -> None:
+    """The parent's threads, epoll and sockets are not ours: leave them alone and begin anew at the next use."""
+    global _engine, _engine_lock
+    if _engine is not None:
+        _abandoned.append(_engine)  # collecting it would say TLS good-byes on connections that the parent still uses
+    _engine = None
+    _engine_lock = threading.Lock()
+
+
+def _close_at_exit() -> None:
+    if _engine is not None and _engine.pid == os.getpid():
+        _engine.close()
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+atexit.register(_close_at_exit)

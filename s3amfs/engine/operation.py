@@ -1,0 +1,282 @@
+"""One attempt to move one part: at most two exchanges on one loop, joined by a bounded pipe when both ends are remote.
+
+An operation lives in its loop's thread. It ends once, by calling `done` with a `PartResult` or a `Failure`; after
+`cancel` it never does.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..core.failures import Failure, Kind
+from ..core.parts import Part
+from ..wire.curl import PAUSE, Exchange, Reader, Sink
+from ..wire.replies import classify
+from ..wire.requests import HttpRequest, Reply
+from .loop import Loop
+
+PIPE_BYTES = 512 * 1024
+"""Room of the pipe of a relay; curl's own buffers on either side come on top."""
+
+
+class PartProblem(Exception):
+    """Raised by sources, targets and bodies inside callbacks; carries the failure of the part."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+@dataclass(frozen=True, slots=True)
+class PartResult:
+    number: int
+    length: int
+    etag: str = ""
+    crc: int | None = None
+    """Checksum of the part's bytes as they passed through this process; None where none did (server-side copies)."""
+    checksum: str = ""
+    """Base64 checksum as the server stores it; '' if it told none."""
+
+
+Done = Callable[["PartResult | Failure"], None]
+
+
+class PartBody(Reader, Protocol):
+    """The request body of a part on its way to a remote target."""
+
+    moved: int
+
+    def finish(self, reply: Reply) -> PartResult:
+        """Judges the reply to the body that was sent; raises PartProblem."""
+
+
+class PartSink(Sink, Protocol):
+    """Where the bytes of a part from a remote source go."""
+
+    moved: int
+
+    def finish(self) -> PartResult:
+        """Called when the source has delivered everything; raises PartProblem if it was not all."""
+
+
+@dataclass(slots=True)
+class SendPart:
+    """Local bytes to a remote target (or a server-side copy, with an empty body)."""
+
+    request: HttpRequest
+    body: PartBody
+
+
+@dataclass(slots=True)
+class ReceivePart:
+    """A remote source to local bytes."""
+
+    request: HttpRequest
+    sink: PartSink
+
+
+@dataclass(slots=True)
+class RelayPart:
+    """A remote source to a remote target."""
+
+    source: HttpRequest
+    accept: Callable[[Reply], None]
+    """Judges the source's reply before the first byte; raises PartProblem."""
+    target: HttpRequest
+    make_body: Callable[[Reader], PartBody]
+
+
+PartWork = SendPart | ReceivePart | RelayPart
+"""What to do for one attempt of one part; plain data and the objects that judge it."""
+
+Move = Callable[[Part, int], PartWork]
+"""Makes the work for a part and the number of its attempt (1 is the first); called in a loop's thread, at dispatch."""
+
+
+class Pipe:
+    """Bytes between the two exchanges of a relay, in one thread."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.received = 0
+        self._chunks: deque[bytes] = deque()
+        self._size = 0
+        self.reader_waits = False
+        self.writer_waits = False
+
+    def put(self, data: bytes) -> bool:
+        """Takes `data` unless there is no room."""
+        if self._size and self._size + len(data) > PIPE_BYTES:
+            self.writer_waits = True
+            return False
+        self._chunks.append(data)
+        self._size += len(data)
+        self.received += len(data)
+        return True
+
+    def get(self, size: int) -> bytes | None:
+        """Up to `size` bytes; None when there are none yet."""
+        if not self._chunks:
+            self.reader_waits = True
+            return None
+        taken: list[bytes] = []
+        while self._chunks and size > 0:
+            chunk = self._chunks.popleft()
+            if len(chunk) > size:
+                self._chunks.appendleft(chunk[size:])
+                chunk = chunk[:size]
+            taken.append(chunk)
+            size -= len(chunk)
+            self._size -= len(chunk)
+        return taken[0] if len(taken) == 1 else b"".join(taken)
+
+
+class Operation:
+    """One attempt of one part. Create and use it in the loop's thread only."""
+
+    def __init__(self, loop: Loop, part: Part, done: Done, *, limit_rate: int = 0) -> None:
+        self._loop = loop
+        self._part = part
+        self._done: Done | None = done
+        self._limit_rate = limit_rate
+        self._exchanges: list[Exchange] = []
+        self._body: PartBody | None = None
+        self._sink: PartSink | None = None
+
+    @property
+    def moved(self) -> int:
+        """Bytes of this part that have passed so far; may be read from any thread."""
+        end = self._body or self._sink
+        return end.moved if end is not None else 0
+
+    def start(self, plan: PartWork) -> None:
+        if isinstance(plan, SendPart):
+            self._body = plan.body
+            self._send(Exchange(plan.request, self._body_sent, reader=plan.body, limit_rate=self._limit_rate))
+        elif isinstance(plan, ReceivePart):
+            self._sink = plan.sink
+            self._send(Exchange(plan.request, self._sink_filled, sink=plan.sink, limit_rate=self._limit_rate))
+        else:
+            self._relay(plan)
+
+    def cancel(self) -> None:
+        self._done = None
+        self._cut()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _send(self, exchange: Exchange) -> None:
+        self._exchanges.append(exchange)
+        self._loop.multi.start(exchange)
+
+    def _cut(self) -> None:
+        for exchange in self._exchanges:
+            self._loop.multi.cancel(exchange)
+        self._exchanges.clear()
+
+    def _end(self, outcome: PartResult | Failure) -> None:
+        done, self._done = self._done, None
+        self._cut()
+        if done is not None:
+            done(outcome)
+
+    def _problem(self, exchange: Exchange, role: str) -> Failure | None:
+        """What is wrong with an exchange that ended, or None."""
+        if isinstance(exchange.error, PartProblem):
+            return exchange.error.failure
+        if isinstance(exchange.error, OSError):
+            return Failure(Kind.LOCAL, str(exchange.error), errno=exchange.error.errno)
+        if exchange.error is not None:
+            raise exchange.error
+        if not exchange.reply.ok:
+            return classify(exchange.reply, role="source" if role == "source" else "target")
+        return None
+
+    def _body_sent(self, exchange: Exchange) -> None:
+        failure = self._problem(exchange, "target")
+        if failure is None:
+            assert self._body is not None
+            try:
+                self._end(self._body.finish(exchange.reply))
+                return
+            except PartProblem as problem:
+                failure = problem.failure
+        self._end(failure)
+
+    def _sink_filled(self, exchange: Exchange) -> None:
+        failure = self._problem(exchange, "source")
+        if failure is None:
+            assert self._sink is not None
+            try:
+                self._end(self._sink.finish())
+                return
+            except PartProblem as problem:
+                failure = problem.failure
+        self._end(failure)
+
+    def _relay(self, plan: RelayPart) -> None:
+        pipe = Pipe(self._part.length)
+        end = _RelayEnd(self._loop, pipe, plan.accept)
+        self._body = plan.make_body(end)
+        source = Exchange(plan.source, self._source_ended, sink=end, limit_rate=self._limit_rate)
+        target = Exchange(plan.target, self._body_sent, reader=self._body, limit_rate=self._limit_rate)
+        end.source, end.target = source, target
+        self._send(source)
+        end.start_target = lambda: self._send(target) if self._done is not None else None
+
+    def _source_ended(self, exchange: Exchange) -> None:
+        failure = self._problem(exchange, "source")
+        end = exchange.sink
+        assert isinstance(end, _RelayEnd)
+        if failure is None and end.pipe.received < self._part.length:
+            failure = Failure(
+                Kind.NETWORK, f"the source ended {self._part.length - end.pipe.received} bytes too early", status=0
+            )
+        if failure is not None:
+            self._end(failure)  # the target's request is cut too: it would wait for bytes that never come
+
+
+class _RelayEnd:
+    """Both ends of the pipe of a relay: the sink of the source's exchange and the inner reader of the target's."""
+
+    def __init__(self, loop: Loop, pipe: Pipe, accept: Callable[[Reply], None]) -> None:
+        self._loop = loop
+        self.pipe = pipe
+        self._accept = accept
+        self.source: Exchange | None = None
+        self.target: Exchange | None = None
+        self.start_target: Callable[[], None] | None = None
+
+    def begin(self, reply: Reply) -> None:
+        self._accept(reply)
+
+    def write(self, data: bytes) -> object | None:
+        pipe = self.pipe
+        if pipe.received + len(data) > pipe.length:
+            raise PartProblem(Failure(Kind.FATAL, "the source sent more bytes than the range asked for"))
+        if not pipe.put(data):
+            return PAUSE
+        if self.start_target is not None:  # the source has begun to deliver: only now is a target's slot of any use
+            start, self.start_target = self.start_target, None
+            self._loop.submit(start)
+        elif pipe.reader_waits:
+            pipe.reader_waits = False
+            assert self.target is not None
+            self._loop.multi.resume(self.target)
+        return None
+
+    def read(self, size: int) -> bytes | object:
+        data = self.pipe.get(size)
+        if data is None:
+            return PAUSE
+        if self.pipe.writer_waits:
+            self.pipe.writer_waits = False
+            assert self.source is not None
+            self._loop.multi.resume(self.source)
+        return data
+
+    def rewind(self) -> bool:
+        return False

@@ -1,0 +1,155 @@
+"""Where parts come from: local files and memory (readers), and anything that answers ranges (requests).
+
+A local source gives a reader for a part. A remote one gives the request for a part's range and judges its reply, so
+that a server which ignores ranges, or an object that changed, is noticed before its first byte is used.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Protocol
+
+from ..core.failures import Failure, Kind
+from ..core.http import parse_content_range
+from ..core.manifest import SourceIdentity
+from ..core.parts import Part
+from ..wire.requests import HttpRequest, Reply
+from .operation import PartProblem
+
+READ_AHEAD_BYTES = 8 * 1024 * 1024
+
+
+class LocalSource(Protocol):
+    """Bytes of this machine."""
+
+    def reader(self, part: Part) -> FilePartReader | MemoryPartReader: ...
+
+
+class RangedSource(Protocol):
+    """Bytes that a server gives in ranges."""
+
+    identity: SourceIdentity
+
+    def request(self, part: Part) -> HttpRequest:
+        """The request for exactly the part's range; called at dispatch."""
+
+    def accept(self, part: Part) -> Callable[[Reply], None]:
+        """Judges the reply to `request(part)` before its first byte; the judge raises PartProblem."""
+
+
+class FileSource:
+    """A local file, pinned: size, mtime_ns and inode must not change while it is read."""
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        """Opens `path`. Raises OSError."""
+        self.path = os.path.abspath(path)
+        self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        stat = os.fstat(self.fd)
+        self.size = stat.st_size
+        self._pinned = _stat_key(stat)
+        self.identity = SourceIdentity(
+            url="file://" + self.path, size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino
+        )
+
+    def check(self) -> None:
+        """Raises PartProblem if the file is no longer what was opened."""
+        if _stat_key(os.fstat(self.fd)) != self._pinned:
+            raise PartProblem(Failure(Kind.CHANGED, f"{self.path} changed while it was read"))
+
+    def reader(self, part: Part) -> FilePartReader:
+        return FilePartReader(self, part)
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def _stat_key(stat: os.stat_result) -> tuple[int, int, int]:
+    return stat.st_size, stat.st_mtime_ns, stat.st_ino
+
+
+class FilePartReader:
+    """Reads one part of a FileSource with pread; looks at the file's stat before the first byte and after the last."""
+
+    def __init__(self, source: FileSource, part: Part) -> None:
+        self._source = source
+        self._part = part
+        self._at = part.offset
+        source.check()
+        if part.length:
+            os.posix_fadvise(source.fd, part.offset, min(part.length, READ_AHEAD_BYTES), os.POSIX_FADV_WILLNEED)
+
+    def read(self, size: int) -> bytes:
+        data = os.pread(self._source.fd, size, self._at)
+        self._at += len(data)
+        return data
+
+    def rewind(self) -> bool:
+        self._at = self._part.offset
+        return True
+
+    def finish(self) -> None:
+        self._source.check()
+
+
+class MemorySource:
+    """Parts that are filled before they are sent: standard input, FUSE writes, replies without a length."""
+
+    def __init__(self) -> None:
+        self._buffers: dict[int, bytes | bytearray | memoryview] = {}
+
+    def put(self, number: int, data: bytes | bytearray | memoryview) -> None:
+        self._buffers[number] = data
+
+    def drop(self, number: int) -> int:
+        """Forgets a part that has been sent; returns its length in bytes."""
+        return len(self._buffers.pop(number))
+
+    def reader(self, part: Part) -> MemoryPartReader:
+        return MemoryPartReader(self._buffers[part.number])
+
+
+class MemoryPartReader:
+    def __init__(self, data: bytes | bytearray | memoryview) -> None:
+        self._view = memoryview(data)
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        chunk = bytes(self._view[self._at : self._at + size])
+        self._at += len(chunk)
+        return chunk
+
+    def rewind(self) -> bool:
+        self._at = 0
+        return True
+
+
+def range_judge(part: Part, total: int, etag: str | None) -> Callable[[Reply], None]:
+    """A judge for the reply to a ranged GET over HTTP (RFC 9110 section 14): right range, right object.
+
+    total: size of the whole in bytes. etag: what the source said at the start, quotes and all; None: it said none.
+    """
+
+    def judge(reply: Reply) -> None:
+        if not reply.is_http:
+            return
+        headers = reply.headers
+        if etag is not None and "etag" in headers and headers["etag"] != etag:
+            raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
+        if headers.get("content-encoding", "identity").lower() not in ("identity", "", "aws-chunked"):
+            raise PartProblem(Failure(Kind.FATAL, "the source compresses a byte range, so it can't be put together"))
+        if reply.status == 200:
+            if part.offset == 0 and part.length == total:
+                return
+            raise PartProblem(Failure(Kind.UNSUPPORTED, "the source ignores byte ranges", code="Range"))
+        if reply.status != 206:
+            raise PartProblem(Failure(Kind.FATAL, f"the source answered a byte range with status {reply.status}"))
+        content_range = parse_content_range(headers.get("content-range", ""))
+        if content_range is None or content_range.start != part.offset or content_range.length != part.length:
+            raise PartProblem(Failure(Kind.CORRUPT, "the source sent another byte range than was asked for"))
+        if content_range.total is not None and content_range.total != total:
+            raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its size differs)"))
+
+    return judge

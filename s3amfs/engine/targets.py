@@ -1,0 +1,142 @@
+"""S3 as the target of parts: turns a part and its source into the work of one attempt (`operation.PartWork`).
+
+`PutTarget` stores a whole object with one PutObject, `MultipartTarget` the parts of a multipart upload, sent or copied
+inside S3. Requests are signed here, that is at dispatch.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from ..core.checksums import decode
+from ..core.failures import Failure, Kind
+from ..core.parts import Part
+from ..core.ssec import CustomerKey
+from ..errors import S3AMError
+from ..wire import s3api
+from ..wire.curl import Reader
+from ..wire.replies import find_failure
+from ..wire.requests import HttpRequest, Reply
+from ..wire.session import S3Session
+from .bodies import InnerReader, PartChecks, UploadBody
+from .operation import PartProblem, PartResult, PartWork, RelayPart, SendPart
+from .sources import LocalSource, RangedSource
+
+
+class Target(Protocol):
+    """Gives the request and the body for a part that arrives through `inner`."""
+
+    def request(self, part: Part) -> HttpRequest: ...
+
+    def body(self, part: Part, inner: InnerReader) -> UploadBody: ...
+
+
+class PutTarget:
+    """A whole object in one PutObject."""
+
+    def __init__(
+        self, session: S3Session, bucket: str, key: str, options: s3api.ObjectOptions, checks: PartChecks
+    ) -> None:
+        self._session = session
+        self._bucket = bucket
+        self._key = key
+        self._options = options
+        self._checks = checks
+        self.stored: s3api.StoredInfo | None = None
+        """What the server answered, once it did."""
+
+    def request(self, part: Part) -> HttpRequest:
+        body = s3api.Body(length=part.length, trailer=self._checks.trailer)
+        return self._session.prepare(s3api.put_object(self._bucket, self._key, body, self._options))
+
+    def body(self, part: Part, inner: InnerReader) -> UploadBody:
+        return _PutBody(self, inner, part, self._checks)
+
+
+class _PutBody(UploadBody):
+    def __init__(self, target: PutTarget, inner: InnerReader, part: Part, checks: PartChecks) -> None:
+        super().__init__(inner, part.number, part.length, checks)
+        self._target = target
+
+    def finish(self, reply: Reply) -> PartResult:
+        result = super().finish(reply)
+        self._target.stored = s3api.parse_stored(reply)
+        return result
+
+
+class MultipartTarget:
+    """The parts of one multipart upload."""
+
+    def __init__(
+        self,
+        session: S3Session,
+        upload: s3api.MultipartUpload,
+        checks: PartChecks,
+        customer_key: CustomerKey | None = None,
+    ) -> None:
+        self._session = session
+        self.upload = upload
+        self._checks = checks
+        self._customer_key = customer_key
+
+    def request(self, part: Part) -> HttpRequest:
+        body = s3api.Body(length=part.length, trailer=self._checks.trailer)
+        return self._session.prepare(
+            s3api.upload_part(self.upload, part.number, body, customer_key=self._customer_key)
+        )
+
+    def body(self, part: Part, inner: InnerReader) -> UploadBody:
+        return UploadBody(inner, part.number, part.length, self._checks)
+
+    def copy(self, part: Part, source: s3api.CopySource, offset: int | None = None) -> PartWork:
+        """UploadPartCopy of the part's range (at `offset` of the source; None: the part's own offset)."""
+        request = s3api.upload_part_copy(
+            self.upload,
+            part.number,
+            source,
+            offset=part.offset if offset is None else offset,
+            length=part.length,
+            customer_key=self._customer_key,
+        )
+        return SendPart(self._session.prepare(request), _CopyBody(part))
+
+
+def send(target: Target, source: LocalSource, part: Part) -> PartWork:
+    """Local bytes to S3."""
+    return SendPart(target.request(part), target.body(part, source.reader(part)))
+
+
+def relay(target: Target, source: RangedSource, part: Part) -> PartWork:
+    """A remote range to S3, streamed through a small pipe."""
+
+    def make_body(inner: Reader) -> UploadBody:
+        return target.body(part, inner)
+
+    return RelayPart(source.request(part), source.accept(part), target.request(part), make_body)
+
+
+class _CopyBody:
+    """The empty body of UploadPartCopy; its reply may be 200 with an error inside (S3 API, UploadPartCopy)."""
+
+    def __init__(self, part: Part) -> None:
+        self._part = part
+        self.moved = 0
+
+    def read(self, size: int) -> bytes:
+        return b""
+
+    def rewind(self) -> bool:
+        return True
+
+    def finish(self, reply: Reply) -> PartResult:
+        failure = find_failure(reply)
+        if failure is not None:
+            raise PartProblem(failure)
+        try:
+            copied = s3api.parse_copied(reply)
+        except S3AMError as error:
+            raise PartProblem(Failure(Kind.SERVER, str(error))) from error
+        self.moved = self._part.length
+        stored = copied.checksums.get("crc64nvme", "")
+        crc = decode("crc64nvme", stored) if stored else None
+        return PartResult(self._part.number, self._part.length, etag=copied.etag, crc=crc, checksum=stored)

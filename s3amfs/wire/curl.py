@@ -1,0 +1,427 @@
+"""libcurl's multi interface behind two nouns: `Exchange` (one request and its reply) and `Multi` (many at a time).
+
+Sole importer of pycurl. A `Multi` belongs to one thread; only `wake()` may be called from others. Bodies are streamed
+through callbacks: a reader gives bytes to send, a sink takes bytes received; either may answer `PAUSE` and be resumed
+later, which is the back-pressure of relays. Nothing here retries or decides.
+"""
+
+from __future__ import annotations
+
+import heapq
+import select
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any, Final, Protocol
+
+import pycurl
+
+from .requests import HttpRequest, Reply
+
+BUFFER_BYTES: Final = 256 * 1024
+"""Receive and send buffer of one connection; larger ones gained under 3 % and cost memory in every slot."""
+ERROR_BODY_BYTES: Final = 64 * 1024
+CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
+"""Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
+MAX_CONNECTIONS_KEPT: Final = 64
+
+PAUSE: Final = object()
+"""A reader or sink returns this when it has nothing to give or no room; see `Multi.resume`."""
+
+
+class Reader(Protocol):
+    def read(self, size: int) -> bytes | object:
+        """At most `size` bytes of the body, b'' at its end, or PAUSE."""
+
+    def rewind(self) -> bool:
+        """Back to the first byte (curl asks when a kept connection died before the reply); False: not possible."""
+
+
+class Sink(Protocol):
+    def begin(self, reply: Reply) -> None:
+        """Called once before the first body byte of a successful reply; raises when the reply is not what was asked."""
+
+    def write(self, data: bytes) -> object | None:
+        """Takes `data`, or returns PAUSE and is given the same bytes again after `Multi.resume`."""
+
+
+class BytesReader:
+    """A small body from memory."""
+
+    def __init__(self, data: bytes | memoryview) -> None:
+        self._view = memoryview(data)
+        self._at = 0
+
+    def read(self, size: int) -> bytes:
+        chunk = bytes(self._view[self._at : self._at + size])
+        self._at += len(chunk)
+        return chunk
+
+    def rewind(self) -> bool:
+        self._at = 0
+        return True
+
+
+class Exchange:
+    """One request, its streamed bodies and, in the end, its reply.
+
+    `error` holds what a reader or sink raised; the transfer is cut then and `reply.curl_code` is non-zero.
+    """
+
+    __slots__ = (
+        "_body",
+        "_body_size",
+        "_handle",
+        "_sink_begun",
+        "error",
+        "limit_rate",
+        "on_done",
+        "reader",
+        "reply",
+        "request",
+        "sink",
+        "started",
+    )
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        on_done: Callable[[Exchange], None],
+        *,
+        reader: Reader | None = None,
+        sink: Sink | None = None,
+        limit_rate: int = 0,
+    ) -> None:
+        self.request = request
+        self.on_done = on_done
+        self.reader = reader
+        self.sink = sink
+        self.limit_rate = limit_rate
+        self.reply = Reply(0)
+        self.error: BaseException | None = None
+        self.started = 0.0
+        self._body = bytearray()
+        self._body_size = 0
+        self._sink_begun = False
+        self._handle: pycurl.Curl | None = None
+
+    def _on_header(self, line: bytes) -> None:
+        if line.startswith(b"HTTP/"):  # a new reply begins: after 100 Continue, a redirect or an auth round
+            fields = line.split(None, 2)
+            self.reply.status = int(fields[1]) if len(fields) > 1 and fields[1].isdigit() else 0
+            self.reply.headers.clear()
+            return
+        name, colon, value = line.partition(b":")
+        if colon:
+            self.reply.headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
+
+    def _on_body(self, data: bytes) -> int | None:
+        try:
+            if self.sink is not None and (self.reply.status < 300 or not self.reply.is_http):
+                if not self._sink_begun:
+                    self._sink_begun = True
+                    self.sink.begin(self.reply)
+                if self.sink.write(data) is PAUSE:
+                    return int(pycurl.WRITEFUNC_PAUSE)
+                self.reply.bytes_down += len(data)
+                return None
+            self._keep(data)
+            return None
+        except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange, see `error`
+            self.error = error
+            return -1
+
+    def _keep(self, data: bytes) -> None:
+        """Replies without a sink are small; an error body beyond its limit is dropped, not buffered."""
+        self._body_size += len(data)
+        limit = ERROR_BODY_BYTES if self.reply.status >= 300 else CONTROL_BODY_BYTES
+        self._body += data[: max(0, limit - len(self._body))]
+        if self._body_size > CONTROL_BODY_BYTES:
+            raise ValueError("the server sent an endless reply")
+
+    def _on_read(self, size: int) -> bytes | int:
+        assert self.reader is not None
+        try:
+            data = self.reader.read(size)
+        except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange, see `error`
+            self.error = error
+            return int(pycurl.READFUNC_ABORT)
+        if data is PAUSE:
+            return int(pycurl.READFUNC_PAUSE)
+        assert isinstance(data, bytes)
+        self.reply.bytes_up += len(data)
+        return data
+
+    def _on_seek(self, offset: int, origin: int) -> int:
+        assert self.reader is not None
+        if offset == 0 and origin == 0 and self.reader.rewind():
+            self.reply.bytes_up = 0
+            return int(pycurl.SEEKFUNC_OK)
+        return int(pycurl.SEEKFUNC_CANTSEEK)
+
+
+class Multi:
+    """Drives exchanges with curl_multi_socket_action over epoll, so that thousands of sockets cost nothing."""
+
+    def __init__(self, *, connect_timeout: float = 10.0, stall_timeout: float = 60.0) -> None:
+        self._multi = pycurl.CurlMulti()
+        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, MAX_CONNECTIONS_KEPT)
+        self._epoll = select.epoll()
+        self._watched: dict[int, int] = {}
+        self._wake_receive, self._wake_send = socket.socketpair()
+        self._wake_receive.setblocking(False)
+        self._wake_send.setblocking(False)
+        self._epoll.register(self._wake_receive.fileno(), select.EPOLLIN)
+        self._deadline: float | None = None
+        self._active: dict[pycurl.Curl, Exchange] = {}
+        self._free: list[pycurl.Curl] = []
+        self._to_resume: deque[Exchange] = deque()
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timer_count = 0
+        self.connect_timeout = connect_timeout
+        self.stall_timeout = stall_timeout
+
+    # -- called by the owner thread ---------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        return len(self._active)
+
+    def start(self, exchange: Exchange) -> None:
+        handle = self._free.pop() if self._free else pycurl.Curl()
+        try:
+            self._configure(handle, exchange)
+        except BaseException:
+            handle.close()
+            raise
+        exchange._handle = handle
+        exchange.started = time.monotonic()
+        self._active[handle] = exchange
+        self._multi.add_handle(handle)
+
+    def cancel(self, exchange: Exchange) -> None:
+        """Cuts the transfer; `on_done` is not called. The connection is closed, since its state is unknown."""
+        handle = exchange._handle
+        if handle is not None and self._active.pop(handle, None) is exchange:
+            exchange._handle = None
+            self._multi.remove_handle(handle)
+            handle.close()
+
+    def resume(self, exchange: Exchange) -> None:
+        """Continues an exchange whose reader or sink paused. Safe inside callbacks: it is done at the next poll."""
+        self._to_resume.append(exchange)
+
+    def call_later(self, delay: float, function: Callable[[], None]) -> None:
+        """Calls `function` in this thread after `delay` seconds."""
+        self._timer_count += 1
+        heapq.heappush(self._timers, (time.monotonic() + delay, self._timer_count, function))
+
+    def poll(self, timeout: float | None) -> None:
+        """Waits for something to do, at most `timeout` seconds (None: any time), does it and reports what ended."""
+        self._resume_paused()
+        for fd, events in self._epoll.poll(self._wait_seconds(timeout)):
+            if fd == self._wake_receive.fileno():
+                self._drain_wake()
+                continue
+            mask = 0
+            if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
+                mask |= pycurl.CSELECT_IN
+            if events & (select.EPOLLOUT | select.EPOLLERR):
+                mask |= pycurl.CSELECT_OUT
+            self._multi.socket_action(fd, mask)
+            self._resume_paused()
+        now = time.monotonic()
+        if self._deadline is not None and self._deadline <= now:
+            self._deadline = None
+            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+        self._collect()
+        while self._timers and self._timers[0][0] <= now:
+            heapq.heappop(self._timers)[2]()
+
+    def close(self) -> None:
+        for exchange in list(self._active.values()):
+            self.cancel(exchange)
+        for handle in self._free:
+            handle.close()
+        self._free.clear()
+        self._multi.close()
+        self._epoll.close()
+        self._wake_receive.close()
+        self._wake_send.close()
+
+    # -- called by any thread ---------------------------------------------------------------------------------------
+
+    def wake(self) -> None:
+        """Ends a running or coming `poll` at once."""
+        try:
+            self._wake_send.send(b"\0")
+        except BlockingIOError:
+            return  # the buffer is full of wake-ups already
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _wait_seconds(self, timeout: float | None) -> float | None:
+        ends = [] if timeout is None else [timeout]
+        now = time.monotonic()
+        if self._deadline is not None:
+            ends.append(self._deadline - now)
+        if self._timers:
+            ends.append(self._timers[0][0] - now)
+        return max(0.0, min(ends)) if ends else None
+
+    def _drain_wake(self) -> None:
+        try:
+            while self._wake_receive.recv(4096):
+                pass
+        except BlockingIOError:
+            return
+
+    def _on_socket(self, what: int, fd: int, _multi: object, _data: object) -> None:
+        if what == pycurl.POLL_REMOVE:
+            if self._watched.pop(fd, None) is not None:
+                try:
+                    self._epoll.unregister(fd)
+                except (FileNotFoundError, OSError):
+                    return  # curl closed it first: epoll forgot it by itself
+            return
+        events = 0
+        if what & pycurl.POLL_IN:
+            events |= select.EPOLLIN
+        if what & pycurl.POLL_OUT:
+            events |= select.EPOLLOUT
+        if fd in self._watched:
+            try:
+                self._epoll.modify(fd, events)
+            except FileNotFoundError:  # the number was reused for a new socket
+                self._epoll.register(fd, events)
+        else:
+            try:
+                self._epoll.register(fd, events)
+            except FileExistsError:
+                self._epoll.modify(fd, events)
+        self._watched[fd] = events
+
+    def _on_timer(self, timeout_ms: int) -> None:
+        self._deadline = None if timeout_ms < 0 else time.monotonic() + timeout_ms / 1000
+
+    def _resume_paused(self) -> None:
+        while self._to_resume:
+            exchange = self._to_resume.popleft()
+            if exchange._handle is not None:
+                exchange._handle.pause(pycurl.PAUSE_CONT)
+
+    def _collect(self) -> None:
+        more = 1
+        while more:
+            more, succeeded, failed = self._multi.info_read()
+            for handle in succeeded:
+                self._finish(handle, 0, "")
+            for handle, code, message in failed:
+                self._finish(handle, code, message)
+
+    def _finish(self, handle: pycurl.Curl, code: int, message: str) -> None:
+        exchange = self._active.pop(handle)
+        exchange._handle = None
+        reply = exchange.reply
+        reply.curl_code, reply.curl_error = code, message
+        reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
+        reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
+        reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
+        reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
+        reply.content_length = int(handle.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD))
+        reply.url = handle.getinfo(pycurl.EFFECTIVE_URL)
+        reply.body = bytes(exchange._body)
+        self._multi.remove_handle(handle)
+        if code == 0 and len(self._free) < MAX_CONNECTIONS_KEPT:
+            handle.reset()
+            self._free.append(handle)
+        else:
+            handle.close()
+        if code == 0 and exchange.sink is not None and not exchange._sink_begun and reply.status < 300:
+            try:
+                exchange.sink.begin(reply)  # an empty body: the sink still has to see and judge the reply
+            except Exception as error:
+                exchange.error = error
+        exchange.on_done(exchange)
+
+    def _configure(self, handle: pycurl.Curl, exchange: Exchange) -> None:
+        request = exchange.request
+        set_option = handle.setopt
+        exchange.reply.is_http = request.url[:4].lower() == "http"
+        set_option(pycurl.URL, request.url)
+        set_option(pycurl.NOSIGNAL, 1)
+        set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+        set_option(pycurl.TCP_NODELAY, 1)
+        set_option(pycurl.TCP_KEEPALIVE, 1)
+        set_option(pycurl.CONNECTTIMEOUT_MS, int(self.connect_timeout * 1000))
+        set_option(pycurl.LOW_SPEED_LIMIT, 1)
+        set_option(pycurl.LOW_SPEED_TIME, max(1, int(self.stall_timeout)))
+        set_option(pycurl.HEADERFUNCTION, exchange._on_header)
+        set_option(pycurl.WRITEFUNCTION, exchange._on_body)
+        set_option(pycurl.USERAGENT, "s3amfs")
+        headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
+        self._configure_method(handle, exchange, headers)
+        set_option(pycurl.HTTPHEADER, headers)
+        if exchange.sink is not None:
+            set_option(pycurl.BUFFERSIZE, BUFFER_BYTES)
+        for option, value in request.options:
+            set_option(option, value)
+        if exchange.limit_rate:
+            set_option(pycurl.MAX_RECV_SPEED_LARGE, exchange.limit_rate)
+            set_option(pycurl.MAX_SEND_SPEED_LARGE, exchange.limit_rate)
+
+    def _configure_method(self, handle: pycurl.Curl, exchange: Exchange, headers: list[str]) -> None:
+        request, method = exchange.request, exchange.request.method
+        set_option = handle.setopt
+        if exchange.reader is None and method == "PUT":
+            exchange.reader = BytesReader(request.body)
+        if method == "HEAD":
+            set_option(pycurl.NOBODY, 1)
+            set_option(pycurl.OPT_FILETIME, 1)
+        elif exchange.reader is not None:
+            length = request.content_length if request.content_length is not None else len(request.body)
+            set_option(pycurl.UPLOAD, 1)
+            set_option(pycurl.INFILESIZE_LARGE, length)
+            set_option(pycurl.READFUNCTION, exchange._on_read)
+            set_option(pycurl.SEEKFUNCTION, exchange._on_seek)
+            if length > 64 * 1024:
+                set_option(pycurl.UPLOAD_BUFFERSIZE, BUFFER_BYTES)
+            headers.append("Expect:")
+            if method != "PUT":
+                set_option(pycurl.CUSTOMREQUEST, method)
+        elif method == "POST":
+            set_option(pycurl.POST, 1)
+            set_option(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
+            set_option(pycurl.POSTFIELDS, request.body)
+            headers.append("Expect:")
+            if not any(name.lower() == "content-type" for name, _ in request.headers):
+                headers.append("Content-Type:")
+        elif method == "GET":
+            set_option(pycurl.HTTPGET, 1)
+        else:
+            set_option(pycurl.CUSTOMREQUEST, method)
+
+
+def ranged(options: tuple[tuple[int, object], ...], offset: int, length: int) -> tuple[tuple[int, object], ...]:
+    """Adds the byte range to curl's options; for ftp and sftp too, which know no Range header."""
+    return (*options, (pycurl.RANGE, f"{offset}-{offset + length - 1}"))
+
+
+def source_options(*, follow: bool, verify_tls: bool | str) -> tuple[tuple[int, object], ...]:
+    """Options of a foreign source: redirects only between http and https, never with credentials to another host."""
+    options: list[tuple[int, object]] = [(pycurl.OPT_FILETIME, 1)]
+    if follow:
+        options += [(pycurl.FOLLOWLOCATION, 1), (pycurl.MAXREDIRS, 10), (pycurl.REDIR_PROTOCOLS_STR, "http,https")]
+    return (*options, *tls_options(verify_tls))
+
+
+def tls_options(verify_tls: bool | str) -> tuple[tuple[int, object], ...]:
+    """`True` or a CA bundle's path verifies the peer; only an explicit False does not."""
+    if verify_tls is False:
+        return ((pycurl.SSL_VERIFYPEER, 0), (pycurl.SSL_VERIFYHOST, 0))
+    if isinstance(verify_tls, str):
+        return ((pycurl.CAINFO, verify_tls),)
+    return ()

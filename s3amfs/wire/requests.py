@@ -1,0 +1,72 @@
+"""Requests and replies as plain data. What is sent (`S3Request`, `HttpRequest`) and what came back (`Reply`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Payload = Literal["body", "unsigned", "trailer"]
+
+
+@dataclass(frozen=True, slots=True)
+class S3Request:
+    """An S3 call before its endpoint is resolved and it is signed (that happens at dispatch, see `session.py`)."""
+
+    method: str
+    bucket: str | None
+    key: str | None = None
+    query: tuple[tuple[str, str], ...] = ()
+    """Query parameters, unescaped; a bare one (`?uploads`) has the value ''."""
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    """A small body held in memory. A streamed body is given to the transfer instead, with `content_length`."""
+    payload: Payload = "body"
+    """How x-amz-content-sha256 is made: of `body`, UNSIGNED-PAYLOAD, or STREAMING-UNSIGNED-PAYLOAD-TRAILER."""
+    content_length: int | None = None
+    """Length in bytes of a streamed body (encoded length when `payload` is 'trailer'); None: len(body)."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpRequest:
+    """A request ready for curl. Its headers hold signatures and keys: never log them."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...] = ()
+    body: bytes = b""
+    content_length: int | None = None
+    """Length of a streamed body in bytes; None: `body` is all."""
+    options: tuple[tuple[int, object], ...] = ()
+    """Extra curl options (TLS files, proxy, credentials of an ftp source)."""
+
+    def __repr__(self) -> str:
+        return f"HttpRequest({self.method} {self.url.split('?')[0]})"
+
+
+@dataclass(slots=True)
+class Reply:
+    """What came back. `status` 0: nothing did, see `curl_error`."""
+
+    status: int
+    headers: dict[str, str] = field(default_factory=dict)
+    """Names in lower case. For FTP the reply lines are not kept."""
+    body: bytes = b""
+    """Body, when it was not streamed into a sink; of an error reply at most 64 KiB."""
+    curl_code: int = 0
+    curl_error: str = ""
+    bytes_up: int = 0
+    bytes_down: int = 0
+    seconds: float = 0.0
+    connect_seconds: float = 0.0
+    filetime: int = -1
+    """Modification time that the source reported (ftp, sftp, http), seconds since the epoch; -1: none."""
+    content_length: int = -1
+    """Length in bytes that the server announced; -1: none."""
+    url: str = ""
+    """The last URL after redirects."""
+
+    @property
+    def ok(self) -> bool:
+        return self.curl_code == 0 and (200 <= self.status < 300 or 0 < self.status < 400 and not self.is_http)
+
+    is_http: bool = True
