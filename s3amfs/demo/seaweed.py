@@ -1,7 +1,7 @@
 """A real S3 server (SeaweedFS) in a temporary folder on free loopback ports, gone when its owner is gone.
 
 What it is: one `weed server` process with master, volume server, filer and S3 gateway, started and stopped by a context
-manager; `s3am demo` and the test suite use the same class. What it is not: a client, or a server for anything but loopback.
+manager; `s3am demo` and the test suite use the same class. It is not a client, nor a server for others than loopback.
 Threading: an instance belongs to the thread that made it; the server it runs may be used from anywhere.
 
 Nothing outlives the owner, not even after kill -9: a tiny watchdog (`sh`) holds the reading end of a pipe whose writing
@@ -74,8 +74,8 @@ def free_ports(count: int) -> list[int]:
 class SeaweedServer:
     """`with SeaweedServer() as s3:` gives `s3.endpoint_url`, `s3.access_key`, `s3.secret_key`.
 
-    parent: folder for the server's own temporary folder (default: the system's). tls: paths of a certificate and its key
-    (PEM), with which the S3 gateway also listens on `https_url`. ready_within: seconds until the start counts as failed.
+    parent: folder for the server's own temporary folder (default: the system's). tls: paths of a certificate and its
+    key (PEM), with which the S3 gateway also listens on `https_url`. ready_within: seconds until a start has failed.
     Raises Unsupported without the `weed` binary, TransferError when it does not come up.
     """
 

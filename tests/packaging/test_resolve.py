@@ -1,7 +1,7 @@
 """pip finds a current, consistent set of packages fast, in a venv that already has the newest boto3.
 
 The danger: s3fs needs aiobotocore, which allows a handful of botocore versions, while boto3 asks for its own. Without
-bounds pip tried hundreds of pairs for minutes and ended at an s3fs of years ago. S3AMFS_PYTHONS (paths, ':' between them)
+bounds pip tried hundreds of pairs for minutes and ended at an s3fs of years ago. S3AMFS_PYTHONS (paths, ':' between)
 names more interpreters to prove it with.
 """
 

@@ -64,7 +64,7 @@ class Running:
         self.send(signal.SIGINT)
 
     def wait(self, timeout: float = 300.0) -> Result:
-        """Waits for its end and reads its resource use from the kernel; kills it and raises TimeoutError after `timeout`."""
+        """Waits for its end and reads its resource use from the kernel; after `timeout` kills it: TimeoutError."""
         timed_out = threading.Event()
 
         def give_up() -> None:
@@ -120,7 +120,11 @@ class Cli:
         }
 
     def start(
-        self, *args: object, stdin: bytes | int | None = None, env: dict[str, str] | None = None, cwd: Path | None = None
+        self,
+        *args: object,
+        stdin: bytes | int | None = None,
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
     ) -> Running:
         """Starts `s3am ARGS` and returns at once. stdin: bytes to feed, a descriptor, or None for an empty one
         (`subprocess.PIPE`: write to `running.process.stdin` yourself)."""
@@ -129,7 +133,12 @@ class Cli:
         source = subprocess.PIPE if feed is not None else subprocess.DEVNULL if stdin is None else stdin
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-c", "import sys; from s3amfs.cli.main import main; sys.exit(main())", *map(str, args)],
+                [
+                    sys.executable,
+                    "-c",
+                    "import sys; from s3amfs.cli.main import main; sys.exit(main())",
+                    *map(str, args),
+                ],
                 stdin=source,  # type: ignore[arg-type]
                 stdout=stdout,
                 stderr=stderr,

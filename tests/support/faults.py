@@ -1,8 +1,8 @@
-"""What the proxy can do to a request: fault constructors, rules that say when, and seeded chaos. Plain data, no sockets.
+"""What the proxy can do to a request: fault constructors, rules that say when, seeded chaos. Plain data, no sockets.
 
-    proxy.rules.append(Rule("UploadPart", flip("request"), nth=2))
-    proxy.rules.append(Rule(("Complete", "Copy"), slow_down(retry_after=1), times=1))
-    proxy.fail_rate(0.1, seed=7)
+proxy.rules.append(Rule("UploadPart", flip("request"), nth=2))
+proxy.rules.append(Rule(("Complete", "Copy"), slow_down(retry_after=1), times=1))
+proxy.fail_rate(0.1, seed=7)
 """
 
 from __future__ import annotations
@@ -79,11 +79,18 @@ def kind_of(method: str, path: str, query: dict[str, str], headers: dict[str, st
         return {"POST": "Complete", "DELETE": "Abort", "GET": "ListParts"}.get(method, "Other")
     if "uploads" in query:
         return {"POST": "Create", "GET": "ListUploads"}.get(method, "Other")
-    for name, kind in (("location", "Location"), ("attributes", "Attributes"), ("tagging", "Tagging"), ("delete", "DeleteMany")):
+    for name, kind in (
+        ("location", "Location"),
+        ("attributes", "Attributes"),
+        ("tagging", "Tagging"),
+        ("delete", "DeleteMany"),
+    ):
         if name in query:
             return kind
     if not key:
-        return {"GET": "List", "HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}.get(method, "Other")
+        return {"GET": "List", "HEAD": "HeadBucket", "PUT": "CreateBucket", "DELETE": "DeleteBucket"}.get(
+            method, "Other"
+        )
     if method == "GET":
         return "GetRange" if "range" in headers else "Get"
     if method == "PUT":
@@ -170,8 +177,8 @@ def flip(side: Side, offset: int | None = None) -> Fault:
 def xml_error(code: str, message: str = "made up by the test proxy", extra: str = "") -> bytes:
     """An S3 error document."""
     return (
-        f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>'
-        f"{extra}<RequestId>TEST</RequestId></Error>"
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{extra}<RequestId>TEST</RequestId></Error>"
     ).encode()
 
 
@@ -185,9 +192,13 @@ def answer_by(make: Callable[[Recorded], Answer]) -> Fault:
     return Fault("answer_by", answer=make)
 
 
-def error(status: int, code: str, headers: dict[str, str] | None = None, *, deliver: bool = False, extra: str = "") -> Fault:
+def error(
+    status: int, code: str, headers: dict[str, str] | None = None, *, deliver: bool = False, extra: str = ""
+) -> Fault:
     """Reply with an S3 error document."""
-    made = answer(status, xml_error(code, extra=extra), {"Content-Type": "application/xml", **(headers or {})}, deliver=deliver)
+    made = answer(
+        status, xml_error(code, extra=extra), {"Content-Type": "application/xml", **(headers or {})}, deliver=deliver
+    )
     return replace(made, name=f"{status} {code}")
 
 

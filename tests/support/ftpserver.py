@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import quote
 
-logging.getLogger("pyftpdlib").setLevel(logging.CRITICAL)
+logging.getLogger("pyftpdlib").addHandler(logging.NullHandler())  # else it sets up logging to stderr itself
+logging.getLogger("pyftpdlib").propagate = False
 
 
 class FtpServer:

@@ -4,8 +4,8 @@
         url = web.add("/data", path_or_bytes, ranges=False)
         web.pages["/data"].etag = '"other"'      # switches may change while clients read
 
-One thread per connection, keep-alive, files by sendfile where there is no TLS. PUT and POST bodies are read, counted and
-(up to 1 MiB) kept in the record.
+One thread per connection, keep-alive, files by sendfile where there is no TLS. PUT and POST bodies are read, counted
+and (up to 1 MiB) kept in the record.
 """
 
 from __future__ import annotations
@@ -239,7 +239,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         left = int(self.headers.get("Content-Length", 0))
         kept = bytearray()
         while left:
-            piece = self.rfile.read1(min(left, PIECE)) if hasattr(self.rfile, "read1") else self.rfile.read(min(left, PIECE))
+            piece = (
+                self.rfile.read1(min(left, PIECE))
+                if hasattr(self.rfile, "read1")
+                else self.rfile.read(min(left, PIECE))
+            )
             if not piece:
                 self.close_connection = True
                 return

@@ -1,4 +1,4 @@
-"""A certificate authority made for one test run: `ca` is trusted, `certificate`/`key` are for localhost and 127.0.0.1."""
+"""A certificate authority made for one test run: `ca` is to be trusted; localhost and 127.0.0.1 are certified."""
 
 from __future__ import annotations
 
