@@ -1,6 +1,6 @@
 """How the fault proxy relays one connection: sockets with a buffer, HTTP framing, and the place where damage is done.
 
-Threading: everything here belongs to the thread of one client connection; what is shared is FaultProxy's, under its lock.
+Threading: all of this belongs to the thread of one client connection; what is shared is in FaultProxy, under its lock.
 """
 
 from __future__ import annotations
