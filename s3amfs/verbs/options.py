@@ -1,0 +1,65 @@
+"""What a caller may choose about a transfer, as frozen data. The three front doors fill these in; verbs read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..core.ssec import CustomerKey
+from ..wire.s3api import ObjectOptions
+
+Unfinished = Literal["refuse", "resume", "restart"]
+Exists = Literal["refuse", "overwrite", "skip"]
+ChecksumChoice = Literal["crc64nvme", "crc32c", "md5", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOptions:
+    """Choices for `upload` and `copy`."""
+
+    unfinished: Unfinished = "refuse"
+    """What to do about an unfinished upload of the target: error, continue it (--resume), abort it (--force)."""
+    exists: Exists = "refuse"
+    """What to do if the target object exists."""
+    part_size: int | None = None
+    """Bytes; None: chosen from the size, or taken up from the upload that is continued."""
+    download_slots: int | None = None
+    """Most requests at a time to a remote source; None: adapted."""
+    upload_slots: int | None = None
+    """Most requests at a time to S3; None: adapted."""
+    object: ObjectOptions = field(default_factory=ObjectOptions)
+    source_key: CustomerKey | None = field(default=None, repr=False)
+    """Customer key (SSE-C) of an s3:// source."""
+    checksum: ChecksumChoice | None = None
+    """None: CRC64NVME where the server knows it, else the ETags of the parts."""
+    expect: tuple[tuple[str, str], ...] = ()
+    """(digest name, hex): what the whole source must have, compared before the object becomes visible."""
+    bwlimit: int = 0
+    """Bytes per second over all slots; 0: no limit."""
+    dry_run: bool = False
+    verify_tls: bool | str = True
+    """For URL sources, as in S3Config."""
+    state_dir: str | None = None
+    """Folder of the manifests; None: S3AM_STATE_DIR, or the user's state folder."""
+
+    @property
+    def slots(self) -> int | None:
+        """Slots of a relay: each one holds a request on either side."""
+        given = [slots for slots in (self.download_slots, self.upload_slots) if slots is not None]
+        return min(given) if given else None
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadOptions:
+    """Choices for `download`."""
+
+    file_exists: Exists = "refuse"
+    download_exists: Literal["refuse", "resume", "discard"] = "refuse"
+    """What to do about the partial file of an earlier download."""
+    part_size: int | None = None
+    download_slots: int | None = None
+    checksum_slots: int | None = None
+    """Threads that check what is on disk; None: one per core, at most 4."""
+    customer_key: CustomerKey | None = field(default=None, repr=False)
+    bwlimit: int = 0
+    dry_run: bool = False
