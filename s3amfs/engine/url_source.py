@@ -17,9 +17,11 @@ from ..core.locations import Url
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..errors import Interrupted
-from ..wire.curl import PAUSE, Exchange, ranged, source_options
+from ..wire.curl import Exchange
+from ..wire.curl_options import TIMEOUTS, Options, ranged, source_options
 from ..wire.replies import classify, to_error
 from ..wire.requests import HttpRequest, Reply
+from ..wire.streams import PAUSE
 from .loop import Engine, Loop
 from .operation import PartProblem
 from .sources import range_judge
@@ -57,15 +59,22 @@ class Probe:
     """The server sends a Content-Encoding even though identity was asked for."""
 
 
-def probe(engine: Engine, url: Url, *, verify_tls: bool | str, attempt: Callable[..., Reply]) -> Probe:
+def probe(
+    engine: Engine,
+    url: Url,
+    *,
+    verify_tls: bool | str,
+    attempt: Callable[..., Reply],
+    timeouts: tuple[float, float] = TIMEOUTS,
+) -> Probe:
     """Looks at `url` with one small request.
 
     attempt: sends a request with retries and raises the error of a final failure (verbs give it).
     Raises NotFound, AccessDenied, TransferError.
     """
     if url.url[:4].lower() == "http":
-        return _probe_http(url, verify_tls, attempt)
-    options = source_options(follow=False, verify_tls=verify_tls)
+        return _probe_http(url, source_options(url.url, verify_tls=verify_tls, timeouts=timeouts), attempt)
+    options = source_options(url.url, verify_tls=verify_tls, timeouts=timeouts)
     reply = attempt(HttpRequest("GET", url.url, options=options), _ProbeSink)
     size = reply.content_length if reply.content_length >= 0 else None
     identity = SourceIdentity(
@@ -74,8 +83,7 @@ def probe(engine: Engine, url: Url, *, verify_tls: bool | str, attempt: Callable
     return Probe(identity, ranges=size is not None)
 
 
-def _probe_http(url: Url, verify_tls: bool | str, attempt: Callable[..., Reply]) -> Probe:
-    options = source_options(follow=True, verify_tls=verify_tls)
+def _probe_http(url: Url, options: Options, attempt: Callable[..., Reply]) -> Probe:
     headers = (("Range", "bytes=0-0"), ("Accept-Encoding", "identity"))
     reply = attempt(HttpRequest("GET", url.url, headers, options=options), _ProbeSink, empty_range_is_fine=True)
     content_range = parse_content_range(reply.headers.get("content-range", ""))
@@ -102,13 +110,15 @@ def _probe_http(url: Url, verify_tls: bool | str, attempt: Callable[..., Reply])
 class UrlSource:
     """Ranges of a URL; every request is pinned to what the probe saw, as far as the protocol can."""
 
-    def __init__(self, url: Url, seen: Probe, *, verify_tls: bool | str) -> None:
+    def __init__(
+        self, url: Url, seen: Probe, *, verify_tls: bool | str, timeouts: tuple[float, float] = TIMEOUTS
+    ) -> None:
         self.identity = seen.identity
         assert seen.identity.size is not None
         self._size = seen.identity.size
         self._url = url.url
         self._http = url.url[:4].lower() == "http"
-        self._options = source_options(follow=self._http, verify_tls=verify_tls)
+        self._options = source_options(url.url, verify_tls=verify_tls, timeouts=timeouts)
         self._pin: tuple[tuple[str, str], ...] = ()
         if self._http:
             self._pin = (("Accept-Encoding", "identity"),)
@@ -133,7 +143,15 @@ class UrlStream:
     """
 
     def __init__(
-        self, loop: Loop, url: str, *, verify_tls: bool | str, expected: int | None, describe: str, etag: str | None = None
+        self,
+        loop: Loop,
+        url: str,
+        *,
+        verify_tls: bool | str,
+        expected: int | None,
+        describe: str,
+        etag: str | None = None,
+        timeouts: tuple[float, float] = TIMEOUTS,
     ) -> None:
         self._loop = loop
         self._expected = expected
@@ -151,7 +169,7 @@ class UrlStream:
             "GET",
             url,
             (("Accept-Encoding", "identity"),) if http else (),
-            options=source_options(follow=http, verify_tls=verify_tls),
+            options=source_options(url, verify_tls=verify_tls, timeouts=timeouts),
         )
         self._exchange = Exchange(request, self._finished, sink=self)
         loop.submit(lambda: loop.multi.start(self._exchange))
@@ -162,9 +180,7 @@ class UrlStream:
         if self._etag is not None and reply.headers.get("etag", self._etag) != self._etag:
             raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
         if reply.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-            raise PartProblem(
-                Failure(Kind.FATAL, "the server compresses what it sends although it was asked not to")
-            )
+            raise PartProblem(Failure(Kind.FATAL, "the server compresses what it sends although it was asked not to"))
 
     def write(self, data: bytes) -> object | None:
         with self._condition:

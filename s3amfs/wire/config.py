@@ -41,3 +41,8 @@ class S3Config:
     """Seconds for which a transfer that makes no progress keeps trying."""
     session: object | None = field(default=None, repr=False, compare=False)
     """A botocore or aiobotocore session whose profile and credentials are to be used; None: a new one."""
+
+    @property
+    def timeouts(self) -> tuple[float, float]:
+        """Connect and stall time-out in seconds."""
+        return self.connect_timeout, self.stall_timeout

@@ -13,11 +13,15 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import Final
 
 import pycurl
 
+from .curl_options import PROXY_CAINFO, TIMEOUTS, ca_bundle, ranged, source_options, timeout_options
 from .requests import HttpRequest, Reply
+from .streams import PAUSE, BytesReader, Reader, Sink
+
+__all__ = ["PAUSE", "BytesReader", "Exchange", "Multi", "Reader", "Sink", "ranged", "source_options"]
 
 BUFFER_BYTES: Final = 256 * 1024
 """Receive and send buffer of one connection; larger ones gained under 3 % and cost memory in every slot."""
@@ -25,42 +29,6 @@ ERROR_BODY_BYTES: Final = 64 * 1024
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 MAX_CONNECTIONS_KEPT: Final = 64
-
-PAUSE: Final = object()
-"""A reader or sink returns this when it has nothing to give or no room; see `Multi.resume`."""
-
-
-class Reader(Protocol):
-    def read(self, size: int) -> bytes | object:
-        """At most `size` bytes of the body, b'' at its end, or PAUSE."""
-
-    def rewind(self) -> bool:
-        """Back to the first byte (curl asks when a kept connection died before the reply); False: not possible."""
-
-
-class Sink(Protocol):
-    def begin(self, reply: Reply) -> None:
-        """Called once before the first body byte of a successful reply; raises when the reply is not what was asked."""
-
-    def write(self, data: bytes) -> object | None:
-        """Takes `data`, or returns PAUSE and is given the same bytes again after `Multi.resume`."""
-
-
-class BytesReader:
-    """A small body from memory."""
-
-    def __init__(self, data: bytes | memoryview) -> None:
-        self._view = memoryview(data)
-        self._at = 0
-
-    def read(self, size: int) -> bytes:
-        chunk = bytes(self._view[self._at : self._at + size])
-        self._at += len(chunk)
-        return chunk
-
-    def rewind(self) -> bool:
-        self._at = 0
-        return True
 
 
 class Exchange:
@@ -72,6 +40,7 @@ class Exchange:
     __slots__ = (
         "_body",
         "_body_size",
+        "_endless",
         "_handle",
         "_sink_begun",
         "error",
@@ -104,6 +73,7 @@ class Exchange:
         self._body = bytearray()
         self._body_size = 0
         self._sink_begun = False
+        self._endless = False
         self._handle: pycurl.Curl | None = None
 
     def _on_header(self, line: bytes) -> None:
@@ -113,7 +83,7 @@ class Exchange:
             self.reply.headers.clear()
             return
         name, colon, value = line.partition(b":")
-        if colon:
+        if colon and self.reply.is_http:
             self.reply.headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
 
     def _on_body(self, data: bytes) -> int | None:
@@ -126,19 +96,18 @@ class Exchange:
                     return int(pycurl.WRITEFUNC_PAUSE)
                 self.reply.bytes_down += len(data)
                 return None
-            self._keep(data)
-            return None
+            return self._keep(data)
         except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange, see `error`
             self.error = error
             return -1
 
-    def _keep(self, data: bytes) -> None:
+    def _keep(self, data: bytes) -> int | None:
         """Replies without a sink are small; an error body beyond its limit is dropped, not buffered."""
         self._body_size += len(data)
         limit = ERROR_BODY_BYTES if self.reply.status >= 300 else CONTROL_BODY_BYTES
         self._body += data[: max(0, limit - len(self._body))]
-        if self._body_size > CONTROL_BODY_BYTES:
-            raise ValueError("the server sent an endless reply")
+        self._endless = self._body_size > CONTROL_BODY_BYTES
+        return -1 if self._endless else None
 
     def _on_read(self, size: int) -> bytes | int:
         assert self.reader is not None
@@ -164,7 +133,7 @@ class Exchange:
 class Multi:
     """Drives exchanges with curl_multi_socket_action over epoll, so that thousands of sockets cost nothing."""
 
-    def __init__(self, *, connect_timeout: float = 10.0, stall_timeout: float = 60.0) -> None:
+    def __init__(self) -> None:
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
@@ -181,8 +150,8 @@ class Multi:
         self._to_resume: deque[Exchange] = deque()
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._timer_count = 0
-        self.connect_timeout = connect_timeout
-        self.stall_timeout = stall_timeout
+        self._ended: deque[tuple[pycurl.Curl, int, str]] = deque()
+        self._ca_bundle = ca_bundle()
 
     # -- called by the owner thread ---------------------------------------------------------------------------------
 
@@ -265,6 +234,8 @@ class Multi:
 
     def _wait_seconds(self, timeout: float | None) -> float | None:
         ends = [] if timeout is None else [timeout]
+        if self._ended:
+            return 0.0
         now = time.monotonic()
         if self._deadline is not None:
             ends.append(self._deadline - now)
@@ -310,22 +281,32 @@ class Multi:
     def _resume_paused(self) -> None:
         while self._to_resume:
             exchange = self._to_resume.popleft()
-            if exchange._handle is not None:
-                exchange._handle.pause(pycurl.PAUSE_CONT)
+            handle = exchange._handle
+            if handle is None:
+                continue
+            try:
+                handle.pause(pycurl.PAUSE_CONT)  # gives the sink what curl had kept, at once
+            except pycurl.error as error:
+                self._ended.append((handle, *error.args[:2]))
 
     def _collect(self) -> None:
+        """Reports what ended. Should `on_done` raise, the others are reported by the next `poll`."""
         more = 1
         while more:
             more, succeeded, failed = self._multi.info_read()
-            for handle in succeeded:
-                self._finish(handle, 0, "")
-            for handle, code, message in failed:
-                self._finish(handle, code, message)
+            self._ended += ((handle, 0, "") for handle in succeeded)
+            self._ended += failed
+        while self._ended:
+            self._finish(*self._ended.popleft())
 
     def _finish(self, handle: pycurl.Curl, code: int, message: str) -> None:
-        exchange = self._active.pop(handle)
+        exchange = self._active.pop(handle, None)
+        if exchange is None:  # cancelled by the end of another
+            return
         exchange._handle = None
         reply = exchange.reply
+        if exchange._endless:
+            code, message = pycurl.E_RECV_ERROR, "the server sent an endless reply"
         reply.curl_code, reply.curl_error = code, message
         reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
         reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
@@ -343,7 +324,7 @@ class Multi:
         if code == 0 and exchange.sink is not None and not exchange._sink_begun and reply.status < 300:
             try:
                 exchange.sink.begin(reply)  # an empty body: the sink still has to see and judge the reply
-            except Exception as error:
+            except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange
                 exchange.error = error
         exchange.on_done(exchange)
 
@@ -356,9 +337,12 @@ class Multi:
         set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         set_option(pycurl.TCP_NODELAY, 1)
         set_option(pycurl.TCP_KEEPALIVE, 1)
-        set_option(pycurl.CONNECTTIMEOUT_MS, int(self.connect_timeout * 1000))
         set_option(pycurl.LOW_SPEED_LIMIT, 1)
-        set_option(pycurl.LOW_SPEED_TIME, max(1, int(self.stall_timeout)))
+        for option, value in timeout_options(*TIMEOUTS):
+            set_option(option, value)
+        if self._ca_bundle is not None:
+            set_option(pycurl.CAINFO, self._ca_bundle)
+            set_option(PROXY_CAINFO, self._ca_bundle)
         set_option(pycurl.HEADERFUNCTION, exchange._on_header)
         set_option(pycurl.WRITEFUNCTION, exchange._on_body)
         set_option(pycurl.USERAGENT, "s3amfs")
@@ -403,25 +387,3 @@ class Multi:
             set_option(pycurl.HTTPGET, 1)
         else:
             set_option(pycurl.CUSTOMREQUEST, method)
-
-
-def ranged(options: tuple[tuple[int, object], ...], offset: int, length: int) -> tuple[tuple[int, object], ...]:
-    """Adds the byte range to curl's options; for ftp and sftp too, which know no Range header."""
-    return (*options, (pycurl.RANGE, f"{offset}-{offset + length - 1}"))
-
-
-def source_options(*, follow: bool, verify_tls: bool | str) -> tuple[tuple[int, object], ...]:
-    """Options of a foreign source: redirects only between http and https, never with credentials to another host."""
-    options: list[tuple[int, object]] = [(pycurl.OPT_FILETIME, 1)]
-    if follow:
-        options += [(pycurl.FOLLOWLOCATION, 1), (pycurl.MAXREDIRS, 10), (pycurl.REDIR_PROTOCOLS_STR, "http,https")]
-    return (*options, *tls_options(verify_tls))
-
-
-def tls_options(verify_tls: bool | str) -> tuple[tuple[int, object], ...]:
-    """`True` or a CA bundle's path verifies the peer; only an explicit False does not."""
-    if verify_tls is False:
-        return ((pycurl.SSL_VERIFYPEER, 0), (pycurl.SSL_VERIFYHOST, 0))
-    if isinstance(verify_tls, str):
-        return ((pycurl.CAINFO, verify_tls),)
-    return ()

@@ -128,8 +128,12 @@ def _classify_curl(reply: Reply) -> Failure:
     tunnel = _TUNNEL.search(reply.curl_error) if reply.curl_code in (7, 56, 97) else None
     if reply.curl_code == 0:
         kind, said = Kind.NETWORK, "the server closed the connection without an answer"
+    elif reply.curl_code in CURL_TLS_TRUST and reply.url.lower().startswith(("sftp:", "scp:")):
+        said = f"SSH: {said}; the server's key is not the one in ~/.ssh/known_hosts: connect once with ssh"
     elif reply.curl_code in CURL_TLS_TRUST:
-        said = f"TLS: {said}; if the server's CA is private, name its file in AWS_CA_BUNDLE"
+        said = (
+            f"TLS: {said}; if the server's CA is private, name its file in AWS_CA_BUNDLE, of a source in SSL_CERT_FILE"
+        )
     elif reply.curl_code == 35 and _NOT_TLS.search(reply.curl_error):
         kind, said = Kind.FATAL, f"TLS: {said}; the server may speak plain http here"
     elif tunnel is not None and tunnel[1] in ("401", "403", "405", "407"):

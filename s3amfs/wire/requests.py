@@ -67,6 +67,6 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        return self.curl_code == 0 and (200 <= self.status < 300 or 0 < self.status < 400 and not self.is_http)
+        return self.curl_code == 0 and (200 <= self.status < 300 or (0 < self.status < 400 and not self.is_http))
 
     is_http: bool = True

@@ -8,6 +8,7 @@ modules saves a tenth at most) is loaded when an `S3Session` is made. Thread-saf
 from __future__ import annotations
 
 import inspect
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from urllib.parse import quote
 from ..errors import AccessDenied, InvalidS3Url, S3AMError, UsageError
 from .capabilities import Capabilities
 from .config import AddressingStyle, S3Config
+from .curl_options import PATH_AS_IS, Options, timeout_options, tls_options
 from .requests import HttpRequest, S3Request
 
 if TYPE_CHECKING:
@@ -27,13 +29,9 @@ if TYPE_CHECKING:
 
 __all__ = ["AddressingStyle", "S3Config", "S3Session"]
 
-# Numbers of curl options (curl.h; part of its ABI), so that this module need not import pycurl.
-_CURLOPT_CAINFO = 10065
-_CURLOPT_SSL_VERIFYPEER = 64
-_CURLOPT_SSL_VERIFYHOST = 81
-_CURLOPT_PATH_AS_IS = 234  # keys may hold '/../': curl must not tidy them away
-
 _ENDPOINTS_KEPT = 1000
+_PATIENCE = 10
+"""Times the stall time-out for requests that make the server work (copies, completions)."""
 _ADVISORY_RETRY = 60.0
 """Seconds between attempts to renew credentials that are still valid."""
 
@@ -82,7 +80,7 @@ class S3Session:
             headers=headers,
             body=request.body,
             content_length=request.content_length,
-            options=self._options,
+            options=self._long_options if _takes_long(request) else self._options,
         )
 
     def endpoint_id(self, bucket: str | None = None) -> str:
@@ -143,7 +141,8 @@ class S3Session:
 
         if self._session is None:
             self._session = botocore.session.Session(profile=self.config.profile)
-        self._options = _tls_options(self._verify())
+        self._options = self._curl_options(self.config.stall_timeout)
+        self._long_options = self._curl_options(self.config.stall_timeout * _PATIENCE)
         return EndpointRules(self._session.get_component("data_loader"), self._settings())
 
     def _settings(self) -> Any:
@@ -184,9 +183,15 @@ class S3Session:
         found = provider.provide()
         return str(found) if found else None
 
+    def _curl_options(self, stall_timeout: float) -> Options:
+        # Keys may hold '/../': curl must not tidy them away.
+        timeouts = timeout_options(self.config.connect_timeout, stall_timeout)
+        return ((PATH_AS_IS, 1), *timeouts, *tls_options(self._verify()))
+
     def _verify(self) -> bool | str:
-        if self.config.verify_tls is True:
-            return self._session.get_config_variable("ca_bundle") or True
+        if self.config.verify_tls is True:  # in botocore's order (endpoint.EndpointCreator)
+            found = self._session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+            return str(found) if found else True
         return self.config.verify_tls
 
     def _endpoint(self, request: S3Request) -> Endpoint:
@@ -268,13 +273,11 @@ def _check_headers(headers: tuple[tuple[str, str], ...]) -> None:
             raise UsageError(f"the value of {name} must be plain ASCII on one line: encode it (RFC 2047 or percent)")
 
 
-def _tls_options(verify: bool | str) -> tuple[tuple[int, object], ...]:
-    options: tuple[tuple[int, object], ...] = ((_CURLOPT_PATH_AS_IS, 1),)
-    if verify is False:
-        options += ((_CURLOPT_SSL_VERIFYPEER, 0), (_CURLOPT_SSL_VERIFYHOST, 0))
-    elif isinstance(verify, str):
-        options += ((_CURLOPT_CAINFO, verify),)
-    return options
+def _takes_long(request: S3Request) -> bool:
+    """Copies and completions: the server works, for minutes maybe, and not every one sends signs of life meanwhile."""
+    if request.method == "POST":
+        return any(name == "uploadId" for name, _ in request.query)
+    return request.method == "PUT" and any(name == "x-amz-copy-source" for name, _ in request.headers)
 
 
 def _first(*values: Any) -> Any:

@@ -63,7 +63,7 @@ class Oracle:
         self._sent.clear()
         try:
             getattr(self.client, operation)(**arguments)
-        except Exception:  # noqa: BLE001 - an empty answer is no valid answer for some operations
+        except Exception:  # an empty answer is no valid answer for some operations
             if not self._sent:
                 raise
         return self._sent[0]

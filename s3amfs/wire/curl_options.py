@@ -1,0 +1,86 @@
+"""Options of requests as curl's own numbers (part of its ABI), so that whoever plans a request need not load pycurl.
+
+`tests/wire/test_curl_options.py` compares the numbers with pycurl's. No network, no state; any thread.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib.util import find_spec
+
+Options = tuple[tuple[int, object], ...]
+
+LOW_SPEED_TIME = 20
+FOLLOWLOCATION = 52
+SSL_VERIFYPEER = 64
+MAXREDIRS = 68
+FILETIME = 69
+SSL_VERIFYHOST = 81
+CONNECTTIMEOUT_MS = 156
+REDIR_PROTOCOLS = 182
+PATH_AS_IS = 234
+RANGE = 10007
+CAINFO = 10065
+SSH_KNOWNHOSTS = 10183
+PROXY_CAINFO = 10246
+
+TIMEOUTS = (10.0, 60.0)
+"""Seconds for a connection to stand, and without a byte until a request is given up."""
+
+CA_VARIABLES = ("CURL_CA_BUNDLE", "SSL_CERT_FILE")
+CA_PLACES = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Gentoo
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL; what libcurl in pycurl's wheels looks for
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/ca-bundle.pem",  # openSUSE
+    "/etc/ssl/cert.pem",  # Alpine, BSD
+    "/usr/local/share/certs/ca-root-nss.crt",
+)
+
+
+def ca_bundle() -> str | None:
+    """The certificates to trust where the request says nothing: environment, system, certifi; None: libcurl's default.
+
+    pycurl's wheels bring a libcurl that knows the place of one family of distributions only.
+    """
+    for name in CA_VARIABLES:
+        if value := os.environ.get(name):
+            return value  # also when it does not exist: to ignore it silently would trust others than was asked for
+    for path in CA_PLACES:
+        if os.access(path, os.R_OK):
+            return path
+    if find_spec("certifi") is None:
+        return None
+    import certifi
+
+    return str(certifi.where())
+
+
+def ranged(options: Options, offset: int, length: int) -> Options:
+    """Adds the byte range to curl's options; for ftp and sftp too, which know no Range header."""
+    return (*options, (RANGE, f"{offset}-{offset + length - 1}"))
+
+
+def source_options(url: str, *, verify_tls: bool | str, timeouts: tuple[float, float] = TIMEOUTS) -> Options:
+    """Options of a foreign source. Redirects lead to http(s) only; curl keeps credentials to their host."""
+    options: Options = ((FILETIME, 1), *timeout_options(*timeouts))
+    scheme = url.partition(":")[0].lower()
+    if scheme in ("http", "https"):
+        options += ((FOLLOWLOCATION, 1), (MAXREDIRS, 10), (REDIR_PROTOCOLS, 0b11))
+    if scheme in ("sftp", "scp") and verify_tls is not False:  # left out, libcurl takes any key of the server
+        options += ((SSH_KNOWNHOSTS, os.path.expanduser("~/.ssh/known_hosts")),)
+    return options + tls_options(verify_tls)
+
+
+def timeout_options(connect: float, stall: float) -> Options:
+    """Both in seconds; curl counts stalls in whole ones."""
+    return ((CONNECTTIMEOUT_MS, max(1, int(connect * 1000))), (LOW_SPEED_TIME, max(1, round(stall))))
+
+
+def tls_options(verify_tls: bool | str) -> Options:
+    """`True` or a CA bundle's path verifies the peer; only an explicit False does not."""
+    if verify_tls is False:
+        return ((SSL_VERIFYPEER, 0), (SSL_VERIFYHOST, 0))
+    if isinstance(verify_tls, str):
+        return ((CAINFO, verify_tls),)
+    return ()

@@ -1,0 +1,36 @@
+"""Helpers of these tests: run exchanges on a Multi of the test's own thread."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from s3amfs.wire.curl import Exchange, Multi
+from s3amfs.wire.curl_options import Options
+from s3amfs.wire.requests import HttpRequest, Reply
+from s3amfs.wire.streams import Reader, Sink
+
+
+def drive(multi: Multi, until: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Polls until the condition holds; fails the test after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not until():
+        assert time.monotonic() < deadline, "nothing happened in time"
+        multi.poll(0.2)
+
+
+def run(multi: Multi, request: HttpRequest, *, reader: Reader | None = None, sink: Sink | None = None) -> Exchange:
+    """Sends one request to its end."""
+    done: list[Exchange] = []
+    multi.start(Exchange(request, done.append, reader=reader, sink=sink))
+    drive(multi, lambda: bool(done))
+    return done[0]
+
+
+def fetch(url: str, options: Options = (), headers: tuple[tuple[str, str], ...] = ()) -> Reply:
+    """One GET with a Multi of its own."""
+    multi = Multi()
+    try:
+        return run(multi, HttpRequest("GET", url, headers, options=options)).reply
+    finally:
+        multi.close()
