@@ -29,14 +29,14 @@ class S3Client:
 
     def __init__(self, session: S3Session, engine: Engine | None = None, on_retry: OnRetry | None = None) -> None:
         self.session = session
-        self._engine = engine
+        self.given_engine = engine
         self.policy = RetryPolicy(budget=session.config.retry_budget)
         self.on_retry = on_retry
 
     @property
     def engine(self) -> Engine:
         """Looked up at each use: a client lives on in a forked child, an engine does not."""
-        return self._engine or get_engine()
+        return self.given_engine or get_engine()
 
     def call(self, request: S3Request, what: str) -> Reply:
         """Sends `request` until it succeeds or the policy gives up; `what` is what the error will be about.

@@ -15,6 +15,7 @@ from ..core.http import parse_content_range
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..wire.requests import HttpRequest, Reply
+from ..wire.s3api import bare_etag
 from .operation import PartProblem
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
@@ -136,7 +137,7 @@ def range_judge(part: Part, total: int, etag: str | None) -> Callable[[Reply], N
         if not reply.is_http:
             return
         headers = reply.headers
-        if etag is not None and "etag" in headers and headers["etag"] != etag:
+        if etag is not None and "etag" in headers and bare_etag(headers["etag"]) != bare_etag(etag):
             raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
         if headers.get("content-encoding", "identity").lower() not in ("identity", "", "aws-chunked"):
             raise PartProblem(Failure(Kind.FATAL, "the source compresses a byte range, so it can't be put together"))

@@ -107,6 +107,11 @@ class Transfer:
         return self._over.is_set()
 
     @property
+    def failure(self) -> Failure | None:
+        """What ended the transfer, once it is over; None if it succeeded."""
+        return self._failure
+
+    @property
     def retries(self) -> int:
         return self._machine.retries
 
