@@ -1,0 +1,100 @@
+"""Unfinished uploads of a key: refuse, continue or abort them, as the contract says (exit codes 4 and 13)."""
+
+from __future__ import annotations
+
+from ..core.failures import Kind
+from ..core.locations import S3Location
+from ..core.manifest import Manifest
+from ..engine.client import S3Client
+from ..errors import SeveralUnfinishedUploads, UnfinishedUploadExists, Unsupported
+from ..wire import s3api
+from ..wire.replies import to_error
+from .options import Unfinished
+from .report import Report
+
+
+def list_unfinished(client: S3Client, target: S3Location) -> list[s3api.UploadInfo] | None:
+    """Unfinished uploads of exactly `target`; None where the server can't list or the user may not."""
+    capabilities = client.session.capabilities(target.bucket)
+    if capabilities.list_uploads is False:
+        return None
+    try:
+        found = client.uploads_of(target.bucket, target.key)
+    except Unsupported:
+        capabilities.list_uploads = False
+        return None
+    except PermissionError:
+        return None
+    capabilities.list_uploads = True
+    return found
+
+
+def settle(
+    client: S3Client, target: S3Location, mode: Unfinished, manifest: Manifest | None, report: Report
+) -> s3api.MultipartUpload | None:
+    """The upload to go on with, None to begin a new one.
+
+    Raises UnfinishedUploadExists or SeveralUnfinishedUploads, as `mode` wants it.
+    """
+    found = list_unfinished(client, target)
+    ours = _ours(target, manifest)
+    if found is None:
+        report.warn("the server does not list unfinished uploads: only one that began here can be continued")
+    uploads = {upload.upload_id: _upload(target, upload) for upload in found or ()}
+    if ours is not None and ours.upload_id not in uploads and _alive(client, ours):
+        uploads[ours.upload_id] = ours  # listings may lag behind, or not exist
+    if mode == "restart":
+        for upload in uploads.values():
+            client.abort(upload)
+        return None
+    if ours is not None and ours.upload_id in uploads and (mode == "continue" or len(uploads) == 1):
+        return ours if mode != "refuse" else _refuse(target)
+    if mode == "continue":
+        return next(iter(uploads.values())) if len(uploads) == 1 else None
+    if len(uploads) > 1:
+        raise SeveralUnfinishedUploads(
+            f"there are {len(uploads)} unfinished uploads of {target.url}: see 's3am pending {target.url}', then remove "
+            "them with 's3am cancel', or use --force to remove them all and start afresh"
+        )
+    if uploads and mode == "refuse":
+        return _refuse(target)
+    return next(iter(uploads.values()), None)
+
+
+def _refuse(target: S3Location) -> s3api.MultipartUpload | None:
+    raise UnfinishedUploadExists(
+        f"there is an unfinished upload of {target.url}: use --resume to continue it, or --force to start afresh"
+    )
+
+
+def abort_orphans(client: S3Client, ours: s3api.MultipartUpload, known: set[str]) -> None:
+    """Removes what a CreateMultipartUpload has left whose answer was lost: not ours, not there before, and empty."""
+    target = S3Location(ours.bucket, ours.key)
+    for found in list_unfinished(client, target) or ():
+        upload = _upload(target, found)
+        if found.upload_id not in known and found.upload_id != ours.upload_id and not client.parts(upload):
+            client.abort(upload)
+
+
+def _upload(target: S3Location, found: s3api.UploadInfo) -> s3api.MultipartUpload:
+    return s3api.MultipartUpload(
+        target.bucket, target.key, found.upload_id, found.checksum_algorithm, found.checksum_type
+    )
+
+
+def _ours(target: S3Location, manifest: Manifest | None) -> s3api.MultipartUpload | None:
+    if manifest is None or manifest.upload is None:
+        return None
+    upload = manifest.upload
+    return s3api.MultipartUpload(
+        target.bucket, target.key, upload.upload_id, upload.checksum_algorithm, upload.checksum_type
+    )
+
+
+def _alive(client: S3Client, upload: s3api.MultipartUpload) -> bool:
+    _, failure = client.attempt(s3api.list_parts(upload, max_parts=1))
+    if failure is None or failure.kind is Kind.DENIED:
+        return True  # where parts can't be listed, nothing says that it is gone
+    if failure.kind in (Kind.GONE, Kind.MISSING):
+        return False
+    raise to_error(failure, f"the unfinished upload of s3://{upload.bucket}/{upload.key}")
