@@ -104,7 +104,9 @@ class UploadBody:
             assert self._crc is not None
             stored = reply.headers.get(f"x-amz-checksum-{self._checks.trailer}")
             if stored is None:
-                raise PartProblem(Failure(Kind.UNSUPPORTED, "the server does not know checksum trailers", code="Trailer"))
+                raise PartProblem(
+                    Failure(Kind.UNSUPPORTED, "the server does not know checksum trailers", code="Trailer")
+                )
             if stored != self._crc.base64:
                 raise PartProblem(Failure(Kind.CORRUPT, "the server stored other bytes than were sent"))
         if self._md5 is not None and etag_is_md5(etag, reply.headers) and etag != self._md5.hexdigest():

@@ -25,7 +25,7 @@ OnRetry = Callable[[Failure, float], None]
 
 
 class S3Client:
-    """session: whom to talk to. engine: None for the process's own. on_retry: told of each retry (failure, delay in s)."""
+    """session: whom to talk to. engine: None: the process's own. on_retry: told of each retry (failure, delay in s)."""
 
     def __init__(self, session: S3Session, engine: Engine | None = None, on_retry: OnRetry | None = None) -> None:
         self.session = session
@@ -85,9 +85,7 @@ class S3Client:
     ) -> s3api.ObjectInfo:
         """What is stored under `key`. Raises NotFound, AccessDenied, EncryptionKeyError, TransferError."""
         what = f"s3://{bucket}/{key}"
-        reply, failure = self.attempt(
-            s3api.head_object(bucket, key, version_id=version_id, customer_key=customer_key)
-        )
+        reply, failure = self.attempt(s3api.head_object(bucket, key, version_id=version_id, customer_key=customer_key))
         if failure is not None and not failure.code and failure.status in (400, 403):
             # A HEAD is answered without a body, so without a code: one byte by GET brings the reason.
             request = s3api.get_object(
@@ -109,7 +107,7 @@ class S3Client:
 
     def check_bucket(self, bucket: str) -> None:
         """Raises NotFound if there is no such bucket, AccessDenied if it may not be used at all."""
-        reply, failure = self.attempt(s3api.head_bucket(bucket))
+        _, failure = self.attempt(s3api.head_bucket(bucket))
         if failure is not None and failure.kind is Kind.MISSING:
             raise NotFound(f"bucket {bucket} does not exist: check its name, the endpoint and the region")
         if failure is not None and failure.kind is not Kind.DENIED:  # HeadBucket needs ListBucket, an upload does not
@@ -139,9 +137,7 @@ class S3Client:
         reply = self.call(request, f"s3://{bucket}/{key}")
         return s3api.parse_object(reply), reply.body
 
-    def put(
-        self, bucket: str, key: str, data: bytes, options: s3api.ObjectOptions | None = None
-    ) -> s3api.StoredInfo:
+    def put(self, bucket: str, key: str, data: bytes, options: s3api.ObjectOptions | None = None) -> s3api.StoredInfo:
         """Stores a small object in one request, with its CRC64NVME where the server knows it."""
         from ..core.checksums import Crc
 
@@ -206,7 +202,7 @@ class S3Client:
         )
         return s3api.parse_objects(self.call(request, f"s3://{bucket}/{prefix}"))
 
-    def list(
+    def list_pages(
         self, bucket: str, prefix: str = "", *, delimiter: str | None = None, start_after: str | None = None
     ) -> Iterator[s3api.ListPage]:
         """Pages of a listing, fetched as they are asked for."""
@@ -261,9 +257,7 @@ class S3Client:
         found = [upload for upload in self.uploads(bucket, key) if upload.key == key]
         return sorted(found, key=lambda upload: upload.initiated or 0.0)
 
-    def parts(
-        self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None
-    ) -> list[s3api.PartInfo]:
+    def parts(self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None) -> list[s3api.PartInfo]:
         """All parts that the server has of `upload`. Raises NotFound if the upload is no more."""
         found: list[s3api.PartInfo] = []
         after: int | None = None

@@ -48,7 +48,7 @@ class Loop:
                 self._guard(self._inbox.popleft())
             try:
                 self.multi.poll(0 if self._inbox else None)
-            except Exception:
+            except Exception:  # noqa: BLE001 - see _guard
                 threading.excepthook(_except_args())
         self.multi.close()
 
@@ -56,7 +56,7 @@ class Loop:
         """A bug in one transfer must not stop the loop that others depend on; it is reported as a thread's crash."""
         try:
             function()
-        except Exception:
+        except Exception:  # noqa: BLE001
             threading.excepthook(_except_args())
 
 

@@ -65,9 +65,7 @@ class FileSink(_CountedSink):
 class MemorySink(_CountedSink):
     """Writes a part into `buffer`, which has room for exactly the part."""
 
-    def __init__(
-        self, buffer: memoryview, part: Part, accept: Callable[[Reply], None], crc: str | None = None
-    ) -> None:
+    def __init__(self, buffer: memoryview, part: Part, accept: Callable[[Reply], None], crc: str | None = None) -> None:
         super().__init__(part, accept, crc)
         self._buffer = buffer
 

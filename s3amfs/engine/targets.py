@@ -81,9 +81,7 @@ class MultipartTarget:
 
     def request(self, part: Part) -> HttpRequest:
         body = s3api.Body(length=part.length, trailer=self._checks.trailer)
-        return self._session.prepare(
-            s3api.upload_part(self.upload, part.number, body, customer_key=self._customer_key)
-        )
+        return self._session.prepare(s3api.upload_part(self.upload, part.number, body, customer_key=self._customer_key))
 
     def body(self, part: Part, inner: InnerReader) -> UploadBody:
         return UploadBody(inner, part.number, part.length, self._checks)

@@ -43,7 +43,7 @@ OnEvent = Callable[[Event], None]
 class Transfer:
     """Parts that move until all are done, one fails for good, or somebody stops it.
 
-    engine: whose loops to use. move: makes the work of a part. describe: what a final failure is about, for its message.
+    engine: whose loops to use. move: makes the work of a part. describe: what a final failure is about.
     credentials: of all sessions that sign parts; renewed in a thread of their own when they end.
     on_part: called in a loop's thread for each part that is done, before it counts as done; must be quick (a journal).
     gate: slots shared with other transfers. spread: use several loops (worth it where TLS costs CPU).

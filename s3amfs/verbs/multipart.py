@@ -111,7 +111,7 @@ class MultipartJob:
         return Begun(upload, self._checks, {part.number: part for part in parts}, ours)
 
     def _same_transfer(self, manifest: m.Manifest) -> bool:
-        """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError, unless continuing."""
+        """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""
         header = manifest.header
         differs = m.difference(header.source, self._identity)
         if header.verb != self._verb:
@@ -127,7 +127,8 @@ class MultipartJob:
             return False
         if differs is not None:
             raise SourceChanged(
-                f"the unfinished upload of {self._target.url} is of another source ({differs}): use --force to start afresh"
+                f"the unfinished upload of {self._target.url} is of another source ({differs}): "
+                "use --force to start afresh"
             )
         if header.options != self._options_text():
             self._report.warn("the unfinished upload keeps the metadata and storage options that it was begun with")
@@ -136,7 +137,9 @@ class MultipartJob:
     def begin(self, part_size: int) -> Begun:
         """A new upload, in the manifest before its first part. Raises the server's error."""
         checks = self._choose()
-        listed = unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
+        listed = (
+            unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
+        )
         known = {upload.upload_id for upload in listed or ()}
         self._write_header(part_size, checks)
         retries = 0
@@ -180,9 +183,7 @@ class MultipartJob:
             return checking.by_etag(sse.customer_key is None and not (sse.sse or "").startswith("aws:kms"))
         return chosen
 
-    def _create(
-        self, checks: checking.Checking, client: S3Client
-    ) -> tuple[s3api.MultipartUpload, checking.Checking]:
+    def _create(self, checks: checking.Checking, client: S3Client) -> tuple[s3api.MultipartUpload, checking.Checking]:
         bucket, key, options = self._target.bucket, self._target.key, self._options.object
         request = s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=checks.algorithm)
         reply, failure = client.attempt(request)
@@ -260,7 +261,9 @@ class MultipartJob:
         assert self.upload is not None and self._checks is not None
         records = [self.records[number] for number in sorted(self.records)]
         if sum(record.length for record in records) != size:
-            raise ChecksumMismatch(f"{self._target.url}: the parts do not add up to {size} bytes: use --force to start afresh")
+            raise ChecksumMismatch(
+                f"{self._target.url}: the parts do not add up to {size} bytes: use --force to start afresh"
+            )
         algorithm = self.upload.checksum_algorithm
         crc_name = self._checks.parts.crc
         whole = checking.whole_crc(records, crc_name) if crc_name else ""

@@ -9,7 +9,7 @@ from ..core.ssec import CustomerKey
 from ..wire.s3api import ObjectOptions
 
 Unfinished = Literal["refuse", "resume", "restart", "continue"]
-"""'continue' is for programs: go on with what the manifest knows, leave other uploads of the key alone, never refuse."""
+"""'continue' is for programs: go on with what the manifest knows, leave other uploads alone, never refuse."""
 Exists = Literal["refuse", "overwrite", "skip"]
 ChecksumChoice = Literal["crc64nvme", "crc32c", "md5", "none"]
 

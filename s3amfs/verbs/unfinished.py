@@ -47,22 +47,20 @@ def settle(
         for upload in uploads.values():
             client.abort(upload)
         return None
-    if ours is not None and ours.upload_id in uploads and (mode == "continue" or len(uploads) == 1):
-        return ours if mode != "refuse" else _refuse(target)
     if mode == "continue":
-        return next(iter(uploads.values())) if len(uploads) == 1 else None
+        return ours if ours is not None and ours.upload_id in uploads else None
     if len(uploads) > 1:
         raise SeveralUnfinishedUploads(
-            f"there are {len(uploads)} unfinished uploads of {target.url}: see 's3am pending {target.url}', then remove "
-            "them with 's3am cancel', or use --force to remove them all and start afresh"
+            f"there are {len(uploads)} unfinished uploads of {target.url} ('s3am pending' lists them): "
+            "remove them with 's3am cancel', or use --force to remove them all and start afresh"
         )
     if uploads and mode == "refuse":
-        return _refuse(target)
+        raise _refusal(target)
     return next(iter(uploads.values()), None)
 
 
-def _refuse(target: S3Location) -> s3api.MultipartUpload | None:
-    raise UnfinishedUploadExists(
+def _refusal(target: S3Location) -> UnfinishedUploadExists:
+    return UnfinishedUploadExists(
         f"there is an unfinished upload of {target.url}: use --resume to continue it, or --force to start afresh"
     )
 

@@ -1,0 +1,136 @@
+"""What a transfer tells while it runs: frozen events, each with a text for people and a JSON face. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+from .sizes import format_size
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Base of all events."""
+
+    event: ClassVar[str] = "event"
+
+    def text(self) -> str:
+        """One line for people."""
+        return self.event
+
+    def json(self) -> dict[str, object]:
+        """For `--json`; docs/json.md has the schema."""
+        return {"event": self.event, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class TransferStarted(Event):
+    event: ClassVar[str] = "transfer_started"
+    verb: str
+    source: str
+    target: str
+    size: int | None
+    """Bytes; None: nobody knows yet."""
+    part_size: int | None
+    parts: int | None
+    resumed_parts: int = 0
+    resumed_bytes: int = 0
+
+    def text(self) -> str:
+        size = "unknown size" if self.size is None else format_size(self.size)
+        parts = f" in {self.parts} parts" if self.parts is not None and self.parts > 1 else ""
+        resumed = f", {self.resumed_parts} parts are there already" if self.resumed_parts else ""
+        return f"{self.verb} {self.source} to {self.target}: {size}{parts}{resumed}"
+
+
+@dataclass(frozen=True, slots=True)
+class BytesMoved(Event):
+    event: ClassVar[str] = "bytes_moved"
+    done: int
+    """Bytes of the whole that are done or on their way, those of earlier runs included."""
+    total: int | None
+
+    def text(self) -> str:
+        return format_size(self.done) + ("" if self.total is None else f" of {format_size(self.total)}")
+
+
+@dataclass(frozen=True, slots=True)
+class PartFinished(Event):
+    event: ClassVar[str] = "part_finished"
+    number: int
+    length: int
+    attempts: int
+
+    def text(self) -> str:
+        tries = f" at try {self.attempts}" if self.attempts > 1 else ""
+        return f"part {self.number}: {format_size(self.length)}{tries}"
+
+
+@dataclass(frozen=True, slots=True)
+class PartRetried(Event):
+    event: ClassVar[str] = "part_retried"
+    number: int
+    attempt: int
+    delay: float
+    """Seconds until the next try."""
+    reason: str
+
+    def text(self) -> str:
+        return f"part {self.number}: try {self.attempt} failed ({self.reason}), again in {self.delay:.1f} s"
+
+
+@dataclass(frozen=True, slots=True)
+class Warned(Event):
+    event: ClassVar[str] = "warning"
+    message: str
+
+    def text(self) -> str:
+        return f"warning: {self.message}"
+
+
+@dataclass(frozen=True, slots=True)
+class Completing(Event):
+    event: ClassVar[str] = "completing"
+    target: str
+
+    def text(self) -> str:
+        return f"completing {self.target}"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferResult(Event):
+    """What a verb returns; also its last event."""
+
+    event: ClassVar[str] = "result"
+    verb: str
+    source: str
+    target: str
+    size: int | None
+    parts: int = 0
+    etag: str = ""
+    version_id: str | None = None
+    checksum: str = ""
+    """'crc64nvme:BASE64' of the whole; '' if it is not known."""
+    proof: str = ""
+    """What has been proven about the content."""
+    seconds: float = 0.0
+    bytes_sent: int = 0
+    """Bytes that moved in this run, repeated ones included."""
+    parts_sent: int = 0
+    parts_resumed: int = 0
+    """Parts that an earlier run had moved."""
+    retries: int = 0
+    skipped: bool = False
+    dry_run: bool = False
+
+    def text(self) -> str:
+        if self.skipped:
+            return f"{self.target} exists: left as it is"
+        size = "unknown size" if self.size is None else format_size(self.size)
+        if self.dry_run:
+            return f"would {self.verb} {self.source} to {self.target}: {size} in {self.parts} parts"
+        rate = f", {format_size(int(self.bytes_sent / self.seconds))}/s" if self.seconds > 0 and self.bytes_sent else ""
+        resumed = f", {self.parts_resumed} of {self.parts} parts were there already" if self.parts_resumed else ""
+        retries = f", {self.retries} retries" if self.retries else ""
+        proof = f"; {self.proof}" if self.proof else ""
+        return f"{self.target}: {size} in {self.seconds:.1f} s{rate}{resumed}{retries}{proof}"

@@ -1,0 +1,61 @@
+"""Header fields of HTTP that say what the bytes of a reply are: Content-Range, digests. Pure, fit for hostile input."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .checksums import DIGEST_SIZES, decode_base64
+
+_CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d{1,20})-(\d{1,20})|\*)/(\d{1,20}|\*)\s*\Z", re.IGNORECASE | re.ASCII)
+_DIGEST = re.compile(r"\s*([a-z0-9-]{1,20})\s*=\s*:?([A-Za-z0-9+/]{1,100}={0,2}):?\s*\Z", re.IGNORECASE | re.ASCII)
+_NAMES = {"sha": "sha1", "sha-1": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
+
+
+@dataclass(frozen=True, slots=True)
+class ContentRange:
+    start: int
+    length: int
+    total: int | None
+
+
+def parse_content_range(text: str) -> ContentRange | None:
+    """`bytes 0-9/100` (RFC 9110 section 14.4); `bytes */100` has length 0; None if it is neither."""
+    match = _CONTENT_RANGE.match(text.strip())
+    if match is None:
+        return None
+    total = None if match[3] == "*" else int(match[3])
+    if match[1] is None:
+        return None if total is None else ContentRange(0, 0, total)
+    first, last = int(match[1]), int(match[2])
+    if last < first or (total is not None and last >= total):
+        return None
+    return ContentRange(first, last - first + 1, total)
+
+
+def source_digests(headers: Mapping[str, str]) -> dict[str, bytes]:
+    """What a reply says of the content: name -> digest.
+
+    Names end in '-content' where the digest speaks of this reply's body only (Content-MD5, RFC 1864; Content-Digest,
+    RFC 9530), so not of the whole when the reply is partial. Nonsense is left out.
+    """
+    found: dict[str, bytes] = {}
+    _add(found, "md5", headers.get("content-md5", ""), "-content")
+    for header, suffix in (("digest", ""), ("repr-digest", ""), ("content-digest", "-content"), ("x-goog-hash", "")):
+        for item in headers.get(header, "").split(",")[:10]:
+            match = _DIGEST.match(item)
+            if match is not None:
+                name = match[1].lower()
+                _add(found, _NAMES.get(name, name), match[2], suffix)
+    if headers.get("x-amz-checksum-type", "FULL_OBJECT").upper() == "FULL_OBJECT":
+        for name in ("crc64nvme", "crc32c", "crc32", "sha1", "sha256"):
+            _add(found, name, headers.get(f"x-amz-checksum-{name}", ""), "")
+    return found
+
+
+def _add(found: dict[str, bytes], name: str, text: str, suffix: str) -> None:
+    size = {**DIGEST_SIZES, "sha512": 64}.get(name)
+    raw = decode_base64(text, size) if size is not None and text else None
+    if raw is not None:
+        found.setdefault(name + suffix, raw)

@@ -1,0 +1,223 @@
+"""SRC and DST as users type them -> what they mean. Keys are taken verbatim; nothing is looked up. Pure.
+
+`str()` of a location is safe to show: no user info and no query, which may be a signature.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import unquote_to_bytes, urlsplit
+
+from s3amfs.errors import InvalidDestination, InvalidS3Url, InvalidSource, S3AMError
+
+MAX_KEY_BYTES = 1024
+"""S3 User Guide, "Creating object key names": at most 1,024 bytes of UTF-8."""
+
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}\Z")  # older buckets of us-east-1 may have 255 characters
+_ARN = re.compile(r"(arn:aws[a-z-]*:s3[a-z-]*:[a-z0-9-]*:\d*:accesspoint[:/][^/:]+)(?:/(.*))?\Z", re.DOTALL)
+_OUTPOST_ARN = re.compile(
+    r"(arn:aws[a-z-]*:s3-outposts:[a-z0-9-]*:\d*:outpost[:/][^/:]+[:/]accesspoint[:/][^/:]+)(?:/(.*))?\Z", re.DOTALL
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """A bucket and a key; the key may be '' (a bucket) or end in '/' (a prefix)."""
+
+    bucket: str
+    key: str = ""
+    version_id: str | None = None
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    def __str__(self) -> str:
+        return self.url
+
+
+@dataclass(frozen=True, slots=True)
+class LocalPath:
+    path: str
+
+    def __str__(self) -> str:
+        return self.path
+
+
+@dataclass(frozen=True, slots=True)
+class Url:
+    """Anything else with a scheme."""
+
+    url: str
+    display: str
+    """Without user info, query and fragment."""
+
+    def __str__(self) -> str:
+        return self.display
+
+    def __repr__(self) -> str:
+        return f"Url({self.display!r})"
+
+    @property
+    def scheme(self) -> str:
+        return self.url.partition(":")[0].lower()
+
+
+@dataclass(frozen=True, slots=True)
+class Stdin:
+    def __str__(self) -> str:
+        return "standard input"
+
+
+Location = S3Location | LocalPath | Url | Stdin
+
+
+def parse_source(text: str) -> Location:
+    """What SRC means. Raises InvalidSource, and InvalidS3Url for a malformed s3:// URL."""
+    if text == "-":
+        return Stdin()
+    if not text or "\0" in text:
+        raise InvalidSource("the source is empty or holds a NUL: give a file, a URL, s3://BUCKET/KEY or -")
+    scheme = _scheme(text)
+    if scheme == "s3":
+        location = parse_s3_url(text)
+        if not location.key:
+            raise InvalidSource(f"{location.url} names a bucket, not an object: give s3://BUCKET/KEY")
+        return location
+    if scheme == "file":
+        return LocalPath(_file_path(text, InvalidSource))
+    if scheme is None:
+        return LocalPath(text)
+    return _url(text)
+
+
+def parse_s3_url(text: str, *, what: str | None = None) -> S3Location:
+    """The bucket and key of `s3://BUCKET/KEY`; the key may be missing.
+
+    what: 'source' or 'target', for the error when `text` is no s3:// URL at all (exit codes 5 and 6; None: 7).
+    Raises InvalidS3Url.
+    """
+    if _scheme(text) != "s3" or not text[3:].startswith("//"):
+        cls: type[S3AMError] = {"source": InvalidSource, "target": InvalidDestination}.get(what or "", InvalidS3Url)
+        raise cls(f"{_shown(text)} is not an S3 URL: write s3://BUCKET/KEY")
+    rest = text[5:]
+    arn = _ARN.match(rest) or _OUTPOST_ARN.match(rest)
+    bucket, key = (arn[1], arn[2] or "") if arn is not None else rest.partition("/")[::2]
+    if arn is None and not _BUCKET.match(bucket):
+        raise InvalidS3Url(f"{_shown(bucket)} is not the name of a bucket: write s3://BUCKET/KEY")
+    if "\0" in key:
+        raise InvalidS3Url("a key can't hold a NUL character")
+    check_key(key)
+    return S3Location(bucket, key)
+
+
+def check_key(key: str) -> None:
+    """Raises InvalidS3Url for a key that S3 does not take."""
+    try:
+        length = len(key.encode("utf-8"))
+    except UnicodeEncodeError:
+        raise InvalidS3Url("the key is not valid UTF-8: S3 keys are Unicode") from None
+    if length > MAX_KEY_BYTES:
+        raise InvalidS3Url(f"the key has {length:,} bytes: S3 keys have at most {MAX_KEY_BYTES:,}")
+
+
+def resolve_target(text: str, source: Location) -> S3Location:
+    """The object that DST means for an upload or copy of `source`.
+
+    A DST that ends in '/' or is a bare bucket gets the last component of the source. Raises InvalidDestination,
+    InvalidS3Url.
+    """
+    target = parse_s3_url(text, what="target")
+    if target.key and not target.key.endswith("/"):
+        return target
+    name = last_component(source)
+    if not name:
+        raise InvalidDestination(f"{target.url} names no object, and {source} gives no name: write s3://BUCKET/KEY")
+    check_key(target.key + name)
+    return S3Location(target.bucket, target.key + name)
+
+
+def resolve_download_target(text: str, source: S3Location, is_directory: Callable[[str], bool]) -> LocalPath:
+    """The file that DST means for a download of `source`. Raises InvalidDestination."""
+    if not text or "\0" in text:
+        raise InvalidDestination("the destination is empty or holds a NUL: give a file or a directory")
+    scheme = _scheme(text)
+    if scheme == "file":
+        path = _file_path(text, InvalidDestination)
+    elif scheme is None:
+        path = text
+    else:
+        raise InvalidDestination(f"{_shown(text)} is not a local file: downloads go to a path or a file: URL")
+    if path.endswith("/") or is_directory(path):
+        name = last_component(source)
+        if not name or name in (".", ".."):
+            raise InvalidDestination(f"{source.url} gives no file name: write the name of the file")
+        path = posixpath.join(path, name)
+    if path.endswith((".partial", ".progress")):
+        raise InvalidDestination(f"{path}: names that end in .partial or .progress are kept for unfinished downloads")
+    return LocalPath(path)
+
+
+def last_component(source: Location) -> str:
+    """The last component of a source's path; '' if it has none."""
+    if isinstance(source, S3Location):
+        return source.key.rpartition("/")[2]
+    if isinstance(source, LocalPath):
+        return posixpath.basename(source.path)
+    if isinstance(source, Url):
+        path = urlsplit(source.url).path.partition(";")[0]
+        return unquote_to_bytes(posixpath.basename(path)).decode("utf-8", "surrogateescape")
+    return ""
+
+
+def _scheme(text: str) -> str | None:
+    """The scheme of a URL, lower case; None for a path. 'a:b' is a path: only file: goes without slashes."""
+    match = _SCHEME.match(text)
+    if match is None or (match[2] is None and match[1].lower() not in ("file", "s3")):
+        return None
+    return match[1].lower()
+
+
+def _file_path(text: str, error: type[S3AMError]) -> str:
+    """The path of a file: URL (RFC 8089)."""
+    rest = text[5:]
+    if rest.startswith("//"):
+        host, slash, path = rest[2:].partition("/")
+        if host not in ("", "localhost"):
+            raise error(f"{_shown(text)} is on another host ({_shown(host)}): file: URLs name files of this machine")
+        rest = slash + path
+    if not rest.startswith("/"):
+        raise error(f"{_shown(text)} has no absolute path: write file:///PATH")
+    raw = unquote_to_bytes(rest.encode("utf-8", "surrogateescape"))
+    if b"\0" in raw:
+        raise error("the path of the file: URL holds a NUL")
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _url(text: str) -> Url:
+    if any(ord(c) < 33 or ord(c) == 127 for c in text):
+        raise InvalidSource(f"{_shown(_hidden(text))} holds blanks or control characters: write a space as %20")
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname
+    except ValueError:
+        raise InvalidSource("the source is not a well-formed URL: check brackets and the port") from None
+    if not host:
+        raise InvalidSource(f"{_shown(_hidden(text))} names no host")
+    return Url(text, _hidden(text))
+
+
+def _hidden(text: str) -> str:
+    """`text` without user info, query and fragment."""
+    scheme, _, rest = text.partition("://")
+    authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+
+
+def _shown(text: str) -> str:
+    shown = repr(text)
+    return shown if len(shown) <= 100 else shown[:97] + "..."

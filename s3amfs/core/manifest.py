@@ -1,0 +1,189 @@
+"""The manifest of a transfer as bytes: one line a record, each with its own CRC32, only ever appended to.
+
+Line: CRC32 of the JSON in 8 hex digits, a space, the JSON, a line break. A last line that is cut or damaged is a torn
+tail and is dropped; damage before good lines makes the whole unusable. Files and locks are engine/journal.py's. Pure.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+VERSION = 1
+
+
+class ManifestDamaged(ValueError):
+    """Bytes that are no manifest, or no longer one."""
+
+
+class ManifestTooNew(ValueError):
+    """Written by a later version of this program."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceIdentity:
+    """What tells that a source is still the same."""
+
+    url: str
+    """For display and comparison; without passwords."""
+    size: int | None = None
+    etag: str | None = None
+    mtime_ns: int | None = None
+    inode: int | None = None
+    last_modified: float | None = None
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Who and how: the first record."""
+
+    verb: str
+    source: SourceIdentity
+    target: str
+    endpoint: str
+    size: int | None
+    part_size: int
+    checksum: str | None
+    """Algorithm of the CRCs in the part records."""
+    key_salt: str = ""
+    key_fingerprint: str = ""
+    """Salted digest of the customer keys; never a key."""
+    options: str = ""
+    """Digest of the options of the new object."""
+    version: int = VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRecord:
+    """The multipart upload was begun."""
+
+    upload_id: str
+    checksum_algorithm: str | None
+    checksum_type: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """A part is done."""
+
+    number: int
+    length: int
+    etag: str
+    crc: int | None
+    checksum: str
+
+
+Record = Header | UploadRecord | PartRecord
+
+
+@dataclass(slots=True)
+class Manifest:
+    """What a manifest says."""
+
+    header: Header
+    upload: UploadRecord | None = None
+    """The last one recorded."""
+    parts: dict[int, PartRecord] = field(default_factory=dict)
+    valid_bytes: int = 0
+    """Length of the good beginning."""
+    torn: bool = False
+    """A tail was dropped."""
+
+
+def manifest_name(endpoint: str, bucket: str, key: str) -> str:
+    """File name of the manifest of uploads to a key."""
+    return (
+        hashlib.sha256(f"{endpoint}\n{bucket}\n{key}".encode("utf-8", "surrogatepass")).hexdigest()[:32] + ".manifest"
+    )
+
+
+def difference(before: SourceIdentity, now: SourceIdentity) -> str | None:
+    """None if both are the same state of the same source, else what differs, in a few words."""
+    if before.url != now.url:
+        return f"it was {before.url}"
+    if before.size != now.size:
+        return f"its size was {before.size} and is {now.size}"
+    for name, was, is_now in (
+        ("ETag", before.etag, now.etag),
+        ("modification time", before.mtime_ns, now.mtime_ns),
+        ("modification time", before.last_modified, now.last_modified),
+        ("inode", before.inode, now.inode),
+    ):
+        if was is not None and is_now is not None and was != is_now:
+            return f"its {name} differs"
+    return None
+
+
+def encode(record: Record) -> bytes:
+    """The line of one record."""
+    kind = {Header: "header", UploadRecord: "upload", PartRecord: "part"}[type(record)]
+    text = json.dumps({"record": kind, **asdict(record)}, separators=(",", ":")).encode("ascii")
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def parse(data: bytes) -> Manifest:
+    """The manifest that `data` holds. Raises ManifestDamaged, ManifestTooNew."""
+    found: Manifest | None = None
+    at = 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        record = _decode(data[at:end]) if end >= 0 else None
+        if record is None:
+            if end >= 0 and _decodable_line_follows(data, end + 1):
+                raise ManifestDamaged(f"it is damaged at byte {at}")
+            break
+        at = end + 1
+        found = _take(found, record)
+        found.valid_bytes = at
+    if found is None:
+        raise ManifestDamaged("it is empty or cut off")
+    found.torn = found.valid_bytes < len(data)
+    return found
+
+
+def _take(found: Manifest | None, record: Record) -> Manifest:
+    if found is None:
+        if not isinstance(record, Header):
+            raise ManifestDamaged("it does not begin with its header")
+        return Manifest(record)
+    if isinstance(record, UploadRecord):
+        found.upload = record
+        found.parts.clear()
+    elif isinstance(record, PartRecord):
+        found.parts[record.number] = record
+    else:
+        raise ManifestDamaged("it has two headers")
+    return found
+
+
+def _decodable_line_follows(data: bytes, at: int) -> bool:
+    return any(_decode(line) is not None for line in data[at:].split(b"\n"))
+
+
+def _decode(line: bytes) -> Record | None:
+    """The record of a line; None if the line is damaged. Raises ManifestTooNew."""
+    try:
+        if len(line) < 10 or line[8:9] != b" " or line[:8] != b"%08x" % zlib.crc32(line[9:]):
+            return None
+        fields = json.loads(line[9:])
+    except ValueError:
+        return None
+    return _record(fields) if isinstance(fields, dict) else None
+
+
+def _record(fields: dict[str, Any]) -> Record | None:
+    kind = fields.pop("record", None)
+    if kind == "header" and fields.get("version") != VERSION:
+        raise ManifestTooNew("it was written by another version of s3amfs")
+    try:
+        if kind == "header":
+            return Header(**{**fields, "source": SourceIdentity(**fields["source"])})
+        if kind == "upload":
+            return UploadRecord(**fields)
+        return PartRecord(**fields) if kind == "part" else None
+    except (TypeError, KeyError):
+        return None
