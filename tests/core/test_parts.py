@@ -132,7 +132,7 @@ def test_the_smallest_size_that_the_error_names_works(size: int, explicit: int) 
     except IncompatiblePartSize as error:
         assert len(Plan(size, explicit)) > MAX_PARTS
         named = int(str(error).split("--part-size ")[1].split("MiB")[0].split("GiB")[0])
-        unit = MIB if f"{named}MiB" in str(error) else GIB
+        unit = MIB if f"--part-size {named}MiB" in str(error) else GIB
         assert choose_part_size(size, named * unit) == named * unit
         assert len(Plan(size, named * unit - MIB)) > MAX_PARTS or named * unit == MIN_PART
 
