@@ -7,6 +7,7 @@ encoded length is known beforehand), or the MD5 that comes back as the part's ET
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -98,6 +99,14 @@ class UploadBody:
             crc=self._crc.value if self._crc is not None else None,
             checksum=reply.headers.get(name, "") if name else "",
         )
+
+    def matches(self, etag: str, checksums: Mapping[str, str]) -> bool:
+        """Whether an object with this ETag and these checksums is what was sent; False where that can't be told."""
+        if self.moved < self._length:
+            return False
+        if self._crc is not None and self._crc.name in checksums:
+            return checksums[self._crc.name] == self._crc.base64
+        return self._md5 is not None and etag == self._md5.hexdigest()
 
     def _compare(self, reply: Reply, etag: str) -> None:
         if self._checks.trailer is not None:

@@ -6,13 +6,10 @@ service (regions, clock, capabilities) is shared through the session.
 
 from __future__ import annotations
 
-import random
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from ..core.failures import Failure, Kind
-from ..core.retry import GiveUp, RetryPolicy, RetryState
+from ..core.retry import RetryPolicy
 from ..core.ssec import CustomerKey
 from ..errors import NotFound, S3AMError
 from ..wire import s3api
@@ -20,6 +17,7 @@ from ..wire.replies import find_failure, to_error
 from ..wire.requests import Reply, S3Request
 from ..wire.session import S3Session
 from .loop import Engine, get_engine
+from .retrying import retrying
 
 OnRetry = Callable[[Failure, float], None]
 
@@ -50,23 +48,24 @@ class S3Client:
 
     def attempt(self, request: S3Request) -> tuple[Reply, Failure | None]:
         """Like `call`, but the last failure is returned, for callers with another plan."""
-        state = RetryState()
-        while True:
+        reply = Reply(0)
+
+        def once() -> Failure | None:
+            nonlocal reply
             if not self.session.credentials_fresh():
                 self.session.refresh_credentials()
             reply = self.engine.call(self.session.prepare(request))
-            failure = find_failure(reply)
-            if failure is None:
-                return reply, None
+            return find_failure(reply)
+
+        def learn(failure: Failure, delay: float) -> None:
             self.learn(failure, request.bucket)
-            state, decision = state.failed(self.policy, failure, now=time.monotonic(), random=random.random())
-            if isinstance(decision, GiveUp):
-                return reply, failure
             if failure.kind is Kind.EXPIRED:
                 self.session.refresh_credentials(force=True)
             if self.on_retry is not None:
-                self.on_retry(failure, decision.delay)
-            threading.Event().wait(decision.delay)
+                self.on_retry(failure, delay)
+
+        failure = retrying(self.policy, once, learn)
+        return reply, failure
 
     def learn(self, failure: Failure, bucket: str | None) -> None:
         """Takes up what a failure says about the service, so that the next request does better."""

@@ -85,6 +85,11 @@ class Call:
     def _finished(self, _exchange: Exchange) -> None:
         self._done.set()
 
+    @property
+    def reply(self) -> Reply:
+        """As far as it came; whole after `wait`."""
+        return self._exchange.reply
+
     def wait(self) -> Reply:
         """Blocks until the reply is there; an interruption cuts the request. Raises what a reader or sink raised."""
         try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
@@ -60,6 +62,20 @@ class FileSink(_CountedSink):
         written = os.pwrite(self._fd, data, self._base + at)
         while written < len(data):  # a nearly full disk takes less first and raises ENOSPC next
             written += os.pwrite(self._fd, data[written:], self._base + at + written)
+
+
+class HashSink(_CountedSink):
+    """Keeps nothing: CRC and MD5 of a part, the latter as the result's ETag."""
+
+    def __init__(self, part: Part, accept: Callable[[Reply], None], crc: str) -> None:
+        super().__init__(part, accept, crc)
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def _store(self, data: bytes, at: int) -> None:
+        self._md5.update(data)
+
+    def finish(self) -> PartResult:
+        return replace(super().finish(), etag=self._md5.hexdigest())
 
 
 class MemorySink(_CountedSink):

@@ -108,6 +108,12 @@ class MemorySource:
         """Forgets a part that has been sent; returns its length in bytes."""
         return len(self._buffers.pop(number))
 
+    def clear(self) -> int:
+        """Forgets all parts; returns their length in bytes."""
+        left = sum(len(data) for data in self._buffers.values())
+        self._buffers.clear()
+        return left
+
     def reader(self, part: Part) -> MemoryPartReader:
         return MemoryPartReader(self._buffers[part.number])
 

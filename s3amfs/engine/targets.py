@@ -6,6 +6,7 @@ inside S3. Requests are signed here, that is at dispatch.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from ..core.checksums import decode
@@ -44,13 +45,19 @@ class PutTarget:
         self._checks = checks
         self.stored: s3api.StoredInfo | None = None
         """What the server answered, once it did."""
+        self._sent: UploadBody | None = None
 
     def request(self, part: Part) -> HttpRequest:
         body = s3api.Body(length=part.length, trailer=self._checks.trailer)
         return self._session.prepare(s3api.put_object(self._bucket, self._key, body, self._options))
 
     def body(self, part: Part, inner: InnerReader) -> UploadBody:
-        return _PutBody(self, inner, part, self._checks)
+        self._sent = _PutBody(self, inner, part, self._checks)
+        return self._sent
+
+    def is_content_of(self, etag: str, checksums: Mapping[str, str]) -> bool:
+        """Whether an object with these was stored by the last attempt; False where that can't be told."""
+        return self._sent is not None and self._sent.matches(etag, checksums)
 
 
 class _PutBody(UploadBody):

@@ -90,6 +90,7 @@ class Transfer:
         self._moved_told = done_before
         self._events: deque[Event] = deque()
         self._over = threading.Event()
+        self._on_over: Callable[[], None] = lambda: None
         self._failure: Failure | None = None
         self._crash: BaseException | None = None
         self._home: Loop = engine.loop(0)
@@ -101,6 +102,10 @@ class Transfer:
     def add(self, parts: Iterable[Part], *, last: bool) -> None:
         """Gives more parts to move (an iterable may be lazy); `last` when these are all."""
         self._home.submit(lambda: self._handle(m.PartsAdded(self._remember(parts), last)))
+
+    def on_over(self, function: Callable[[], None]) -> None:
+        """Has `function` called in a loop's thread when the transfer ends; set it before parts are added."""
+        self._on_over = function
 
     @property
     def over(self) -> bool:
@@ -197,6 +202,7 @@ class Transfer:
         """Over only when the cancellations queued in the other loops have run: then no buffer or file is in use."""
         if loops_left == 0:
             self._over.set()
+            self._on_over()
         else:
             other = self._engine.loop(loops_left)
             other.submit(lambda: self._home.submit(lambda: self._settle(loops_left - 1)))

@@ -16,14 +16,17 @@ from ..core.http import parse_content_range, source_digests
 from ..core.locations import Url
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
+from ..core.retry import RetryPolicy
 from ..errors import Interrupted
 from ..wire.curl import Exchange
 from ..wire.curl_options import TIMEOUTS, Options, ranged, source_options
 from ..wire.replies import classify, to_error
 from ..wire.requests import HttpRequest, Reply
+from ..wire.s3api import bare_etag
 from ..wire.streams import PAUSE
-from .loop import Engine, Loop
+from .loop import Call, Engine, Loop
 from .operation import PartProblem
+from .retrying import retrying
 from .sources import range_judge
 
 STREAM_BYTES = 4 * 1024 * 1024
@@ -59,23 +62,26 @@ class Probe:
     """The server sends a Content-Encoding even though identity was asked for."""
 
 
+Look = Callable[[HttpRequest], Reply]
+
+
 def probe(
     engine: Engine,
     url: Url,
     *,
     verify_tls: bool | str,
-    attempt: Callable[..., Reply],
+    policy: RetryPolicy,
     timeouts: tuple[float, float] = TIMEOUTS,
 ) -> Probe:
-    """Looks at `url` with one small request.
+    """Looks at `url` with one small request. Raises NotFound, AccessDenied, TransferError."""
 
-    attempt: sends a request with retries and raises the error of a final failure (verbs give it).
-    Raises NotFound, AccessDenied, TransferError.
-    """
-    if url.url[:4].lower() == "http":
-        return _probe_http(url, source_options(url.url, verify_tls=verify_tls, timeouts=timeouts), attempt)
+    def look(request: HttpRequest) -> Reply:
+        return _look(engine, policy, request, url.display)
+
     options = source_options(url.url, verify_tls=verify_tls, timeouts=timeouts)
-    reply = attempt(HttpRequest("GET", url.url, options=options), _ProbeSink)
+    if url.url[:4].lower() == "http":
+        return _probe_http(url, options, look)
+    reply = look(HttpRequest("GET", url.url, options=options))
     size = reply.content_length if reply.content_length >= 0 else None
     identity = SourceIdentity(
         url=url.display, size=size, last_modified=float(reply.filetime) if reply.filetime >= 0 else None
@@ -83,9 +89,30 @@ def probe(
     return Probe(identity, ranges=size is not None)
 
 
-def _probe_http(url: Url, options: Options, attempt: Callable[..., Reply]) -> Probe:
+def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) -> Reply:
+    """The headers of the reply; its body is cut off. 416 is an answer too: the source is empty."""
+    reply = Reply(0)
+
+    def once() -> Failure | None:
+        nonlocal reply
+        call = Call(engine.loop(), request, None, _ProbeSink())
+        try:
+            call.wait()
+        except _Enough:
+            reply = call.reply
+            return None
+        reply = call.reply
+        return None if reply.ok or reply.status == 416 else classify(reply, role="source")
+
+    failure = retrying(policy, once, lambda failure, delay: None)
+    if failure is not None:
+        raise to_error(failure, what)
+    return reply
+
+
+def _probe_http(url: Url, options: Options, look: Look) -> Probe:
     headers = (("Range", "bytes=0-0"), ("Accept-Encoding", "identity"))
-    reply = attempt(HttpRequest("GET", url.url, headers, options=options), _ProbeSink, empty_range_is_fine=True)
+    reply = look(HttpRequest("GET", url.url, headers, options=options))
     content_range = parse_content_range(reply.headers.get("content-range", ""))
     compressed = reply.headers.get("content-encoding", "identity").lower() not in ("identity", "")
     size: int | None = None
@@ -103,7 +130,7 @@ def _probe_http(url: Url, options: Options, attempt: Callable[..., Reply]) -> Pr
     ranges = reply.status == 206 and size is not None and not compressed
     digests = {} if reply.status == 206 else source_digests(reply.headers)
     if reply.status == 206:  # these speak of the whole object also on a partial reply (RFC 9530, GCS)
-        digests = {k: v for k, v in source_digests(reply.headers).items() if k != "md5-content"}
+        digests = {k: v for k, v in source_digests(reply.headers).items() if not k.endswith("-content")}
     return Probe(identity, ranges, digests, reply.headers.get("content-type"), compressed)
 
 
@@ -135,6 +162,12 @@ class UrlSource:
         return range_judge(part, self._size, self.identity.etag)
 
 
+def stream_request(url: str, *, verify_tls: bool | str, timeouts: tuple[float, float] = TIMEOUTS) -> HttpRequest:
+    """The request for all of a URL, for `UrlStream`."""
+    headers = (("Accept-Encoding", "identity"),) if url[:4].lower() == "http" else ()
+    return HttpRequest("GET", url, headers, options=source_options(url, verify_tls=verify_tls, timeouts=timeouts))
+
+
 class UrlStream:
     """A URL read from beginning to end by one request, as a file object with `read`.
 
@@ -145,13 +178,11 @@ class UrlStream:
     def __init__(
         self,
         loop: Loop,
-        url: str,
+        request: HttpRequest,
         *,
-        verify_tls: bool | str,
         expected: int | None,
         describe: str,
         etag: str | None = None,
-        timeouts: tuple[float, float] = TIMEOUTS,
     ) -> None:
         self._loop = loop
         self._expected = expected
@@ -164,22 +195,15 @@ class UrlStream:
         self._ended = False
         self._error: BaseException | None = None
         self._condition = threading.Condition()
-        http = url[:4].lower() == "http"
-        request = HttpRequest(
-            "GET",
-            url,
-            (("Accept-Encoding", "identity"),) if http else (),
-            options=source_options(url, verify_tls=verify_tls, timeouts=timeouts),
-        )
         self._exchange = Exchange(request, self._finished, sink=self)
         loop.submit(lambda: loop.multi.start(self._exchange))
 
     # -- the loop's thread ------------------------------------------------------------------------------------------
 
     def begin(self, reply: Reply) -> None:
-        if self._etag is not None and reply.headers.get("etag", self._etag) != self._etag:
+        if self._etag is not None and bare_etag(reply.headers.get("etag", self._etag)) != bare_etag(self._etag):
             raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
-        if reply.headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+        if reply.headers.get("content-encoding", "identity").lower() not in ("identity", "", "aws-chunked"):
             raise PartProblem(Failure(Kind.FATAL, "the server compresses what it sends although it was asked not to"))
 
     def write(self, data: bytes) -> object | None:

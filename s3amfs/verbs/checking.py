@@ -35,23 +35,27 @@ class Checking:
 
 def choose(choice: ChecksumChoice | None, can: Capabilities, options: ObjectOptions) -> Checking:
     """The checks for new objects with `options`. Raises Unsupported where a forced way is known not to work."""
-    etag_is_md5 = options.customer_key is None and not (options.sse or "").startswith("aws:kms")
     if choice == "none":
         return Checking(None, PartChecks(trailer=None, compare_etag=False, crc=None))
     if choice == "md5":
-        return by_etag(etag_is_md5)
+        return by_etag(etag_is_md5(options))
     lacking = can.trailers is False or (choice != "crc32c" and can.crc64nvme is False)
     if lacking and choice is not None:
         raise Unsupported(f"the server does not take {choice} checksums: leave --checksum out, or use --checksum md5")
     if lacking:
-        return by_etag(etag_is_md5)
+        return by_etag(etag_is_md5(options))
     algorithm = choice or "crc64nvme"
     return Checking(algorithm, PartChecks(trailer=algorithm, compare_etag=False, crc=algorithm))
 
 
-def by_etag(etag_is_md5: bool) -> Checking:
+def by_etag(is_md5: bool) -> Checking:
     """For servers without trailers, and uploads begun without a checksum algorithm."""
-    return Checking(None, PartChecks(trailer=None, compare_etag=etag_is_md5, crc="crc64nvme"))
+    return Checking(None, PartChecks(trailer=None, compare_etag=is_md5, crc="crc64nvme"))
+
+
+def etag_is_md5(options: ObjectOptions) -> bool:
+    """Whether parts and simple objects stored with `options` get their MD5 as ETag (S3 API, "Object")."""
+    return options.customer_key is None and not (options.sse or "").startswith("aws:kms")
 
 
 def should_fall_back(failure: Failure | None, choice: ChecksumChoice | None, can: Capabilities) -> bool:

@@ -59,6 +59,8 @@ class Begun:
     """What the server has of it."""
     manifest: m.Manifest | None
     """What the manifest says of this very upload and source; None: nothing proves where the parts came from."""
+    etag_is_md5: bool
+    """Of parts: not under SSE-C and SSE-KMS."""
 
 
 class MultipartJob:
@@ -108,7 +110,7 @@ class MultipartJob:
         parts = self._client.parts(upload, customer_key=self._options.object.customer_key)
         self.upload = upload
         self._checks = self._checks_of(upload)
-        return Begun(upload, self._checks, {part.number: part for part in parts}, ours)
+        return Begun(upload, self._checks, {part.number: part for part in parts}, ours, self._etag_is_md5)
 
     def _same_transfer(self, manifest: m.Manifest) -> bool:
         """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""
@@ -157,7 +159,7 @@ class MultipartJob:
             )
         if retries:
             unfinished.abort_orphans(self._client, upload, known)
-        return Begun(upload, checks, {}, None)
+        return Begun(upload, checks, {}, None, self._etag_is_md5)
 
     def continue_with(self, begun: Begun, part_size: int, records: dict[int, m.PartRecord]) -> None:
         """Goes on with `begun`, of which `records` are proven: they are written to a manifest of our own."""
@@ -171,6 +173,10 @@ class MultipartJob:
         known = begun.manifest.parts if begun.manifest is not None else {}
         self._journal.record(*(r for number, r in records.items() if known.get(number) != r), sync=True)
 
+    @property
+    def _etag_is_md5(self) -> bool:
+        return checking.etag_is_md5(self._options.object)
+
     def _choose(self) -> checking.Checking:
         capabilities = self._client.session.capabilities(self._target.bucket)
         return checking.choose(self._options.checksum, capabilities, self._options.object)
@@ -179,8 +185,7 @@ class MultipartJob:
         """Parts must be checked the way the upload was created: S3 refuses another algorithm's trailers."""
         chosen = self._choose()
         if chosen.algorithm is not None and chosen.algorithm != upload.checksum_algorithm:
-            sse = self._options.object
-            return checking.by_etag(sse.customer_key is None and not (sse.sse or "").startswith("aws:kms"))
+            return checking.by_etag(self._etag_is_md5)
         return chosen
 
     def _create(self, checks: checking.Checking, client: S3Client) -> tuple[s3api.MultipartUpload, checking.Checking]:
@@ -194,7 +199,7 @@ class MultipartJob:
             and self._options.checksum is None
             and (failure.kind is Kind.UNSUPPORTED or (failure.kind is Kind.FATAL and failure.status == 400))
         ):
-            plain = checking.by_etag(options.customer_key is None and not (options.sse or "").startswith("aws:kms"))
+            plain = checking.by_etag(self._etag_is_md5)
             again, second = client.attempt(s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=None))
             if second is None:
                 capabilities.crc64nvme = False
@@ -250,6 +255,12 @@ class MultipartJob:
             self._journal.record(record)
         if result.checksum:
             self._client.session.capabilities(self._target.bucket).trailers = True
+
+    def keep(self, record: m.PartRecord) -> None:
+        """A part of an earlier run turned out to be what is wanted."""
+        self.records[record.number] = record
+        if self._journal is not None:
+            self._journal.record(record)
 
     # -- completion -------------------------------------------------------------------------------------------------
 
@@ -332,6 +343,12 @@ class MultipartJob:
             return None
         return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
 
+    def whole_crc(self) -> tuple[str, str] | None:
+        """(algorithm, base64) of the whole from the parts; None where one is not known."""
+        name = self._checks.parts.crc if self._checks is not None else None
+        whole = checking.whole_crc([self.records[number] for number in sorted(self.records)], name)
+        return (name, whole) if name is not None and whole else None
+
     # -- ends without an object -------------------------------------------------------------------------------------
 
     def abort(self) -> None:
@@ -342,6 +359,13 @@ class MultipartJob:
         if self._journal is not None:
             self._journal.remove()
             self._journal = None
+
+    def abort_to_begin_again(self) -> None:
+        """Removes the upload from the server; `begin` may follow."""
+        if self.upload is not None:
+            self._client.abort(self.upload)
+            self.upload = None
+        self.records.clear()
 
     def leave(self) -> None:
         """Leaves the upload for a later run."""

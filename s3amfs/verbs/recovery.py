@@ -1,0 +1,83 @@
+"""Which parts of an unfinished upload can be kept: proven by the manifest, by a stored checksum, or by the source.
+
+A part counts only if it has the plan's length and one of these holds: the manifest recorded the ETag that the server
+shows; or the bytes of the source have the checksum or the MD5 that the server shows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable
+
+from ..core.checksums import decode, encode
+from ..core.manifest import PartRecord
+from ..core.parts import Part, Plan, Recovered, infer_part_size
+from ..errors import IncompatiblePartSize, SourceChanged
+from ..wire import s3api
+from .multipart import Begun
+
+Hash = Callable[[Iterable[Part], str], dict[int, tuple[int, str]]]
+"""Reads parts of the source: part number -> (CRC, MD5 in hex)."""
+
+
+def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dict[int, PartRecord]:
+    """The parts of `begun` that need not be sent again.
+
+    hashes: None where reading the source costs more than sending the part again (copies inside S3).
+    Raises SourceChanged if nothing but the parts themselves could tell what they are, and they are of another source.
+    """
+    server = begun.server_parts
+    fitting = Recovered(plan, ((number, part.size) for number, part in server.items()))
+    recorded = begun.manifest.parts if begun.manifest is not None else {}
+    crc_name = begun.checks.parts.crc or "crc64nvme"
+    kept: dict[int, PartRecord] = {}
+    doubtful: list[Part] = []
+    for number in sorted(fitting.complete):
+        record = recorded.get(number)
+        if record is not None and record.etag == server[number].etag and record.length == server[number].size:
+            kept[number] = record
+        else:
+            doubtful.append(plan.part(number))
+    if not doubtful or hashes is None:
+        return kept
+    for number, (crc, md5) in hashes(doubtful, crc_name).items():
+        part = server[number]
+        if _same(part, crc_name, crc, md5):
+            kept[number] = PartRecord(number, part.size, part.etag, crc, part.checksums.get(crc_name, ""))
+        elif begun.manifest is None and (begun.etag_is_md5 or crc_name in part.checksums):
+            raise SourceChanged(
+                f"the unfinished upload of {describe} holds other bytes than the source has now: "
+                "use --force to start afresh"
+            )
+    return kept
+
+
+def _same(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> bool:
+    stored = part.checksums.get(crc_name)
+    if stored and decode(crc_name, stored) is not None:
+        return stored == encode(crc_name, crc)
+    return part.etag == md5
+
+
+def same_content(part: s3api.PartInfo, crc_name: str, crc: int, data: bytes | bytearray) -> bool:
+    """Whether `data`, whose CRC is `crc`, is what the server has as `part`."""
+    stored = part.checksums.get(crc_name)
+    md5 = "" if stored else hashlib.md5(data, usedforsecurity=False).hexdigest()
+    return _same(part, crc_name, crc, md5)
+
+
+def part_size_of(begun: Begun, size: int) -> int | None:
+    """Part size in bytes of the upload that is continued; None: it has no parts that would tell.
+
+    Raises IncompatiblePartSize where its parts are in no even sizes for `size` bytes.
+    """
+    if begun.manifest is not None:
+        return begun.manifest.header.part_size
+    if not begun.server_parts:
+        return None
+    found = infer_part_size(size, [(part.number, part.size) for part in begun.server_parts.values()])
+    if found is None:
+        raise IncompatiblePartSize(
+            f"the parts of the unfinished upload do not fit a source of {size:,} bytes: use --force to start afresh"
+        )
+    return found

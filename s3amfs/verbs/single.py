@@ -1,0 +1,93 @@
+"""An object stored with one PutObject, with the checks, fall-backs and conditions that uploads in parts have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..core.checksums import encode
+from ..core.failures import Kind
+from ..core.locations import S3Location
+from ..core.parts import Part
+from ..engine.client import S3Client
+from ..engine.operation import Move, PartResult
+from ..engine.slots import SlotGate
+from ..engine.targets import PutTarget, Target
+from ..errors import S3AMError
+from ..wire import s3api
+from . import checking
+from .options import UploadOptions
+from .parts_mover import Speed, make_transfer, move_all
+from .report import Report
+
+MoveTo = Callable[[Target], Move]
+"""Given a target: how the bytes get there (upload_source.UploadSource.move)."""
+
+
+def put_single(
+    client: S3Client,
+    target: S3Location,
+    options: UploadOptions,
+    length: int,
+    move: MoveTo,
+    report: Report,
+    *,
+    others: tuple[S3Client, ...] = (),
+    gate: SlotGate | None = None,
+) -> tuple[s3api.StoredInfo, str, str]:
+    """Stores `length` bytes; `move` says how they get to a target. Returns what is stored, its checksum and the proof.
+
+    Raises ObjectExists (also where another writer was faster), SourceChanged, TransferError.
+    """
+    capabilities = client.session.capabilities(target.bucket)
+    object_options = options.object
+    implied = options.exists == "refuse" and object_options.if_none_match is None
+    if implied and capabilities.conditional_writes is not False:
+        object_options = replace(object_options, if_none_match="*")
+    while True:
+        checks = checking.choose(options.checksum, capabilities, object_options)
+        put = PutTarget(client.session, target.bucket, target.key, object_options, checks.parts)
+        results: list[PartResult] = []
+        transfer = make_transfer(
+            client,
+            move(put),
+            target.url,
+            Speed(slots=1, bwlimit=options.bwlimit),
+            report,
+            on_part=results.append,
+            others=others,
+            gate=gate,
+            total=length,
+        )
+        try:
+            move_all(transfer, [Part(1, 0, length)])
+        except S3AMError:
+            failure = transfer.failure
+            if failure is not None and failure.kind is Kind.CONDITION and transfer.retries:
+                found = _ours(client, target, options, put, length)
+                if found is not None:
+                    return found, "", "ETag of the object"
+            if failure is not None and failure.kind is Kind.UNSUPPORTED and object_options is not options.object:
+                capabilities.conditional_writes, object_options = False, options.object
+                continue
+            if checking.should_fall_back(failure, options.checksum, capabilities):
+                capabilities.trailers = False
+                report.warn("the server takes no checksum trailers: content is checked by ETags")
+                continue
+            raise
+        assert put.stored is not None
+        if checks.parts.trailer is not None:
+            capabilities.trailers = True
+        name, result = checks.parts.crc, results[0]
+        checksum = f"{name}:{encode(name, result.crc)}" if name and result.crc is not None else ""
+        return put.stored, checksum, checks.proof.replace("every part", "the whole object")
+
+
+def _ours(
+    client: S3Client, target: S3Location, options: UploadOptions, put: PutTarget, length: int
+) -> s3api.StoredInfo | None:
+    """The object that an attempt whose answer was lost has stored, if it is that: told by its checksum or ETag."""
+    found = client.find(target.bucket, target.key, customer_key=options.object.customer_key)
+    if found is None or found.size != length or not put.is_content_of(found.etag, found.checksums):
+        return None
+    return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)

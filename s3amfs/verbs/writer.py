@@ -1,0 +1,296 @@
+"""`ObjectWriter`: bytes pushed in order become an object; parts leave while more is written.
+
+For sources that nobody can range over: standard input, pipes, FUSE and fsspec writers. A part is filled in memory, then
+sent while the next one fills; `write` waits when too many are on their way. Less than one part is one PutObject.
+An unfinished upload of the same key is continued: a part that is already there with the same content is not sent again.
+One thread at a time may use a writer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..core.checksums import Crc
+from ..core.events import TransferResult
+from ..core.locations import S3Location
+from ..core.manifest import PartRecord, SourceIdentity
+from ..core.parts import DEFAULT_PART, MIN_PART, Part, check_part_size, choose_part_size, growing_length
+from ..engine.client import S3Client
+from ..engine.operation import PartResult
+from ..engine.slots import ByteBudget, SlotGate
+from ..engine.sources import MemorySource
+from ..engine.targets import MultipartTarget, send
+from ..engine.transfer import Transfer
+from ..errors import Interrupted
+from ..wire import s3api
+from .multipart import Begun, MultipartJob, open_journal
+from .options import UploadOptions
+from .parts_mover import Speed, make_transfer
+from .recovery import same_content
+from .report import OnEvent, Report, ignore
+from .single import put_single
+from .upload_source import ByteStream
+
+BUDGET_BYTES = 48 * 1024 * 1024
+"""Bytes of one writer that may be on their way; a part larger than that goes alone."""
+READ_BYTES = 256 * 1024
+
+
+class ObjectWriter:
+    """A stream into `s3://bucket/key`. budget: bytes in memory, shared with other writers."""
+
+    def __init__(
+        self,
+        client: S3Client,
+        bucket: str,
+        key: str,
+        options: UploadOptions,
+        *,
+        on_event: OnEvent = ignore,
+        report: Report | None = None,
+        identity: SourceIdentity | None = None,
+        budget: ByteBudget | None = None,
+        gate: SlotGate | None = None,
+    ) -> None:
+        self.target = S3Location(bucket, key)
+        self.position = 0
+        """Bytes written so far."""
+        self.closed = False
+        self._client = client
+        self._options = options
+        self._identity = identity or SourceIdentity(url="-")
+        self._report = report or Report("upload", self._identity.url, self.target.url, on_event)
+        self._budget = budget or ByteBudget(BUDGET_BYTES)
+        self._gate = gate
+        self._base = check_part_size(options.part_size) if options.part_size is not None else DEFAULT_PART
+        self._buffer = bytearray()
+        self._number = 1
+        self._job: MultipartJob | None = None
+        self._begun: Begun | None = None
+        self._transfer: Transfer | None = None
+        self._memory = MemorySource()
+        self._error: BaseException | None = None
+
+    # -- writing ----------------------------------------------------------------------------------------------------
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Takes all of `data`; waits while too much is on its way. Raises the error of a part that failed earlier."""
+        self._check_open()
+        view = memoryview(data).cast("B")
+        taken = 0
+        while taken < len(view):
+            room = self._length() - len(self._buffer)
+            piece = view[taken : taken + room]
+            self._buffer += piece
+            taken += len(piece)
+            self.position += len(piece)
+            if len(piece) == room:
+                self._guard(self._part_is_full)
+        return taken
+
+    def copy_from(self, stream: ByteStream) -> None:
+        """Writes what `stream` reads until its end."""
+        self.begin()
+        while data := stream.read(READ_BYTES):
+            self.write(data)
+
+    def begin(self) -> None:
+        """Looks for an unfinished upload now, not when the first part is full. Raises the contract's errors (4, 13)."""
+        if self._job is None:
+            self._guard(self._find)
+
+    def close(self) -> s3api.StoredInfo:
+        """Makes the object visible. Raises what went wrong; then nothing is visible and the parts stay."""
+        self._guard(self._finish)
+        assert self._stored is not None
+        return self._stored
+
+    def finish(self) -> TransferResult:
+        """`close`, and the result for people."""
+        stored = self.close()
+        return self._report.result(
+            size=self.position,
+            parts=self._number,
+            etag=stored.etag,
+            version_id=stored.version_id,
+            checksum=self._checksum,
+            proof=self._proof,
+        )
+
+    def abort(self, *, keep: bool = False) -> None:
+        """Publishes nothing. keep: what was sent stays as an unfinished upload for a later attempt."""
+        self.closed = True
+        self._stop()
+        job, self._job = self._job, None
+        if job is None:
+            return
+        if keep:
+            job.leave()
+        else:
+            job.abort()
+
+    @property
+    def sent_parts(self) -> bool:
+        """Whether something of it is at the server already."""
+        return self._begun is not None
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    _stored: s3api.StoredInfo | None = None
+    _checksum = ""
+    _proof = ""
+
+    def _check_open(self) -> None:
+        if self._error is not None:
+            raise self._error
+        if self.closed:
+            raise ValueError("write to a closed object")
+
+    def _guard(self, step: Callable[[], None]) -> None:
+        """An error is for good: what comes after it would be lost silently."""
+        self._check_open()
+        try:
+            step()
+        except BaseException as error:
+            self._error = error if isinstance(error, Exception) else Interrupted("the upload was interrupted")
+            self._stop()
+            if self._job is not None:
+                self._job.leave()
+            raise
+
+    def _stop(self) -> None:
+        self._buffer = bytearray()
+        if self._transfer is not None and not self._transfer.over:
+            self._transfer.stop()
+        self._budget.give(self._memory.clear())
+
+    def _length(self) -> int:
+        """Length in bytes of the part that is being filled."""
+        if self._options.part_size is not None:
+            return self._base
+        return growing_length(self._number, self._base)
+
+    def _find(self) -> None:
+        self._job = MultipartJob(
+            "upload",
+            self._client,
+            self.target,
+            self._options,
+            self._identity,
+            open_journal(self._client, self.target, self._options, self._report),
+            self._report,
+        )
+        self._begun = self._job.find()
+        if self._begun is not None:
+            self._take_up(self._begun)
+
+    def _take_up(self, begun: Begun) -> None:
+        """The part size of the upload that is continued."""
+        assert self._job is not None
+        first = begun.server_parts.get(1)
+        if begun.manifest is not None:
+            self._base = begun.manifest.header.part_size
+        elif first is not None and first.size >= MIN_PART:
+            self._base = first.size
+        if self._options.part_size is not None and self._base != self._options.part_size:
+            choose_part_size(self._base, self._options.part_size, taken_up=self._base)
+        self._job.continue_with(begun, self._base, {})
+
+    def _part_is_full(self) -> None:
+        self.begin()
+        assert self._job is not None
+        if self._begun is None:
+            self._begun = self._job.begin(self._base)
+        if self._transfer is None:
+            self._report.started(self._identity.size, self._base, None)
+            self._transfer = self._start(self._begun)
+        number, data = self._number, self._buffer
+        self._number, self._buffer = number + 1, bytearray()
+        if self._there_already(number, data):
+            return
+        transfer = self._transfer
+        if self._budget.take(len(data), give_up=lambda: transfer.over):
+            self._memory.put(number, data)
+            transfer.add([Part(number, self.position - len(data), len(data))], last=False)
+        transfer.tell()
+        if transfer.over:
+            transfer.wait()  # raises what ended it
+
+    def _start(self, begun: Begun) -> Transfer:
+        target = MultipartTarget(
+            self._client.session, begun.upload, begun.checks.parts, self._options.object.customer_key
+        )
+        speed = Speed(slots=self._options.upload_slots, bwlimit=self._options.bwlimit)
+        transfer = make_transfer(
+            self._client,
+            lambda part, attempt: send(target, self._memory, part),
+            f"upload to {self.target.url}",
+            speed,
+            self._report,
+            on_part=self._part_done,
+            gate=self._gate,
+            total=self._identity.size,
+        )
+        transfer.on_over(self._budget.poke)
+        return transfer
+
+    def _part_done(self, result: PartResult) -> None:
+        assert self._job is not None
+        self._job.record(result)
+        self._budget.give(self._memory.drop(result.number))
+
+    def _there_already(self, number: int, data: bytearray) -> bool:
+        """Whether the upload that is continued has this part with this content."""
+        assert self._begun is not None
+        assert self._job is not None
+        part = self._begun.server_parts.get(number)
+        if part is None or part.size != len(data):
+            return False
+        name = self._begun.checks.parts.crc or "crc64nvme"
+        running = Crc(name)
+        running.update(data)
+        recorded = self._begun.manifest.parts.get(number) if self._begun.manifest is not None else None
+        if recorded is not None and recorded.etag == part.etag:
+            same = recorded.crc == running.value
+        else:
+            same = same_content(part, name, running.value, data)
+        if same:
+            self._job.keep(PartRecord(number, part.size, part.etag, running.value, part.checksums.get(name, "")))
+            self._report.parts_resumed += 1
+            self._report.bytes_resumed += part.size
+        return same
+
+    def _finish(self) -> None:
+        if self._begun is None and self._job is None and self._options.unfinished == "refuse":
+            self._find()
+        if self._begun is None:
+            self._finish_single()
+        else:
+            self._finish_parts()
+        self.closed = True
+        self._buffer = bytearray()
+
+    def _finish_single(self) -> None:
+        data, memory = self._buffer, MemorySource()
+        memory.put(1, data)
+        self._stored, self._checksum, self._proof = put_single(
+            self._client,
+            self.target,
+            self._options,
+            len(data),
+            lambda target: lambda part, attempt: send(target, memory, part),
+            self._report,
+            gate=self._gate,
+        )
+        if self._job is not None:
+            self._job.leave()
+
+    def _finish_parts(self) -> None:
+        assert self._job is not None
+        if self._buffer or self._number == 1:
+            self._part_is_full()
+        self._number -= 1
+        if self._transfer is not None:
+            self._transfer.add((), last=True)
+            self._transfer.wait()
+        self._stored, self._checksum, self._proof = self._job.complete(self.position)
