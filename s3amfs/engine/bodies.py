@@ -128,4 +128,8 @@ def etag_is_md5(etag: str, headers: dict[str, str]) -> bool:
         return False
     if headers.get("x-amz-server-side-encryption", "").startswith("aws:kms"):
         return False
+    return looks_like_md5(etag)
+
+
+def looks_like_md5(etag: str) -> bool:
     return len(etag) == 32 and all(c in "0123456789abcdef" for c in etag)

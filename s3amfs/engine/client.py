@@ -96,6 +96,23 @@ class S3Client:
             raise to_error(failure, what)
         return s3api.parse_object(reply)
 
+    def part_length(
+        self,
+        bucket: str,
+        key: str,
+        number: int,
+        *,
+        version_id: str | None = None,
+        customer_key: CustomerKey | None = None,
+    ) -> int | None:
+        """Bytes of one part of a multipart object; None where the server can't tell."""
+        request = s3api.head_object(bucket, key, version_id=version_id, part_number=number, customer_key=customer_key)
+        reply, failure = self.attempt(request)
+        if failure is not None or reply.status != 206:
+            return None
+        length = reply.headers.get("content-length", "")
+        return int(length) if length.isdigit() else None
+
     def find(self, bucket: str, key: str, *, customer_key: CustomerKey | None = None) -> s3api.ObjectInfo | None:
         """Like `head`, but None if there is no such object. A missing bucket raises NotFound all the same."""
         try:

@@ -1,4 +1,4 @@
-"""`copy`: from S3 to S3 without a byte through the client. One CopyObject where that is quicker, else parts in parallel.
+"""`copy`: from S3 to S3 without a byte through the client. One CopyObject where that is quicker, else parallel parts.
 
 Content headers, user metadata and tags are kept unless the options say otherwise. Where the server can't copy (some
 know no UploadPartCopy under customer keys) the bytes are relayed through this machine, with a warning.

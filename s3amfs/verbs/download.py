@@ -1,0 +1,207 @@
+"""`download`: an S3 object into a local file, in parallel ranges, checked against what S3 stores, resumable."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+
+from ..core import manifest as m
+from ..core.checksums import combine, encode
+from ..core.events import TransferResult
+from ..core.locations import LocalPath, S3Location
+from ..core.parts import Part, Plan, choose_part_size
+from ..engine.client import S3Client
+from ..engine.operation import PartResult, ReceivePart
+from ..engine.sinks import FileSink
+from ..engine.slots import SlotGate
+from ..errors import ChecksumMismatch, IncompatiblePartSize
+from ..wire import s3api
+from .options import DownloadOptions, UploadOptions
+from .partial_file import READ_BYTES, PartialFile
+from .parts_mover import Speed, make_transfer, move_all
+from .proof import Stored, matching_etag, part_sizes, stored_of
+from .report import OnEvent, Report, ignore
+from .upload_source import S3Source, identity_of
+
+
+def download(
+    source: S3Location,
+    target: LocalPath,
+    client: S3Client,
+    options: DownloadOptions,
+    *,
+    on_event: OnEvent = ignore,
+    gate: SlotGate | None = None,
+) -> TransferResult:
+    """Fetches `source` into `target`, which appears only when it is whole and proven.
+
+    Raises what the contract's exit codes name; after a failure the partial file stays, to be resumed.
+    """
+    report = Report("download", source.url, target.path, on_event)
+    file = PartialFile(target.path)
+    if file.check_target(options.file_exists):
+        return report.result(size=None, skipped=True)
+    info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.customer_key)
+    if options.dry_run:
+        plan = Plan(info.size, choose_part_size(info.size, options.part_size))
+        return report.result(size=info.size, parts=len(plan), dry_run=True)
+    try:
+        return _Download(source, info, file, client, options, report, gate).run()
+    finally:
+        file.close()
+
+
+class _Download:
+    """One run, after a look at the object."""
+
+    def __init__(
+        self,
+        source: S3Location,
+        info: s3api.ObjectInfo,
+        file: PartialFile,
+        client: S3Client,
+        options: DownloadOptions,
+        report: Report,
+        gate: SlotGate | None,
+    ) -> None:
+        self._location = source
+        self._info = info
+        self._file = file
+        self._client = client
+        self._options = options
+        self._report = report
+        self._gate = gate
+        self._ranges = S3Source(client, source, info, UploadOptions(source_key=options.customer_key))
+        self._stored: Stored = stored_of(info)
+        self._crc_name = self._stored.crc_name or "crc64nvme"
+        self._crcs: dict[int, tuple[int, int]] = {}
+        """Part number -> (CRC, length)."""
+
+    @property
+    def _threads(self) -> int:
+        return self._options.checksum_slots or min(4, os.cpu_count() or 1)
+
+    def run(self) -> TransferResult:
+        identity = identity_of(self._location, self._info)
+        manifest, why_not = self._file.open(self._options.download_exists, identity)
+        if manifest is not None and manifest.header.checksum != self._crc_name:
+            manifest, why_not = None, "other checksums are needed now"
+        if why_not:
+            self._report.warn(f"{self._file.partial} can't be resumed ({why_not}): starting from scratch")
+        plan = self._plan(manifest)
+        if manifest is not None:
+            for number, record in self._file.proven(manifest, plan, self._threads).items():
+                self._crcs[number] = (record.crc or 0, record.length)
+            self._report.parts_resumed = len(self._crcs)
+            self._report.bytes_resumed = sum(length for _, length in self._crcs.values())
+        else:
+            self._begin(identity, plan)
+        self._report.started(plan.size, plan.part_size, len(plan))
+        self._fetch(plan)
+        proof = self._prove(plan)
+        if proof is None:
+            self._report.warn("the bytes fetched are not those of the object: fetching everything again")
+            self._crcs.clear()
+            self._begin(identity, plan)
+            self._fetch(plan)
+            proof = self._prove(plan)
+        if proof is None:
+            self._file.discard()
+            raise ChecksumMismatch(
+                f"{self._location.url}: its bytes do not have the checksum that S3 stores for it, twice: "
+                "the object or the way to it is damaged"
+            )
+        self._report.completing()
+        self._file.publish(replace=self._options.file_exists == "overwrite")
+        whole = combine(self._crc_name, [self._crcs[number] for number in sorted(self._crcs)])
+        return self._report.result(
+            size=plan.size,
+            parts=len(plan),
+            etag=self._info.etag,
+            version_id=self._info.version_id,
+            checksum=f"{self._crc_name}:{encode(self._crc_name, whole)}",
+            proof=proof,
+        )
+
+    def _plan(self, manifest: m.Manifest | None) -> Plan:
+        wanted = self._options.part_size
+        if manifest is None:
+            return Plan(self._info.size, choose_part_size(self._info.size, wanted))
+        if wanted is not None and wanted != manifest.header.part_size:
+            raise IncompatiblePartSize(
+                f"{self._file.partial} has parts of {manifest.header.part_size} bytes, not {wanted}: leave --part-size "
+                "out to continue it, or use --download-exists discard"
+            )
+        return Plan(self._info.size, manifest.header.part_size)
+
+    def _begin(self, identity: m.SourceIdentity, plan: Plan) -> None:
+        self._file.begin(
+            m.Header(
+                verb="download",
+                source=identity,
+                target=self._file.path,
+                endpoint=self._client.session.endpoint_id(self._location.bucket),
+                size=plan.size,
+                part_size=plan.part_size,
+                checksum=self._crc_name,
+            )
+        )
+
+    def _fetch(self, plan: Plan) -> None:
+        if plan.size == 0:
+            self._crcs[1] = (0, 0)
+            return
+
+        def move(part: Part, attempt: int) -> ReceivePart:
+            sink = FileSink(self._file.fd, part, self._ranges.accept(part), self._crc_name)
+            return ReceivePart(self._ranges.request(part), sink)
+
+        def part_done(result: PartResult) -> None:
+            assert result.crc is not None
+            self._file.record(result)
+            self._crcs[result.number] = (result.crc, result.length)
+
+        transfer = make_transfer(
+            self._client,
+            move,
+            f"download of {self._location.url}",
+            Speed(slots=self._options.download_slots, bwlimit=self._options.bwlimit),
+            self._report,
+            on_part=part_done,
+            gate=self._gate,
+            total=plan.size,
+            done_before=self._report.bytes_resumed,
+        )
+        done = frozenset(self._crcs)
+        move_all(transfer, (part for part in plan if part.number not in done))
+
+    def _prove(self, plan: Plan) -> str | None:
+        """What proves the file equal to the object; None: it is not."""
+        if self._stored.crc is not None:
+            whole = combine(self._crc_name, [self._crcs[number] for number in sorted(self._crcs)])
+            return self._stored.text if whole == self._stored.crc else None
+        by_version = "size, and the object's ETag at every request"
+        if not self._stored.etag:
+            return by_version
+        sizes = [plan.size]
+        if "-" in self._stored.etag:
+            location = self._location
+            found = part_sizes(self._client, location.bucket, location.key, self._info, self._options.customer_key)
+            if found is None:
+                return by_version
+            sizes = found
+        return self._stored.text if matching_etag(self._stored.etag, sizes, self._md5s) else None
+
+    def _md5s(self, parts: list[Part]) -> list[bytes]:
+        def md5(part: Part) -> bytes:
+            running = hashlib.md5(usedforsecurity=False)
+            at = part.offset
+            while at < part.end:
+                data = os.pread(self._file.fd, min(READ_BYTES, part.end - at), at)
+                running.update(data)
+                at += len(data) or part.length
+            return running.digest()
+
+        with ThreadPoolExecutor(self._threads) as pool:
+            return list(pool.map(md5, parts))
