@@ -1,0 +1,147 @@
+"""`pending` and `cancel`: unfinished uploads, what they hold, whether this machine can resume them, and their removal."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+from ..core import manifest as m
+from ..core.locations import S3Location
+from ..core.sizes import format_age, format_size
+from ..engine.client import S3Client
+from ..engine.journal import Journal, state_dir
+from ..errors import InvalidDestination, NotFound, TransferLocked
+from ..wire import s3api
+
+
+@dataclass(frozen=True, slots=True)
+class PendingUpload:
+    """One unfinished upload."""
+
+    bucket: str
+    key: str
+    upload_id: str
+    initiated: float | None
+    """Seconds since the epoch."""
+    age: float | None
+    """Seconds."""
+    parts: int
+    bytes: int
+    resumable: bool
+    """A manifest on this machine knows it."""
+    owner: str
+
+    @property
+    def url(self) -> str:
+        return f"s3://{self.bucket}/{self.key}"
+
+    def text(self) -> str:
+        age = format_age(self.age) if self.age is not None else "?"
+        where = "resumable here" if self.resumable else "not begun here"
+        return (
+            f"{self.url}  age {age}  {self.parts} parts  {format_size(self.bytes)}  {where}  "
+            f"owner {self.owner or '?'}  id {self.upload_id}"
+        )
+
+    def json(self) -> dict[str, object]:
+        return {"event": "pending", "url": self.url, **asdict(self)}
+
+
+def pending(
+    client: S3Client,
+    bucket: str | None,
+    prefix: str = "",
+    *,
+    older_than: float | None = None,
+    state: str | None = None,
+) -> Iterator[PendingUpload]:
+    """Unfinished uploads of all keys that begin with `prefix`; bucket None: of all buckets.
+
+    older_than: seconds. Raises NotFound, AccessDenied, TransferError.
+    """
+    for name in [bucket] if bucket is not None else client.buckets():
+        if bucket is not None:
+            client.check_bucket(name)
+        for upload in client.uploads(name, prefix):
+            found = _look(client, name, upload, state, with_parts=True)
+            if found is not None and _is_old(found, older_than):
+                yield found
+
+
+def cancel(
+    target: S3Location,
+    client: S3Client,
+    *,
+    prefix: bool = False,
+    older_than: float | None = None,
+    dry_run: bool = False,
+    state: str | None = None,
+) -> Iterator[PendingUpload]:
+    """Aborts unfinished uploads of `target` (prefix: of all keys that begin with it) and yields each.
+
+    Raises InvalidDestination, NotFound (no such bucket), AccessDenied, TransferError.
+    """
+    if not prefix and (not target.key or target.key.endswith("/")):
+        raise InvalidDestination(f"{target.url} names no object: give a key, or --prefix for all keys that begin so")
+    client.check_bucket(target.bucket)
+    uploads = list(client.uploads(target.bucket, target.key))
+    for upload in uploads:
+        if not prefix and upload.key != target.key:
+            continue
+        found = _look(client, target.bucket, upload, state, with_parts=False)
+        if found is None or not _is_old(found, older_than):
+            continue
+        if not dry_run:
+            client.abort(s3api.MultipartUpload(target.bucket, upload.key, upload.upload_id))
+            _forget(client, target.bucket, upload, state)
+        yield found
+
+
+def _is_old(found: PendingUpload, older_than: float | None) -> bool:
+    return older_than is None or (found.age is not None and found.age >= older_than)
+
+
+def _look(
+    client: S3Client, bucket: str, upload: s3api.UploadInfo, state: str | None, *, with_parts: bool
+) -> PendingUpload | None:
+    """None if it was completed or aborted meanwhile."""
+    parts: list[s3api.PartInfo] = []
+    if with_parts:
+        try:
+            parts = client.parts(s3api.MultipartUpload(bucket, upload.key, upload.upload_id))
+        except NotFound:
+            return None
+    manifest = Journal.peek(_manifest_path(client, bucket, upload.key, state))
+    known = manifest is not None and manifest.upload is not None and manifest.upload.upload_id == upload.upload_id
+    return PendingUpload(
+        bucket,
+        upload.key,
+        upload.upload_id,
+        upload.initiated,
+        max(0.0, time.time() - upload.initiated) if upload.initiated is not None else None,
+        len(parts),
+        sum(part.size for part in parts),
+        known,
+        upload.initiator,
+    )
+
+
+def _forget(client: S3Client, bucket: str, upload: s3api.UploadInfo, state: str | None) -> None:
+    """Removes the manifest of an upload that is no more, unless a transfer is using it."""
+    path = _manifest_path(client, bucket, upload.key, state)
+    if not os.path.exists(path):
+        return
+    with contextlib.suppress(TransferLocked, OSError):
+        journal = Journal.open(path)
+        manifest = journal.manifest
+        if manifest is None or manifest.upload is None or manifest.upload.upload_id == upload.upload_id:
+            journal.remove()
+        else:
+            journal.close()
+
+
+def _manifest_path(client: S3Client, bucket: str, key: str, state: str | None) -> str:
+    return os.path.join(state_dir(state), m.manifest_name(client.session.endpoint_id(bucket), bucket, key))
