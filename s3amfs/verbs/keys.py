@@ -18,8 +18,8 @@ def object_key(master: CustomerKey, location: S3Location, client: S3Client) -> C
     found = client.location(location.bucket)
     if found is None:
         raise EncryptionKeyError(
-            f"the location of bucket {location.bucket} may not be asked for (s3:GetBucketLocation), but keys are derived "
-            "with it: get that permission"
+            f"the location of bucket {location.bucket} may not be asked for (s3:GetBucketLocation), but keys come "
+            "from it: get that permission"
         )
     return master.derive(location.bucket, location.key, found)
 

@@ -8,6 +8,8 @@ from typing import Literal
 from ..core.ssec import CustomerKey
 from ..wire.s3api import ObjectOptions
 
+__all__ = ["DownloadOptions", "ObjectOptions", "UploadOptions"]
+
 Unfinished = Literal["refuse", "resume", "restart", "continue"]
 """'continue' is for programs: go on with what the manifest knows, leave other uploads alone, never refuse."""
 Exists = Literal["refuse", "overwrite", "skip"]

@@ -1,4 +1,4 @@
-"""`pending` and `cancel`: unfinished uploads, what they hold, whether this machine can resume them, and their removal."""
+"""`pending` and `cancel`: unfinished uploads, what they hold, whether this machine can resume them, their removal."""
 
 from __future__ import annotations
 

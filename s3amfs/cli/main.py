@@ -1,0 +1,115 @@
+"""The entry point of `s3am`: parses, runs one command, and turns what went wrong into one line and an exit code.
+
+Commands are one file each; their verbs are imported when they run, so that `s3am --help` stays light.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from types import FrameType, ModuleType
+
+from .. import __version__
+from ..errors import Interrupted, S3AMError
+from .help import EXIT_CODES
+from .options import Parser, add_common
+from .output import Output
+
+COMMANDS = (
+    "upload",
+    "download",
+    "cancel",
+    "verify",
+    "pending",
+    "generate-sse-key",
+    "mount",
+    "umount",
+    "demo",
+    "completion",
+)
+
+
+def command_module(name: str) -> ModuleType:
+    return importlib.import_module(f"s3amfs.cli.{name.replace('-', '_')}")
+
+
+def build_parser() -> Parser:
+    """The whole command line; completion and the manual page are made from it too."""
+    parser = Parser(
+        prog="s3am",
+        description="Moves large objects into, across and out of S3: parallel, checked end to end, resumable.",
+        epilog="'s3am COMMAND --help' explains each command with examples.\n\n" + EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"s3am {__version__}")
+    common = Parser(add_help=False)
+    add_common(common, top=True)
+    parser.add_arguments_of(common)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=Parser)
+    for name in COMMANDS:
+        module = command_module(name)
+        sub = commands.add_parser(
+            name,
+            help=module.SUMMARY,
+            description=module.DESCRIPTION,
+            epilog=module.EXAMPLES + "\n\n" + EXIT_CODES,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(sub)
+        add_common(sub, top=False)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs `s3am` with `arguments` (None: those of the process) and returns its exit code."""
+    args = build_parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _terminated)
+    output = Output(json=args.json, verbose=args.verbose or args.debug, progress=args.progress)
+    code = 1
+    try:
+        code = command_module(args.command).run(args, output)
+    except KeyboardInterrupt:
+        code = output.error(Interrupted("interrupted" + _how_to_resume(args.command)))
+    except S3AMError as error:
+        _raise_if(args.debug)
+        code = output.error(error)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; nothing to say to it
+    except OSError as error:
+        _raise_if(args.debug)
+        code = output.error(S3AMError(_one_line(error)))
+    finally:
+        output.close()
+    return code
+
+
+def _raise_if(debug: bool) -> None:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+
+
+def _one_line(error: OSError) -> str:
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}: check the disk and its permissions"
+
+
+def _how_to_resume(command: str) -> str:
+    hint = {
+        "upload": ": what was sent stays; run the same command with --resume to go on, or 's3am cancel' to remove it",
+        "download": ": what was fetched stays; run the same command with --download-exists resume to go on",
+    }
+    return hint.get(command, "")
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

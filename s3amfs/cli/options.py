@@ -1,0 +1,177 @@
+"""Options that several commands share: how they are declared, and what they become (S3Config, keys, sizes)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from ..core.sizes import parse_age, parse_rate, parse_size
+from ..errors import S3AMError, UsageError
+
+if TYPE_CHECKING:
+    from ..core.locations import S3Location
+    from ..core.ssec import CustomerKey
+    from ..engine.client import S3Client
+    from ..wire.config import S3Config
+    from .output import Output
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse, but a usage error is one line, and abbreviations are not guessed: scripts outlive them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(*args, **kwargs)
+
+    def error(self, message: str) -> NoReturn:
+        print(f"error: {' '.join(message.split())}; see '{self.prog} --help'", file=sys.stderr)
+        raise SystemExit(2)
+
+    def add_arguments_of(self, other: argparse.ArgumentParser) -> None:
+        for action in other._actions:
+            self._add_action(action)
+
+
+def checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
+    """`convert` for argparse: our errors become its own."""
+
+    def convert_or_complain(text: str) -> Any:
+        try:
+            return convert(text)
+        except S3AMError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return convert_or_complain
+
+
+size = checked(parse_size)
+rate = checked(parse_rate)
+age = checked(parse_age)
+
+
+def slots(text: str) -> int:
+    number = int(text) if text.isascii() and text.isdigit() else 0
+    if not 1 <= number <= 256:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of slots: give 1 to 256")
+    return number
+
+
+def seconds(text: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < 1e7:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return number
+
+
+def pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
+    return name, value
+
+
+def add_common(parser: argparse.ArgumentParser, *, top: bool) -> None:
+    """Options of every command; they may stand before it (top) or after it, where the later one wins."""
+
+    def default(value: object) -> object:
+        return value if top else argparse.SUPPRESS
+
+    group = parser.add_argument_group("general options")
+    add = group.add_argument
+    add("--verbose", "-v", action="store_true", default=default(False), help="say what happens, line by line")
+    add("--debug", action="store_true", default=default(False), help="tracebacks; never a key or a secret")
+    add("--json", action="store_true", default=default(False), help="events and result as JSON lines on stdout")
+    add(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        default=default(None),
+        help="a progress bar on stderr (default: on a terminal)",
+    )
+    add("--profile", metavar="NAME", default=default(None), help="profile of the AWS configuration")
+    add("--region", metavar="NAME", default=default(None), help="region of the service")
+    add("--endpoint-url", metavar="URL", default=default(None), help="S3 service to talk to, if not AWS")
+    add("--requester-pays", action="store_true", default=default(False), help="pay for requests to others' buckets")
+    add("--no-sign-request", action="store_true", default=default(False), help="no credentials: public buckets")
+    add("--no-verify-tls", action="store_true", default=default(False), help="trust any server (dangerous)")
+    add("--ca-bundle", metavar="FILE", default=default(None), help="certificates to trust, for a private CA")
+    add("--timeout", metavar="SECONDS", type=seconds, default=default(60.0), help="give up a request without a byte")
+    add(
+        "--retry-budget",
+        metavar="SECONDS",
+        type=seconds,
+        default=default(300.0),
+        help="keep trying that long without progress (default 300)",
+    )
+
+
+def add_key_options(parser: argparse.ArgumentParser, prefix: str = "", what: str = "the object") -> None:
+    """The four options of one customer key (SSE-C)."""
+    group = parser.add_argument_group(f"encryption key of {what} (SSE-C)")
+    forms = group.add_mutually_exclusive_group()
+    name = f"{prefix}sse-key".replace("-", "_")
+    forms.add_argument(f"--{prefix}sse-key", metavar="KEY", dest=name, help="32 characters; visible to other users")
+    forms.add_argument(f"--{prefix}sse-key-file", metavar="PATH", dest=f"{name}_file", help="file of 32 bytes")
+    forms.add_argument(f"--{prefix}sse-key-base64", metavar="KEY", dest=f"{name}_base64", help="base64 of 32 bytes")
+    group.add_argument(
+        f"--{prefix}sse-key-is-master",
+        action="store_true",
+        dest=f"{name}_is_master",
+        help="the key is a master key: derive that of the object from it",
+    )
+
+
+def key_of(
+    args: argparse.Namespace, location: S3Location, client: S3Client, output: Output, prefix: str = ""
+) -> CustomerKey | None:
+    """The customer key that the options name, for `location`. Raises EncryptionKeyError, UsageError."""
+    from ..core.ssec import CustomerKey
+    from ..verbs.keys import object_key, read_key_file
+
+    name = f"{prefix}sse_key"
+    given: CustomerKey | None = None
+    if getattr(args, name) is not None:
+        given = CustomerKey.from_text(getattr(args, name))
+    elif getattr(args, f"{name}_base64") is not None:
+        given = CustomerKey.from_base64(getattr(args, f"{name}_base64"))
+    elif getattr(args, f"{name}_file") is not None:
+        path = getattr(args, f"{name}_file")
+        given, is_open = read_key_file(path)
+        if is_open:
+            output.warn(f"the key file {path} may be read by others: chmod 600 it")
+    is_master = getattr(args, f"{name}_is_master")
+    if given is None and is_master:
+        option = prefix.replace("_", "-")
+        raise UsageError(f"--{option}sse-key-is-master needs a key: give --{option}sse-key-file or one of its forms")
+    return object_key(given, location, client) if given is not None and is_master else given
+
+
+def config_of(args: argparse.Namespace, output: Output) -> S3Config:
+    """The service that the general options describe."""
+    from ..wire.config import S3Config
+
+    if args.no_verify_tls:
+        output.warn("TLS certificates are not checked: anybody on the way may read and change everything")
+    if args.ca_bundle is not None and args.no_verify_tls:
+        raise UsageError("--ca-bundle and --no-verify-tls exclude each other")
+    return S3Config(
+        profile=args.profile,
+        region=args.region,
+        endpoint_url=args.endpoint_url,
+        anonymous=args.no_sign_request,
+        requester_pays=args.requester_pays,
+        verify_tls=args.ca_bundle or not args.no_verify_tls,
+        stall_timeout=args.timeout,
+        retry_budget=args.retry_budget,
+    )
+
+
+def connect_from(args: argparse.Namespace, output: Output) -> S3Client:
+    """A client for the service that the general options describe."""
+    from ..verbs.connect import connect
+
+    return connect(config_of(args, output), on_retry=output.control_retried)

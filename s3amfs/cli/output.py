@@ -1,0 +1,108 @@
+"""What a command prints: results on stdout, the rest on stderr; with --json, one object a line on stdout.
+
+Without a terminal and without --verbose nothing but the result is said. Errors are one line, `error: …`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..core.events import Event, TransferStarted
+    from ..core.failures import Failure
+    from ..errors import S3AMError
+    from .progress import Progress
+
+
+class Output:
+    """json, verbose: as the options say. progress: None: where stderr is a terminal."""
+
+    def __init__(self, *, json: bool, verbose: bool, progress: bool | None) -> None:
+        self._json = json
+        self._verbose = verbose
+        on_terminal = sys.stderr.isatty() and not verbose
+        self._progress_wanted = on_terminal if progress is None else progress
+        self._progress: Progress | None = None
+        self._last_status = "nothing has begun"
+
+    def on_event(self, event: Event) -> None:
+        """Shows one event of a transfer."""
+        from ..core.events import BytesMoved, TransferResult, TransferStarted, Warned
+
+        if not isinstance(event, BytesMoved) or self._json or self._verbose:
+            self._last_status = event.text()
+        if self._json:
+            self._line(event.json())
+        if isinstance(event, Warned):
+            if not self._json:
+                self._say(event.text())
+            return
+        if isinstance(event, TransferStarted) and self._progress_wanted:
+            self._begin_progress(event)
+        if self._progress is not None:
+            self._progress.show(event)
+        if isinstance(event, TransferResult):
+            self._end_progress()
+            if not self._json:
+                self._print(event.text())
+        elif self._verbose and not isinstance(event, BytesMoved) and not self._json:
+            self._say(event.text())
+
+    def result(self, text: str, fields: Mapping[str, Any]) -> None:
+        """The result of a command that is no transfer."""
+        if self._json:
+            self._line(fields)
+        else:
+            self._print(text)
+
+    def warn(self, message: str) -> None:
+        if self._json:
+            self._line({"event": "warning", "message": message})
+        else:
+            self._say(f"warning: {message}")
+
+    def control_retried(self, failure: Failure, delay: float) -> None:
+        """A control call is tried again."""
+        if self._verbose and not self._json:
+            self._say(f"trying again in {delay:.1f} s: {failure.message}")
+
+    def error(self, error: S3AMError) -> int:
+        """Prints the one line of `error`; returns its exit code."""
+        self._end_progress()
+        if self._json:
+            self._line({"event": "error", "exit_code": error.exit_code, "message": str(error)})
+        with contextlib.suppress(BrokenPipeError):
+            print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+        return error.exit_code
+
+    def close(self) -> None:
+        self._end_progress()
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _begin_progress(self, started: TransferStarted) -> None:
+        from .progress import Progress
+
+        self._progress = Progress(started)
+
+    def _end_progress(self) -> None:
+        progress, self._progress = self._progress, None
+        if progress is not None:
+            progress.close()
+
+    def _print(self, text: str) -> None:
+        print(text, flush=True)
+
+    def _say(self, text: str) -> None:
+        if self._progress is not None:
+            self._progress.line(text)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def _line(self, fields: Mapping[str, Any]) -> None:
+        print(json.dumps(fields), flush=True)

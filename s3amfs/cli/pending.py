@@ -1,0 +1,37 @@
+"""`s3am pending`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .options import age, connect_from
+
+if TYPE_CHECKING:
+    from .output import Output
+
+SUMMARY = "list unfinished uploads and what they hold"
+DESCRIPTION = """\
+Lists unfinished uploads: key, age, parts, bytes held (they cost money), whether a manifest on this machine can resume
+them, owner, upload id. Without a URL: of all buckets."""
+EXAMPLES = """\
+examples:
+  s3am pending s3://bucket
+  s3am pending --older-than 7d s3://bucket/runs/"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="s3://BUCKET[/PREFIX]", nargs="?")
+    parser.add_argument("--older-than", metavar="AGE", type=age, help="only those begun that long ago, such as 7d")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from ..core.locations import parse_s3_url
+    from ..verbs.pending import pending
+
+    where = parse_s3_url(args.url) if args.url is not None else None
+    client = connect_from(args, output)
+    bucket, prefix = (where.bucket, where.key) if where is not None else (None, "")
+    for found in pending(client, bucket, prefix, older_than=args.older_than):
+        output.result(found.text(), found.json())
+    return 0

@@ -1,0 +1,152 @@
+"""`s3am upload`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING
+
+from .options import add_key_options, config_of, connect_from, key_of, pair, rate, size, slots
+
+if TYPE_CHECKING:
+    from ..core.locations import S3Location
+    from ..verbs.connect import S3Client
+    from ..verbs.options import UploadOptions
+    from .output import Output
+
+SUMMARY = "stream a file, URL, S3 object or standard input into S3"
+DESCRIPTION = """\
+Streams SRC into the object DST. SRC is a file, a file:, http(s):, ftp(s): or sftp: URL, s3://BUCKET/KEY, or - for
+standard input. From s3:// to s3:// S3 copies by itself: no byte passes through this machine.
+A DST that ends in / or is a bare bucket gets the last component of SRC appended.
+Part size and slots need no tuning: left out, they are chosen and adapted."""
+EXAMPLES = """\
+examples:
+  s3am upload genome.bam s3://bucket/runs/
+  s3am upload ftp://ftp.example.org/pub/big.tar s3://bucket/big.tar
+  s3am upload --resume ftp://ftp.example.org/pub/big.tar s3://bucket/big.tar
+  s3am upload s3://bucket/big.tar s3://other/copy.tar
+  tar c data | s3am upload - s3://bucket/data.tar"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="SRC")
+    parser.add_argument("target", metavar="DST")
+    again = parser.add_mutually_exclusive_group()
+    again.add_argument("--resume", action="store_true", help="continue the unfinished upload of DST")
+    again.add_argument("--force", action="store_true", help="abort unfinished uploads of DST and start afresh")
+    add = parser.add_argument
+    add("--exists", choices=("overwrite", "skip"), help="what to do if DST exists (default: exit 3)")
+    add("--if-none-match", action="store_true", help="store only if there is no such object, also not by then")
+    add("--part-size", metavar="SIZE", type=size, help="5MiB to 5GiB; 5M, 5MB and 5MiB are the same")
+    add("--download-slots", metavar="N", type=slots, help="requests at a time to a remote SRC")
+    add("--upload-slots", metavar="N", type=slots, help="requests at a time to S3")
+    add("--checksum", choices=("crc64nvme", "crc32c", "md5", "none"), help="how content is checked (default: best)")
+    add("--expect-md5", metavar="HEX", help="the MD5 that the whole of SRC must have")
+    add("--expect-sha256", metavar="HEX", help="the SHA-256 that the whole of SRC must have")
+    add("--bwlimit", metavar="RATE", type=rate, default=0, help="bytes per second, such as 10MiB/s")
+    add("--dry-run", action="store_true", help="say what would be done")
+    _add_object_arguments(parser)
+    add_key_options(parser, what="DST")
+    add_key_options(parser, "src-", "an s3:// SRC")
+    source = parser.add_argument_group("an s3:// SRC of another service or account (the bytes pass through here)")
+    source.add_argument("--src-endpoint-url", metavar="URL")
+    source.add_argument("--src-profile", metavar="NAME")
+    source.add_argument("--src-region", metavar="NAME")
+    source.add_argument("--src-no-sign-request", action="store_true")
+
+
+def _add_object_arguments(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the new object")
+    add = group.add_argument
+    add("--content-type", metavar="TYPE", help="default: guessed from the name, or what the source says")
+    add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata")
+    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[])
+    add("--storage-class", metavar="CLASS")
+    add("--acl", metavar="ACL", help="canned ACL, such as bucket-owner-full-control")
+    add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encryption with keys of the service")
+    add("--sse-kms-key-id", metavar="ID")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from ..core.locations import S3Location, parse_source, resolve_target
+    from ..verbs.upload import upload
+
+    source = parse_source(args.source)
+    target = resolve_target(args.target, source)
+    client = connect_from(args, output)
+    source_client = _source_client(args, output) if isinstance(source, S3Location) else None
+    options = _options(args, output, client, source, source_client, target)
+    upload(
+        source,
+        target,
+        client,
+        options,
+        source_client=source_client,
+        stdin=sys.stdin.buffer,
+        on_event=output.on_event,
+    )
+    return 0
+
+
+def _source_client(args: argparse.Namespace, output: Output) -> S3Client | None:
+    """A client of its own, if the options say that SRC is elsewhere."""
+    from dataclasses import replace
+
+    from ..verbs.connect import connect
+
+    given = (args.src_endpoint_url, args.src_profile, args.src_region, args.src_no_sign_request or None)
+    if all(value is None for value in given):
+        return None
+    config = config_of(args, output)
+    return connect(
+        replace(
+            config,
+            endpoint_url=args.src_endpoint_url or config.endpoint_url,
+            profile=args.src_profile or config.profile,
+            region=args.src_region or config.region,
+            anonymous=args.src_no_sign_request,
+        ),
+        on_retry=output.control_retried,
+    )
+
+
+def _options(
+    args: argparse.Namespace,
+    output: Output,
+    client: S3Client,
+    source: object,
+    source_client: S3Client | None,
+    target: S3Location,
+) -> UploadOptions:
+    from ..core.locations import S3Location
+    from ..verbs.options import ObjectOptions, UploadOptions
+
+    source_key = None
+    if isinstance(source, S3Location):
+        source_key = key_of(args, source, source_client or client, output, "src_")
+    expect = (("md5", args.expect_md5), ("sha256", args.expect_sha256))
+    return UploadOptions(
+        unfinished="resume" if args.resume else "restart" if args.force else "refuse",
+        exists=args.exists or "refuse",
+        part_size=args.part_size,
+        download_slots=args.download_slots,
+        upload_slots=args.upload_slots,
+        object=ObjectOptions(
+            content_type=args.content_type,
+            metadata=dict(args.metadata),
+            storage_class=args.storage_class,
+            acl=args.acl,
+            tags=dict(args.tag) if args.tag else None,
+            sse=args.sse,
+            sse_kms_key_id=args.sse_kms_key_id,
+            customer_key=key_of(args, target, client, output),
+            if_none_match="*" if args.if_none_match else None,
+        ),
+        source_key=source_key,
+        checksum=args.checksum,
+        expect=tuple((name, digest) for name, digest in expect if digest is not None),
+        bwlimit=args.bwlimit,
+        dry_run=args.dry_run,
+        verify_tls=args.ca_bundle or not args.no_verify_tls,
+    )

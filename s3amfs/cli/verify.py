@@ -1,0 +1,59 @@
+"""`s3am verify`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from .options import add_key_options, connect_from, key_of
+
+if TYPE_CHECKING:
+    from .output import Output
+
+SUMMARY = "print an object's checksum, or prove it equal to a file or URL"
+DESCRIPTION = """\
+Prints the checksum (default: md5) of the object's content, read for that, and nothing else. With --against: proves
+object and file, URL or other object equal from what S3 stores, without a download where it stores a checksum; says
+which proof it was, and exits with 16 if they differ."""
+EXAMPLES = """\
+examples:
+  s3am verify --checksum sha256 s3://bucket/runs/genome.bam
+  s3am verify --against genome.bam s3://bucket/runs/genome.bam"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL")
+    parser.add_argument("--checksum", metavar="NAME", help="md5, sha256, crc64nvme, … (default md5)")
+    parser.add_argument("--against", metavar="FILE_OR_URL", help="what the object should be equal to")
+    parser.add_argument("--version-id", metavar="ID", help="a version of the object")
+    add_key_options(parser)
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from ..core.checksums import hasher
+    from ..core.locations import parse_s3_url, parse_source
+    from ..errors import InvalidSource, UsageError
+    from ..verbs.verify import verify, verify_against
+
+    checksum = args.checksum or "md5"
+    hasher(checksum)
+    if args.against is not None and args.checksum is not None:
+        raise UsageError("--checksum and --against exclude each other: --against takes what S3 stores")
+    source = replace(parse_s3_url(args.url), version_id=args.version_id)
+    if not source.key:
+        raise InvalidSource(f"{source.url} names a bucket, not an object: give s3://BUCKET/KEY")
+    other = parse_source(args.against) if args.against is not None else None
+    client = connect_from(args, output)
+    key = key_of(args, source, client, output)
+    if other is None:
+        found = verify(source, client, checksum=checksum, customer_key=key)
+        output.result(found, {"event": "checksum", "url": source.url, "checksum": checksum, "hex": found})
+        return 0
+    verify_tls = args.ca_bundle or not args.no_verify_tls
+    proof = verify_against(source, other, client, customer_key=key, verify_tls=verify_tls)
+    output.result(
+        f"{source.url} and {other} are equal: {proof.text}",
+        {"event": "equal", "url": source.url, "against": str(other), "proof": proof.text, "size": proof.size},
+    )
+    return 0
