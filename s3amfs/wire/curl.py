@@ -29,6 +29,8 @@ ERROR_BODY_BYTES: Final = 64 * 1024
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 MAX_CONNECTIONS_KEPT: Final = 64
+_ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
+"""The former since libcurl deprecates the latter."""
 
 
 class Exchange:
@@ -312,7 +314,7 @@ class Multi:
         reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
         reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
         reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
-        reply.content_length = int(handle.getinfo(pycurl.CONTENT_LENGTH_DOWNLOAD))
+        reply.content_length = int(handle.getinfo(_ANNOUNCED))
         reply.url = handle.getinfo(pycurl.EFFECTIVE_URL)
         reply.body = bytes(exchange._body)
         self._multi.remove_handle(handle)
