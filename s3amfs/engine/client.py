@@ -7,6 +7,7 @@ service (regions, clock, capabilities) is shared through the session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 
 from ..core.failures import Failure, Kind
 from ..core.retry import RetryPolicy
@@ -92,6 +93,12 @@ class S3Client:
             )
             _, said = self.attempt(request)
             failure = said or failure
+        if failure is not None and failure.kind is Kind.DENIED and customer_key is not None:
+            # A wrong customer key is often answered by 'access denied'. Without a key an object that has one is refused
+            # for that reason, and only to those who may read it.
+            _, said = self.attempt(s3api.get_object(bucket, key, offset=0, length=1, version_id=version_id))
+            if said is not None and said.kind is Kind.KEY:
+                failure = replace(said, message="the encryption key is not the one that the object was stored with")
         if failure is not None:
             raise to_error(failure, what)
         return s3api.parse_object(reply)

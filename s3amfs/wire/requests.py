@@ -67,6 +67,7 @@ class Reply:
 
     @property
     def ok(self) -> bool:
-        return self.curl_code == 0 and (200 <= self.status < 300 or (0 < self.status < 400 and not self.is_http))
+        """For ftp and sftp curl's word counts: a range that ends before the file does ends with FTP status 426."""
+        return self.curl_code == 0 and (200 <= self.status < 300 or not self.is_http)
 
     is_http: bool = True
