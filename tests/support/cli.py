@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -118,6 +119,11 @@ class Cli:
             "PYTHONPATH": str(ROOT),
             **environment,
         }
+
+    def forget_state(self) -> None:
+        """Wipes HOME: what is known of unfinished transfers is gone."""
+        shutil.rmtree(self.home)
+        self.home.mkdir()
 
     def start(
         self,
