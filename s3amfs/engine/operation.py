@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from ..core.failures import Failure, Kind
@@ -199,23 +200,17 @@ class Operation:
         failure = self._problem(exchange, "target")
         if failure is None:
             assert self._body is not None
-            try:
-                self._end(self._body.finish(exchange.reply))
-                return
-            except PartProblem as problem:
-                failure = problem.failure
-        self._end(failure)
+            self._end(_judged(partial(self._body.finish, exchange.reply)))
+        else:
+            self._end(failure)
 
     def _sink_filled(self, exchange: Exchange) -> None:
         failure = self._problem(exchange, "source")
         if failure is None:
             assert self._sink is not None
-            try:
-                self._end(self._sink.finish())
-                return
-            except PartProblem as problem:
-                failure = problem.failure
-        self._end(failure)
+            self._end(_judged(self._sink.finish))
+        else:
+            self._end(failure)
 
     def _relay(self, plan: RelayPart) -> None:
         pipe = Pipe(self._part.length)
@@ -237,6 +232,15 @@ class Operation:
             )
         if failure is not None:
             self._end(failure)  # the target's request is cut too: it would wait for bytes that never come
+
+
+def _judged(finish: Callable[[], PartResult]) -> PartResult | Failure:
+    try:
+        return finish()
+    except PartProblem as problem:
+        return problem.failure
+    except OSError as error:  # the last bytes did not fit on the disk
+        return Failure(Kind.LOCAL, str(error), errno=error.errno)
 
 
 class _RelayEnd:

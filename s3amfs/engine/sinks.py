@@ -14,6 +14,9 @@ from ..wire.requests import Reply
 from .operation import PartProblem, PartResult
 
 
+WRITE_BYTES = 256 * 1024
+
+
 class _CountedSink:
     """Counts and hashes; subclasses say where the bytes go. Implements operation.PartSink."""
 
@@ -56,12 +59,31 @@ class FileSink(_CountedSink):
     ) -> None:
         super().__init__(part, accept, crc)
         self._fd = fd
-        self._base = part.offset - base
+        self._at = part.offset - base
+        self._held: list[bytes] = []
+        self._held_bytes = 0
 
     def _store(self, data: bytes, at: int) -> None:
-        written = os.pwrite(self._fd, data, self._base + at)
-        while written < len(data):  # a nearly full disk takes less first and raises ENOSPC next
-            written += os.pwrite(self._fd, data[written:], self._base + at + written)
+        # libcurl hands out 16 KiB at most (CURL_MAX_WRITE_SIZE): many of them make one write.
+        self._held.append(data)
+        self._held_bytes += len(data)
+        if self._held_bytes >= WRITE_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        held, size = self._held, self._held_bytes
+        self._held, self._held_bytes = [], 0
+        written = os.pwritev(self._fd, held, self._at)
+        if written < size:  # a nearly full disk takes less first and raises ENOSPC next
+            rest = b"".join(held)
+            while written < size:
+                written += os.pwrite(self._fd, rest[written:], self._at + written)
+        self._at += size
+
+    def finish(self) -> PartResult:
+        if self._held:
+            self._flush()
+        return super().finish()
 
 
 class HashSink(_CountedSink):
