@@ -13,7 +13,6 @@ from ..core.parts import Part
 from ..wire.requests import Reply
 from .operation import PartProblem, PartResult
 
-
 WRITE_BYTES = 256 * 1024
 
 
