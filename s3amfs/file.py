@@ -97,7 +97,7 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
         self._writer.write(buffer.getbuffer())
         if final and self.autocommit:
             self.commit()
-        return True
+        return not final
 
     def commit(self) -> None:
         """Makes the object visible."""

@@ -144,20 +144,15 @@ class MultipartJob:
         )
         known = {upload.upload_id for upload in listed or ()}
         self._write_header(part_size, checks)
-        retries = 0
-
-        def count_retry(failure: Failure, delay: float) -> None:
-            nonlocal retries
-            retries += 1
-
-        upload, checks = self._create(checks, S3Client(self._client.session, self._client.given_engine, count_retry))
+        client = _Counting(self._client)
+        upload, checks = self._create(checks, client)
         self.upload, self._checks = upload, checks
         self.records.clear()
         if self._journal is not None:
             self._journal.record(
                 m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True
             )
-        if retries:
+        if client.retries:
             unfinished.abort_orphans(self._client, upload, known)
         return Begun(upload, checks, {}, None, self._etag_is_md5)
 
@@ -315,12 +310,14 @@ class MultipartJob:
                 if_match=self._options.object.if_match,
                 customer_key=self._options.object.customer_key,
             )
-            reply, failure = self._client.attempt(request)
+            client = _Counting(self._client)
+            reply, failure = client.attempt(request)
             if failure is None:
                 if implied or explicit:
                     capabilities.conditional_writes = True
                 return s3api.parse_copied(reply)
-            if failure.kind in (Kind.GONE, Kind.CONDITION, Kind.MISSING):
+            # A condition that fails at the first try is about somebody else's object, be it equal or not.
+            if failure.kind in (Kind.GONE, Kind.MISSING) or (failure.kind is Kind.CONDITION and client.retries):
                 found = self._look(records, declared)
                 if found is not None:
                     return found
@@ -371,6 +368,20 @@ class MultipartJob:
         """Leaves the upload for a later run."""
         if self._journal is not None:
             self._journal.close()
+
+
+class _Counting(S3Client):
+    """A client like `client` that counts its retries: an answer may have been lost."""
+
+    def __init__(self, client: S3Client) -> None:
+        super().__init__(client.session, client.given_engine, self._count)
+        self._told = client.on_retry
+        self.retries = 0
+
+    def _count(self, failure: Failure, delay: float) -> None:
+        self.retries += 1
+        if self._told is not None:
+            self._told(failure, delay)
 
 
 def _is_of(manifest: m.Manifest, upload: s3api.MultipartUpload) -> bool:

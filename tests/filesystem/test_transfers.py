@@ -38,7 +38,8 @@ def test_pipe_cat_and_copy(fs: S3AMFileSystem, bucket: str, size: int) -> None:
     assert fs.cat(f"{bucket}/k") == data
     fs.cp(f"{bucket}/k", f"{bucket}/copy")
     assert fs.cat(f"{bucket}/copy") == data
-    assert fs.cat_file(f"{bucket}/k", start=1, end=-1) == data[1:-1]
+    if size > 1:
+        assert fs.cat_file(f"{bucket}/k", start=1, end=-1) == data[1:-1]
     fs.mv(f"{bucket}/copy", f"{bucket}/moved")
     assert fs.cat(f"{bucket}/moved") == data
     assert not fs.exists(f"{bucket}/copy")
