@@ -63,7 +63,7 @@ class S3AMFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         self.part_size = parse_size(part_size) if part_size is not None else None
         self.slots = slots
         self.threshold = parse_size(multipart_threshold) if multipart_threshold is not None else THRESHOLD
-        self.checksum = checksum
+        self.checksum_choice = checksum
         self.on_unfinished = on_unfinished
         self._gates = [SlotGate(slots), SlotGate(slots)] if slots is not None else [None, None]
         self._service = service(self)
@@ -109,7 +109,7 @@ class S3AMFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
             download_slots=self.slots,
             object=replace(options, if_none_match="*") if exclusive else options,
             source_key=customer_key(self.s3_additional_kwargs, "CopySource") or customer_key(self.s3_additional_kwargs),
-            checksum=None if self.checksum == "auto" else self.checksum,  # type: ignore[arg-type]
+            checksum=None if self.checksum_choice == "auto" else self.checksum_choice,  # type: ignore[arg-type]
         )
 
     def pinned(self, location: S3Location) -> Pinned:
@@ -153,10 +153,10 @@ class S3AMFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         if isinstance(source, LocalPath):
             callback.set_size(os.path.getsize(source.path))
         upload_options = self._upload_options(options, exclusive=mode == "create")
-        await asyncio.to_thread(self._put, source, target, upload_options, callback)
+        await asyncio.to_thread(self._run_upload, source, target, upload_options, callback)
         self._forget(rpath)
 
-    def _put(self, source: Location, target: S3Location, options: UploadOptions, callback: Callback) -> None:
+    def _run_upload(self, source: Location, target: S3Location, options: UploadOptions, callback: Callback) -> None:
         client = self.client
         assert client is not None
         upload(source, target, client, options, on_event=_telling(callback), gate=self._gates[0])
@@ -189,9 +189,11 @@ class S3AMFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
             customer_key=customer_key(self.s3_additional_kwargs),
         )
         location = self.location(rpath, version_id)
-        await asyncio.to_thread(self._get, location, LocalPath(os.fspath(lpath)), options, callback)
+        await asyncio.to_thread(self._run_download, location, LocalPath(os.fspath(lpath)), options, callback)
 
-    def _get(self, source: S3Location, target: LocalPath, options: DownloadOptions, callback: Callback) -> None:
+    def _run_download(
+        self, source: S3Location, target: LocalPath, options: DownloadOptions, callback: Callback
+    ) -> None:
         client = self.client
         assert client is not None
         download(source, target, client, options, on_event=_telling(callback), gate=self._gates[1])
