@@ -25,6 +25,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    from ..demo import run as demo
+    from ..demo.run import main
 
-    return demo.main(size=args.size)
+    return main(size=args.size)

@@ -26,8 +26,6 @@ COMMANDS = (
     "verify",
     "pending",
     "generate-sse-key",
-    "mount",
-    "umount",
     "demo",
     "completion",
 )
