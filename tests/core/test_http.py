@@ -1,0 +1,73 @@
+"""Content-Range and digests, from friendly and hostile servers."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.http import ContentRange, parse_content_range, source_digests
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("bytes 0-9/100", ContentRange(0, 10, 100)),
+        ("Bytes 5-5/*", ContentRange(5, 1, None)),
+        ("bytes */7", ContentRange(0, 0, 7)),
+        ("bytes */*", None),
+        ("bytes 9-0/100", None),
+        ("bytes 0-100/100", None),
+        ("items 0-9/100", None),
+        ("bytes 0-9", None),
+        ("bytes ٠-٩/١٠", None),
+        ("", None),
+    ],
+)
+def test_content_range(text: str, found: ContentRange | None) -> None:
+    assert parse_content_range(text) == found
+
+
+@given(st.integers(0, 2**60), st.integers(1, 2**60), st.none() | st.integers(0, 2**60))
+def test_content_range_round_trip(start: int, length: int, more: int | None) -> None:
+    total = None if more is None else start + length + more
+    text = f"bytes {start}-{start + length - 1}/{'*' if total is None else total}"
+    assert parse_content_range(text) == ContentRange(start, length, total)
+
+
+@given(st.text())
+def test_content_range_never_raises(text: str) -> None:
+    found = parse_content_range(text)
+    assert found is None or found.length >= 0
+
+
+def test_digests() -> None:
+    md5 = hashlib.md5(b"x").digest()
+    sha = hashlib.sha256(b"x").digest()
+    crc = b"\1\2\3\4"
+
+    def text(raw: bytes) -> str:
+        return base64.b64encode(raw).decode()
+
+    found = source_digests(
+        {
+            "content-md5": text(md5),
+            "repr-digest": f"sha-256=:{text(sha)}:",
+            "x-goog-hash": f"crc32c={text(crc)}, md5={text(md5)}",
+            "x-amz-checksum-crc64nvme": text(b"12345678"),
+        }
+    )
+    assert found == {"md5-content": md5, "sha256": sha, "crc32c": crc, "md5": md5, "crc64nvme": b"12345678"}
+    composite = {"x-amz-checksum-crc32c": text(crc), "x-amz-checksum-type": "COMPOSITE"}
+    assert source_digests(composite) == {}
+    assert source_digests({"digest": "SHA=" + text(hashlib.sha1(b"x").digest())}) == {
+        "sha1": hashlib.sha1(b"x").digest()
+    }
+
+
+@given(st.dictionaries(st.sampled_from(["content-md5", "digest", "x-goog-hash", "x-amz-checksum-crc32"]), st.text()))
+def test_hostile_digests(headers: dict[str, str]) -> None:
+    assert all(isinstance(value, bytes) for value in source_digests(headers).values())

@@ -1,0 +1,137 @@
+"""The part machine: every transfer ends, one bad part does not restart the others, limits hold."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from s3amfs.core import machine as m
+from s3amfs.core.failures import Failure, Kind
+from s3amfs.core.pacing import Pacer
+from s3amfs.core.retry import RetryPolicy
+
+TEMPORARY = [Kind.NETWORK, Kind.TIMEOUT, Kind.THROTTLE, Kind.SERVER, Kind.EXPIRED, Kind.REDIRECT, Kind.CORRUPT]
+
+
+class Run:
+    """Plays loop and network for a machine; time is a number."""
+
+    def __init__(self, machine: m.Machine, seed: int, fail: float, kinds: list[Kind]) -> None:
+        self.machine = machine
+        self.random = random.Random(seed)
+        self.fail, self.kinds = fail, kinds
+        self.now = 0.0
+        self.running: set[int] = set()
+        self.started: list[int] = []
+        self.done: list[int] = []
+        self.wakes: list[float] = []
+        self.end: m.Instruction | None = None
+        self.most = 0
+
+    def handle(self, event: m.Event) -> None:
+        for instruction in self.machine.handle(event, self.now):
+            assert self.end is None, "nothing may come after the end"
+            if isinstance(instruction, m.Start):
+                assert instruction.number not in self.running
+                assert instruction.number not in self.done
+                self.running.add(instruction.number)
+                self.started.append(instruction.number)
+            elif isinstance(instruction, m.CancelPart):
+                self.running.remove(instruction.number)
+            elif isinstance(instruction, m.Wake):
+                self.wakes.append(self.now + instruction.delay)
+            elif isinstance(instruction, m.Finished | m.Failed):
+                self.end = instruction
+        self.most = max(self.most, len(self.running))
+
+    def play(self, parts: int) -> None:
+        self.handle(m.PartsAdded(range(1, parts + 1), True))
+        for _ in range(100_000):
+            if self.end is not None:
+                return
+            if self.running and (not self.wakes or self.random.random() < 0.7):
+                self.now += self.random.random()
+                number = self.random.choice(sorted(self.running))
+                self.running.remove(number)
+                if self.random.random() < self.fail:
+                    self.handle(m.PartFailed(number, Failure(self.random.choice(self.kinds), "no")))
+                else:
+                    self.done.append(number)
+                    self.handle(m.PartSucceeded(number, 1))
+            else:
+                assert self.wakes, "stuck: nothing runs and nothing will wake it"
+                self.wakes.sort()
+                self.now = max(self.now, self.wakes.pop(0))
+                self.handle(m.Woken())
+        raise AssertionError("it does not end")
+
+
+@settings(deadline=None)
+@given(st.integers(0, 2**32), st.integers(0, 40), st.floats(0, 0.6), st.integers(1, 8))
+def test_every_transfer_ends(seed: int, parts: int, fail: float, slots: int) -> None:
+    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=slots), random.Random(seed).random), seed, fail, TEMPORARY)
+    run.play(parts)
+    assert run.most <= slots
+    assert not run.running
+    if isinstance(run.end, m.Finished):
+        assert sorted(run.done) == list(range(1, parts + 1))
+
+
+def test_a_bad_part_does_not_restart_the_others() -> None:
+    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=4), random.Random(1).random), 1, 0.0, TEMPORARY)
+    run.handle(m.PartsAdded(range(1, 5), True))
+    run.running.remove(2)
+    run.handle(m.PartFailed(2, Failure(Kind.SERVER, "500")))
+    assert run.running == {1, 3, 4}
+    run.play(0)
+    assert isinstance(run.end, m.Finished)
+    assert sorted(run.started) == [1, 2, 2, 3, 4]
+
+
+def test_what_cannot_be_retried_ends_it_at_once() -> None:
+    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=4), random.Random(1).random), 1, 1.0, [Kind.CHANGED])
+    run.play(10)
+    assert isinstance(run.end, m.Failed)
+    assert run.end.failure.kind is Kind.CHANGED
+    assert not run.running
+
+
+def test_a_network_that_is_away_ends_with_the_budget() -> None:
+    run = Run(m.Machine(RetryPolicy(budget=100), Pacer(fixed=2), random.Random(1).random), 1, 1.0, [Kind.NETWORK])
+    run.play(5)
+    assert isinstance(run.end, m.Failed)
+    assert 90 < run.now < 200
+
+
+def test_stop_cancels_what_runs() -> None:
+    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=3), random.Random(1).random), 1, 0.0, TEMPORARY)
+    run.handle(m.PartsAdded(range(1, 10), True))
+    run.handle(m.Stop(Failure(Kind.FATAL, "stopped")))
+    assert isinstance(run.end, m.Failed)
+    assert not run.running
+
+
+def test_parts_may_come_later() -> None:
+    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=3), random.Random(1).random), 1, 0.0, TEMPORARY)
+    run.handle(m.PartsAdded([1], False))
+    run.running.remove(1)
+    run.handle(m.PartSucceeded(1, 1))
+    assert run.end is None
+    run.handle(m.PartsAdded([], True))
+    assert isinstance(run.end, m.Finished)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10**9), st.floats(0.01, 3)), max_size=60), st.integers(1, 32))
+def test_slots_keep_to_their_limits(moves: list[tuple[int, float]], ceiling: int) -> None:
+    pacer, now = Pacer(ceiling=ceiling), 0.0
+    for count, seconds in moves:
+        now += seconds
+        if count % 7 == 0:
+            before = pacer.slots
+            pacer.throttled(now)
+            assert pacer.slots <= before
+        else:
+            pacer.moved(count, now)
+        assert 1 <= pacer.slots <= ceiling

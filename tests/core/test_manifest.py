@@ -1,0 +1,129 @@
+"""Manifests: what is written is read; torn tails, damage and flips never give wrong records."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.manifest import (
+    Header,
+    ManifestDamaged,
+    ManifestTooNew,
+    PartRecord,
+    Record,
+    SourceIdentity,
+    UploadRecord,
+    difference,
+    encode,
+    manifest_name,
+    parse,
+)
+
+TEXT = st.text(max_size=40)
+SOURCES = st.builds(
+    SourceIdentity,
+    url=TEXT,
+    size=st.none() | st.integers(0, 2**50),
+    etag=st.none() | TEXT,
+    mtime_ns=st.none() | st.integers(0, 2**63),
+    inode=st.none() | st.integers(0, 2**63),
+    last_modified=st.none() | st.floats(0, 1e10),
+)
+HEADERS = st.builds(
+    Header,
+    verb=st.sampled_from(("upload", "copy", "download")),
+    source=SOURCES,
+    target=TEXT,
+    endpoint=TEXT,
+    size=st.none() | st.integers(0, 2**50),
+    part_size=st.integers(1, 2**33),
+    checksum=st.none() | st.just("crc64nvme"),
+)
+PARTS = st.builds(
+    PartRecord,
+    number=st.integers(1, 10_000),
+    length=st.integers(0, 2**33),
+    etag=TEXT,
+    crc=st.none() | st.integers(0, 2**64 - 1),
+    checksum=TEXT,
+)
+UPLOAD = UploadRecord("id", "crc64nvme", "FULL_OBJECT")
+
+
+@given(HEADERS, st.lists(PARTS, max_size=5))
+def test_what_is_written_is_read(header: Header, parts: list[PartRecord]) -> None:
+    data = b"".join(encode(record) for record in (header, UPLOAD, *parts))
+    found = parse(data)
+    assert (found.header, found.upload, found.torn) == (header, UPLOAD, False)
+    assert found.parts == {part.number: part for part in parts}
+    assert found.valid_bytes == len(data)
+
+
+@given(HEADERS, st.lists(PARTS, max_size=4, unique_by=lambda part: part.number), st.data())
+def test_any_prefix_holds_a_prefix_of_the_records(header: Header, parts: list[PartRecord], data: st.DataObject) -> None:
+    records: list[Record] = [header, UPLOAD, *parts]
+    whole = b"".join(encode(record) for record in records)
+    cut = data.draw(st.integers(0, len(whole)))
+    complete = whole[:cut].count(b"\n")
+    if complete == 0:
+        with pytest.raises(ManifestDamaged):
+            parse(whole[:cut])
+        return
+    found = parse(whole[:cut])
+    assert found.header == header
+    assert found.upload == (UPLOAD if complete > 1 else None)
+    assert found.parts == {part.number: part for part in parts[: max(0, complete - 2)]}
+    assert found.torn == (whole[:cut][-1:] != b"\n")
+
+
+@given(HEADERS, st.lists(PARTS, max_size=3, unique_by=lambda part: part.number), st.data())
+def test_a_flipped_bit_never_gives_wrong_records(header: Header, parts: list[PartRecord], data: st.DataObject) -> None:
+    whole = bytearray(b"".join(encode(record) for record in (header, UPLOAD, *parts)))
+    at = data.draw(st.integers(0, len(whole) * 8 - 1))
+    whole[at // 8] ^= 1 << (at % 8)
+    try:
+        found = parse(bytes(whole))
+    except (ManifestDamaged, ManifestTooNew):
+        return
+    assert found.header == header
+    assert found.upload in (None, UPLOAD)
+    assert all(part in parts for part in found.parts.values())
+
+
+@given(st.binary(max_size=300))
+def test_garbage_is_refused(data: bytes) -> None:
+    with pytest.raises(ManifestDamaged):
+        parse(data)
+
+
+def test_another_version_is_refused() -> None:
+    header = Header("upload", SourceIdentity("x"), "t", "e", 1, 1, None, version=2)
+    with pytest.raises(ManifestTooNew):
+        parse(encode(header))
+
+
+def test_a_new_upload_forgets_the_parts_of_the_old_one() -> None:
+    header = Header("upload", SourceIdentity("x"), "t", "e", 1, 1, None)
+    part = PartRecord(1, 1, "e", 1, "")
+    found = parse(encode(header) + encode(UPLOAD) + encode(part) + encode(UploadRecord("new", None, None)))
+    assert (found.upload, found.parts) == (UploadRecord("new", None, None), {})
+
+
+@given(SOURCES)
+def test_a_source_is_the_same_as_itself(source: SourceIdentity) -> None:
+    assert difference(source, source) is None
+
+
+def test_differences_say_what() -> None:
+    one = SourceIdentity("u", 5, "e", 1, 2, 3.0)
+    assert difference(one, SourceIdentity("u", 6, "e", 1, 2, 3.0)) == "its size was 5 and is 6"
+    assert "ETag" in str(difference(one, SourceIdentity("u", 5, "f", 1, 2, 3.0)))
+    assert "modification" in str(difference(one, SourceIdentity("u", 5, "e", 9, 2, 3.0)))
+    assert "inode" in str(difference(one, SourceIdentity("u", 5, "e", 1, 9, 3.0)))
+    assert difference(one, SourceIdentity("v", 5, "e", 1, 2, 3.0)) == "it was u"
+
+
+def test_names_are_hashes() -> None:
+    assert manifest_name("e", "b", "k") != manifest_name("e", "b", "l")
+    assert len(manifest_name("e", "b", "\ud800")) == 41
