@@ -214,7 +214,7 @@ def _watch(child: subprocess.Popen[str], kill_after: float | None) -> list[str]:
     parts = done = 0
     for line in child.stdout:
         output.append(line)
-        if kill_after is None:
+        if kill_after is None or not line.startswith("{"):
             continue
         event = json.loads(line)
         parts = event["parts"] or 0 if event["event"] == "transfer_started" else parts

@@ -237,9 +237,9 @@ class SeaweedServer:
             f"-volume.port={volume}",
             "-volume.max=10000",
             f"-filer.port={self._filer_port}",
-            f"-filer.localSocket={self.folder}/filer.sock",
+            "-filer.localSocket=filer.sock",  # relative: a socket's path may have 107 bytes only
             f"-s3.port={self.port}",
-            f"-s3.localSocket={self.folder}/s3.sock",
+            "-s3.localSocket=s3.sock",
             f"-s3.config={self.folder}/s3.json",
             "-s3.autoCreateBucket=false",  # as S3: a missing bucket is an error
             "-s3.port.iceberg=0",
