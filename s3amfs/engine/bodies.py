@@ -45,6 +45,8 @@ class UploadBody:
         self._number = number
         self._length = length
         self._checks = checks
+        self.rewound = False
+        """curl sent it again on another connection, so an earlier request may have been executed."""
         self._reset()
 
     def _reset(self) -> None:
@@ -80,6 +82,7 @@ class UploadBody:
     def rewind(self) -> bool:
         if not self._inner.rewind():
             return False
+        self.rewound = True
         self._reset()
         return True
 

@@ -14,6 +14,7 @@ from ..core.retry import RetryPolicy
 from ..core.ssec import CustomerKey
 from ..errors import NotFound, S3AMError
 from ..wire import s3api
+from ..wire.curl_options import FRESH_CONNECT
 from ..wire.replies import find_failure, to_error
 from ..wire.requests import Reply, S3Request
 from ..wire.session import S3Session
@@ -47,15 +48,22 @@ class S3Client:
             raise to_error(failure, what)
         return reply
 
-    def attempt(self, request: S3Request) -> tuple[Reply, Failure | None]:
-        """Like `call`, but the last failure is returned, for callers with another plan."""
+    def attempt(self, request: S3Request, *, fresh: bool = False) -> tuple[Reply, Failure | None]:
+        """Like `call`, but the last failure is returned, for callers with another plan.
+
+        fresh: on a new connection. On a kept one that turns out to be dead curl sends the request again by itself, and
+        nobody learns that the first may have been executed.
+        """
         reply = Reply(0)
 
         def once() -> Failure | None:
             nonlocal reply
             if not self.session.credentials_fresh():
                 self.session.refresh_credentials()
-            reply = self.engine.call(self.session.prepare(request))
+            prepared = self.session.prepare(request)
+            if fresh:
+                prepared = replace(prepared, options=(*prepared.options, (FRESH_CONNECT, 1)))
+            reply = self.engine.call(prepared)
             return find_failure(reply)
 
         def learn(failure: Failure, delay: float) -> None:

@@ -55,6 +55,11 @@ class PutTarget:
         self._sent = _PutBody(self, inner, part, self._checks)
         return self._sent
 
+    @property
+    def sent_twice(self) -> bool:
+        """Whether curl sent the last body again by itself."""
+        return self._sent is not None and self._sent.rewound
+
     def is_content_of(self, etag: str, checksums: Mapping[str, str]) -> bool:
         """Whether an object with these was stored by the last attempt; False where that can't be told."""
         return self._sent is not None and self._sent.matches(etag, checksums)

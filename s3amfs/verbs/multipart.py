@@ -186,7 +186,7 @@ class MultipartJob:
     def _create(self, checks: checking.Checking, client: S3Client) -> tuple[s3api.MultipartUpload, checking.Checking]:
         bucket, key, options = self._target.bucket, self._target.key, self._options.object
         request = s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=checks.algorithm)
-        reply, failure = client.attempt(request)
+        reply, failure = client.attempt(request, fresh=True)
         capabilities = self._client.session.capabilities(bucket)
         if (
             failure is not None
@@ -310,14 +310,14 @@ class MultipartJob:
                 if_match=self._options.object.if_match,
                 customer_key=self._options.object.customer_key,
             )
-            client = _Counting(self._client)
-            reply, failure = client.attempt(request)
+            reply, failure = self._client.attempt(request)
             if failure is None:
                 if implied or explicit:
                     capabilities.conditional_writes = True
                 return s3api.parse_copied(reply)
-            # A condition that fails at the first try is about somebody else's object, be it equal or not.
-            if failure.kind in (Kind.GONE, Kind.MISSING) or (failure.kind is Kind.CONDITION and client.retries):
+            # While our upload is there, the object that fails the condition is another one, be it equal or not.
+            gone = failure.kind in (Kind.GONE, Kind.MISSING)
+            if gone or (failure.kind is Kind.CONDITION and not unfinished.is_alive(self._client, self.upload)):
                 found = self._look(records, declared)
                 if found is not None:
                     return found

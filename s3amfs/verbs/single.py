@@ -63,7 +63,7 @@ def put_single(
             move_all(transfer, [Part(1, 0, length)])
         except S3AMError:
             failure = transfer.failure
-            if failure is not None and failure.kind is Kind.CONDITION and transfer.retries:
+            if failure is not None and failure.kind is Kind.CONDITION and (transfer.retries or put.sent_twice):
                 found = _ours(client, target, options, put, length)
                 if found is not None:
                     return found, "", "ETag of the object"

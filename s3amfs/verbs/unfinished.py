@@ -41,7 +41,7 @@ def settle(
     if found is None:
         report.warn("the server does not list unfinished uploads: only one that began here can be continued")
     uploads = {upload.upload_id: _upload(target, upload) for upload in found or ()}
-    if ours is not None and ours.upload_id not in uploads and _alive(client, ours):
+    if ours is not None and ours.upload_id not in uploads and is_alive(client, ours):
         uploads[ours.upload_id] = ours  # listings may lag behind, or not exist
     if mode == "restart":
         for upload in uploads.values():
@@ -89,7 +89,8 @@ def _ours(target: S3Location, manifest: Manifest | None) -> s3api.MultipartUploa
     )
 
 
-def _alive(client: S3Client, upload: s3api.MultipartUpload) -> bool:
+def is_alive(client: S3Client, upload: s3api.MultipartUpload) -> bool:
+    """Whether the server still has `upload`."""
     _, failure = client.attempt(s3api.list_parts(upload, max_parts=1))
     if failure is None or failure.kind is Kind.DENIED:
         return True  # where parts can't be listed, nothing says that it is gone

@@ -12,6 +12,7 @@ Options = tuple[tuple[int, object], ...]
 
 LOW_SPEED_TIME = 20
 FOLLOWLOCATION = 52
+FRESH_CONNECT = 74
 SSL_VERIFYPEER = 64
 MAXREDIRS = 68
 FILETIME = 69
