@@ -141,8 +141,8 @@ def report(bench: Bench, size: int) -> str:
         f"{datetime.date.today().isoformat()}; {machine()}.",
         "All tools ran in the same run, taking turns, over loopback, files in memory, against a server that forgets",
         "what it gets (`benchmarks/null_server.py`); medians of the runs, the largest peak memory. The server needs",
-        "CPU too, so wall times on few cores are as much the server's as the tools'; ratios are what counts. Start-up is",
-        "included everywhere.",
+        "CPU too, so wall times on few cores are as much the server's as the tools'; ratios are what counts.",
+        "Start-up is included everywhere.",
         "s3am checks every byte (CRC64NVME); plain curl checks none.",
         "",
     ]
