@@ -179,7 +179,6 @@ def main() -> int:
             transfers(bench, f"http://{plain}", source, certificate[0], compare=True)
             transfers(bench, f"https://{secure}", source, certificate[0], compare=False)
             memory(bench, f"http://{plain}", source)
-            source.unlink()
             bookkeeping(bench, f"http://{plain}", args.sparse)
     finally:
         bench.close()
