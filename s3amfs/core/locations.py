@@ -21,6 +21,7 @@ _ARN = re.compile(r"(arn:aws[a-z-]*:s3[a-z-]*:[a-z0-9-]*:\d*:accesspoint[:/][^/:
 _OUTPOST_ARN = re.compile(
     r"(arn:aws[a-z-]*:s3-outposts:[a-z0-9-]*:\d*:outpost[:/][^/:]+[:/]accesspoint[:/][^/:]+)(?:/(.*))?\Z", re.DOTALL
 )
+_HOSTED = frozenset({"http", "https", "ftp", "ftps", "sftp", "scp"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 
 
@@ -206,7 +207,7 @@ def _url(text: str) -> Url:
         host = parts.hostname
     except ValueError:
         raise InvalidSource("the source is not a well-formed URL: check brackets and the port") from None
-    if not host:
+    if not host and parts.scheme.lower() in _HOSTED:
         raise InvalidSource(f"{_shown(_hidden(text))} names no host")
     return Url(text, _hidden(text))
 

@@ -22,6 +22,7 @@ from ..engine.targets import Target, relay, send
 from ..engine.url_source import UrlSource, UrlStream, probe, stream_request
 from ..errors import AccessDenied, InvalidSource, NotFound
 from ..wire import s3api
+from ..wire.curl import protocols
 from ..wire.replies import to_error
 from ..wire.requests import HttpRequest, Reply
 from ..wire.streams import BytesReader
@@ -163,9 +164,15 @@ class StreamUpload(UploadSource):
     """Standard input, a pipe, or a URL without ranges."""
 
     def __init__(
-        self, identity: SourceIdentity, opener: Callable[[], ByteStream], content_type: str | None = None
+        self,
+        identity: SourceIdentity,
+        opener: Callable[[], ByteStream],
+        content_type: str | None = None,
+        *,
+        owned: bool = True,
     ) -> None:
         super().__init__(identity, content_type)
+        self._owned = owned
         self._opener = opener
         self._open: ByteStream | None = None
 
@@ -174,8 +181,9 @@ class StreamUpload(UploadSource):
         return self._open
 
     def close(self) -> None:
-        if isinstance(self._open, UrlStream):
-            self._open.close()
+        close = getattr(self._open, "close", None)
+        if close is not None and self._owned:
+            close()
 
 
 class EmptyUpload(UploadSource):
@@ -239,7 +247,7 @@ def open_source(
     if isinstance(source, Stdin):
         if stdin is None:
             raise InvalidSource("there is no standard input to read")
-        return StreamUpload(SourceIdentity(url="-"), lambda: stdin)
+        return StreamUpload(SourceIdentity(url="-"), lambda: stdin, owned=False)
     if isinstance(source, S3Location):
         reader = source_client or client
         info = reader.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)
@@ -279,6 +287,8 @@ def _open_local(source: LocalPath) -> UploadSource:
 
 
 def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Report) -> UploadSource:
+    if source.scheme not in protocols():
+        return _open_with_fsspec(source)
     config = client.session.config
     timeouts = (config.connect_timeout, config.stall_timeout)
     seen = probe(client.engine, source, verify_tls=options.verify_tls, policy=client.policy, timeouts=timeouts)
@@ -306,6 +316,14 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
         opened = StreamUpload(identity, open_stream, content_type)
     opened.digests = seen.digests
     return opened
+
+
+def _open_with_fsspec(source: Url) -> UploadSource:
+    from ..engine.fsspec_source import FsspecStream
+
+    stream = FsspecStream(source)
+    identity = SourceIdentity(url=source.display, size=stream.size)
+    return StreamUpload(identity, lambda: stream, guess_content_type(last_component(source)))
 
 
 def hash_file_part(fd: int, part: Part, crc: str) -> tuple[int, str]:

@@ -33,6 +33,11 @@ _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_
 """The former since libcurl deprecates the latter."""
 
 
+def protocols() -> frozenset[str]:
+    """The schemes that this libcurl knows, such as 'https' and 'sftp'."""
+    return frozenset(pycurl.version_info()[8])
+
+
 class Exchange:
     """One request, its streamed bodies and, in the end, its reply.
 

@@ -314,6 +314,14 @@ def test_dry_run_changes_nothing(cli: Cli, boto: Any, bucket: str, tmp_path: Pat
     assert sorted(os.listdir(tmp_path)) == ["f", "home"]
 
 
+def test_sources_that_only_fsspec_knows(cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
+    make_file(tmp_path / "f.bin", 2 * PART + 1, 1)
+    cli.ok("upload", "--part-size", "5M", f"local://{tmp_path}/f.bin", f"s3://{bucket}/")
+    assert object_digest(boto, bucket, "f.bin") == digest(tmp_path / "f.bin")
+    assert cli("upload", f"local://{tmp_path}/none", f"s3://{bucket}/k").rc == 17
+    assert cli("upload", "nonsense://host/k", f"s3://{bucket}/k").rc == 5
+
+
 @pytest.mark.parametrize("kind", ["http", "chunked", "norange", "ftp", "stdin"])
 def test_sources(cli: Cli, boto: Any, bucket: str, tmp_path: Path, kind: str) -> None:
     (tmp_path / "www").mkdir()
