@@ -17,8 +17,8 @@ class S3Request:
     key: str | None = None
     query: tuple[tuple[str, str], ...] = ()
     """Query parameters, unescaped; a bare one (`?uploads`) has the value ''."""
-    headers: tuple[tuple[str, str], ...] = ()
-    body: bytes = b""
+    headers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    body: bytes = field(default=b"", repr=False)
     """A small body held in memory. A streamed body is given to the transfer instead, with `content_length`."""
     payload: Payload = "body"
     """How x-amz-content-sha256 is made: of `body`, UNSIGNED-PAYLOAD, or STREAMING-UNSIGNED-PAYLOAD-TRAILER."""
