@@ -6,11 +6,11 @@ TransferError (retryable by the caller's policy as a server's fault).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+from ..core.http import parse_content_range
 from ..errors import TransferError
 from . import xml
 from .requests import Reply
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 CHECKSUMS = ("crc64nvme", "crc32c", "crc32", "sha1", "sha256")
-_CONTENT_RANGE = re.compile(r"bytes\s+(\d{1,20})-(\d{1,20})/(\d{1,20}|\*)\s*\Z", re.IGNORECASE)
 
 
 def parse_object(reply: Reply) -> ObjectInfo:
@@ -247,18 +246,6 @@ def parse_tags(reply: Reply) -> dict[str, str]:
     return {xml.text(tag, "Key"): xml.text(tag, "Value") for tag in root.findall("TagSet/Tag")}
 
 
-def content_range(value: str) -> tuple[int, int, int | None] | None:
-    """First byte, last byte and total (None: not said) of a Content-Range; None when it is no sensible one."""
-    match = _CONTENT_RANGE.match(value.strip())
-    if match is None:
-        return None
-    first, last = int(match[1]), int(match[2])
-    total = None if match[3] == "*" else int(match[3])
-    if first > last or (total is not None and last >= total):
-        return None
-    return first, last, total
-
-
 def http_time(value: str | None) -> float | None:
     """Seconds since the epoch of an HTTP date (RFC 9110 section 5.6.7); None when it is none."""
     if not value:
@@ -290,10 +277,10 @@ def _extent(reply: Reply) -> tuple[int, int, int]:
     """First byte and length of this answer, and size of the whole object."""
     value = reply.headers.get("content-range")
     if value is not None and reply.status == 206:
-        found = content_range(value)
-        if found is None or found[2] is None:
+        found = parse_content_range(value)
+        if found is None or found.total is None or not found.length:
             raise TransferError(f"the server's Content-Range makes no sense: {value[:60]!r}")
-        return found[0], found[1] - found[0] + 1, found[2]
+        return found.start, found.length, found.total
     length = _maybe_number(reply.headers.get("content-length"))
     if length is None and reply.content_length >= 0:
         length = reply.content_length

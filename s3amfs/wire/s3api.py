@@ -26,7 +26,6 @@ from .s3_model import (
     quote_etag,
 )
 from .s3_replies import (
-    content_range,
     http_time,
     iso_time,
     parse_attributes,
@@ -86,7 +85,6 @@ __all__ = [
     "abort_multipart_upload",
     "bare_etag",
     "complete_multipart_upload",
-    "content_range",
     "copy_object",
     "copy_source",
     "create_multipart_upload",
