@@ -44,7 +44,8 @@ class S3AMFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
     of the same source to the same target: 'resume', 'restart' or 'error'.
     """
 
-    protocol = ("s3am",)
+    protocol = ("s3am", "s3", "s3a")  # the latter two as in s3fs: paths may bear them, register_s3() needs them
+
     _pid: int
 
     def __init__(

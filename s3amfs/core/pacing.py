@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 INITIAL_SLOTS = 8
-MAXIMUM_SLOTS = 32
+MAXIMUM_SLOTS = 16
 SAMPLE_SECONDS = 1.0
 GAIN_WORTH = 1.05
 """A further slot has to raise goodput by 5 % to stay."""

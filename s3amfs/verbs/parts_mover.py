@@ -15,7 +15,7 @@ from .report import Report
 
 LIMITED_SLOTS = 4
 """Slots that share a rate limit."""
-RELAY_SLOTS = 12
+RELAY_SLOTS = 10
 """A slot of a relay holds two requests and a pipe: more would cost memory and gain nothing."""
 
 

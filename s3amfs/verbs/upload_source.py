@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 from ..core.checksums import Crc
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
 from ..core.manifest import SourceIdentity
+from ..core.pacing import MAXIMUM_SLOTS
 from ..core.parts import Part
 from ..engine.client import S3Client
 from ..engine.operation import Move, PartProblem, PartResult, ReceivePart, SendPart
@@ -50,7 +51,7 @@ class UploadSource:
 
     ranged = False
     remote = False
-    ceiling = 32
+    ceiling = MAXIMUM_SLOTS
 
     def __init__(self, identity: SourceIdentity, content_type: str | None = None) -> None:
         self.identity = identity
