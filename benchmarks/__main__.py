@@ -130,7 +130,7 @@ def machine() -> str:
     with open("/proc/meminfo") as info:
         total = int(info.readline().split()[1]) * 1024
     python = f"Python {platform.python_version()}"
-    return f"{os.cpu_count()} cores, {format_size(total)} memory, {platform.system()} {platform.release()}, {python}"
+    return f"{os.cpu_count()} cores, {format_size(total)} memory, {platform.system()}, {python}"
 
 
 def report(bench: Bench, size: int) -> str:
