@@ -60,3 +60,18 @@ def test_register_s3_only_when_asked(options: dict[str, Any]) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["S3FileSystem", "S3AMFileSystem"]
+
+
+def test_s3_urls_once_registered(options: dict[str, Any], bucket: str) -> None:
+    import json
+    import subprocess
+    import sys
+
+    code = (
+        "import fsspec, json, s3amfs, sys; s3amfs.register_s3(); options = json.load(sys.stdin); url = sys.argv[1]\n"
+        "with fsspec.open(url, 'wb', **options) as file: file.write(b'x' * 3_000_000)\n"
+        "with fsspec.open(url, 'rb', **options) as file: print(type(file.fs).__name__, len(file.read()))"
+    )
+    command = [sys.executable, "-c", code, f"s3://{bucket}/k"]
+    done = subprocess.run(command, input=json.dumps(options), capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["S3AMFileSystem", "3000000"]

@@ -197,3 +197,13 @@ def test_a_forked_child_can_use_it(fs: S3AMFileSystem, bucket: str) -> None:
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
     assert fs.cat(f"{bucket}/child") == b"y" * 2 * MIB
+
+
+def test_paths_may_bear_the_protocols_of_s3fs(fs: S3AMFileSystem, bucket: str, tmp_path: Path) -> None:
+    make_file(tmp_path / "f", 2 * MIB, 1)
+    for protocol in ("s3am", "s3", "s3a"):
+        fs.put_file(str(tmp_path / "f"), f"{protocol}://{bucket}/{protocol}")
+        fs.get_file(f"{protocol}://{bucket}/{protocol}", str(tmp_path / "out"))
+        assert digest(tmp_path / "out") == digest(tmp_path / "f")
+        assert fs.info(f"{protocol}://{bucket}/{protocol}")["size"] == 2 * MIB
+    assert fs.unstrip_protocol(f"{bucket}/k") == f"s3am://{bucket}/k"
