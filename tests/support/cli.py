@@ -111,6 +111,8 @@ class Cli:
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self.home = home
+        self.command = [sys.executable, "-c", "import sys; from s3amfs.cli.main import main; sys.exit(main())"]
+        """What `start` puts before its arguments."""
         home.mkdir(parents=True, exist_ok=True)
         self.environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -139,12 +141,7 @@ class Cli:
         source = subprocess.PIPE if feed is not None else subprocess.DEVNULL if stdin is None else stdin
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
             process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-c",
-                    "import sys; from s3amfs.cli.main import main; sys.exit(main())",
-                    *map(str, args),
-                ],
+                [*self.command, *map(str, args)],
                 stdin=source,  # type: ignore[arg-type]
                 stdout=stdout,
                 stderr=stderr,
