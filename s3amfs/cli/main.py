@@ -40,7 +40,8 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="s3am",
         description="Moves large objects into, across and out of S3: parallel, checked end to end, resumable.",
-        epilog="'s3am COMMAND --help' explains each command with examples.\n\n" + EXIT_CODES,
+        epilog="'s3am COMMAND --help' explains each command with examples. SIGUSR1 makes a running command say on\n"
+        "stderr what it is at.\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"s3am {__version__}")
@@ -67,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     output = Output(json=args.json, verbose=args.verbose or args.debug, progress=args.progress)
+    signal.signal(signal.SIGUSR1, lambda _signal, _frame: output.status())
     code = 1
     try:
         code = command_module(args.command).run(args, output)

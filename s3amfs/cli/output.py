@@ -29,12 +29,15 @@ class Output:
         self._progress_wanted = on_terminal if progress is None else progress
         self._progress: Progress | None = None
         self._last_status = "nothing has begun"
+        self._moved = "nothing"
 
     def on_event(self, event: Event) -> None:
         """Shows one event of a transfer."""
         from ..core.events import BytesMoved, TransferResult, TransferStarted, Warned
 
-        if not isinstance(event, BytesMoved) or self._json or self._verbose:
+        if isinstance(event, BytesMoved):
+            self._moved = event.text()
+        else:
             self._last_status = event.text()
         if self._json:
             self._line(event.json())
@@ -66,8 +69,13 @@ class Output:
         else:
             self._say(f"warning: {message}")
 
+    def status(self) -> None:
+        """Says on stderr what happened last (SIGUSR1)."""
+        print(f"status: {self._moved} moved; {self._last_status}", file=sys.stderr, flush=True)
+
     def control_retried(self, failure: Failure, delay: float) -> None:
         """A control call is tried again."""
+        self._last_status = f"trying again in {delay:.1f} s: {failure.message}"
         if self._verbose and not self._json:
             self._say(f"trying again in {delay:.1f} s: {failure.message}")
 

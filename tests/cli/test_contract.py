@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -359,6 +360,17 @@ def test_relay_from_another_service(cli: Cli, boto: Any, bucket: str, s3: Seawee
         f"s3://{bucket}/relayed",
     )
     assert object_digest(boto, bucket, "relayed") == digest(tmp_path / "f")
+
+
+def test_sigusr1_says_what_is_going_on(cli: Cli, bucket: str, tmp_path: Path, proxy: FaultProxy) -> None:
+    make_file(tmp_path / "f", 2 * PART, 1)
+    proxy.rules.append(Rule("UploadPart", stall("request_head", seconds=60), nth=2))
+    command = ("upload", "--part-size", "5M", "--upload-slots", "1", tmp_path / "f", f"s3://{bucket}/k")
+    running = cli.start(*command, env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    assert proxy.wait_for(lambda: proxy.count("UploadPart") >= 2)
+    running.send(signal.SIGUSR1)
+    running.interrupt()
+    assert "status: 5 MiB of 10 MiB moved" in running.wait().stderr
 
 
 def test_interrupt_says_how_to_resume(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy) -> None:
