@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ import pytest
 from fsspec.callbacks import Callback
 
 from s3amfs import S3AMFileSystem
+from s3amfs.fs_options import service
+from s3amfs.verbs.connect import connect
 from tests.support.faults import Rule, internal_error
 from tests.support.files import digest, make_file, object_digest
 from tests.support.httpserver import HttpServer
@@ -76,49 +79,43 @@ def test_callbacks_tell_exact_bytes(fs: S3AMFileSystem, bucket: str, tmp_path: P
         assert told.values == sorted(told.values)
 
 
-def test_an_interrupted_put_goes_on(
-    arguments: dict[str, Any], boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
-) -> None:
-    from dataclasses import replace
-
-    from s3amfs.fs_options import service
-    from s3amfs.verbs.connect import connect
-
-    make_file(tmp_path / "f", 20 * MIB, 1)
+@pytest.fixture
+def impatient(arguments: dict[str, Any], proxy: FaultProxy) -> S3AMFileSystem:
+    """One slot, through the proxy, and no retries: the first fault ends a transfer."""
     fs = S3AMFileSystem(**{**arguments, "endpoint_url": proxy.endpoint_url}, slots=1, skip_instance_cache=True)
     config = service(fs)
     assert config is not None
     fs._client = connect(replace(config, retry_budget=0.0))
+    return fs
+
+
+def interrupt(fs: S3AMFileSystem, proxy: FaultProxy, file: Path, target: str) -> None:
+    """A put that ends after two parts."""
     proxy.rules.append(Rule("UploadPart", internal_error(), nth=3))
-    with pytest.raises(OSError):
-        fs.put(str(tmp_path / "f"), f"{bucket}/k")
-    assert not fs.exists(f"{bucket}/k")
+    with pytest.raises(OSError, match="500"):
+        fs.put(str(file), target)
+    assert not fs.exists(target)
     proxy.rules.clear()
-    fs.put(str(tmp_path / "f"), f"{bucket}/k")
+
+
+def test_an_interrupted_put_goes_on(
+    impatient: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
+) -> None:
+    make_file(tmp_path / "f", 20 * MIB, 1)
+    interrupt(impatient, proxy, tmp_path / "f", f"{bucket}/k")
+    impatient.put(str(tmp_path / "f"), f"{bucket}/k")
     assert object_digest(boto, bucket, "k") == digest(tmp_path / "f")
     assert proxy.parts_sent_again() == []
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
 def test_a_changed_source_supersedes_the_unfinished_upload(
-    arguments: dict[str, Any], boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
+    impatient: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
 ) -> None:
-    from dataclasses import replace
-
-    from s3amfs.fs_options import service
-    from s3amfs.verbs.connect import connect
-
     make_file(tmp_path / "f", 20 * MIB, 1)
-    fs = S3AMFileSystem(**{**arguments, "endpoint_url": proxy.endpoint_url}, slots=1, skip_instance_cache=True)
-    config = service(fs)
-    assert config is not None
-    fs._client = connect(replace(config, retry_budget=0.0))
-    proxy.rules.append(Rule("UploadPart", internal_error(), nth=3))
-    with pytest.raises(OSError):
-        fs.put(str(tmp_path / "f"), f"{bucket}/k")
-    proxy.rules.clear()
+    interrupt(impatient, proxy, tmp_path / "f", f"{bucket}/k")
     make_file(tmp_path / "f", 21 * MIB, 2)
-    fs.put(str(tmp_path / "f"), f"{bucket}/k")
+    impatient.put(str(tmp_path / "f"), f"{bucket}/k")
     assert object_digest(boto, bucket, "k") == digest(tmp_path / "f")
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
