@@ -19,6 +19,9 @@ PART = 5 * 1024 * 1024
 class Events(list[Event]):
     """Takes events; `warnings` are their messages."""
 
+    def __call__(self, event: Event) -> None:
+        self.append(event)
+
     @property
     def warnings(self) -> list[str]:
         return [event.message for event in self if isinstance(event, Warned)]
