@@ -42,6 +42,7 @@ class PartialFile:
             there = os.stat(self.path)
         except FileNotFoundError:
             return False
+        self._finish_publishing()
         if not stat.S_ISREG(there.st_mode):
             raise InvalidDestination(f"{self.path} is no regular file: give another file")
         if mode == "refuse":
@@ -49,6 +50,17 @@ class PartialFile:
                 f"{self.path} exists: use --file-exists overwrite or --file-exists skip, or give another file"
             )
         return mode == "skip"
+
+    def _finish_publishing(self) -> None:
+        """Removes what a run has left that was killed just after its file had got its name.
+
+        The partial file is the target then, under a second name: what is written to one would be in the other.
+        """
+        with contextlib.suppress(OSError):  # nothing there; another process is just at it; a folder that is read-only
+            if os.path.samestat(os.lstat(self.partial), os.lstat(self.path)):
+                journal = Journal.open(self.progress)
+                os.unlink(self.partial)
+                journal.remove()
 
     def open(self, mode: str, identity: m.SourceIdentity) -> tuple[m.Manifest | None, str]:
         """Opens or creates the partial file; returns what can be resumed, and why not if something was there.

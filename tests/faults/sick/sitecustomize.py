@@ -1,0 +1,61 @@
+"""Makes system calls of a child process go wrong: on its PYTHONPATH, Python imports this first. SICK says how.
+
+killed after link    SIGKILL as soon as a file has got its second name
+full after N         the disk has room for N bytes of written parts
+no manifests         the disk is full for manifests only
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Sequence
+from typing import Any
+
+
+def _killed_after_link() -> None:
+    link = os.link
+
+    def linked(*args: Any, **names: Any) -> None:
+        link(*args, **names)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    os.link = linked
+
+
+def _full(room: int) -> None:
+    write = os.pwrite
+    left = [room]
+
+    def pwrite(fd: int, data: Any, at: int) -> int:
+        if not left[0]:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = write(fd, data[: left[0]], at)  # a nearly full disk takes what still fits
+        left[0] -= taken
+        return taken
+
+    def pwritev(fd: int, pieces: Sequence[bytes], at: int) -> int:
+        return pwrite(fd, b"".join(pieces), at)
+
+    os.pwrite, os.pwritev = pwrite, pwritev  # type: ignore[assignment]
+
+
+def _no_manifests() -> None:
+    write = os.write
+
+    def refusing(fd: int, data: bytes) -> int:
+        if os.readlink(f"/proc/self/fd/{fd}").endswith(".manifest"):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(fd, data)
+
+    os.write = refusing  # type: ignore[assignment]
+
+
+_how = os.environ.get("SICK", "")
+if _how == "killed after link":
+    _killed_after_link()
+elif _how.startswith("full after "):
+    _full(int(_how.removeprefix("full after ")))
+elif _how == "no manifests":
+    _no_manifests()
