@@ -45,6 +45,8 @@ class PutTarget:
         self._checks = checks
         self.stored: s3api.StoredInfo | None = None
         """What the server answered, once it did."""
+        self.damaged = ""
+        """ETag of what an attempt has stored with other bytes than were sent."""
         self._sent: UploadBody | None = None
 
     def request(self, part: Part) -> HttpRequest:
@@ -71,7 +73,12 @@ class _PutBody(UploadBody):
         self._target = target
 
     def finish(self, reply: Reply) -> PartResult:
-        result = super().finish(reply)
+        try:
+            result = super().finish(reply)
+        except PartProblem:
+            if find_failure(reply) is None:
+                self._target.damaged = s3api.parse_stored(reply).etag
+            raise
         self._target.stored = s3api.parse_stored(reply)
         return result
 

@@ -13,13 +13,15 @@ from ..engine.client import S3Client
 from ..engine.operation import Move, PartResult
 from ..engine.slots import SlotGate
 from ..engine.targets import PutTarget, Target
-from ..errors import S3AMError
+from ..errors import ChecksumMismatch, S3AMError
 from ..wire import s3api
 from . import checking
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer, move_all
 from .report import Report
 
+DAMAGED_TRIES = 5
+"""How often an object that arrived damaged is replaced; a wire that always damages will not stop doing so."""
 MoveTo = Callable[[Target], Move]
 """Given a target: how the bytes get there (upload_source.UploadSource.move)."""
 
@@ -40,11 +42,10 @@ def put_single(
     Raises ObjectExists (also where another writer was faster), SourceChanged, TransferError.
     """
     capabilities = client.session.capabilities(target.bucket)
-    object_options = options.object
-    implied = options.exists == "refuse" and object_options.if_none_match is None
-    if implied and capabilities.conditional_writes is not False:
-        object_options = replace(object_options, if_none_match="*")
+    object_options = _with_condition(options, capabilities.conditional_writes)
+    tries = 0
     while True:
+        tries += 1
         checks = checking.choose(options.checksum, capabilities, object_options)
         put = PutTarget(client.session, target.bucket, target.key, object_options, checks.parts)
         results: list[PartResult] = []
@@ -67,6 +68,9 @@ def put_single(
                 found = _ours(client, target, options, put, length)
                 if found is not None:
                     return found, "", "ETag of the object"
+            if failure is not None and failure.kind is Kind.CONDITION and put.damaged and tries < DAMAGED_TRIES:
+                object_options = replace(object_options, if_none_match=None, if_match=put.damaged)
+                continue
             if failure is not None and failure.kind is Kind.UNSUPPORTED and object_options is not options.object:
                 capabilities.conditional_writes, object_options = False, options.object
                 continue
@@ -74,13 +78,37 @@ def put_single(
                 capabilities.trailers = False
                 report.warn("the server takes no checksum trailers: content is checked by ETags")
                 continue
+            if put.damaged:
+                raise _remove_damaged(client, target, options, put) from None
             raise
         assert put.stored is not None
         if checks.parts.trailer is not None:
             capabilities.trailers = True
-        name, result = checks.parts.crc, results[0]
-        checksum = f"{name}:{encode(name, result.crc)}" if name and result.crc is not None else ""
-        return put.stored, checksum, checks.proof.replace("every part", "the whole object")
+        return (
+            put.stored,
+            _checksum(checks.parts.crc, results[0].crc),
+            checks.proof.replace("every part", "the whole object"),
+        )
+
+
+def _with_condition(options: UploadOptions, conditional_writes: bool | None) -> s3api.ObjectOptions:
+    """Where no object may be replaced, the server is told so, unless it is known not to understand."""
+    implied = options.exists == "refuse" and options.object.if_none_match is None
+    if implied and conditional_writes is not False:
+        return replace(options.object, if_none_match="*")
+    return options.object
+
+
+def _checksum(name: str | None, crc: int | None) -> str:
+    return f"{name}:{encode(name, crc)}" if name and crc is not None else ""
+
+
+def _remove_damaged(client: S3Client, target: S3Location, options: UploadOptions, put: PutTarget) -> ChecksumMismatch:
+    """What was stored with other bytes than were sent does not stay. Returns the error to raise."""
+    found = client.find(target.bucket, target.key, customer_key=options.object.customer_key)
+    if found is not None and found.etag == put.damaged:
+        client.delete(target.bucket, target.key)
+    return ChecksumMismatch(f"{target.url}: bytes arrived damaged again and again: check the network and its devices")
 
 
 def _ours(

@@ -21,8 +21,9 @@ from ..engine.slots import ByteBudget, SlotGate
 from ..engine.sources import MemorySource
 from ..engine.targets import MultipartTarget, send
 from ..engine.transfer import Transfer
-from ..errors import Interrupted
+from ..errors import Interrupted, S3AMError
 from ..wire import s3api
+from .checking import should_fall_back
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer
@@ -69,6 +70,7 @@ class ObjectWriter:
         self._begun: Begun | None = None
         self._transfer: Transfer | None = None
         self._memory = MemorySource()
+        self._sending: dict[int, Part] = {}
         self._error: BaseException | None = None
 
     # -- writing ----------------------------------------------------------------------------------------------------
@@ -208,13 +210,40 @@ class ObjectWriter:
         self._number, self._buffer = number + 1, bytearray()
         if self._there_already(number, data):
             return
-        transfer = self._transfer
-        if self._budget.take(len(data), give_up=lambda: transfer.over):
-            self._memory.put(number, data)
-            transfer.add([Part(number, self.position - len(data), len(data))], last=False)
-        transfer.tell()
-        if transfer.over:
-            transfer.wait()  # raises what ended it
+        while not self._budget.take(len(data), give_up=self._is_over):
+            self._wait(last=False)  # raises what ended it
+        part = Part(number, self.position - len(data), len(data))
+        self._memory.put(number, data)
+        self._sending[number] = part
+        self._transfer.add([part], last=False)
+        self._transfer.tell()
+        if self._is_over():
+            self._wait(last=False)
+
+    def _is_over(self) -> bool:
+        return self._transfer is not None and self._transfer.over
+
+    def _wait(self, *, last: bool) -> None:
+        """Waits for the end. A server that turns out to take no trailers is no end: all parts are still in memory."""
+        assert self._transfer is not None and self._begun is not None and self._job is not None
+        try:
+            self._transfer.wait()
+            return
+        except S3AMError:
+            capabilities = self._client.session.capabilities(self.target.bucket)
+            told = self._begun.checks.parts.trailer is not None and should_fall_back(
+                self._transfer.failure, self._options.checksum, capabilities
+            )
+            if self._job.records or not told:
+                raise
+        capabilities.trailers = False
+        self._report.warn("the server takes no checksum trailers: parts are checked by their ETags")
+        self._job.abort_to_begin_again()
+        self._begun = self._job.begin(self._base)
+        self._transfer = self._start(self._begun)
+        self._transfer.add(list(self._sending.values()), last=last)
+        if last:
+            self._wait(last=True)
 
     def _start(self, begun: Begun) -> Transfer:
         target = MultipartTarget(
@@ -237,6 +266,7 @@ class ObjectWriter:
     def _part_done(self, result: PartResult) -> None:
         assert self._job is not None
         self._job.record(result)
+        self._sending.pop(result.number, None)
         self._budget.give(self._memory.drop(result.number))
 
     def _there_already(self, number: int, data: bytearray) -> bool:
@@ -292,5 +322,5 @@ class ObjectWriter:
         self._number -= 1
         if self._transfer is not None:
             self._transfer.add((), last=True)
-            self._transfer.wait()
+            self._wait(last=True)
         self._stored, self._checksum, self._proof = self._job.complete(self.position)
