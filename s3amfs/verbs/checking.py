@@ -32,6 +32,11 @@ class Checking:
             return "MD5 of every part, compared with its ETag"
         return "length only"
 
+    @property
+    def proof_of_whole(self) -> str:
+        """The same for an object that is stored in one piece."""
+        return self.proof.replace("every part", "the whole object")
+
 
 def choose(choice: ChecksumChoice | None, can: Capabilities, options: ObjectOptions) -> Checking:
     """The checks for new objects with `options`. Raises Unsupported where a forced way is known not to work."""

@@ -84,11 +84,7 @@ def put_single(
         assert put.stored is not None
         if checks.parts.trailer is not None:
             capabilities.trailers = True
-        return (
-            put.stored,
-            _checksum(checks.parts.crc, results[0].crc),
-            checks.proof.replace("every part", "the whole object"),
-        )
+        return put.stored, _checksum(checks.parts.crc, results[0].crc), checks.proof_of_whole
 
 
 def _with_condition(options: UploadOptions, conditional_writes: bool | None) -> s3api.ObjectOptions:
