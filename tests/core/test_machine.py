@@ -135,3 +135,59 @@ def test_slots_keep_to_their_limits(moves: list[tuple[int, float]], ceiling: int
         else:
             pacer.moved(count, now)
         assert 1 <= pacer.slots <= ceiling
+
+
+@given(st.integers(0, 2**32), st.floats(1, 240), st.integers(1, 12))
+@settings(deadline=None, max_examples=60)
+def test_a_network_that_is_away_for_minutes_is_survived(seed: int, outage: float, parts: int) -> None:
+    """With the default policy; every request fails at once until the network is back."""
+    machine = m.Machine(RetryPolicy(), Pacer(fixed=4), random.Random(seed).random)
+    run = Run(machine, seed, 0.0, TEMPORARY)
+    run.handle(m.PartsAdded(range(1, parts + 1), True))
+    while run.end is None:
+        if run.running:
+            number = min(run.running)
+            run.running.remove(number)
+            if run.now < outage:
+                run.handle(m.PartFailed(number, Failure(Kind.NETWORK, "connection refused")))
+            else:
+                run.done.append(number)
+                run.handle(m.PartSucceeded(number, 1))
+        else:
+            run.now = max(run.now, run.wakes.pop(run.wakes.index(min(run.wakes))))
+            run.handle(m.Woken())
+    assert isinstance(run.end, m.Finished)
+    assert sorted(run.done) == list(range(1, parts + 1))
+    assert run.now < outage + 21, "and noticed soon after: the longest wait is 20 s"
+
+
+def test_slots_shrink_when_throttled_and_grow_again() -> None:
+    pacer = Pacer(ceiling=16)
+    before = pacer.slots
+    pacer.throttled(0.0)
+    assert pacer.slots == before // 2
+    pacer.throttled(1.0)
+    assert pacer.slots == before // 2, "a burst counts once"
+    for second in range(2, 40):
+        pacer.moved(second * 10**6, float(second))
+    assert pacer.slots > before // 2
+
+
+def test_progress_of_others_keeps_a_part_alive() -> None:
+    """A part that fails for longer than the budget is no dead network while others move; one that fails alone is."""
+    machine = m.Machine(RetryPolicy(budget=30), Pacer(fixed=2), random.Random(1).random)
+    run = Run(machine, 1, 0.0, TEMPORARY)
+    run.handle(m.PartsAdded(range(1, 200), True))
+    while run.end is None and run.now < 120:
+        run.now += 1.0
+        for number in sorted(run.running):
+            run.running.remove(number)
+            if number == 1:
+                run.handle(m.PartFailed(1, Failure(Kind.NETWORK, "reset")))
+            else:
+                run.done.append(number)
+                run.handle(m.PartSucceeded(number, 1))
+        while run.wakes and min(run.wakes) <= run.now:
+            run.wakes.remove(min(run.wakes))
+            run.handle(m.Woken())
+    assert run.end is None
