@@ -142,7 +142,9 @@ class MultipartJob:
         listed = (
             unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
         )
-        known = {upload.upload_id for upload in listed or ()}
+        # A manifest that ends before its upload: a run was killed in CreateMultipartUpload.
+        died_here = self._journal is not None and (left := self._journal.manifest) is not None and left.upload is None
+        known = set() if died_here else {upload.upload_id for upload in listed or ()}
         self._write_header(part_size, checks)
         client = _Counting(self._client)
         upload, checks = self._create(checks, client)
@@ -152,7 +154,7 @@ class MultipartJob:
             self._journal.record(
                 m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True
             )
-        if client.retries:
+        if client.retries or (died_here and listed):
             unfinished.abort_orphans(self._client, upload, known)
         return Begun(upload, checks, {}, None, self._etag_is_md5)
 
