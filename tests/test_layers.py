@@ -39,7 +39,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "awscrt": ("core/checksums.py",),
     "s3fs": ("filesystem.py", "file.py"),
     "fsspec": ("filesystem.py", "file.py", "engine/fsspec_source.py"),
-    "mfusepy": ("mount/operations.py", "mount/serve.py"),
+    "mfusepy": ("mount/operations.py", "mount/bindings.py"),
     "dask": ("engine/cluster.py",),
     "distributed": ("engine/cluster.py",),
     "rich": ("cli/",),

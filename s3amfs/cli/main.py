@@ -26,6 +26,8 @@ COMMANDS = (
     "verify",
     "pending",
     "generate-sse-key",
+    "mount",
+    "umount",
     "demo",
     "completion",
 )

@@ -9,6 +9,7 @@ One thread at a time may use a writer.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..core.checksums import Crc
 from ..core.events import TransferResult
@@ -130,6 +131,12 @@ class ObjectWriter:
             job.leave()
         else:
             job.abort()
+
+    def describe(self, options: s3api.ObjectOptions) -> bool:
+        """How the object is to be stored, as long as the server knows nothing of it; returns whether that was so."""
+        if self._begun is None:
+            self._options = replace(self._options, object=options)
+        return self._begun is None
 
     @property
     def sent_parts(self) -> bool:

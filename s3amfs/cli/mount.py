@@ -1,0 +1,67 @@
+"""`s3am mount`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .options import config_of, seconds, size
+
+if TYPE_CHECKING:
+    from .output import Output
+
+SUMMARY = "mount a bucket or prefix as a directory (FUSE)"
+DESCRIPTION = """\
+Mounts s3://BUCKET[/PREFIX] on DIR. Returns when the mount answers and serves in the background. close() is the commit:
+it returns 0 only when the object is in S3, complete and checked. Needs the extra: pip install 's3amfs[mount]'."""
+EXAMPLES = """\
+examples:
+  s3am mount s3://bucket/runs /mnt/runs
+  s3am mount --read-only --allow-other s3://bucket /mnt/bucket
+  s3am umount /mnt/runs"""
+
+
+def octal(text: str) -> int:
+    try:
+        return int(text, 8)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no octal number, such as 022") from None
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="s3://BUCKET[/PREFIX]")
+    parser.add_argument("directory", metavar="DIR")
+    add = parser.add_argument
+    add("--read-only", action="store_true")
+    add("--allow-other", action="store_true", help="let other users in (needs user_allow_other in /etc/fuse.conf)")
+    add("--uid", type=int, help="owner of files that have none")
+    add("--gid", type=int, help="group of files that have none")
+    add("--umask", type=octal, help="octal; for files and directories without a mode of their own")
+    add("--part-size", metavar="SIZE", type=size, help="5MiB to 5GiB")
+    add("--cache-size", metavar="SIZE", type=size, help="memory for what is read ahead")
+    add("--spool-dir", metavar="DIR", help="where files that are not written in order wait for their close")
+    add("--metadata-ttl", metavar="SECONDS", type=seconds, help="others' changes are seen after that (default 1)")
+    add("--log-file", metavar="FILE")
+    add("--foreground", action="store_true", help="stay in the foreground")
+    add("-o", metavar="OPT[,OPT…]", action="append", default=[], dest="fuse_options", help="options for FUSE")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from dataclasses import fields
+
+    from ..core.locations import parse_s3_url
+    from ..mount.options import MountOptions
+    from ..mount.serve import mount
+
+    location = parse_s3_url(args.url)
+    given = {
+        field.name: getattr(args, field.name)
+        for field in fields(MountOptions)
+        if getattr(args, field.name, None) is not None
+    }
+    if args.fuse_options:
+        given["fuse_options"] = tuple(option for text in args.fuse_options for option in text.split(",") if option)
+    else:
+        given.pop("fuse_options", None)
+    mount(location, args.directory, MountOptions(**given), config_of(args, output))
+    return 0

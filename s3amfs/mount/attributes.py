@@ -1,0 +1,67 @@
+"""File attributes in object metadata, named as s3fs-fuse and rclone name them: mtime, mode, uid, gid. Pure."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Mapping
+from decimal import Decimal, InvalidOperation
+
+from ..verbs.options import ObjectInfo
+from .options import MountOptions
+
+Attributes = dict[str, int]
+BLOCK_SIZE = 4 * 1024 * 1024
+"""What programs like cp take for their buffers."""
+SECOND = 10**9
+
+
+def time_text(nanoseconds: int) -> str:
+    """Seconds since 1970 with a fraction, as in `mtime`."""
+    sign, value = ("-", -nanoseconds) if nanoseconds < 0 else ("", nanoseconds)
+    return f"{sign}{value // SECOND}.{value % SECOND:09d}"
+
+
+def time_of(text: str | None, default: int) -> int:
+    """Nanoseconds since 1970 from metadata; `default` where it says nothing that can be used."""
+    try:
+        return default if text is None else int(Decimal(text) * SECOND)
+    except (InvalidOperation, ValueError, OverflowError):
+        return default
+
+
+def number_of(text: str | None, default: int) -> int:
+    try:
+        return default if text is None else int(text)
+    except ValueError:
+        return default
+
+
+def is_symlink(metadata: Mapping[str, str]) -> bool:
+    return stat.S_ISLNK(number_of(metadata.get("mode"), 0))
+
+
+def attributes(
+    options: MountOptions, metadata: Mapping[str, str], *, size: int, changed: int, directory: bool = False
+) -> Attributes:
+    """What stat() tells. size: bytes. changed: nanoseconds since 1970, for what has no `mtime`."""
+    plain = (stat.S_IFDIR | 0o777 if directory else stat.S_IFREG | 0o666) & ~options.umask
+    mode = number_of(metadata.get("mode"), plain)
+    kind = stat.S_IFDIR if directory else stat.S_IFLNK if stat.S_ISLNK(mode) else stat.S_IFREG
+    mtime = time_of(metadata.get("mtime"), changed)
+    return {
+        "st_mode": kind | stat.S_IMODE(mode),
+        "st_size": 0 if directory else size,
+        "st_mtime": mtime,
+        "st_ctime": mtime,
+        "st_atime": mtime,
+        "st_nlink": 1,
+        "st_uid": number_of(metadata.get("uid"), options.uid),
+        "st_gid": number_of(metadata.get("gid"), options.gid),
+        "st_blocks": -(-size // 512),
+        "st_blksize": BLOCK_SIZE,
+    }
+
+
+def attributes_of(options: MountOptions, info: ObjectInfo, *, directory: bool = False) -> Attributes:
+    changed = int((info.last_modified or 0) * SECOND)
+    return attributes(options, info.metadata, size=info.size, changed=changed, directory=directory)

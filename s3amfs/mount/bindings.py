@@ -1,0 +1,61 @@
+"""mfusepy with what it leaves out: handles for what has no path any more, flags of rename, times that stay."""
+
+from __future__ import annotations
+
+import errno
+import time
+from typing import TYPE_CHECKING, Any
+
+import mfusepy
+
+if TYPE_CHECKING:
+    from .operations import Operations
+
+RENAME_NOREPLACE = 1
+"""renameat2(2); nothing else is possible in S3."""
+UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
+"""utimensat(2): what tv_nsec may say instead of a time."""
+
+THREADS = 16
+"""Requests of the kernel that are answered at a time."""
+
+
+class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
+    def _text(self, path: bytes | None) -> str | None:
+        return None if path is None else path.decode(self.encoding, self.errors)
+
+    def chmod_fuse_3(self, path: bytes | None, mode: int, fip: Any) -> int:
+        return int(self.operations.chmod(self._text(path), mode, _handle(fip)))
+
+    def chown_fuse_3(self, path: bytes | None, uid: int, gid: int, fip: Any) -> int:
+        ids = [-1 if number in (-1, 2**32 - 1) else number for number in (uid, gid)]
+        return int(self.operations.chown(self._text(path), *ids, _handle(fip)))
+
+    def truncate_fuse_3(self, path: bytes | None, length: int, fip: Any) -> int:
+        return int(self.operations.truncate(self._text(path), length, _handle(fip)))
+
+    def utimens_fuse_3(self, path: bytes | None, buf: Any, fip: Any) -> int:
+        mtime: int | None = time.time_ns()
+        if buf:
+            modified = buf.contents.modtime
+            if modified.tv_nsec == UTIME_OMIT:
+                mtime = None
+            elif modified.tv_nsec != UTIME_NOW:
+                mtime = modified.tv_sec * 10**9 + modified.tv_nsec
+        return int(self.operations.utimens(self._text(path), mtime, _handle(fip)))
+
+    def rename_fuse_3(self, old: bytes, new: bytes, flags: int) -> int:
+        if flags & ~RENAME_NOREPLACE:
+            return -errno.EINVAL
+        return int(self.operations.rename(self._text(old), self._text(new), bool(flags & RENAME_NOREPLACE)))
+
+
+def _handle(fip: Any) -> Any:
+    return fip.contents if fip else None
+
+
+def serve(operations: Operations, directory: str, options: dict[str, Any]) -> None:
+    """Until it is unmounted. Raises RuntimeError if libfuse could not mount."""
+    if mfusepy.fuse_version_minor >= 12:
+        options = {"max_threads": THREADS, **options}
+    _Fuse(operations, directory, raw_fi=True, foreground=True, **options)

@@ -1,0 +1,64 @@
+"""Who calls: told apart by /proc, since the kernel flushes the files of a dying process just as it does at a close."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+PF_EXITING = 0x4
+"""include/linux/sched.h: getting shut down."""
+
+
+def was_killed(pid: int) -> bool:
+    """Whether `pid` is dying of a signal. One that may not be looked at counts as one that closed its file.
+
+    proc(5), /proc/pid/stat: field 9 is flags, field 52 is exit_code as waitpid tells it (0 without permission).
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return False
+    return bool(int(fields[6]) & PF_EXITING and int(fields[49]) & 0x7F)
+
+
+def process_of(thread: int) -> int:
+    """The process that a thread belongs to; the thread itself where that can't be seen."""
+    try:
+        for line in Path(f"/proc/{thread}/status").read_text(errors="replace").splitlines():
+            if line.startswith("Tgid:"):
+                return int(line.split()[1])
+    except OSError:
+        return thread
+    return thread
+
+
+def holds(pid: int, path: str) -> bool:
+    """Whether process `pid` has `path` open, by another descriptor than the one that is being closed."""
+    folder = f"/proc/{pid}/fd"
+    try:
+        return any(_target(f"{folder}/{number}") == path for number in os.listdir(folder))
+    except OSError:
+        return False
+
+
+def users_of(directory: str) -> list[str]:
+    """'PID (name)' of the processes that have something below `directory` open or are in it."""
+    below = directory.rstrip("/") + "/"
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid():
+            continue
+        try:
+            links = [f"/proc/{entry}/cwd", *(f"/proc/{entry}/fd/{n}" for n in os.listdir(f"/proc/{entry}/fd"))]
+            if any((_target(link) + "/").startswith(below) for link in links):
+                found.append(f"{entry} ({Path(f'/proc/{entry}/comm').read_text().strip()})")
+        except OSError:
+            continue  # it ended, or is another user's
+    return found
+
+
+def _target(link: str) -> str:
+    try:
+        return os.readlink(link)
+    except OSError:
+        return ""

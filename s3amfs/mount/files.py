@@ -1,0 +1,109 @@
+"""Which files are open, by handle and by key. Threads share it."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..verbs.options import ObjectInfo
+from .openfile import OpenFile, Service
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    path: str
+    file: OpenFile
+    append: bool = False
+
+
+class Files:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._handles: dict[int, Handle] = {}
+        self._by_key: dict[str, OpenFile] = {}
+        self._paths: dict[str, str] = {}
+        self._next = 1
+
+    def hold(self, path: str, key: str, info: ObjectInfo | None, metadata: Mapping[str, str]) -> tuple[int, OpenFile]:
+        """A handle for the file at `key`: the one that is open, unless the object is another one meanwhile.
+
+        info: what is stored; None: a new file.
+        """
+        with self._lock:
+            file = self._by_key.get(key)
+            if file is None or (not file.changed and _is_other(file.published, info)):
+                file = self._by_key[key] = OpenFile(self._service, key, info, metadata)
+                self._paths[key] = path
+            file.holders += 1
+            number = self._next
+            self._next += 1
+            self._handles[number] = Handle(path, file)
+            return number, file
+
+    def __getitem__(self, number: int) -> OpenFile:
+        return self.handle(number).file
+
+    def handle(self, number: int) -> Handle:
+        with self._lock:
+            handle = self._handles.get(number)
+        if handle is None:
+            raise OSError(errno.EBADF, "not open")
+        return handle
+
+    def at(self, key: str) -> OpenFile | None:
+        with self._lock:
+            return self._by_key.get(key)
+
+    def drop(self, number: int) -> OpenFile | None:
+        """Gives a handle back; returns its file if nobody else holds it."""
+        with self._lock:
+            file = self._handles.pop(number).file
+            file.holders -= 1
+            if file.holders:
+                return None
+            if self._by_key.get(file.key) is file:
+                del self._by_key[file.key]
+                del self._paths[file.key]
+            return file
+
+    def unlink(self, key: str) -> None:
+        """The name goes; who has the file open keeps it. Raises OSError if what is left can't be kept."""
+        file = self.at(key)
+        if file is not None:
+            file.detach()
+            with self._lock:
+                self._by_key.pop(key, None)
+                self._paths.pop(key, None)
+
+    def below(self, key: str) -> list[OpenFile]:
+        """The open files that a rename of `key` (or of the directory `key + '/'`) moves."""
+        with self._lock:
+            return [file for name, file in self._by_key.items() if name == key or name.startswith(key + "/")]
+
+    def rename(self, old: str, new: str, path: str) -> None:
+        """The file that is open under `old` has been moved to `new`."""
+        with self._lock:
+            file = self._by_key.pop(old, None)
+            self._paths.pop(old, None)
+            if file is not None:
+                file.key = new
+                self._by_key[new] = file
+                self._paths[new] = path
+
+    def unpublished_in(self, directory: str) -> list[str]:
+        """Names in `directory` (a path) of files that are open and not in S3 yet."""
+        start = directory.rstrip("/") + "/"
+        with self._lock:
+            paths = [self._paths[key] for key, file in self._by_key.items() if file.published is None]
+        return [path[len(start) :] for path in paths if path.startswith(start) and "/" not in path[len(start) :]]
+
+    def all(self) -> list[OpenFile]:
+        with self._lock:
+            return list(self._by_key.values())
+
+
+def _is_other(published: ObjectInfo | None, info: ObjectInfo | None) -> bool:
+    return (published.etag if published else None) != (info.etag if info else None)

@@ -1,0 +1,407 @@
+"""What the kernel asks of the mount, by path or handle. Called by several threads of libfuse.
+
+Errors are OSErrors with an errno; each that a program may not explain to its user is logged with its reason.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import itertools
+import logging
+import os
+import stat
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import mfusepy
+
+from ..errors import NotFound
+from ..verbs.options import ObjectInfo, ObjectOptions
+from .attributes import Attributes, is_symlink, time_text
+from .callers import holds, process_of, was_killed
+from .files import Files
+from .openfile import OpenFile, Service
+from .tree import Tree
+
+EXPECTED = {errno.ENOENT, errno.ENODATA, errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EOPNOTSUPP}
+"""Errors that are answers, not trouble."""
+XATTRS: dict[str, Callable[[ObjectInfo], str]] = {
+    "user.s3am.etag": lambda info: info.etag,
+    "user.s3am.content-type": lambda info: info.content_type or "",
+    "user.s3am.checksum": lambda info: next((f"{n}:{v}" for n, v in info.checksums.items()), ""),
+}
+PID_XATTR = "user.s3am.pid"
+"""Of the mount's root: its daemon."""
+SYNC_XATTR = "user.s3am.sync"
+"""Setting it on the root stores all times and modes that wait."""
+log = logging.getLogger("s3amfs.mount")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def answered(method: F) -> F:
+    """Every error has an errno and is logged where it is one."""
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except OSError as error:
+            if error.errno not in EXPECTED:
+                log.error("%s of %s: %s", method.__name__, args[1] or "an unlinked file", error)
+            raise
+        except Exception as error:
+            log.exception("%s of %s failed", method.__name__, args[1])
+            raise OSError(errno.EIO, str(error)) from error
+
+    return call  # type: ignore[return-value]
+
+
+class Operations(mfusepy.Operations):  # type: ignore[misc]
+    """ready: called when the kernel has accepted the mount."""
+
+    use_ns = True
+    flag_nopath = flag_nullpath_ok = True  # what is unlinked while it is open is known by its handle alone
+
+    def __init__(self, tree: Tree, service: Service, mountpoint: str, ready: Callable[[], None]) -> None:
+        self.tree = tree
+        self.files = Files(service)
+        self.options = service.options
+        self._mountpoint = mountpoint.rstrip("/")
+        self._ready = ready
+        self._directories: dict[int, _Names] = {}
+        self._numbers = itertools.count(1)
+        self._processes: dict[int, int] = {}
+
+    def init_with_config(self, connection: Any, config: Any) -> None:
+        self._ready()
+
+    # -- attributes -------------------------------------------------------------------------------------------------
+
+    @answered
+    def getattr(self, path: str | None, fi: Any = None) -> Attributes:
+        file = self.files[fi.fh] if fi is not None else self._open_at(path)
+        if file is not None and (file.changed or fi is not None):
+            return file.attributes
+        assert path is not None
+        return self.tree.attributes(path)
+
+    @answered
+    def utimens(self, path: str | None, mtime: int | None, fi: Any = None) -> int:
+        """mtime: nanoseconds since 1970; None: as it is (access times are not kept)."""
+        return self._change(path, fi, {"mtime": time_text(mtime)}) if mtime is not None else 0
+
+    @answered
+    def chmod(self, path: str | None, mode: int, fi: Any = None) -> int:
+        return self._change(path, fi, {"mode": str(mode)})
+
+    @answered
+    def chown(self, path: str | None, uid: int, gid: int, fi: Any = None) -> int:
+        return self._change(path, fi, {n: str(v) for n, v in (("uid", uid), ("gid", gid)) if v != -1})
+
+    def _change(self, path: str | None, fi: Any, changes: dict[str, str]) -> int:
+        file = self.files[fi.fh] if fi is not None else self._open_at(path)
+        if file is not None and (file.change_metadata(changes) or file.unlinked):
+            return 0
+        where = path or self.files.handle(fi.fh).path
+        self.tree.change(where, changes)
+        return 0
+
+    def _open_at(self, path: str | None) -> OpenFile | None:
+        if path is None:
+            return None
+        try:
+            return self.files.at(self.tree.key(path))
+        except NotFound:
+            return None
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return None
+
+    @answered
+    def statfs(self, path: str) -> dict[str, int]:
+        """S3 has no end."""
+        blocks = 2**38
+        return {
+            "f_bsize": 4096,
+            "f_frsize": 4096,
+            "f_blocks": blocks,
+            "f_bfree": blocks,
+            "f_bavail": blocks,
+            "f_files": 2**32,
+            "f_ffree": 2**32,
+            "f_favail": 2**32,
+            "f_namemax": 255,
+        }
+
+    @answered
+    def listxattr(self, path: str) -> list[str]:
+        entry = self.tree.entry(path)
+        return [] if entry.info is None or entry.directory else list(XATTRS)
+
+    @answered
+    def getxattr(self, path: str, name: str, position: int = 0) -> bytes:
+        if path == "/" and name == PID_XATTR:
+            return str(os.getpid()).encode()
+        if name not in XATTRS:
+            raise OSError(errno.ENODATA, "no such attribute")
+        info = self.tree.entry(path).info
+        if info is None:
+            raise OSError(errno.ENODATA, "no such attribute")
+        return XATTRS[name](info).encode()
+
+    @answered
+    def setxattr(self, path: str, name: str, value: bytes, options: int, position: int = 0) -> int:
+        if path == "/" and name == SYNC_XATTR:
+            self.tree.changes.store_all()
+            return 0
+        raise OSError(errno.EOPNOTSUPP, "attributes can only be read")
+
+    # -- files ------------------------------------------------------------------------------------------------------
+
+    @answered
+    def create(self, path: str, mode: int, fi: Any) -> int:
+        key = self.tree.key(path)
+        metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
+        fi.fh, _ = self.files.hold(path, key, None, metadata)
+        fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY
+        self.tree.forget(path)
+        return 0
+
+    def _owner(self) -> dict[str, str]:
+        uid, gid, _ = mfusepy.fuse_get_context()
+        pairs = (("uid", uid, self.options.uid), ("gid", gid, self.options.gid))
+        return {name: str(value) for name, value, usual in pairs if value != usual}
+
+    @answered
+    def open(self, path: str, fi: Any) -> int:
+        writes = fi.flags & os.O_ACCMODE != os.O_RDONLY
+        file = self._open_at(path)
+        if file is not None and file.changed and not file.given_up:
+            info: ObjectInfo | None = file.published
+            fi.fh, file = self.files.hold(path, file.key, info, {})
+        else:
+            entry = self.tree.entry(path)
+            if entry.directory:
+                raise OSError(errno.EISDIR, "is a directory")
+            info = entry.info
+            fi.fh, file = self.files.hold(path, entry.key, info, self.tree.metadata(entry))
+        if writes and fi.flags & os.O_TRUNC:
+            file.begin_anew()
+        fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY
+        return 0
+
+    @answered
+    def read(self, path: str | None, size: int, offset: int, fi: Any) -> bytes:
+        return self.files[fi.fh].read(offset, size)
+
+    @answered
+    def write(self, path: str | None, data: bytes, offset: int, fi: Any) -> int:
+        return self.files[fi.fh].write(data, offset, self._process())
+
+    def _process(self) -> int:
+        thread = mfusepy.fuse_get_context()[2]
+        process = self._processes.get(thread)
+        if process is None:
+            if len(self._processes) > 10_000:
+                self._processes.clear()
+            process = self._processes[thread] = process_of(thread)
+        return process
+
+    @answered
+    def truncate(self, path: str | None, length: int, fi: Any = None) -> int:
+        if fi is not None:
+            self.files[fi.fh].resize(length)
+            return 0
+        assert path is not None
+        file = self._open_at(path)
+        info = file.published if file is not None and file.changed else self.tree.entry(path).info
+        metadata = self.tree.metadata(self.tree.entry(path)) if file is None else {}
+        number, file = self.files.hold(path, self.tree.key(path), info, metadata)
+        try:
+            file.resize(length)
+            self._publish(path, file)
+        finally:
+            self._release(number)
+        return 0
+
+    @answered
+    def flush(self, path: str | None, fi: Any) -> int:
+        """close() of one descriptor: the commit, unless its process is being killed."""
+        handle = self.files.handle(fi.fh)
+        file = handle.file
+        if not file.changed:
+            return 0
+        thread = mfusepy.fuse_get_context()[2]
+        if was_killed(thread):
+            if file.written_by(process_of(thread)) or not file.size:
+                file.give_up()
+            return 0
+        if not file.size and holds(thread, self._mountpoint + handle.path):
+            return 0  # a shell's redirection: it closes the descriptor that it has just dup'ed
+        self._publish(handle.path, file)
+        return 0
+
+    @answered
+    def fsync(self, path: str | None, datasync: int, fi: Any) -> int:
+        handle = self.files.handle(fi.fh)
+        self._publish(handle.path, handle.file)
+        return 0
+
+    @answered
+    def release(self, path: str | None, fi: Any) -> int:
+        self._release(fi.fh)
+        return 0
+
+    def _release(self, number: int) -> None:
+        handle = self.files.handle(number)
+        file = self.files.drop(number)
+        if file is None:
+            return
+        try:
+            if file.changed and not file.given_up:
+                self._publish(handle.path, file)
+        finally:
+            file.close()
+
+    def _publish(self, path: str, file: OpenFile) -> None:
+        self.tree.changes.take(file.key)
+        if file.publish() and file.published is not None:
+            self.tree.remember(path, file.published)
+            metadata = file.metadata_to_store
+            if metadata is not None:
+                self.tree.changes.put(file.key, metadata)
+
+    # -- names ------------------------------------------------------------------------------------------------------
+
+    @answered
+    def unlink(self, path: str) -> int:
+        file = self._open_at(path)
+        if file is not None and file.published is None:
+            self.files.unlink(file.key)
+            self.tree.forget(path)
+            return 0
+        entry = self.tree.entry(path)
+        self.files.unlink(entry.key)
+        self.tree.remove(path, entry.key)
+        return 0
+
+    @answered
+    def rename(self, old: str, new: str, no_replace: bool = False) -> int:
+        if no_replace and self._exists(new):
+            raise OSError(errno.EEXIST, "it exists")
+        moved = self.files.below(self.tree.key(old))
+        for file in moved:
+            if file.changed:
+                self._publish(old, file)
+        replaced = self.files.at(self.tree.key(new))
+        if replaced is not None and replaced not in moved:
+            self.files.unlink(replaced.key)
+        source, target = self.tree.key(old), self.tree.key(new)
+        self.tree.move(old, new)
+        for file in moved:
+            self.files.rename(file.key, target + file.key[len(source) :], new)
+        return 0
+
+    def _exists(self, path: str) -> bool:
+        with suppress(NotFound):
+            return self._open_at(path) is not None or bool(self.tree.entry(path))
+        return False
+
+    @answered
+    def mkdir(self, path: str, mode: int) -> int:
+        metadata = {"mode": str(stat.S_IFDIR | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
+        self.tree.make_directory(path, metadata)
+        return 0
+
+    @answered
+    def rmdir(self, path: str) -> int:
+        if self.files.unpublished_in(path):
+            raise OSError(errno.ENOTEMPTY, "the directory is not empty")
+        self.tree.remove_directory(path)
+        return 0
+
+    @answered
+    def symlink(self, path: str, target: str) -> int:
+        metadata = {"mode": str(stat.S_IFLNK | 0o777), **self.tree.modified_now(), **self._owner()}
+        content = target.encode("utf-8", "surrogateescape")
+        self.tree.client.put(self.tree.bucket, self.tree.key(path), content, ObjectOptions(metadata=metadata))
+        self.tree.forget(path)
+        return 0
+
+    @answered
+    def readlink(self, path: str) -> str:
+        entry = self.tree.entry(path)
+        if entry.info is None or not is_symlink(entry.info.metadata):
+            raise OSError(errno.EINVAL, "not a symbolic link")
+        return self.tree.client.get(self.tree.bucket, entry.key)[1].decode("utf-8", "surrogateescape")
+
+    @answered
+    def mknod(self, path: str, mode: int, device: int) -> int:
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EPERM, "only files, directories and symbolic links can be kept")
+        metadata = {"mode": str(mode), **self.tree.modified_now(), **self._owner()}
+        self.tree.client.put(self.tree.bucket, self.tree.key(path), b"", ObjectOptions(metadata=metadata))
+        self.tree.forget(path)
+        return 0
+
+    @answered
+    def link(self, path: str, target: str) -> int:
+        raise OSError(errno.EPERM, "S3 has no hard links")
+
+    @answered
+    def opendir(self, path: str) -> int:
+        number = next(self._numbers)
+        self._directories[number] = _Names(lambda: self._names(path))
+        return number
+
+    @answered
+    def readdir_with_offset(self, path: str | None, offset: int, number: int) -> Iterator[tuple[str, None, int]]:
+        return self._directories[number].after(offset)
+
+    @answered
+    def releasedir(self, path: str | None, number: int) -> int:
+        self._directories.pop(number, None)
+        return 0
+
+    def _names(self, path: str) -> Iterator[str]:
+        yield from (".", "..")
+        fresh = set(self.files.unpublished_in(path))
+        for name in self.tree.names(path):
+            fresh.discard(name)
+            yield name
+        yield from sorted(fresh)
+
+    def destroy(self, path: str) -> None:
+        self.tree.close()
+
+
+class _Names:
+    """The names of an open directory, read as far as they were asked for."""
+
+    def __init__(self, begin: Callable[[], Iterator[str]]) -> None:
+        self._begin = begin
+        self._lock = threading.Lock()
+        self._names: list[str] = []
+        self._rest: Iterator[str] = iter(())
+
+    def after(self, offset: int) -> Iterator[tuple[str, None, int]]:
+        """The entries from number `offset` on, each with the number of the next one."""
+        if offset == 0:
+            with self._lock:
+                self._names, self._rest = [], self._begin()
+        while (name := self._at(offset)) is not None:
+            offset += 1
+            yield name, None, offset
+
+    def _at(self, number: int) -> str | None:
+        with self._lock:
+            while len(self._names) <= number:
+                name = next(self._rest, None)
+                if name is None:
+                    return None
+                self._names.append(name)
+            return self._names[number]

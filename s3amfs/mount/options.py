@@ -1,0 +1,31 @@
+"""Choices for a mount. Plain data."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+
+from ..core.sizes import MIB
+
+
+@dataclass(frozen=True, slots=True)
+class MountOptions:
+    read_only: bool = False
+    allow_other: bool = False
+    uid: int = field(default_factory=os.getuid)
+    """Owner of what names none in its metadata."""
+    gid: int = field(default_factory=os.getgid)
+    umask: int = 0o022
+    """For objects and directories without a mode of their own."""
+    part_size: int | None = None
+    """Bytes; None: chosen."""
+    cache_size: int = 64 * MIB
+    """Bytes that may be read ahead, all open files together."""
+    spool_dir: str | None = None
+    """Where changed files wait for their close; None: the folder for temporary files."""
+    metadata_ttl: float = 1.0
+    """Seconds after which other writers' changes are seen."""
+    log_file: str | None = None
+    foreground: bool = False
+    fuse_options: tuple[str, ...] = ()
+    """As after mount's -o: 'name' or 'name=value'."""

@@ -1,0 +1,178 @@
+"""Mounting and unmounting: a child process serves, the caller waits until it answers or hears why it can't."""
+
+from __future__ import annotations
+
+import ctypes
+import ctypes.util
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from ..core.locations import S3Location
+from ..core.sizes import MIB
+from ..engine.journal import state_dir
+from ..engine.slots import ByteBudget
+from ..errors import AccessDenied, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
+from ..verbs.connect import S3Config, connect
+from .callers import users_of
+from .openfile import Service
+from .options import MountOptions
+from .tree import Tree
+
+WRITER_BYTES = 96 * MIB
+"""Of all writers of a mount that may be in memory."""
+ERRORS: tuple[type[S3AMError], ...] = (NotFound, AccessDenied, InvalidDestination, Unsupported, TransferError)
+Ready = Callable[[], None]
+log = logging.getLogger("s3amfs.mount")
+
+
+def mount(location: S3Location, directory: str, options: MountOptions, config: S3Config) -> None:
+    """Returns when the mount answers; with `foreground`, when it is unmounted.
+
+    Raises NotFound or AccessDenied for the bucket, InvalidDestination for `directory`, before anything is mounted.
+    """
+    directory = os.path.realpath(directory)
+    if not os.path.isdir(directory):
+        raise InvalidDestination(f"{directory} is not a directory: make it first")
+    if os.path.ismount(directory):
+        raise InvalidDestination(f"{directory} is mounted already: unmount it first, or take another directory")
+    _find_libfuse()
+    if options.foreground:
+        _serve(location, directory, options, config, lambda: None)
+        return
+    ready, answer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(ready)
+        _be_daemon(location, directory, options, config, answer)
+    os.close(answer)
+    with os.fdopen(ready, "rb") as pipe:
+        said = pipe.read()
+    if said == b"ready":
+        return
+    os.waitpid(child, 0)
+    _raise_what_it_said(said, directory)
+
+
+def _raise_what_it_said(said: bytes, directory: str) -> None:
+    if said:
+        name, message = json.loads(said)
+        kind = next((kind for kind in ERRORS if kind.__name__ == name), TransferError)
+        raise kind(message)
+    raise TransferError(f"{directory} could not be mounted: see what FUSE said above")
+
+
+def _be_daemon(location: S3Location, directory: str, options: MountOptions, config: S3Config, answer: int) -> None:
+    """In the child: serves, never returns."""
+    status = 1
+
+    def ready() -> None:
+        os.chdir("/")
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.write(answer, b"ready")
+        os.close(answer)
+
+    try:
+        os.setsid()
+        _serve(location, directory, options, config, ready)
+        status = 0
+    except S3AMError as error:
+        os.write(answer, json.dumps([type(error).__name__, str(error)]).encode())
+    except Exception as error:  # noqa: BLE001 - the parent has to hear of it
+        os.write(answer, json.dumps(["TransferError", f"{directory} could not be mounted: {error}"]).encode())
+    finally:
+        os._exit(status)
+
+
+def _find_libfuse() -> None:
+    """libfuse 3, explicitly: where both are, mfusepy takes libfuse 2, whose requests are 4 KiB."""
+    if "FUSE_LIBRARY_PATH" in os.environ:
+        return
+    library = ctypes.util.find_library("fuse3")
+    if library is None:
+        raise Unsupported("libfuse 3 was not found: install it ('apt install fuse3', 'dnf install fuse3')")
+    os.environ["FUSE_LIBRARY_PATH"] = library
+
+
+def _serve(location: S3Location, directory: str, options: MountOptions, config: S3Config, ready: Ready) -> None:
+    _log_to(options)
+    client = connect(config)
+    client.check_bucket(location.bucket)
+    client.list_page(location.bucket, location.key, max_keys=1)
+    try:
+        from .operations import Operations
+    except ImportError:
+        raise Unsupported("the mount needs mfusepy: pip install 's3amfs[mount]'") from None
+    from .bindings import serve
+
+    tree = Tree(client, location, options)
+    operations = Operations(tree, Service(client, location.bucket, options, ByteBudget(WRITER_BYTES)), directory, ready)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
+    log.info("%s is mounted on %s", location.url, directory)
+    serve(operations, directory, _fuse_options(location, options))
+
+
+def _fuse_options(location: S3Location, options: MountOptions) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "fsname": location.url.replace(",", "\\,"),
+        "subtype": "s3am",
+        "default_permissions": True,
+        "attr_timeout": options.metadata_ttl,
+        "entry_timeout": options.metadata_ttl,
+        "hard_remove": True,
+    }
+    if options.read_only:
+        given["ro"] = True
+    if options.allow_other:
+        given["allow_other"] = True
+    for option in options.fuse_options:
+        name, equals, value = option.partition("=")
+        given[name] = value if equals else True
+    return given
+
+
+def _log_to(options: MountOptions) -> None:
+    """To --log-file, or mount.log in the state folder; to stderr in the foreground."""
+    handler: logging.Handler
+    if options.log_file is None and options.foreground:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        path = options.log_file or os.path.join(state_dir(None), "mount.log")
+        try:
+            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            handler = logging.FileHandler(path)
+        except OSError as error:
+            raise InvalidDestination(f"no log can be written to {path} ({error.strerror})") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
+def umount(directory: str) -> None:
+    """Unmounts; returns when all is in S3 and the daemon is gone. Raises TransferError, also while it is in use."""
+    directory = os.path.realpath(directory)
+    try:
+        daemon = int(os.getxattr(directory, "user.s3am.pid"))
+        os.setxattr(directory, "user.s3am.sync", b"1")
+    except OSError as error:
+        if not os.path.ismount(directory):
+            raise InvalidDestination(f"{directory} is not mounted by s3am") from None
+        raise TransferError(f"{directory}: {error.strerror}; 'fusermount3 -u -z' takes it away all the same") from None
+    watch = os.pidfd_open(daemon)
+    try:
+        done = subprocess.run(["fusermount3", "-u", directory], capture_output=True, text=True, check=False)
+        if done.returncode:
+            users = users_of(directory)
+            by = f"in use by {', '.join(users)}" if users else done.stderr.strip()
+            raise TransferError(f"{directory} was not unmounted: {by}")
+        select.select([watch], [], [])
+    finally:
+        os.close(watch)

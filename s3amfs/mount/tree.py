@@ -1,0 +1,302 @@
+"""Paths as keys of one bucket: what is there, listings, directories, renames. Threads may share a tree.
+
+What was seen is believed for `metadata_ttl` seconds. A listing tells no metadata, so times and modes need a HEAD for
+each object; who looks at the files of a directory one by one gets them in parallel, ahead of being asked.
+"""
+
+from __future__ import annotations
+
+import errno
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from ..core.locations import S3Location
+from ..core.names import Place, child_of, place_of, to_key
+from ..engine.client import S3Client
+from ..errors import NotFound, S3AMError
+from ..verbs.copy import copy
+from ..verbs.options import ObjectInfo, ObjectOptions, UploadOptions
+from .attributes import SECOND, Attributes, attributes, attributes_of
+from .changes import Changes
+from .options import MountOptions
+
+WORKERS = 16
+AHEAD = 64
+"""Objects of a directory that are looked at ahead of being asked for."""
+MOST_ENTRIES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is at a path."""
+
+    key: str
+    """Of the object; of a directory: its prefix, '' for the root."""
+    directory: bool
+    info: ObjectInfo | None
+    """None: a directory without a marker object."""
+    until: float
+    """Monotonic time up to which it is believed."""
+
+
+@dataclass(slots=True)
+class _Listing:
+    """What the last listing of a directory showed, in its order."""
+
+    until: float
+    names: list[str] = field(default_factory=list)
+    files: dict[str, tuple[int, str]] = field(default_factory=dict)
+    """Name -> place in `names`, ETag."""
+    looked_to: int = 0
+
+
+class Tree:
+    def __init__(self, client: S3Client, root: S3Location, options: MountOptions) -> None:
+        self.client = client
+        self.bucket = root.bucket
+        self.root = root.key.rstrip("/") + "/" if root.key else ""
+        self.options = options
+        self.changes = Changes(self._store_metadata)
+        self._entries: dict[str, Entry] = {}
+        self._listings: dict[str, _Listing] = {}
+        self._looking: dict[str, Future[Entry]] = {}
+        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3am-tree")
+        self._began = time.time_ns()
+
+    # -- one path ---------------------------------------------------------------------------------------------------
+
+    def key(self, path: str) -> str:
+        """The key that a file at `path` has. Raises OSError (EILSEQ, ENAMETOOLONG, ENOENT)."""
+        return self.root + to_key(place_of(path))
+
+    def prefix(self, path: str) -> str:
+        return self.root + place_of(path).prefix
+
+    def entry(self, path: str) -> Entry:
+        """What is at `path`. Raises NotFound."""
+        with self._lock:
+            known = self._entries.get(path)
+            if known is not None and known.until > time.monotonic():
+                return known
+            looking = self._looking.get(path)
+        if looking is None:
+            self._look_ahead(path)
+            return self._look(path)
+        return looking.result()
+
+    def attributes(self, path: str) -> Attributes:
+        entry = self.entry(path)
+        if entry.info is None:
+            return attributes(self.options, {}, size=0, changed=self._began, directory=True)
+        waiting = self.changes.of(entry.key)
+        info = entry.info if waiting is None else replace(entry.info, metadata=waiting)
+        return attributes_of(self.options, info, directory=entry.directory)
+
+    def metadata(self, entry: Entry) -> dict[str, str]:
+        """Also what waits to be stored."""
+        waiting = self.changes.of(entry.key)
+        return dict(waiting if waiting is not None else entry.info.metadata if entry.info is not None else {})
+
+    def forget(self, path: str) -> None:
+        """`path` is no longer what it was, or is about to change."""
+        parent = path.rpartition("/")[0] or "/"
+        with self._lock:
+            self._entries.pop(path, None)
+            self._looking.pop(path, None)
+            self._listings.pop(parent, None)
+
+    def remember(self, path: str, info: ObjectInfo) -> None:
+        """An object has just been stored at `path`."""
+        self.forget(path)
+        entry = Entry(self.key(path), False, info, time.monotonic() + self.options.metadata_ttl)
+        with self._lock:
+            self._entries[path] = entry
+
+    def _look(self, path: str) -> Entry:
+        place = place_of(path)
+        entry = self._find(place)
+        with self._lock:
+            if len(self._entries) > MOST_ENTRIES:
+                now = time.monotonic()
+                self._entries = {name: e for name, e in self._entries.items() if e.until > now}
+            self._entries[path] = entry
+        return entry
+
+    def _find(self, place: Place) -> Entry:
+        """A directory hides an object of the same name, which then has another one (core/names.py)."""
+        until = time.monotonic() + self.options.metadata_ttl
+        if not place.key:
+            return Entry(self.root, True, None, until)
+        key = self.root + place.key
+        info = None
+        if not place.partial:
+            with suppress(NotFound):
+                info = self.client.head(self.bucket, key)
+        if not place.shadowed:
+            prefix = self.root + place.prefix
+            page = self.client.list_page(self.bucket, prefix, max_keys=1)
+            if page.objects:
+                marker = page.objects[0].key == prefix and not place.partial
+                return Entry(prefix, True, self.client.head(self.bucket, prefix) if marker else None, until)
+        if info is None:
+            raise NotFound("no such file or directory")
+        return Entry(key, False, info, until)
+
+    def _look_ahead(self, path: str) -> None:
+        """If `path` is in a listing that was just read: looks at the files that come after it, too."""
+        parent, _, name = path.rpartition("/")
+        with self._lock:
+            listing = self._listings.get(parent or "/")
+            if listing is None or name not in listing.files or listing.until < time.monotonic():
+                return
+            place = listing.files[name][0]
+            if place < listing.looked_to:
+                return
+            wanted = [n for n in listing.names[place + 1 : place + 1 + AHEAD] if n in listing.files]
+            listing.looked_to = place + 1 + AHEAD
+            for each in wanted:
+                child = f"{parent}/{each}"
+                if child not in self._looking:
+                    self._looking[child] = self._pool.submit(self._look_for, child)
+
+    def _look_for(self, path: str) -> Entry:
+        try:
+            return self._look(path)
+        finally:
+            with self._lock:
+                self._looking.pop(path, None)
+
+    # -- directories ------------------------------------------------------------------------------------------------
+
+    def names(self, path: str) -> Iterator[str]:
+        """Names in the directory `path`, as pages arrive."""
+        place, prefix = place_of(path), self.prefix(path)
+        listing = _Listing(0.0)
+        below: set[str] = set()
+        for page in self.client.list_pages(self.bucket, prefix, delimiter="/"):
+            below |= {name[len(prefix) : -1] for name in page.prefixes}
+            pieces: list[tuple[str, bool, str | None]] = [(p[len(prefix) : -1], False, None) for p in page.prefixes]
+            pieces += [
+                (o.key[len(prefix) :], o.key[len(prefix) :] in below, o.etag) for o in page.objects if o.key != prefix
+            ]
+            start = len(listing.names)
+            for piece, shadowed, etag in pieces:
+                if (name := child_of(place, piece, shadowed=shadowed)) is None:
+                    continue
+                if etag is not None:
+                    listing.files[name] = (len(listing.names), etag)
+                listing.names.append(name)
+            listing.until = time.monotonic() + max(self.options.metadata_ttl, 1.0)
+            with self._lock:
+                self._listings[path] = listing
+            yield from listing.names[start:]
+
+    def is_empty(self, path: str) -> bool:
+        prefix = self.prefix(path)
+        page = self.client.list_page(self.bucket, prefix, max_keys=2)
+        return all(found.key == prefix for found in page.objects)
+
+    def make_directory(self, path: str, metadata: Mapping[str, str]) -> None:
+        prefix = self.root + to_key(place_of(path)) + "/"
+        self.client.put(self.bucket, prefix, b"", ObjectOptions(metadata=dict(metadata)))
+        self.forget(path)
+
+    def remove_directory(self, path: str) -> None:
+        if not self.is_empty(path):
+            raise OSError(errno.ENOTEMPTY, "the directory is not empty")
+        prefix = self.prefix(path)
+        self.changes.take(prefix)
+        self.client.delete(self.bucket, prefix)
+        self.forget(path)
+        self._keep_parent(path)
+
+    def remove(self, path: str, key: str) -> None:
+        self.changes.take(key)
+        self.client.delete(self.bucket, key)
+        self.forget(path)
+        self._keep_parent(path)
+
+    def _keep_parent(self, path: str) -> None:
+        """A directory that only its content implied does not vanish with the last file in it."""
+        parent = path.rpartition("/")[0]
+        if parent and not self.client.list_page(self.bucket, self.prefix(parent), max_keys=1).objects:
+            self.make_directory(parent, {})
+
+    # -- changes ----------------------------------------------------------------------------------------------------
+
+    def change(self, path: str, changes: Mapping[str, str]) -> None:
+        """Other times, mode or owner: seen at once, stored soon."""
+        entry = self.entry(path)
+        if entry.directory and entry.info is None:
+            if entry.key != self.root:
+                self.make_directory(path, changes)
+            return
+        self.changes.put(entry.key, {**self.metadata(entry), **changes})
+
+    def _store_metadata(self, key: str, metadata: Mapping[str, str]) -> None:
+        where = S3Location(self.bucket, key)
+        copy(where, where, self.client, _options(metadata))
+        self._drop_key(key)
+
+    def _drop_key(self, key: str) -> None:
+        with self._lock:
+            for path in [path for path, entry in self._entries.items() if entry.key == key]:
+                del self._entries[path]
+
+    def move(self, old: str, new: str) -> None:
+        """Renames a file, or a directory with all keys below it (one after the other is visible under its new name)."""
+        entry = self.entry(old)
+        if not entry.directory:
+            self._move_key(entry.key, self.key(new))
+        else:
+            with suppress(NotFound):
+                if self.entry(new).directory and not self.is_empty(new):
+                    raise OSError(errno.ENOTEMPTY, "the directory is not empty")
+            start, target = self.prefix(old), self.root + to_key(place_of(new)) + "/"
+            keys = [o.key for page in self.client.list_pages(self.bucket, start) for o in page.objects]
+            for moved in [self._pool.submit(self._move_key, key, target + key[len(start) :]) for key in keys]:
+                moved.result()
+        self.forget_below(old)
+        self.forget_below(new)
+        self._keep_parent(old)
+
+    def forget_below(self, path: str) -> None:
+        self.forget(path)
+        below = path + "/"
+        with self._lock:
+            for known in (self._entries, self._listings):
+                for name in [name for name in known if name == path or name.startswith(below)]:
+                    del known[name]
+
+    def _move_key(self, old: str, new: str) -> None:
+        if old == new:
+            return
+        metadata = self.changes.take(old)
+        self.changes.take(new)
+        try:
+            copy(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, _options(metadata))
+        except S3AMError:
+            if metadata is not None:
+                self.changes.put(old, metadata)
+            raise
+        self.client.delete(self.bucket, old)
+
+    def close(self) -> None:
+        """Stores what waits. Raises OSError."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self.changes.store_all()
+
+    def modified_now(self) -> dict[str, str]:
+        now = time.time_ns()
+        return {"mtime": f"{now // SECOND}.{now % SECOND:09d}"}
+
+
+def _options(metadata: Mapping[str, str] | None) -> UploadOptions:
+    return UploadOptions(
+        unfinished="continue", exists="overwrite", object=ObjectOptions(metadata=dict(metadata) if metadata else {})
+    )
