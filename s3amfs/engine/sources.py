@@ -133,10 +133,11 @@ class MemoryPartReader:
         return True
 
 
-def range_judge(part: Part, total: int, etag: str | None) -> Callable[[Reply], None]:
+def range_judge(part: Part, total: int, etag: str | None, *, stored: bool = False) -> Callable[[Reply], None]:
     """A judge for the reply to a ranged GET over HTTP (RFC 9110 section 14): right range, right object.
 
     total: size of the whole in bytes. etag: what the source said at the start, quotes and all; None: it said none.
+    stored: Content-Encoding is a property of the object, whose ranges are of what is stored, as in S3.
     """
 
     def judge(reply: Reply) -> None:
@@ -145,7 +146,7 @@ def range_judge(part: Part, total: int, etag: str | None) -> Callable[[Reply], N
         headers = reply.headers
         if etag is not None and "etag" in headers and bare_etag(headers["etag"]) != bare_etag(etag):
             raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
-        if headers.get("content-encoding", "identity").lower() not in ("identity", "", "aws-chunked"):
+        if not stored and headers.get("content-encoding", "identity").lower() not in ("identity", ""):
             raise PartProblem(Failure(Kind.FATAL, "the source compresses a byte range, so it can't be put together"))
         if reply.status == 200:
             if part.offset == 0 and part.length == total:

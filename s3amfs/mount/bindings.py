@@ -17,7 +17,7 @@ UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 """utimensat(2): what tv_nsec may say instead of a time."""
 
 THREADS = 16
-"""Requests of the kernel that are answered at a time."""
+"""That are kept for the kernel's requests; libfuse starts and ends more of them as it needs."""
 
 
 class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
@@ -56,6 +56,5 @@ def _handle(fip: Any) -> Any:
 
 def serve(operations: Operations, directory: str, options: dict[str, Any]) -> None:
     """Until it is unmounted. Raises RuntimeError if libfuse could not mount."""
-    if mfusepy.fuse_version_minor >= 12:
-        options = {"max_threads": THREADS, **options}
+    options = {"max_idle_threads": THREADS, **options}
     _Fuse(operations, directory, raw_fi=True, foreground=True, **options)

@@ -28,6 +28,7 @@ from ..verbs.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.patch import patch
 from ..verbs.ranges import Pinned, read_whole
 from ..verbs.reader import ObjectReader
+from ..verbs.upload_source import guess_content_type
 from ..verbs.writer import ObjectWriter
 from .attributes import Attributes, attributes, time_of, time_text
 from .options import MountOptions
@@ -317,24 +318,30 @@ class OpenFile:
             raise
 
     def _upload_options(self) -> UploadOptions:
-        kept = self.published.copy_options() if self.published is not None else ObjectOptions()
+        """A changed object keeps what it has beside its content; a new content is described by its name alone."""
+        service, published = self._service, self.published
+        if published is not None and self._base_size:
+            tags = service.client.tags(service.bucket, self.key) if published.tags_count else None
+            kept = replace(published.copy_options(), tags=tags)
+        else:
+            kept = ObjectOptions(content_type=guess_content_type(self.key))
         return UploadOptions(
             unfinished="continue",
             exists="overwrite",
-            part_size=self._service.options.part_size,
+            part_size=service.options.part_size,
             object=replace(kept, metadata=dict(self.metadata)),
         )
 
     def _published_as(self, stored: StoredInfo) -> None:
         self._writer = None
         self._close_reader()
-        before = self.published
-        self.published = ObjectInfo(
+        before = self.published if self.published is not None and self._base_size else None
+        self.published = replace(
+            before or ObjectInfo(size=0, etag="", content_type=guess_content_type(self.key)),
             size=self.size,
             etag=stored.etag,
             version_id=stored.version_id,
             last_modified=time.time(),
-            content_type=before.content_type if before is not None else None,
             metadata=dict(self._sent),
             checksums=stored.checksums,
             checksum_type=stored.checksum_type,

@@ -161,11 +161,17 @@ def umount(directory: str) -> None:
     directory = os.path.realpath(directory)
     try:
         daemon = int(os.getxattr(directory, "user.s3am.pid"))
-        os.setxattr(directory, "user.s3am.sync", b"1")
     except OSError as error:
         if not os.path.ismount(directory):
             raise InvalidDestination(f"{directory} is not mounted by s3am") from None
         raise TransferError(f"{directory}: {error.strerror}; 'fusermount3 -u -z' takes it away all the same") from None
+    try:
+        os.setxattr(directory, "user.s3am.sync", b"1")
+    except OSError:
+        raise TransferError(
+            f"{directory}: times or modes of some files could not be stored (the mount's log says why): it is still "
+            "mounted; unmount once more to go without them"
+        ) from None
     watch = os.pidfd_open(daemon)
     try:
         done = subprocess.run(["fusermount3", "-u", directory], capture_output=True, text=True, check=False)

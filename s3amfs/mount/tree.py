@@ -64,6 +64,7 @@ class Tree:
         self._entries: dict[str, Entry] = {}
         self._listings: dict[str, _Listing] = {}
         self._looking: dict[str, Future[Entry]] = {}
+        self._directories: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3am-tree")
         self._began = time.time_ns()
@@ -93,14 +94,17 @@ class Tree:
         entry = self.entry(path)
         if entry.info is None:
             return attributes(self.options, {}, size=0, changed=self._began, directory=True)
-        waiting = self.changes.of(entry.key)
-        info = entry.info if waiting is None else replace(entry.info, metadata=waiting)
-        return attributes_of(self.options, info, directory=entry.directory)
+        return attributes_of(
+            self.options, replace(entry.info, metadata=self.metadata(entry)), directory=entry.directory
+        )
 
     def metadata(self, entry: Entry) -> dict[str, str]:
-        """Also what waits to be stored."""
+        """Also what waits to be stored, and what this mount knows of a directory."""
         waiting = self.changes.of(entry.key)
-        return dict(waiting if waiting is not None else entry.info.metadata if entry.info is not None else {})
+        if waiting is not None:
+            return dict(waiting)
+        stored = entry.info.metadata if entry.info is not None else {}
+        return dict(stored or (self._directories.get(entry.key, {}) if entry.directory else {}))
 
     def forget(self, path: str) -> None:
         """`path` is no longer what it was, or is about to change."""
@@ -203,7 +207,7 @@ class Tree:
 
     def make_directory(self, path: str, metadata: Mapping[str, str]) -> None:
         prefix = self.root + to_key(place_of(path)) + "/"
-        self.client.put(self.bucket, prefix, b"", ObjectOptions(metadata=dict(metadata)))
+        self._put_marker(prefix, metadata)
         self.forget(path)
 
     def remove_directory(self, path: str) -> None:
@@ -211,6 +215,7 @@ class Tree:
             raise OSError(errno.ENOTEMPTY, "the directory is not empty")
         prefix = self.prefix(path)
         self.changes.take(prefix)
+        self._directories.pop(prefix, None)
         self.client.delete(self.bucket, prefix)
         self.forget(path)
         self._keep_parent(path)
@@ -239,9 +244,21 @@ class Tree:
         self.changes.put(entry.key, {**self.metadata(entry), **changes})
 
     def _store_metadata(self, key: str, metadata: Mapping[str, str]) -> None:
-        where = S3Location(self.bucket, key)
-        copy(where, where, self.client, _options(metadata))
+        if key.endswith("/"):
+            self._put_marker(key, metadata)
+        else:
+            where = S3Location(self.bucket, key)
+            copy(where, where, self.client, _options(metadata))
         self._drop_key(key)
+
+    def _put_marker(self, prefix: str, metadata: Mapping[str, str]) -> None:
+        """A directory's marker is written, never copied: not every server copies a key that ends in a slash.
+
+        Nor does every server keep metadata of such a key: this mount remembers it.
+        """
+        with self._lock:
+            self._directories[prefix] = dict(metadata)
+        self.client.put(self.bucket, prefix, b"", ObjectOptions(metadata=dict(metadata)))
 
     def _drop_key(self, key: str) -> None:
         with self._lock:
@@ -278,6 +295,11 @@ class Tree:
             return
         metadata = self.changes.take(old)
         self.changes.take(new)
+        if old.endswith("/"):
+            known = metadata or self._directories.pop(old, None) or self.client.head(self.bucket, old).metadata
+            self._put_marker(new, known)
+            self.client.delete(self.bucket, old)
+            return
         try:
             copy(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, _options(metadata))
         except S3AMError:

@@ -226,7 +226,7 @@ class S3Source:
         )
 
     def accept(self, part: Part) -> Callable[[Reply], None]:
-        return range_judge(part, self._info.size, self._info.etag)
+        return range_judge(part, self._info.size, self._info.etag, stored=True)
 
 
 def identity_of(location: S3Location, info: s3api.ObjectInfo) -> SourceIdentity:

@@ -37,11 +37,18 @@ if TYPE_CHECKING:
 CHECKSUMS = ("crc64nvme", "crc32c", "crc32", "sha1", "sha256")
 
 
+def _without_framing(coding: str | None) -> str | None:
+    """`aws-chunked` is how a body was sent; some servers keep it as if the object were encoded so."""
+    kept = [token for token in (coding or "").split(",") if token.strip().lower() not in ("aws-chunked", "")]
+    return ",".join(kept) or None
+
+
 def parse_object(reply: Reply) -> ObjectInfo:
     """HeadObject, or the headers of GetObject."""
     headers = reply.headers
     first, length, size = _extent(reply)
     plain = {name: headers.get(header.lower()) for name, header in CONTENT_HEADERS.items()}
+    plain["content_encoding"] = _without_framing(plain["content_encoding"])
     return ObjectInfo(
         size=size,
         etag=bare_etag(headers.get("etag", "")),
