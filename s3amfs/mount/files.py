@@ -69,15 +69,6 @@ class Files:
                 del self._paths[file.key]
             return file
 
-    def unlink(self, key: str) -> None:
-        """The name goes; who has the file open keeps it. Raises OSError if what is left can't be kept."""
-        file = self.at(key)
-        if file is not None:
-            file.detach()
-            with self._lock:
-                self._by_key.pop(key, None)
-                self._paths.pop(key, None)
-
     def below(self, key: str) -> list[OpenFile]:
         """The open files that a rename of `key` (or of the directory `key + '/'`) moves."""
         with self._lock:
@@ -97,7 +88,7 @@ class Files:
         """Names in `directory` (a path) of files that are open and not in S3 yet."""
         start = directory.rstrip("/") + "/"
         with self._lock:
-            paths = [self._paths[key] for key, file in self._by_key.items() if file.published is None]
+            paths = [self._paths[key] for key, file in self._by_key.items() if not file.published and not file.unlinked]
         return [path[len(start) :] for path in paths if path.startswith(start) and "/" not in path[len(start) :]]
 
     def all(self) -> list[OpenFile]:

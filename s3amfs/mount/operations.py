@@ -63,7 +63,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
     """ready: called when the kernel has accepted the mount."""
 
     use_ns = True
-    flag_nopath = flag_nullpath_ok = True  # what is unlinked while it is open is known by its handle alone
+    flag_nopath = flag_nullpath_ok = True  # an open file is known by its handle: no path has to be made for each read
 
     def __init__(self, tree: Tree, service: Service, mountpoint: str, ready: Callable[[], None]) -> None:
         self.tree = tree
@@ -83,7 +83,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
     @answered
     def getattr(self, path: str | None, fi: Any = None) -> Attributes:
         file = self.files[fi.fh] if fi is not None else self._open_at(path)
-        if file is not None and (file.changed or fi is not None):
+        if file is not None and (file.changed or file.unlinked or fi is not None):
             return file.attributes
         assert path is not None
         return self.tree.attributes(path)
@@ -279,32 +279,40 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
 
     @answered
     def unlink(self, path: str) -> int:
+        if _is_hidden(path):
+            return 0  # it is in no bucket, and goes with its last handle
         file = self._open_at(path)
         if file is not None and file.published is None:
-            self.files.unlink(file.key)
-            self.tree.forget(path)
-            return 0
-        entry = self.tree.entry(path)
-        self.files.unlink(entry.key)
-        self.tree.remove(path, entry.key)
+            raise OSError(errno.EBUSY, "libfuse hides what is open before it unlinks it")
+        self.tree.remove(path, self.tree.entry(path).key)
         return 0
 
     @answered
     def rename(self, old: str, new: str, no_replace: bool = False) -> int:
         if no_replace and self._exists(new):
             raise OSError(errno.EEXIST, "it exists")
-        moved = self.files.below(self.tree.key(old))
+        if _is_hidden(new):
+            self._hide(old, new)
+            return 0
+        source, target = self.tree.key(old), self.tree.key(new)
+        moved = self.files.below(source)
         for file in moved:
             if file.changed:
                 self._publish(old, file)
-        replaced = self.files.at(self.tree.key(new))
-        if replaced is not None and replaced not in moved:
-            self.files.unlink(replaced.key)
-        source, target = self.tree.key(old), self.tree.key(new)
         self.tree.move(old, new)
         for file in moved:
             self.files.rename(file.key, target + file.key[len(source) :], new)
         return 0
+
+    def _hide(self, old: str, new: str) -> None:
+        """What is unlinked or replaced while it is open gets another name from libfuse first: only here, not in S3."""
+        file = self._open_at(old)
+        if file is not None:
+            file.detach()
+            self.files.rename(file.key, self.tree.key(new), new)
+        if file is None or file.published is not None:
+            self.tree.remove(old, self.tree.entry(old).key)
+        self.tree.forget(old)
 
     def _exists(self, path: str) -> bool:
         with suppress(NotFound):
@@ -377,6 +385,10 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
 
     def destroy(self, path: str) -> None:
         self.tree.close()
+
+
+def _is_hidden(path: str) -> bool:
+    return path.rpartition("/")[2].startswith(".fuse_hidden")
 
 
 class _Names:

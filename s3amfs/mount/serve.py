@@ -127,7 +127,6 @@ def _fuse_options(location: S3Location, options: MountOptions) -> dict[str, Any]
         "default_permissions": True,
         "attr_timeout": options.metadata_ttl,
         "entry_timeout": options.metadata_ttl,
-        "hard_remove": True,
     }
     if options.read_only:
         given["ro"] = True
