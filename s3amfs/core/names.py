@@ -72,9 +72,12 @@ def path_of(key: str, *, shadowed: bool = False) -> str:
 def place_of(path: str) -> Place:
     """What `path` (slashes between names, a leading one is ignored) means.
 
-    Raises `UsageError` with ENOENT for a path that the rule never makes, so that no key has two names.
+    Raises `UsageError` with ENOENT for a path that the rule never makes, so that no key has two names, and with
+    ENAMETOOLONG.
     """
     names = [name for name in path.split("/") if name]
+    if any(_bytes(name) > MOST_BYTES for name in names):
+        raise UsageError("a name of more than 255 bytes", errno=errno.ENAMETOOLONG)
     pieces: list[str] = []
     shadowed, run = False, None
     for position, name in enumerate(names):

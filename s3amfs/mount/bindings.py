@@ -16,6 +16,8 @@ RENAME_NOREPLACE = 1
 UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 """utimensat(2): what tv_nsec may say instead of a time."""
 
+LOOP_ENDED = 8
+"""fuse_main(3): the event loop was ended by something else than an unmount, that is by a signal."""
 THREADS = 16
 """That are kept for the kernel's requests; libfuse starts and ends more of them as it needs."""
 
@@ -55,6 +57,10 @@ def _handle(fip: Any) -> Any:
 
 
 def serve(operations: Operations, directory: str, options: dict[str, Any]) -> None:
-    """Until it is unmounted. Raises RuntimeError if libfuse could not mount."""
+    """Until it is unmounted, also by SIGTERM. Raises RuntimeError if libfuse could not mount."""
     options = {"max_idle_threads": THREADS, **options}
-    _Fuse(operations, directory, raw_fi=True, foreground=True, **options)
+    try:
+        _Fuse(operations, directory, raw_fi=True, foreground=True, **options)
+    except RuntimeError as error:
+        if error.args != (LOOP_ENDED,):
+            raise

@@ -11,7 +11,6 @@ import itertools
 import logging
 import os
 import stat
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -22,21 +21,14 @@ from ..errors import NotFound
 from ..verbs.options import ObjectInfo, ObjectOptions
 from .attributes import Attributes, is_symlink, time_text
 from .callers import holds, process_of, was_killed
+from .directory import DirectoryNames
 from .files import Files
 from .openfile import OpenFile, Service
 from .tree import Tree
+from .xattrs import PID_XATTR, SYNC_XATTR, XATTRS
 
 EXPECTED = {errno.ENOENT, errno.ENODATA, errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EOPNOTSUPP}
 """Errors that are answers, not trouble."""
-XATTRS: dict[str, Callable[[ObjectInfo], str]] = {
-    "user.s3am.etag": lambda info: info.etag,
-    "user.s3am.content-type": lambda info: info.content_type or "",
-    "user.s3am.checksum": lambda info: next((f"{n}:{v}" for n, v in info.checksums.items()), ""),
-}
-PID_XATTR = "user.s3am.pid"
-"""Of the mount's root: its daemon."""
-SYNC_XATTR = "user.s3am.sync"
-"""Setting it on the root stores all times and modes that wait."""
 log = logging.getLogger("s3amfs.mount")
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -71,7 +63,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         self.options = service.options
         self._mountpoint = mountpoint.rstrip("/")
         self._ready = ready
-        self._directories: dict[int, _Names] = {}
+        self._directories: dict[int, DirectoryNames] = {}
         self._numbers = itertools.count(1)
         self._processes: dict[int, int] = {}
 
@@ -363,7 +355,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
     @answered
     def opendir(self, path: str) -> int:
         number = next(self._numbers)
-        self._directories[number] = _Names(lambda: self._names(path))
+        self._directories[number] = DirectoryNames(lambda: self._names(path))
         return number
 
     @answered
@@ -389,31 +381,3 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
 
 def _is_hidden(path: str) -> bool:
     return path.rpartition("/")[2].startswith(".fuse_hidden")
-
-
-class _Names:
-    """The names of an open directory, read as far as they were asked for."""
-
-    def __init__(self, begin: Callable[[], Iterator[str]]) -> None:
-        self._begin = begin
-        self._lock = threading.Lock()
-        self._names: list[str] = []
-        self._rest: Iterator[str] = iter(())
-
-    def after(self, offset: int) -> Iterator[tuple[str, None, int]]:
-        """The entries from number `offset` on, each with the number of the next one."""
-        if offset == 0:
-            with self._lock:
-                self._names, self._rest = [], self._begin()
-        while (name := self._at(offset)) is not None:
-            offset += 1
-            yield name, None, offset
-
-    def _at(self, number: int) -> str | None:
-        with self._lock:
-            while len(self._names) <= number:
-                name = next(self._rest, None)
-                if name is None:
-                    return None
-                self._names.append(name)
-            return self._names[number]

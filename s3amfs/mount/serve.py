@@ -24,6 +24,7 @@ from .callers import users_of
 from .openfile import Service
 from .options import MountOptions
 from .tree import Tree
+from .xattrs import PID_XATTR, SYNC_XATTR
 
 WRITER_BYTES = 96 * MIB
 """Of all writers of a mount that may be in memory."""
@@ -159,13 +160,13 @@ def umount(directory: str) -> None:
     """Unmounts; returns when all is in S3 and the daemon is gone. Raises TransferError, also while it is in use."""
     directory = os.path.realpath(directory)
     try:
-        daemon = int(os.getxattr(directory, "user.s3am.pid"))
+        daemon = int(os.getxattr(directory, PID_XATTR))
     except OSError as error:
         if not os.path.ismount(directory):
             raise InvalidDestination(f"{directory} is not mounted by s3am") from None
         raise TransferError(f"{directory}: {error.strerror}; 'fusermount3 -u -z' takes it away all the same") from None
     try:
-        os.setxattr(directory, "user.s3am.sync", b"1")
+        os.setxattr(directory, SYNC_XATTR, b"1")
     except OSError:
         raise TransferError(
             f"{directory}: times or modes of some files could not be stored (the mount's log says why): it is still "

@@ -54,7 +54,7 @@ class Stored:
     def head(self, key: str) -> dict[str, Any]:
         return dict(self.boto.head_object(Bucket=self.bucket, Key=key))
 
-    def keys(self, prefix: str = "") -> list[str]:
+    def listed(self, prefix: str = "") -> list[str]:
         found = self.boto.list_objects_v2(Bucket=self.bucket, Prefix=prefix).get("Contents", [])
         return [entry["Key"] for entry in found]
 

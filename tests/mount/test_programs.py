@@ -108,7 +108,7 @@ def test_mv(mounted: Mount, tree: Path, stored: Stored) -> None:
     run("cp", "-r", tree, mounted / "tree")
     run("mv", mounted / "tree", mounted / "moved")
     assert same_tree(tree, mounted / "moved")
-    assert stored.keys("tree/") == []
+    assert stored.listed("tree/") == []
     run("mv", mounted / "moved" / "a", mounted / "b")
     run("mv", "-n", mounted / "moved" / "sub" / "y", mounted / "b")
     assert (mounted / "b").stat().st_size == (tree / "a").stat().st_size

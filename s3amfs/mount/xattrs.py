@@ -1,0 +1,17 @@
+"""Extended attributes of a mount: facts of an object to read, and two of the root for `s3am umount`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ..verbs.options import ObjectInfo
+
+XATTRS: dict[str, Callable[[ObjectInfo], str]] = {
+    "user.s3am.etag": lambda info: info.etag,
+    "user.s3am.content-type": lambda info: info.content_type or "",
+    "user.s3am.checksum": lambda info: next((f"{n}:{v}" for n, v in info.checksums.items()), ""),
+}
+PID_XATTR = "user.s3am.pid"
+"""Of the mount's root: its daemon."""
+SYNC_XATTR = "user.s3am.sync"
+"""Setting it on the root stores all times and modes that wait."""

@@ -1,0 +1,123 @@
+"""Servers that go away, killed daemons, full disks: an error at write, fsync or close, never silence."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.faults.test_disk import ROOT
+from tests.mount.conftest import Stored
+from tests.support import faults
+from tests.support.cli import Cli
+from tests.support.faults import Rule
+from tests.support.files import content
+from tests.support.mounts import Mount
+from tests.support.proxy import FaultProxy
+
+MIB = 1024 * 1024
+PART = 5 * MIB
+SICK = Path(__file__).parents[1] / "faults" / "sick"
+
+
+@pytest.fixture
+def impatient(new_mount: Callable[..., Mount], proxy: FaultProxy) -> Mount:
+    """Gives up after two seconds of trouble."""
+    return new_mount("--retry-budget", "2", "--part-size", "5M", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_a_server_that_goes_away_and_comes_back(impatient: Mount, proxy: FaultProxy, stored: Stored, size: int) -> None:
+    stored.put("k", b"old")
+    data = content(size, 1)
+    file = open(impatient / "k", "wb", buffering=0)  # noqa: SIM115 - it is closed below, by hand
+    file.write(data[: size // 2])
+    proxy.down()
+    with pytest.raises(OSError, match=r"."):
+        try:
+            file.write(data[size // 2 :])
+        finally:
+            file.close()
+    proxy.up()
+    assert stored.get("k") == b"old"
+    (impatient / "k").write_bytes(data)
+    assert stored.get("k") == data
+    assert (impatient / "k").read_bytes() == data
+
+
+def test_an_fsync_that_fails_may_be_tried_again(impatient: Mount, proxy: FaultProxy, stored: Stored) -> None:
+    data = content(2 * PART + 7, 1)
+    with open(impatient / "k", "wb", buffering=0) as file:
+        file.write(data)
+        proxy.rules.append(Rule("Complete", faults.error(503, "SlowDown")))
+        with pytest.raises(OSError, match=r"."):
+            os.fsync(file.fileno())
+        assert stored.listed() == []
+        proxy.clear()
+        proxy.rules.clear()
+        os.fsync(file.fileno())
+        assert stored.get("k") == data
+        assert proxy.count("UploadPart") <= 1, "what had been sent is found again"
+
+
+def test_a_short_outage_is_not_noticed(watched: Mount, proxy: FaultProxy, stored: Stored) -> None:
+    data = content(4 * PART, 1)
+    proxy.rules.append(Rule(("UploadPart", "GetRange"), faults.reset("request_body"), nth=2))
+    proxy.rules.append(Rule(("UploadPart", "GetRange", "Complete"), faults.error(503, "SlowDown"), nth=(3, 5)))
+    (watched / "k").write_bytes(data)
+    assert stored.get("k") == data
+    assert (watched / "k").read_bytes() == data
+
+
+def test_a_killed_daemon_leaves_no_half_object(watched: Mount, proxy: FaultProxy, stored: Stored, cli: Cli) -> None:
+    stored.put("k", b"old")
+    data = content(4 * PART, 1)
+    file = open(watched / "k", "wb", buffering=0)  # noqa: SIM115 - it is closed below, by hand
+    file.write(data[: 3 * PART])
+    assert proxy.wait_for(lambda: proxy.count("UploadPart", status=200) == 3)
+    watched.kill()
+    with pytest.raises(OSError) as failed:
+        file.write(b"more")
+    assert failed.value.errno in (errno.ENOTCONN, errno.ECONNABORTED)
+    with pytest.raises(OSError, match=r"."):
+        file.close()
+    assert stored.get("k") == b"old"
+    assert "k" in cli.ok("pending", f"s3://{stored.bucket}").stdout
+    watched.mount()
+    (watched / "k").write_bytes(data)
+    assert stored.get("k") == data
+    assert proxy.count("UploadPart", status=200) == 4, "parts of the first attempt are found again"
+    assert stored.uploads() == []
+
+
+def test_a_full_spool(new_mount: Callable[..., Mount], stored: Stored) -> None:
+    stored.put("k", content(MIB, 1))
+    mount = new_mount(env={"SICK": f"full after {2 * MIB}", "PYTHONPATH": f"{SICK}:{ROOT}"})
+    with pytest.raises(OSError, match="No space left"), open(mount / "k", "r+b", buffering=0) as file:
+        for _ in range(4):
+            file.seek(1, os.SEEK_CUR)
+            file.write(bytes(MIB))
+    assert stored.head("k")["ContentLength"] == MIB
+
+
+def test_a_stream_needs_no_spool(new_mount: Callable[..., Mount], stored: Stored) -> None:
+    mount = new_mount("--part-size", "5M", env={"SICK": "full after 1000", "PYTHONPATH": f"{SICK}:{ROOT}"})
+    data = content(3 * PART, 1)
+    (mount / "k").write_bytes(data)
+    assert stored.get("k") == data
+    with open(mount / "k", "r+b", buffering=0) as file, pytest.raises(OSError, match="No space left"):
+        file.write(bytes(PART))
+
+
+def test_forbidden_is_told(watched: Mount, proxy: FaultProxy, stored: Stored) -> None:
+    stored.put("k", b"x")
+    proxy.rules.append(Rule(("Get", "GetRange"), faults.error(403, "AccessDenied")))
+    with pytest.raises(PermissionError):
+        (watched / "k").read_bytes()
+    proxy.rules.append(Rule("Delete", faults.error(403, "AccessDenied")))
+    with pytest.raises(PermissionError):
+        (watched / "k").unlink()
+    assert stored.listed() == ["k"]

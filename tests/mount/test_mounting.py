@@ -1,0 +1,129 @@
+"""`s3am mount` and `s3am umount` themselves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.mount.conftest import Stored
+from tests.support.cli import Cli
+from tests.support.mounts import Mount, run
+
+
+@pytest.mark.parametrize(
+    ("url", "folder", "code", "word"),
+    [
+        ("s3://no-such-bucket-here", "there", 17, "does not exist"),
+        ("s3://{bucket}", "not-there", 6, "is not a directory"),
+        ("http://x", "there", 7, "s3://"),
+    ],
+)
+def test_what_cannot_be_mounted(
+    cli: Cli, bucket: str, tmp_path: Path, url: str, folder: str, code: int, word: str
+) -> None:
+    (tmp_path / "there").mkdir()
+    result = cli("mount", url.format(bucket=bucket), tmp_path / folder)
+    assert result.rc == code
+    assert result.stderr.count("\n") == 1
+    assert word in result.stderr
+    assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+def test_forbidden(cli: Cli, bucket: str, tmp_path: Path) -> None:
+    result = cli("mount", f"s3://{bucket}", tmp_path, env={"AWS_SECRET_ACCESS_KEY": "wrong"})
+    assert result.rc == 14, result.stderr
+
+
+def test_twice_on_one_directory(mounted: Mount) -> None:
+    result = mounted.cli("mount", mounted.url, mounted.directory)
+    assert result.rc == 6
+    assert "mounted already" in result.stderr
+
+
+def test_a_busy_mount_says_by_whom(mounted: Mount) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", "import sys; f = open(sys.argv[1], 'w'); print(flush=True); input()", mounted / "f"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert holder.stdout is not None
+    holder.stdout.readline()
+    result = mounted.umount()
+    assert result.rc == 1
+    assert str(holder.pid) in result.stderr
+    holder.communicate(b"\n", timeout=30)
+    assert mounted.umount().rc == 0
+    assert not os.path.ismount(mounted.directory)
+
+
+def test_umount_stores_what_waits(mounted: Mount, stored: Stored) -> None:
+    (mounted / "f").write_text("x")
+    os.utime(mounted / "f", (10**9, 10**9))
+    (mounted / "f").chmod(0o600)
+    assert mounted.umount().rc == 0
+    assert stored.head("f")["Metadata"] == {"mtime": "1000000000.000000000", "mode": str(0o100600)}
+    assert mounted.umount().rc == 6
+
+
+def test_read_only(new_mount: Callable[..., Mount], stored: Stored) -> None:
+    stored.put("f", b"x")
+    mount = new_mount("--read-only")
+    assert (mount / "f").read_bytes() == b"x"
+    with pytest.raises(OSError, match="Read-only"):
+        (mount / "g").write_bytes(b"")
+    with pytest.raises(OSError, match="Read-only"):
+        (mount / "f").unlink()
+
+
+def test_owner_and_umask(new_mount: Callable[..., Mount], stored: Stored) -> None:
+    stored.put("d/f", b"x")
+    mount = new_mount("--uid", "1234", "--gid", "2345", "--umask", "027")
+    found = (mount / "d" / "f").stat()
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1234, 2345, 0o640)
+    assert (mount / "d").stat().st_mode & 0o777 == 0o750
+
+
+def test_a_prefix_is_a_root(new_mount: Callable[..., Mount], stored: Stored) -> None:
+    stored.put("other", b"x")
+    mount = new_mount(prefix="runs/today")
+    assert os.listdir(mount.directory) == []
+    (mount / "f").write_bytes(b"y")
+    assert stored.listed() == ["other", "runs/today/f"]
+
+
+def test_in_the_foreground(cli: Cli, bucket: str, tmp_path: Path) -> None:
+    folder = tmp_path / "m"
+    folder.mkdir()
+    running = cli.start("mount", "--foreground", f"s3://{bucket}", folder)
+    try:
+        assert running.kill_when(lambda: os.path.ismount(folder), number=15)
+    finally:
+        result = running.wait(60)
+    assert result.rc == 0, result.stderr
+    assert not os.path.ismount(folder)
+
+
+def test_no_secret_in_any_argument(mounted: Mount) -> None:
+    arguments = Path(f"/proc/{mounted.daemon}/cmdline").read_bytes()
+    assert mounted.cli.environment["AWS_SECRET_ACCESS_KEY"].encode() not in arguments
+    assert mounted.cli.environment["AWS_SECRET_ACCESS_KEY"] not in mounted.log.read_text()
+
+
+def test_from_fstab(cli: Cli, bucket: str, stored: Stored, tmp_path: Path) -> None:
+    """As mount(8) calls its helpers: SPEC DIR [-sfnv] [-o OPTIONS]."""
+    stored.put("f", b"x")
+    folder = tmp_path / "m"
+    folder.mkdir()
+    code = "import sys; from s3amfs.cli.mount_helper import main; sys.exit(main())"
+    options = "rw,noauto,_netdev,umask=077,metadata_ttl=2"
+    words = [sys.executable, "-c", code, f"s3://{bucket}", str(folder), "-n", "-o", options]
+    try:
+        run(*words, env=cli.environment)
+        assert (folder / "f").stat().st_mode & 0o777 == 0o600
+    finally:
+        assert cli("umount", folder).rc == 0

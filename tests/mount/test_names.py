@@ -1,0 +1,130 @@
+"""Keys that are no file names, and file names that are no keys: nothing crashes, nothing hides its siblings."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.mount.conftest import Stored
+from tests.support.mounts import Mount
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    """Path below `folder` -> content, of all files."""
+    found = {}
+    for where, _, names in os.walk(folder):
+        for name in names:
+            path = Path(where) / name
+            found[str(path.relative_to(folder))] = path.read_bytes()
+    return found
+
+
+def test_markers_and_implicit_directories(mounted: Mount, stored: Stored) -> None:
+    stored.put("marked/")
+    stored.put("implied/sub/file", b"1")
+    assert sorted(os.listdir(mounted.directory)) == ["implied", "marked"]
+    assert stat.S_ISDIR((mounted / "marked").stat().st_mode)
+    assert (mounted / "implied" / "sub" / "file").read_bytes() == b"1"
+    (mounted / "implied" / "sub" / "file").unlink()
+    assert (mounted / "implied" / "sub").is_dir(), "it does not vanish with its last file"
+
+
+KEYS = ["a", "a/b", "a/b/c", "a//b", "a/../c", "./d", "e\tf", "ü/€", "x" * 250, "y/" + "z" * 255 + "/w", "q?*[", "-r"]
+KEYS += ["@s3am.object", "%41", "v/a@s3am.quoted", "w/" + "long" * 70]
+
+
+def test_every_key_is_seen_once_with_its_content(mounted: Mount, stored: Stored) -> None:
+    for number, key in enumerate(KEYS):
+        with suppress(stored.boto.exceptions.ClientError):  # this server refuses some of them
+            stored.put(key, str(number).encode())
+    kept = [stored.get(key) for key in stored.listed()]
+    assert len(kept) >= 11
+    assert sorted(everything(mounted.directory).values()) == sorted(kept)
+
+
+def test_an_object_beside_a_directory(mounted: Mount, stored: Stored) -> None:
+    stored.put("a", b"object")
+    stored.put("a/b", b"below")
+    assert sorted(os.listdir(mounted.directory)) == ["a", "a@s3am.object"]
+    assert (mounted / "a@s3am.object").read_bytes() == b"object"
+    assert (mounted / "a" / "b").read_bytes() == b"below"
+    (mounted / "a@s3am.object").write_bytes(b"changed")
+    assert stored.get("a") == b"changed"
+    (mounted / "a@s3am.object").unlink()
+    assert stored.listed() == ["a/b"]
+
+
+def test_names_that_no_key_can_have(mounted: Mount, stored: Stored) -> None:
+    with pytest.raises(OSError) as failed:
+        os.open(bytes(mounted.directory) + b"/\xff\xfe", os.O_CREAT | os.O_WRONLY)
+    assert failed.value.errno == errno.EILSEQ
+    with pytest.raises(OSError) as failed:
+        (mounted / ("x" * 256)).write_bytes(b"")
+    assert failed.value.errno == errno.ENAMETOOLONG
+    assert stored.listed() == []
+
+
+def test_awkward_names_go_in_and_out(mounted: Mount) -> None:
+    names = ["sp ace", "nl\nnl", "tab\t", "%41", "+plus", "ünï", "a&b=c", "#", ";", "~", "'\"", "*"]
+    for name in names:
+        (mounted / name).write_text(name)
+    assert {path.name: path.read_text() for path in mounted.directory.iterdir()} == {name: name for name in names}
+    mounted.remount()
+    assert {path.name: path.read_text() for path in mounted.directory.iterdir()} == {name: name for name in names}
+    for name in names:
+        (mounted / name).unlink()
+    assert os.listdir(mounted.directory) == []
+
+
+def test_what_s3_can_not_keep(mounted: Mount) -> None:
+    (mounted / "f").write_text("x")
+    with pytest.raises(PermissionError):
+        os.link(mounted / "f", mounted / "g")
+    with pytest.raises(PermissionError):
+        os.mkfifo(mounted / "p")
+    (mounted / "d").mkdir()
+    (mounted / "d" / "f").write_text("x")
+    with pytest.raises(OSError, match="not empty"):
+        (mounted / "d").rmdir()
+    with pytest.raises(FileExistsError):
+        (mounted / "d").mkdir()
+
+
+def test_symbolic_links_and_extended_attributes(mounted: Mount, stored: Stored) -> None:
+    (mounted / "f.txt").write_text("x")
+    (mounted / "link").symlink_to("f.txt")
+    mounted.remount()
+    assert os.readlink(mounted / "link") == "f.txt"
+    assert (mounted / "link").read_text() == "x"
+    found = {name: os.getxattr(mounted / "f.txt", name) for name in os.listxattr(mounted / "f.txt")}
+    assert found["user.s3am.etag"].decode() == stored.head("f.txt")["ETag"].strip('"')
+    assert found["user.s3am.content-type"] == b"text/plain"
+    assert "user.s3am.checksum" in found
+
+
+def test_others_changes_are_seen(mounted: Mount, stored: Stored) -> None:
+    """After the time to live of what is known (1 s)."""
+    stored.put("f", b"one")
+    assert (mounted / "f").read_bytes() == b"one"
+    stored.put("f", b"two and more")
+    seen = os.stat(mounted / "f").st_size
+    deadline = time.monotonic() + 10
+    while seen != 12 and time.monotonic() < deadline:
+        seen = os.stat(mounted / "f").st_size
+    assert seen == 12
+    assert (mounted / "f").read_bytes() == b"two and more"
+
+
+def test_listing_of_many_objects(mounted: Mount, stored: Stored) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda n: stored.put(f"many/{n:05}", b""), range(2500)))
+    names = os.listdir(mounted / "many")
+    assert sorted(names) == [f"{n:05}" for n in range(2500)]
+    assert sum(1 for entry in os.scandir(mounted / "many") if entry.stat().st_size == 0) == 2500
