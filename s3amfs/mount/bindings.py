@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import errno
 import time
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,20 @@ THREADS = 16
 class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
     def _text(self, path: bytes | None) -> str | None:
         return None if path is None else path.decode(self.encoding, self.errors)
+
+    def read(self, path: bytes | None, buf: Any, size: int, offset: int, fip: Any) -> int:
+        """Without mfusepy's copies of what is read and written: they cost more than all else that is done here."""
+        data = self.operations.read(self._text(path), size, offset, fip.contents)
+        if isinstance(data, memoryview) and not data.readonly:
+            ctypes.memmove(buf, (ctypes.c_char * len(data)).from_buffer(data), len(data))
+        else:
+            ctypes.memmove(buf, bytes(data), len(data))
+        return len(data)
+
+    def write(self, path: bytes | None, buf: Any, size: int, offset: int, fip: Any) -> int:
+        """The operation must not keep what it is given."""
+        data = memoryview((ctypes.c_char * size).from_address(ctypes.addressof(buf.contents))).cast("B")
+        return int(self.operations.write(self._text(path), data, offset, fip.contents))
 
     def chmod_fuse_3(self, path: bytes | None, mode: int, fip: Any) -> int:
         return int(self.operations.chmod(self._text(path), mode, _handle(fip)))

@@ -1,8 +1,9 @@
 """A file that is open: one for all its holders. Clean, streaming or spooled; `publish` makes the object.
 
 - clean: what is in S3, pinned to one version;
-- streaming: a new content, written in order: parts leave while more is written. A copy goes to the spool, as long as
-  the disk has room, for whoever reads it or writes at another place before the close;
+- streaming: a new content, written in order: parts leave while more is written. A copy goes to the spool for whoever
+  reads it or writes at another place before the close: all of it where that is likely (opened for reading, too) or
+  wished (a folder for it was given), else the beginning; and only as long as the disk has room;
 - spooled: the base object and, in a local sparse file, what differs from it.
 
 Threads may share it; a lock is held while it changes and while it is published.
@@ -37,6 +38,8 @@ from .spool import Spool
 READER_BYTES = 16 * 1024 * 1024
 """Read ahead in one file at most."""
 FETCH_BYTES = 8 * 1024 * 1024
+COPIED_BYTES = 64 * 1024 * 1024
+"""Of a stream that nobody can read before its close: beyond it the copy would cost more than the sending."""
 log = logging.getLogger("s3amfs.mount")
 
 
@@ -74,6 +77,8 @@ class OpenFile:
         self._sent: dict[str, str] = {}
         self._writers: set[int] = set()
         self._failed = False
+        self.copies_all = service.options.spool_dir is not None
+        """Whether all of a stream is copied to the spool."""
 
     # -- looking ----------------------------------------------------------------------------------------------------
 
@@ -88,17 +93,17 @@ class OpenFile:
     def written_by(self, process: int) -> bool:
         return process in self._writers
 
-    def read(self, offset: int, size: int) -> bytes:
+    def read(self, offset: int, size: int) -> bytes | memoryview:
         """Raises SourceChanged if the object was replaced by somebody else, TransferError."""
         with self.lock:
             if self._spool is not None:
                 return self._read_spooled(offset, size)
             if self._writer is not None:
-                raise OSError(errno.EIO, "being written, and the spool has no room for a copy to read from")
+                raise OSError(errno.EBUSY, "being written: what was sent can be read when it is closed")
             if self.published is None or not self._base_size:
                 return b""
             reader = self._open_reader()
-        return reader.pread(offset, size)
+        return reader.view(offset, size)
 
     def _open_reader(self) -> ObjectReader:
         if self._reader is None:
@@ -129,7 +134,7 @@ class OpenFile:
 
     # -- changing ---------------------------------------------------------------------------------------------------
 
-    def write(self, data: bytes, offset: int, process: int) -> int:
+    def write(self, data: bytes | memoryview, offset: int, process: int) -> int:
         """Raises the error of what was written earlier, too (a part that could not be sent); ENOSPC; EFBIG."""
         with self.lock:
             self._check_usable()
@@ -189,7 +194,7 @@ class OpenFile:
         )
         self._spool = Spool(service.options.spool_dir)
 
-    def _stream(self, data: bytes) -> None:
+    def _stream(self, data: bytes | memoryview) -> None:
         assert self._writer is not None
         if self._spool is not None:
             self._copy_to_spool(data)
@@ -200,17 +205,21 @@ class OpenFile:
             raise
         self.size = self._writer.position
 
-    def _copy_to_spool(self, data: bytes) -> None:
-        """Only as long as there is room: without the copy a stream goes on, but nothing else is possible."""
+    def _copy_to_spool(self, data: bytes | memoryview) -> None:
+        """Without the copy a stream goes on, but nothing else is possible."""
         assert self._spool is not None and self._writer is not None
         at = self._writer.position
+        keep = self.copies_all or at + len(data) <= COPIED_BYTES
+        if keep and at % FETCH_BYTES < len(data):
+            keep = self._spool.has_room(len(data) + FETCH_BYTES)
         try:
-            if at % FETCH_BYTES < len(data) and not self._spool.has_room(len(data) + FETCH_BYTES):
-                raise OSError(errno.ENOSPC, "no room in the spool")
-            self._spool.write(data, at)
+            if keep:
+                self._spool.write(data, at)
         except OSError as error:
             if error.errno != errno.ENOSPC:
                 raise
+            keep = False
+        if not keep:
             self._spool.close()
             self._spool = None
 
@@ -218,7 +227,9 @@ class OpenFile:
         """From now on the spool has what is new; a stream stops, and what it sent stays for `publish` to find."""
         if self._writer is not None:
             if self._spool is None:
-                raise OSError(errno.EFBIG, "written out of order, and the spool has no room for a file of this size")
+                raise OSError(
+                    errno.EFBIG, "written out of order after its beginning was sent: mount with --spool-dir to allow it"
+                )
             self._writer.abort(keep=True)
             self._writer = None
         if self._spool is None:

@@ -158,8 +158,8 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
     def create(self, path: str, mode: int, fi: Any) -> int:
         key = self.tree.key(path)
         metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
-        fi.fh, _ = self.files.hold(path, key, None, metadata)
-        fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY
+        fi.fh, file = self.files.hold(path, key, None, metadata)
+        self._opened(fi, file)
         self.tree.forget(path)
         return 0
 
@@ -183,15 +183,20 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
             fi.fh, file = self.files.hold(path, entry.key, info, self.tree.metadata(entry))
         if writes and fi.flags & os.O_TRUNC:
             file.begin_anew()
-        fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY
+        self._opened(fi, file)
         return 0
 
+    def _opened(self, fi: Any, file: OpenFile) -> None:
+        """Writes alone go around the page cache, in requests of a MiB."""
+        fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY
+        file.copies_all |= fi.flags & os.O_ACCMODE == os.O_RDWR
+
     @answered
-    def read(self, path: str | None, size: int, offset: int, fi: Any) -> bytes:
+    def read(self, path: str | None, size: int, offset: int, fi: Any) -> bytes | memoryview:
         return self.files[fi.fh].read(offset, size)
 
     @answered
-    def write(self, path: str | None, data: bytes, offset: int, fi: Any) -> int:
+    def write(self, path: str | None, data: bytes | memoryview, offset: int, fi: Any) -> int:
         return self.files[fi.fh].write(data, offset, self._process())
 
     def _process(self) -> int:

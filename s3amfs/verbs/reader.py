@@ -39,9 +39,13 @@ class ObjectReader:
 
     def pread(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes at `offset`; fewer only at the end. Raises SourceChanged, TransferError."""
+        return bytes(self.view(offset, size))
+
+    def view(self, offset: int, size: int) -> memoryview:
+        """The same without a copy where one request brought it all."""
         end = min(self.size, offset + max(0, size))
         if offset >= end:
-            return b""
+            return memoryview(b"")
         with self._lock:
             needed = self._cover(offset, end)
             for start, stop in self._ahead.read(offset, end - offset):
@@ -96,12 +100,12 @@ def _gaps(pieces: Iterable[_Piece], start: int, end: int) -> Iterable[tuple[int,
         yield at, end
 
 
-def _assemble(pieces: list[_Piece], start: int, end: int) -> bytes:
+def _assemble(pieces: list[_Piece], start: int, end: int) -> memoryview:
     if len(pieces) == 1:
         piece = pieces[0]
-        return bytes(memoryview(piece.buffer)[start - piece.start : end - piece.start])
+        return memoryview(piece.buffer)[start - piece.start : end - piece.start]
     joined = bytearray(end - start)
     for piece in pieces:
         first, last = max(start, piece.start), min(end, piece.end)
         joined[first - start : last - start] = memoryview(piece.buffer)[first - piece.start : last - piece.start]
-    return bytes(joined)
+    return memoryview(joined)
