@@ -50,6 +50,10 @@ class ReadAhead:
         self._stride = (0, 0)
         self._strided_to = 0
 
+    def limit_to(self, limit: int) -> None:
+        """Bytes that may be ahead from now on."""
+        self._limit = limit
+
     def read(self, offset: int, length: int) -> tuple[tuple[int, int], ...]:
         """A read of `length` bytes at `offset`; returns the ranges [start, end) to fetch beyond it, nearest first."""
         end = min(self._size, offset + length)

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..verbs.options import ObjectInfo
-from .openfile import OpenFile, Service
+from .openfile import OpenFile
+from .service import Service
 
 
 @dataclass(frozen=True, slots=True)

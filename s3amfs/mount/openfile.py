@@ -17,13 +17,11 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..core.locations import S3Location
 from ..core.parts import DEFAULT_PART
 from ..core.patch import Ranges, plan_patch
-from ..engine.client import S3Client
-from ..engine.slots import ByteBudget
 from ..errors import SourceChanged, Unsupported
 from ..verbs.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.patch import patch
@@ -32,26 +30,13 @@ from ..verbs.reader import ObjectReader
 from ..verbs.upload_source import guess_content_type
 from ..verbs.writer import ObjectWriter
 from .attributes import Attributes, attributes, time_of, time_text
-from .options import MountOptions
+from .service import Service
 from .spool import Spool
 
-READER_BYTES = 16 * 1024 * 1024
-"""Read ahead in one file at most."""
 FETCH_BYTES = 8 * 1024 * 1024
 COPIED_BYTES = 64 * 1024 * 1024
 """Of a stream that nobody can read before its close: beyond it the copy would cost more than the sending."""
 log = logging.getLogger("s3amfs.mount")
-
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """What all open files of a mount share."""
-
-    client: S3Client
-    bucket: str
-    options: MountOptions
-    budget: ByteBudget
-    """Bytes of all writers that may be in memory."""
 
 
 class OpenFile:
@@ -107,8 +92,9 @@ class OpenFile:
 
     def _open_reader(self) -> ObjectReader:
         if self._reader is None:
-            limit = min(READER_BYTES, self._service.options.cache_size // 2)
-            self._reader = ObjectReader(self._pinned(), limit=limit)
+            self._service.reading.add(self)
+            self._reader = ObjectReader(self._pinned())
+        self._reader.limit_to(self._service.reader_share)
         return self._reader
 
     def _pinned(self) -> Pinned:
@@ -250,6 +236,7 @@ class OpenFile:
     def _close_reader(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
+            self._service.reading.discard(self)
             reader.close()
 
     # -- publishing -------------------------------------------------------------------------------------------------

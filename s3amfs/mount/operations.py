@@ -23,7 +23,8 @@ from .attributes import Attributes, is_symlink, time_text
 from .callers import holds, process_of, was_killed
 from .directory import DirectoryNames
 from .files import Files
-from .openfile import OpenFile, Service
+from .openfile import OpenFile
+from .service import Service
 from .tree import Tree
 from .xattrs import PID_XATTR, SYNC_XATTR, XATTRS
 

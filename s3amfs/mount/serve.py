@@ -23,8 +23,8 @@ from ..engine.slots import ByteBudget
 from ..errors import AccessDenied, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
 from ..verbs.connect import S3Config, connect
 from .callers import users_of
-from .openfile import Service
 from .options import MountOptions
+from .service import Service
 from .tree import Tree
 from .xattrs import PID_XATTR, SYNC_XATTR
 

@@ -19,7 +19,7 @@ from ..core.names import Place, child_of, place_of, to_key
 from ..engine.client import S3Client
 from ..errors import NotFound, S3AMError
 from ..verbs.copy import copy
-from ..verbs.options import ObjectInfo, ObjectOptions, UploadOptions
+from ..verbs.options import ListedObject, ObjectInfo, ObjectOptions, UploadOptions
 from .attributes import SECOND, Attributes, attributes, attributes_of
 from .changes import Changes
 from .options import MountOptions
@@ -27,7 +27,10 @@ from .options import MountOptions
 WORKERS = 16
 AHEAD = 64
 """Objects of a directory that are looked at ahead of being asked for."""
+LISTING_SECONDS = 60.0
+"""How long a listing says in which order files will be asked for; what they are is asked anew."""
 MOST_ENTRIES = 200_000
+SETTLED_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,12 @@ class Entry:
 
 @dataclass(slots=True)
 class _Listing:
-    """What the last listing of a directory showed, in its order."""
+    """The objects that the last listing of a directory showed, in its order."""
 
-    until: float
+    seen: float
     names: list[str] = field(default_factory=list)
-    files: dict[str, tuple[int, str]] = field(default_factory=dict)
-    """Name -> place in `names`, ETag."""
+    places: dict[str, int] = field(default_factory=dict)
+    """Name -> place in `names`."""
     looked_to: int = 0
 
 
@@ -64,6 +67,8 @@ class Tree:
         self._entries: dict[str, Entry] = {}
         self._listings: dict[str, _Listing] = {}
         self._looking: dict[str, Future[Entry]] = {}
+        self._infos: dict[str, ObjectInfo] = {}
+        """By key: what was seen last, to be recognised in listings."""
         self._directories: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3am-tree")
@@ -85,10 +90,8 @@ class Tree:
             if known is not None and known.until > time.monotonic():
                 return known
             looking = self._looking.get(path)
-        if looking is None:
-            self._look_ahead(path)
-            return self._look(path)
-        return looking.result()
+        listed = self._look_ahead(path)
+        return looking.result() if looking is not None else self._look(path, listed)
 
     def attributes(self, path: str) -> Attributes:
         entry = self.entry(path)
@@ -121,15 +124,29 @@ class Tree:
         with self._lock:
             self._entries[path] = entry
 
-    def _look(self, path: str) -> Entry:
+    def _look(self, path: str, listed: bool = False) -> Entry:
+        """listed: a listing showed an object there, and no directory."""
         place = place_of(path)
-        entry = self._find(place)
+        entry = self._find_object(place) if listed else None
+        if entry is None:
+            entry = self._find(place)
         with self._lock:
             if len(self._entries) > MOST_ENTRIES:
                 now = time.monotonic()
                 self._entries = {name: e for name, e in self._entries.items() if e.until > now}
+                self._infos.clear()
             self._entries[path] = entry
+            # Later changes have another time, which is told in seconds.
+            if entry.info is not None and time.time() - (entry.info.last_modified or 0) > SETTLED_SECONDS:
+                self._infos[entry.key] = entry.info
         return entry
+
+    def _find_object(self, place: Place) -> Entry | None:
+        key = self.root + place.key
+        with suppress(NotFound):
+            info = self.client.head(self.bucket, key)
+            return Entry(key, False, info, time.monotonic() + self.options.metadata_ttl)
+        return None
 
     def _find(self, place: Place) -> Entry:
         """A directory hides an object of the same name, which then has another one (core/names.py)."""
@@ -151,26 +168,25 @@ class Tree:
             raise NotFound("no such file or directory")
         return Entry(key, False, info, until)
 
-    def _look_ahead(self, path: str) -> None:
-        """If `path` is in a listing that was just read: looks at the files that come after it, too."""
+    def _look_ahead(self, path: str) -> bool:
+        """Whether a listing showed an object at `path`; then the objects after it are looked at, too."""
         parent, _, name = path.rpartition("/")
         with self._lock:
             listing = self._listings.get(parent or "/")
-            if listing is None or name not in listing.files or listing.until < time.monotonic():
-                return
-            place = listing.files[name][0]
-            if place < listing.looked_to:
-                return
-            wanted = [n for n in listing.names[place + 1 : place + 1 + AHEAD] if n in listing.files]
-            listing.looked_to = place + 1 + AHEAD
-            for each in wanted:
-                child = f"{parent}/{each}"
-                if child not in self._looking:
-                    self._looking[child] = self._pool.submit(self._look_for, child)
+            place = listing.places.get(name) if listing is not None else None
+            if listing is None or place is None or listing.seen + LISTING_SECONDS < time.monotonic():
+                return False
+            if place + AHEAD // 2 >= listing.looked_to:
+                start, listing.looked_to = max(place + 1, listing.looked_to), place + 1 + AHEAD
+                for each in listing.names[start : listing.looked_to]:
+                    child = f"{parent}/{each}"
+                    if child not in self._looking and child not in self._entries:
+                        self._looking[child] = self._pool.submit(self._look_for, child)
+        return True
 
     def _look_for(self, path: str) -> Entry:
         try:
-            return self._look(path)
+            return self._look(path, listed=True)
         finally:
             with self._lock:
                 self._looking.pop(path, None)
@@ -180,25 +196,30 @@ class Tree:
     def names(self, path: str) -> Iterator[str]:
         """Names in the directory `path`, as pages arrive."""
         place, prefix = place_of(path), self.prefix(path)
-        listing = _Listing(0.0)
+        listing = _Listing(time.monotonic())
         below: set[str] = set()
         for page in self.client.list_pages(self.bucket, prefix, delimiter="/"):
             below |= {name[len(prefix) : -1] for name in page.prefixes}
-            pieces: list[tuple[str, bool, str | None]] = [(p[len(prefix) : -1], False, None) for p in page.prefixes]
-            pieces += [
-                (o.key[len(prefix) :], o.key[len(prefix) :] in below, o.etag) for o in page.objects if o.key != prefix
-            ]
-            start = len(listing.names)
-            for piece, shadowed, etag in pieces:
-                if (name := child_of(place, piece, shadowed=shadowed)) is None:
-                    continue
-                if etag is not None:
-                    listing.files[name] = (len(listing.names), etag)
-                listing.names.append(name)
-            listing.until = time.monotonic() + max(self.options.metadata_ttl, 1.0)
+            found = [child_of(place, name[len(prefix) : -1]) for name in page.prefixes]
+            for listed in page.objects:
+                piece = listed.key[len(prefix) :]
+                name = child_of(place, piece, shadowed=piece in below) if piece else None
+                if name is not None:
+                    found.append(name)
+                    listing.places[name] = len(listing.names)
+                    listing.names.append(name)
+                    self._recognise(path.rstrip("/") + "/" + name, listed)
             with self._lock:
                 self._listings[path] = listing
-            yield from listing.names[start:]
+            yield from (name for name in found if name is not None)
+
+    def _recognise(self, path: str, listed: ListedObject) -> None:
+        """What a listing shows unchanged need not be looked at again."""
+        info = self._infos.get(listed.key)
+        if info is None or (info.etag, info.size) != (listed.etag, listed.size):
+            return
+        if int(info.last_modified or 0) == int(listed.last_modified or 0):
+            self._entries[path] = Entry(listed.key, False, info, time.monotonic() + self.options.metadata_ttl)
 
     def is_empty(self, path: str) -> bool:
         prefix = self.prefix(path)

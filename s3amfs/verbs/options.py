@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..core.ssec import CustomerKey
-from ..wire.s3api import ObjectInfo, ObjectOptions, StoredInfo
+from ..wire.s3api import ListedObject, ObjectInfo, ObjectOptions, StoredInfo
 
-__all__ = ["DownloadOptions", "ObjectInfo", "ObjectOptions", "StoredInfo", "UploadOptions"]
+__all__ = ["DownloadOptions", "ListedObject", "ObjectInfo", "ObjectOptions", "StoredInfo", "UploadOptions"]
 
 Unfinished = Literal["refuse", "resume", "restart", "continue"]
 """'continue' is for programs: go on with what the manifest knows, leave other uploads alone, never refuse."""

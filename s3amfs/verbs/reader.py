@@ -37,6 +37,12 @@ class ObjectReader:
         self._pieces: list[_Piece] = []
         self._lock = threading.Lock()
 
+    def limit_to(self, limit: int) -> None:
+        """Bytes that may be held ahead from now on: for readers that share a memory."""
+        with self._lock:
+            self._limit = limit
+            self._ahead.limit_to(limit)
+
     def pread(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes at `offset`; fewer only at the end. Raises SourceChanged, TransferError."""
         return bytes(self.view(offset, size))
