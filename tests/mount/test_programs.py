@@ -180,9 +180,10 @@ def test_pandas(mounted: Mount) -> None:
 
 
 @pytest.mark.parametrize("how", ["write", "randwrite"])
-def test_fio(mounted: Mount, how: str) -> None:
+def test_fio(mounted: Mount, how: str, tmp_path: Path) -> None:
     job = ("--name=j", f"--directory={mounted.directory}", "--size=24m", "--bs=128k", "--ioengine=psync")
-    run("fio", *job, f"--rw={how}", "--verify=crc32c", "--do_verify=1", "--end_fsync=1", "--fallocate=none")
+    checks = ("--verify=crc32c", "--do_verify=1", "--end_fsync=1", "--fallocate=none")
+    run("fio", *job, f"--rw={how}", *checks, cwd=tmp_path)
 
 
 def test_a_program_that_maps_what_it_reads(mounted: Mount, file: Path) -> None:
