@@ -50,6 +50,32 @@ def test_pyarrow_dataset(options: dict[str, Any], bucket: str) -> None:
     assert dataset.dataset(f"{bucket}/set", filesystem=fs).count_rows() == 200_000
 
 
+def test_xarray_and_zarr(options: dict[str, Any], bucket: str) -> None:
+    import numpy as np
+    import xarray as xr
+
+    url = f"s3am://{bucket}/grid.zarr"
+    grid = xr.Dataset({"t": (("y", "x"), np.arange(4_000_000.0).reshape(2000, 2000))}).chunk(1000)
+    grid.to_zarr(url, storage_options={**options, "multipart_threshold": 5 * 1024 * 1024})
+    back = xr.open_zarr(url, storage_options=options)
+    assert back.equals(grid)
+    assert float(back["t"].sel(x=slice(10, 20)).mean()) == float(grid["t"].sel(x=slice(10, 20)).mean())
+
+
+def test_universal_pathlib(options: dict[str, Any], bucket: str) -> None:
+    from upath import UPath
+
+    folder = UPath(f"s3am://{bucket}/folder", **options)
+    (folder / "a").write_text("text")
+    (folder / "b").write_bytes(bytes(6 * 1024 * 1024))
+    assert sorted(path.name for path in folder.iterdir()) == ["a", "b"]
+    assert (folder / "a").read_text() == "text"
+    assert (folder / "b").stat().st_size == 6 * 1024 * 1024
+    (folder / "a").rename(folder / "c")
+    assert (folder / "c").exists()
+    assert not (folder / "a").exists()
+
+
 def test_register_s3_only_when_asked(options: dict[str, Any]) -> None:
     import subprocess
     import sys
