@@ -32,13 +32,17 @@ def process_of(thread: int) -> int:
     return thread
 
 
-def holds(pid: int, path: str) -> bool:
-    """Whether process `pid` has `path` open, by another descriptor than the one that is being closed."""
+def is_open(path: str) -> bool:
+    """Whether any process that may be looked at has `path` open, beside the descriptor that is being closed."""
+    return any(path in _open_files(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())
+
+
+def _open_files(pid: int) -> list[str]:
     folder = f"/proc/{pid}/fd"
     try:
-        return any(_target(f"{folder}/{number}") == path for number in os.listdir(folder))
+        return [_target(f"{folder}/{number}") for number in os.listdir(folder)]
     except OSError:
-        return False
+        return []  # it ended, or is another user's
 
 
 def users_of(directory: str) -> list[str]:

@@ -16,7 +16,7 @@ from .service import Service
 class Handle:
     path: str
     file: OpenFile
-    append: bool = False
+    writes: bool
 
 
 class Files:
@@ -28,20 +28,22 @@ class Files:
         self._paths: dict[str, str] = {}
         self._next = 1
 
-    def hold(self, path: str, key: str, info: ObjectInfo | None, metadata: Mapping[str, str]) -> tuple[int, OpenFile]:
+    def hold(
+        self, path: str, key: str, info: ObjectInfo | None, metadata: Mapping[str, str], *, writes: bool
+    ) -> tuple[int, OpenFile]:
         """A handle for the file at `key`: the one that is open, unless the object is another one meanwhile.
 
         info: what is stored; None: a new file.
         """
         with self._lock:
             file = self._by_key.get(key)
-            if file is None or (not file.changed and _is_other(file.published, info)):
+            if file is None or file.given_up or (not file.changed and _is_other(file.published, info)):
                 file = self._by_key[key] = OpenFile(self._service, key, info, metadata)
                 self._paths[key] = path
             file.holders += 1
             number = self._next
             self._next += 1
-            self._handles[number] = Handle(path, file)
+            self._handles[number] = Handle(path, file, writes)
             return number, file
 
     def __getitem__(self, number: int) -> OpenFile:
@@ -55,8 +57,10 @@ class Files:
         return handle
 
     def at(self, key: str) -> OpenFile | None:
+        """What is open there; not what a killed process has left."""
         with self._lock:
-            return self._by_key.get(key)
+            file = self._by_key.get(key)
+            return None if file is not None and file.given_up else file
 
     def drop(self, number: int) -> OpenFile | None:
         """Gives a handle back; returns its file if nobody else holds it."""

@@ -20,7 +20,7 @@ import mfusepy
 from ..errors import NotFound
 from ..verbs.options import ObjectInfo, ObjectOptions
 from .attributes import Attributes, is_symlink, time_text
-from .callers import holds, process_of, was_killed
+from .callers import is_open, process_of, was_killed
 from .directory import DirectoryNames
 from .files import Files
 from .openfile import OpenFile
@@ -159,7 +159,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
     def create(self, path: str, mode: int, fi: Any) -> int:
         key = self.tree.key(path)
         metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
-        fi.fh, file = self.files.hold(path, key, None, metadata)
+        fi.fh, file = self.files.hold(path, key, None, metadata, writes=True)
         self._opened(fi, file)
         self.tree.forget(path)
         return 0
@@ -173,15 +173,15 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
     def open(self, path: str, fi: Any) -> int:
         writes = fi.flags & os.O_ACCMODE != os.O_RDONLY
         file = self._open_at(path)
-        if file is not None and file.changed and not file.given_up:
+        if file is not None and file.changed:
             info: ObjectInfo | None = file.published
-            fi.fh, file = self.files.hold(path, file.key, info, {})
+            fi.fh, file = self.files.hold(path, file.key, info, {}, writes=writes)
         else:
             entry = self.tree.entry(path)
             if entry.directory:
                 raise OSError(errno.EISDIR, "is a directory")
             info = entry.info
-            fi.fh, file = self.files.hold(path, entry.key, info, self.tree.metadata(entry))
+            fi.fh, file = self.files.hold(path, entry.key, info, self.tree.metadata(entry), writes=writes)
         if writes and fi.flags & os.O_TRUNC:
             file.begin_anew()
         self._opened(fi, file)
@@ -218,7 +218,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         file = self._open_at(path)
         info = file.published if file is not None and file.changed else self.tree.entry(path).info
         metadata = self.tree.metadata(self.tree.entry(path)) if file is None else {}
-        number, file = self.files.hold(path, self.tree.key(path), info, metadata)
+        number, file = self.files.hold(path, self.tree.key(path), info, metadata, writes=True)
         try:
             file.resize(length)
             self._publish(path, file)
@@ -231,16 +231,15 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         """close() of one descriptor: the commit, unless its process is being killed."""
         handle = self.files.handle(fi.fh)
         file = handle.file
-        if not file.changed:
+        if not file.changed or not handle.writes:
             return 0
         thread = mfusepy.fuse_get_context()[2]
+        if not file.written_by(process_of(thread)) and is_open(self._mountpoint + handle.path):
+            return 0  # it only had it for others, who write: a shell's redirection, a parent's of its child
         if was_killed(thread):
-            if file.written_by(process_of(thread)) or not file.size:
-                file.give_up()
-            return 0
-        if not file.size and holds(thread, self._mountpoint + handle.path):
-            return 0  # a shell's redirection: it closes the descriptor that it has just dup'ed
-        self._publish(handle.path, file)
+            file.give_up()
+        else:
+            self._publish(handle.path, file)
         return 0
 
     @answered

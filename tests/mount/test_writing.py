@@ -258,3 +258,31 @@ def test_several_writers_at_once(new_mount: Callable[..., Mount], stored: Stored
         assert stored.get(name) == each
         assert (mount / name).read_bytes() == each
     assert mount.peak_memory < 256 * MIB
+
+
+def test_a_reader_of_a_growing_file_publishes_nothing(watched: Mount, stored: Stored) -> None:
+    stored.put("k", b"old")
+    data = content(2 * PART, 1)
+    with open(watched / "k", "wb", buffering=0) as file:
+        file.write(data[:PART])
+        with open(watched / "k", "rb") as reader:
+            assert reader.read(10) == data[:10]
+        assert stored.get("k") == b"old"
+        file.write(data[PART:])
+    assert stored.get("k") == data
+
+
+def test_a_parent_that_opens_a_file_for_its_child(watched: Mount, stored: Stored) -> None:
+    stored.put("k", b"old")
+    with open(watched / "k", "wb") as file:
+        child = subprocess.Popen(["sh", "-c", "read line; echo new"], stdin=subprocess.PIPE, stdout=file)
+    assert stored.get("k") == b"old"
+    child.communicate(b"\n", timeout=30)
+    assert (watched / "k").read_bytes() == b"new\n"
+    assert watched.umount().rc == 0
+    assert stored.get("k") == b"new\n"
+
+
+def test_output_of_several_commands_of_which_one_is_killed(mounted: Mount, stored: Stored) -> None:
+    subprocess.run(["bash", "-c", "{ sh -c 'kill -9 $$'; echo rest; } > " + str(mounted / "k")], check=True, timeout=30)
+    assert stored.get("k") == b"rest\n"
