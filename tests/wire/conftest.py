@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import os
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from s3amfs.wire.curl import Multi
+from tests.support.httpserver import HttpServer
+from tests.wire.curl_helpers import RawServer
 
 
 @pytest.fixture(autouse=True)
@@ -15,3 +21,29 @@ def no_aws_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@pytest.fixture
+def multi() -> Iterator[Multi]:
+    multi = Multi()
+    yield multi
+    multi.close()
+
+
+@pytest.fixture
+def web() -> Iterator[HttpServer]:
+    with HttpServer() as web:
+        yield web
+
+
+@pytest.fixture
+def raw() -> Iterator[Callable[[Callable[[socket.socket, int], None]], RawServer]]:
+    servers: list[RawServer] = []
+
+    def make(serve: Callable[[socket.socket, int], None]) -> RawServer:
+        servers.append(RawServer(serve))
+        return servers[-1]
+
+    yield make
+    for server in servers:
+        server.close()

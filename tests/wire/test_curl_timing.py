@@ -1,0 +1,268 @@
+"""Multi and Exchange against real servers: pauses, cuts, time-outs, kept connections, other threads."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from s3amfs.core.failures import Kind
+from s3amfs.wire.curl import Exchange, Multi
+from s3amfs.wire.replies import classify
+from s3amfs.wire.requests import HttpRequest
+from s3amfs.wire.streams import PAUSE, BytesReader
+from tests.support.httpserver import HttpServer
+from tests.wire.curl_helpers import DATA, IMPATIENT, Give, Keep, RawServer, get, put, read_request
+from tests.wire.exchange import drive, run
+
+# -- pauses ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_sink_may_pause_again_and_again(multi: Multi, web: HttpServer) -> None:
+    asked = 0
+
+    def before(_: Keep) -> object | None:
+        nonlocal asked
+        asked += 1
+        if asked % 2:
+            multi.call_later(0.001, lambda: multi.resume(exchange))
+            return PAUSE
+        return None
+
+    done: list[Exchange] = []
+    sink = Keep(before)
+    exchange = Exchange(get(web.add("/data", DATA)), done.append, sink=sink)
+    multi.start(exchange)
+    drive(multi, lambda: bool(done))
+    assert bytes(sink.data) == DATA
+    assert exchange.reply.bytes_down == len(DATA)
+
+
+def test_a_reader_may_pause_again_and_again(multi: Multi, web: HttpServer) -> None:
+    asked = 0
+
+    def before(_: Give) -> object | None:
+        nonlocal asked
+        asked += 1
+        if asked % 2:
+            multi.call_later(0.001, lambda: multi.resume(exchange))
+            return PAUSE
+        return None
+
+    done: list[Exchange] = []
+    exchange = Exchange(put(web.url("/up")), done.append, reader=Give(before))
+    multi.start(exchange)
+    drive(multi, lambda: bool(done))
+    assert web.of("/up")[0].received == len(DATA) == exchange.reply.bytes_up
+
+
+@pytest.mark.parametrize("way", ["sink", "reader"])
+def test_a_pause_of_our_own_is_no_stall(multi: Multi, web: HttpServer, way: str) -> None:
+    """The other end of a relay may be slow: only the one that does not answer is given up."""
+    paused = False
+
+    def before(_: object) -> object | None:
+        nonlocal paused
+        if paused:
+            return None
+        paused = True
+        multi.call_later(2.5, lambda: multi.resume(exchange))
+        return PAUSE
+
+    done: list[Exchange] = []
+    if way == "sink":
+        exchange = Exchange(get(web.add("/data", DATA), impatient=True), done.append, sink=Keep(before))
+    else:
+        exchange = Exchange(put(web.url("/up"), impatient=True), done.append, reader=Give(before))
+    multi.start(exchange)
+    drive(multi, lambda: bool(done))
+    assert (exchange.reply.curl_code, exchange.reply.status) == (0, 200)
+
+
+# -- cuts and time-outs ----------------------------------------------------------------------------------------------
+
+
+def test_cancel_cuts_the_connection_and_reports_nothing(
+    multi: Multi, raw: Callable[[Callable[[socket.socket, int], None]], RawServer]
+) -> None:
+    gone = threading.Event()
+
+    def serve(connection: socket.socket, number: int) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+        assert connection.recv(1) == b""
+        gone.set()
+
+    done: list[Exchange] = []
+    sink = Keep()
+    exchange = Exchange(get(raw(serve).url), done.append, sink=sink)
+    multi.start(exchange)
+    drive(multi, lambda: bytes(sink.data) == b"abc")
+    multi.cancel(exchange)
+    multi.cancel(exchange)  # a second time is harmless
+    multi.resume(exchange)
+    assert gone.wait(10)
+    multi.poll(0.05)
+    assert (done, multi.active) == ([], 0)
+
+
+def test_the_end_of_one_may_cancel_the_other(multi: Multi, web: HttpServer) -> None:
+    """Both ends of a relay may end in the same round."""
+    url = web.add("/data", b"x")
+    done: list[Exchange] = []
+
+    def end(exchange: Exchange) -> None:
+        done.append(exchange)
+        multi.cancel(other if exchange is one else one)
+
+    one, other = Exchange(get(url), end), Exchange(get(url), end)
+    multi.start(one)
+    multi.start(other)
+    drive(multi, lambda: multi.active == 0)
+    assert len(done) == 1
+
+
+def test_a_server_that_stalls_is_given_up(
+    multi: Multi, raw: Callable[[Callable[[socket.socket, int], None]], RawServer]
+) -> None:
+    def serve(connection: socket.socket, number: int) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc")
+        connection.recv(1)
+
+    reply = run(multi, get(raw(serve).url, impatient=True), sink=Keep()).reply
+    failure = classify(reply)
+    assert (reply.curl_code, failure.kind) == (28, Kind.TIMEOUT)
+    assert 0.9 < reply.seconds < 5
+
+
+def test_a_server_that_takes_no_more_is_given_up(
+    multi: Multi, raw: Callable[[Callable[[socket.socket, int], None]], RawServer]
+) -> None:
+    release = threading.Event()
+
+    def serve(connection: socket.socket, number: int) -> None:
+        connection.recv(1000)
+        release.wait(20)
+
+    request = HttpRequest("PUT", raw(serve).url, content_length=len(DATA) * 20, options=IMPATIENT)
+    reply = run(multi, request, reader=BytesReader(DATA * 20)).reply
+    release.set()
+    assert classify(reply).kind is Kind.TIMEOUT
+
+
+def test_a_host_that_does_not_answer_is_given_up(multi: Multi) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        fillers = []
+        for _ in range(4):  # a full queue of connections: further ones are not answered
+            filler = socket.socket()
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+            fillers.append(filler)
+        reply = run(multi, get(f"http://127.0.0.1:{listener.getsockname()[1]}/", impatient=True)).reply
+        for filler in fillers:
+            filler.close()
+    assert classify(reply).kind is Kind.TIMEOUT
+    assert 0.9 < reply.seconds < 5
+
+
+def test_a_reset_is_a_network_failure(multi: Multi, web: HttpServer) -> None:
+    sink = Keep()
+    reply = run(multi, get(web.add("/data", DATA, cut_after=1000, cuts=1)), sink=sink).reply
+    assert classify(reply).kind is Kind.NETWORK
+    assert bytes(sink.data) == DATA[: len(sink.data)]
+
+
+# -- connections -----------------------------------------------------------------------------------------------------
+
+
+def test_connections_are_kept(multi: Multi, web: HttpServer) -> None:
+    url = web.add("/data", DATA)
+    for _ in range(3):
+        run(multi, get(url), sink=Keep())
+        run(multi, get(web.url("/missing")))
+        run(multi, put(web.url("/up")), reader=Give())
+    assert web.connections == 1
+
+
+def test_options_of_one_request_do_not_leak_into_the_next(multi: Multi, web: HttpServer) -> None:
+    url = web.add("/data", DATA)
+    run(multi, HttpRequest("PUT", web.url("/up"), (("X-Secret", "1"),), b"abc"))
+    reply = run(multi, get(url)).reply
+    assert reply.body == DATA
+    assert "x-secret" not in web.requests[-1].headers
+
+
+def test_a_kept_connection_that_has_died_is_replaced(
+    multi: Multi, raw: Callable[[Callable[[socket.socket, int], None]], RawServer]
+) -> None:
+    """The server ends an idle connection as the next request comes: curl sends it again, from its first byte."""
+    bodies: list[bytes] = []
+
+    def serve(connection: socket.socket, number: int) -> None:
+        _, body = read_request(connection)
+        bodies.append(body)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        if number == 1:
+            read_request(connection)
+        else:
+            connection.recv(1)
+
+    server = raw(serve)
+    assert run(multi, put(server.url), reader=Give()).reply.status == 200
+    exchange = run(multi, put(server.url), reader=Give())
+    assert (exchange.reply.status, exchange.reply.bytes_up) == (200, len(DATA))
+    assert bodies == [DATA, DATA]
+    assert server.connections == 2
+
+
+def test_many_at_once(multi: Multi, web: HttpServer) -> None:
+    url = web.add("/data", DATA[: 1 << 18])
+    done: list[Exchange] = []
+    sinks = [Keep() for _ in range(40)]
+    for sink in sinks:
+        multi.start(Exchange(get(url), done.append, sink=sink))
+    drive(multi, lambda: len(done) == 40)
+    assert {bytes(sink.data) for sink in sinks} == {DATA[: 1 << 18]}
+
+
+# -- the clock and other threads -------------------------------------------------------------------------------------
+
+
+def test_another_thread_ends_the_waiting(multi: Multi) -> None:
+    threading.Timer(0.1, multi.wake).start()
+    begun = time.monotonic()
+    multi.poll(20)
+    assert time.monotonic() - begun < 10
+    for _ in range(100_000):  # more than the socket holds: must neither block nor raise
+        multi.wake()
+    multi.poll(20)
+
+
+def test_timers_run_in_their_order(multi: Multi) -> None:
+    ran: list[str] = []
+    multi.call_later(0.05, lambda: ran.append("late"))
+    multi.call_later(0.0, lambda: ran.append("now"))
+    multi.call_later(0.01, lambda: ran.append("soon"))
+    drive(multi, lambda: len(ran) == 3)
+    assert ran == ["now", "soon", "late"]
+
+
+def test_a_rate_is_kept(multi: Multi, web: HttpServer) -> None:
+    done: list[Exchange] = []
+    exchange = Exchange(get(web.add("/data", DATA)), done.append, sink=Keep(), limit_rate=len(DATA))
+    multi.start(exchange)
+    drive(multi, lambda: bool(done))
+    assert 0.5 < exchange.reply.seconds < 4
+
+
+def test_close_ends_everything(web: HttpServer) -> None:
+    multi = Multi()
+    done: list[Exchange] = []
+    multi.start(Exchange(get(web.add("/data", DATA, rate=1000)), done.append, sink=Keep()))
+    multi.poll(0.1)
+    multi.close()
+    assert done == []
