@@ -71,10 +71,14 @@ class EndpointRules:
             found = self._provider.resolve_endpoint(**self._parameters(bucket, region, path_style))
         except EndpointProviderError as error:
             raise InvalidS3Url(f"no endpoint for bucket {bucket!r}: {error}") from None
+        try:
+            url = _lower_host(found.url)
+        except ValueError as error:  # a bucket's name before an IPv6 address is no host; newer Pythons notice
+            raise InvalidS3Url(f"no endpoint for bucket {bucket!r}: {error}") from None
         scheme = _pick_scheme(found.properties.get("authSchemes") or [])
         regions = scheme.get("signingRegion") or ",".join(scheme.get("signingRegionSet", ())) or "us-east-1"
         return Endpoint(
-            url=_lower_host(found.url),
+            url=url,
             region=regions,
             signing_name=scheme.get("signingName", "s3"),
             scheme=scheme["name"],
@@ -137,11 +141,13 @@ class EndpointRules:
 
 def check_endpoint_url(url: str) -> None:
     """Raises UsageError unless `url` is usable as an endpoint: http(s), a host, no user info, query or fragment."""
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         parts.port  # noqa: B018 - raises when it is no number
     except ValueError:
-        raise UsageError(f"the endpoint URL has no valid port: use https://HOST[:PORT], not {_safe(url)!r}") from None
+        raise UsageError(
+            f"the endpoint URL has no valid host or port: use https://HOST[:PORT], not {_safe(url)!r}"
+        ) from None
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise UsageError(f"the endpoint URL must be http(s)://HOST[:PORT][/PATH], not {_safe(url)!r}")
     if parts.username is not None or parts.query or parts.fragment:

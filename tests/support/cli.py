@@ -136,7 +136,7 @@ class Cli:
     ) -> Running:
         """Starts `s3am ARGS` and returns at once. stdin: bytes to feed, a descriptor, or None for an empty one
         (`subprocess.PIPE`: write to `running.process.stdin` yourself)."""
-        out, err = (Path(tempfile.mkstemp(prefix="s3am-", dir=self.home)[1]) for _ in range(2))
+        out, err = _new_file(self.home), _new_file(self.home)
         feed = stdin if isinstance(stdin, bytes) else None
         source = subprocess.PIPE if feed is not None else subprocess.DEVNULL if stdin is None else stdin
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
@@ -169,6 +169,12 @@ class Cli:
         result = self(*args, **keywords)
         assert result.rc == 0, f"s3am {args} exited {result.rc}: {result.stderr or result.stdout}"
         return result
+
+
+def _new_file(folder: Path) -> Path:
+    descriptor, name = tempfile.mkstemp(prefix="s3am-", dir=folder)
+    os.close(descriptor)
+    return Path(name)
 
 
 def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:

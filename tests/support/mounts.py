@@ -38,10 +38,11 @@ class Mount:
 
     def kill(self) -> None:
         """The daemon dies at once; what is left of the mount is taken away."""
-        watch = os.pidfd_open(self.daemon)
+        descriptor, watch = os.pidfd_open(self.daemon), select.poll()
+        watch.register(descriptor, select.POLLIN)
         os.kill(self.daemon, signal.SIGKILL)
-        select.select([watch], [], [])
-        os.close(watch)
+        watch.poll()
+        os.close(descriptor)
         self._take_away()
 
     @property

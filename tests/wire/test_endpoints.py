@@ -121,6 +121,8 @@ def outcome(function: Any) -> str:
         return str(function())
     except (BotoCoreError, InvalidS3Url, UsageError):
         return "refused"
+    except ValueError:  # botocore's, from newer Pythons, for a bucket's name before an IPv6 address
+        return "refused"
 
 
 def plain(url: str) -> str:
