@@ -172,6 +172,7 @@ class _Download:
             gate=self._gate,
             total=plan.size,
             done_before=self._report.bytes_resumed,
+            receives=True,
         )
         done = frozenset(self._crcs)
         move_all(transfer, (part for part in plan if part.number not in done))

@@ -54,8 +54,12 @@ def make_transfer(
     gate: SlotGate | None = None,
     total: int | None = None,
     done_before: int = 0,
+    receives: bool = False,
 ) -> Transfer:
-    """A transfer that counts for `report`. others: further clients whose credentials sign its requests."""
+    """A transfer that counts for `report`. others: further clients whose credentials sign its requests.
+
+    receives: bytes come here, which costs a core sooner than sending does; as TLS does, it then gets all loops.
+    """
     transfer = Transfer(
         client.engine,
         move,
@@ -67,7 +71,7 @@ def make_transfer(
         on_failure=lambda failure: client.learn(failure, None),
         on_event=report.on_event,
         gate=gate,
-        spread=client.session.endpoint_id().startswith("https"),
+        spread=receives or client.session.endpoint_id().startswith("https"),
         total=total,
         done_before=done_before,
         rate_per_slot=speed.rate_per_slot,
