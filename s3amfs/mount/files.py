@@ -14,7 +14,6 @@ from .service import Service
 
 @dataclass(frozen=True, slots=True)
 class Handle:
-    path: str
     file: OpenFile
     writes: bool
 
@@ -25,7 +24,7 @@ class Files:
         self._lock = threading.Lock()
         self._handles: dict[int, Handle] = {}
         self._by_key: dict[str, OpenFile] = {}
-        self._paths: dict[str, str] = {}
+        self._paths: dict[OpenFile, str] = {}
         self._next = 1
 
     def hold(
@@ -39,11 +38,11 @@ class Files:
             file = self._by_key.get(key)
             if file is None or file.given_up or (not file.changed and _is_other(file.published, info)):
                 file = self._by_key[key] = OpenFile(self._service, key, info, metadata)
-                self._paths[key] = path
+                self._paths[file] = path
             file.holders += 1
             number = self._next
             self._next += 1
-            self._handles[number] = Handle(path, file, writes)
+            self._handles[number] = Handle(file, writes)
             return number, file
 
     def __getitem__(self, number: int) -> OpenFile:
@@ -71,8 +70,17 @@ class Files:
                 return None
             if self._by_key.get(file.key) is file:
                 del self._by_key[file.key]
-                del self._paths[file.key]
             return file
+
+    def path_of(self, file: OpenFile) -> str:
+        """The path that it has now."""
+        with self._lock:
+            return self._paths[file]
+
+    def forget(self, file: OpenFile) -> None:
+        """It is closed."""
+        with self._lock:
+            self._paths.pop(file, None)
 
     def below(self, key: str) -> list[OpenFile]:
         """The open files that a rename of `key` (or of the directory `key + '/'`) moves."""
@@ -83,22 +91,18 @@ class Files:
         """The file that is open under `old` has been moved to `new`."""
         with self._lock:
             file = self._by_key.pop(old, None)
-            self._paths.pop(old, None)
             if file is not None:
                 file.key = new
                 self._by_key[new] = file
-                self._paths[new] = path
+                self._paths[file] = path
 
     def unpublished_in(self, directory: str) -> list[str]:
         """Names in `directory` (a path) of files that are open and not in S3 yet."""
         start = directory.rstrip("/") + "/"
         with self._lock:
-            paths = [self._paths[key] for key, file in self._by_key.items() if not file.published and not file.unlinked]
+            fresh = [file for file in self._by_key.values() if not file.published and not file.unlinked]
+            paths = [self._paths[file] for file in fresh if not file.given_up]
         return [path[len(start) :] for path in paths if path.startswith(start) and "/" not in path[len(start) :]]
-
-    def all(self) -> list[OpenFile]:
-        with self._lock:
-            return list(self._by_key.values())
 
 
 def _is_other(published: ObjectInfo | None, info: ObjectInfo | None) -> bool:

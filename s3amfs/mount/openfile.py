@@ -350,6 +350,13 @@ class OpenFile:
         self.changed = self._failed = False
         self._writers.clear()
 
+    def stored_again(self, etag: str) -> None:
+        """The same content is another object now: its metadata was changed, or its name."""
+        with self.lock:
+            if self.published is not None and self.published.etag != etag:
+                self.published = replace(self.published, etag=etag, version_id=None, last_modified=time.time())
+                self._close_reader()
+
     @property
     def metadata_to_store(self) -> dict[str, str] | None:
         """What was changed after the stream had begun, so that the object does not have it yet; None: nothing."""

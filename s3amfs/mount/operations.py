@@ -6,19 +6,18 @@ Errors are OSErrors with an errno; each that a program may not explain to its us
 from __future__ import annotations
 
 import errno
-import functools
 import itertools
-import logging
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 import mfusepy
 
 from ..errors import NotFound
 from ..verbs.options import ObjectInfo, ObjectOptions
+from .answers import answered
 from .attributes import Attributes, is_symlink, time_text
 from .callers import is_open, process_of, was_killed
 from .directory import DirectoryNames
@@ -27,29 +26,6 @@ from .openfile import OpenFile
 from .service import Service
 from .tree import Tree
 from .xattrs import PID_XATTR, SYNC_XATTR, XATTRS
-
-EXPECTED = {errno.ENOENT, errno.ENODATA, errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EOPNOTSUPP}
-"""Errors that are answers, not trouble."""
-log = logging.getLogger("s3amfs.mount")
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def answered(method: F) -> F:
-    """Every error has an errno and is logged where it is one."""
-
-    @functools.wraps(method)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        try:
-            return method(*args, **kwargs)
-        except OSError as error:
-            if error.errno not in EXPECTED:
-                log.error("%s of %s: %s", method.__name__, args[1] or "an unlinked file", error)
-            raise
-        except Exception as error:
-            log.exception("%s of %s failed", method.__name__, args[1])
-            raise OSError(errno.EIO, str(error)) from error
-
-    return call  # type: ignore[return-value]
 
 
 class Operations(mfusepy.Operations):  # type: ignore[misc]
@@ -61,6 +37,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
     def __init__(self, tree: Tree, service: Service, mountpoint: str, ready: Callable[[], None]) -> None:
         self.tree = tree
         self.files = Files(service)
+        tree.on_stored_again = self._stored_again
         self.options = service.options
         self._mountpoint = mountpoint.rstrip("/")
         self._ready = ready
@@ -98,8 +75,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         file = self.files[fi.fh] if fi is not None else self._open_at(path)
         if file is not None and (file.change_metadata(changes) or file.unlinked):
             return 0
-        where = path or self.files.handle(fi.fh).path
-        self.tree.change(where, changes)
+        self.tree.change(path or self.files.path_of(self.files[fi.fh]), changes)
         return 0
 
     def _open_at(self, path: str | None) -> OpenFile | None:
@@ -221,7 +197,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         number, file = self.files.hold(path, self.tree.key(path), info, metadata, writes=True)
         try:
             file.resize(length)
-            self._publish(path, file)
+            self._publish(file)
         finally:
             self._release(number)
         return 0
@@ -234,18 +210,19 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         if not file.changed or not handle.writes:
             return 0
         thread = mfusepy.fuse_get_context()[2]
-        if not file.written_by(process_of(thread)) and is_open(self._mountpoint + handle.path):
+        if not file.written_by(process_of(thread)) and is_open(self._mountpoint + self.files.path_of(file)):
             return 0  # it only had it for others, who write: a shell's redirection, a parent's of its child
         if was_killed(thread):
             file.give_up()
         else:
-            self._publish(handle.path, file)
+            self._publish(file)
         return 0
 
     @answered
     def fsync(self, path: str | None, datasync: int, fi: Any) -> int:
-        handle = self.files.handle(fi.fh)
-        self._publish(handle.path, handle.file)
+        file = self.files[fi.fh]
+        self._publish(file)
+        self.tree.changes.store(file.key)
         return 0
 
     @answered
@@ -254,23 +231,35 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         return 0
 
     def _release(self, number: int) -> None:
-        handle = self.files.handle(number)
         file = self.files.drop(number)
         if file is None:
             return
         try:
             if file.changed and not file.given_up:
-                self._publish(handle.path, file)
+                self._publish(file)
         finally:
             file.close()
+            self.files.forget(file)
 
-    def _publish(self, path: str, file: OpenFile) -> None:
-        self.tree.changes.take(file.key)
-        if file.publish() and file.published is not None:
-            self.tree.remember(path, file.published)
+    def _publish(self, file: OpenFile) -> None:
+        waiting = self.tree.changes.take(file.key)
+        published = False
+        try:
+            published = file.publish()
+        finally:
+            if not published and waiting is not None:
+                self.tree.changes.put(file.key, waiting)
+        if published and file.published is not None:
+            self.tree.remember(self.files.path_of(file), file.published)
             metadata = file.metadata_to_store
             if metadata is not None:
                 self.tree.changes.put(file.key, metadata)
+
+    def _stored_again(self, key: str, etag: str) -> None:
+        """The tree has copied an object, so that its ETag may be another one: who has it open goes on with that."""
+        file = self.files.at(key)
+        if file is not None:
+            file.stored_again(etag)
 
     # -- names ------------------------------------------------------------------------------------------------------
 
@@ -295,10 +284,10 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         moved = self.files.below(source)
         for file in moved:
             if file.changed:
-                self._publish(old, file)
+                self._publish(file)
         self.tree.move(old, new)
         for file in moved:
-            self.files.rename(file.key, target + file.key[len(source) :], new)
+            self.files.rename(file.key, target + file.key[len(source) :], new + self.files.path_of(file)[len(old) :])
         return 0
 
     def _hide(self, old: str, new: str) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -64,6 +64,8 @@ class Tree:
         self.root = root.key.rstrip("/") + "/" if root.key else ""
         self.options = options
         self.changes = Changes(self._store_metadata)
+        self.on_stored_again: Callable[[str, str], None] = _ignore
+        """Told of a key whose object was copied onto itself or to another key, and of the copy's ETag."""
         self._entries: dict[str, Entry] = {}
         self._listings: dict[str, _Listing] = {}
         self._looking: dict[str, Future[Entry]] = {}
@@ -269,7 +271,7 @@ class Tree:
             self._put_marker(key, metadata)
         else:
             where = S3Location(self.bucket, key)
-            copy(where, where, self.client, _options(metadata))
+            self.on_stored_again(key, copy(where, where, self.client, _options(metadata)).etag)
         self._drop_key(key)
 
     def _put_marker(self, prefix: str, metadata: Mapping[str, str]) -> None:
@@ -322,11 +324,12 @@ class Tree:
             self.client.delete(self.bucket, old)
             return
         try:
-            copy(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, _options(metadata))
+            stored = copy(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, _options(metadata))
         except S3AMError:
             if metadata is not None:
                 self.changes.put(old, metadata)
             raise
+        self.on_stored_again(old, stored.etag)
         self.client.delete(self.bucket, old)
 
     def close(self) -> None:
@@ -337,6 +340,10 @@ class Tree:
     def modified_now(self) -> dict[str, str]:
         now = time.time_ns()
         return {"mtime": f"{now // SECOND}.{now % SECOND:09d}"}
+
+
+def _ignore(key: str, etag: str) -> None:
+    """Nothing is open."""
 
 
 def _options(metadata: Mapping[str, str] | None) -> UploadOptions:

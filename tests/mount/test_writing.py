@@ -286,3 +286,20 @@ def test_a_parent_that_opens_a_file_for_its_child(watched: Mount, stored: Stored
 def test_output_of_several_commands_of_which_one_is_killed(mounted: Mount, stored: Stored) -> None:
     subprocess.run(["bash", "-c", "{ sh -c 'kill -9 $$'; echo rest; } > " + str(mounted / "k")], check=True, timeout=30)
     assert stored.get("k") == b"rest\n"
+
+
+def test_a_file_that_is_renamed_and_touched_while_it_is_open(mounted: Mount, stored: Stored) -> None:
+    data = content(12 * MIB, 1)
+    (mounted / "d").mkdir()
+    (mounted / "d" / "k").write_bytes(data)
+    with open(mounted / "d" / "k", "r+b", buffering=0) as file:
+        os.utime(mounted / "d" / "k", (10**9, 10**9))
+        os.fsync(file.fileno())
+        assert stored.head("d/k")["Metadata"]["mtime"] == "1000000000.000000000"
+        (mounted / "d").rename(mounted / "e")
+        assert os.pread(file.fileno(), 10, 11 * MIB) == data[11 * MIB : 11 * MIB + 10]
+        file.write(b"new")
+        assert (mounted / "e" / "k").stat().st_size == len(data)
+    assert stored.get("e/k") == b"new" + data[3:]
+    assert not (mounted / "d").exists()
+    assert stored.listed("d") == []

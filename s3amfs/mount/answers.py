@@ -1,0 +1,32 @@
+"""Errors as the kernel takes them: an errno for each, and a line in the log for those that are trouble."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+EXPECTED = {errno.ENOENT, errno.ENODATA, errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EOPNOTSUPP}
+"""Errors that are answers, not trouble."""
+log = logging.getLogger("s3amfs.mount")
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def answered(method: F) -> F:
+    """Every error has an errno and is logged where it is one."""
+
+    @functools.wraps(method)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return method(*args, **kwargs)
+        except OSError as error:
+            if error.errno not in EXPECTED:
+                log.error("%s of %s: %s", method.__name__, args[1] or "an unlinked file", error)
+            raise
+        except Exception as error:
+            log.exception("%s of %s failed", method.__name__, args[1])
+            raise OSError(errno.EIO, str(error)) from error
+
+    return call  # type: ignore[return-value]
