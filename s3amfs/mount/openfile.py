@@ -61,7 +61,8 @@ class OpenFile:
         self._spool: Spool | None = None
         self._sent: dict[str, str] = {}
         self._writers: set[int] = set()
-        self._failed = False
+        self.failed = False
+        """Whether the last attempt to send or publish it went wrong, which its writer was told."""
         self.copies_all = service.options.spool_dir is not None
         """Whether all of a stream is copied to the spool."""
 
@@ -187,7 +188,7 @@ class OpenFile:
         try:
             self._writer.write(data)
         except BaseException:
-            self._failed = True
+            self.failed = True
             raise
         self.size = self._writer.position
 
@@ -253,14 +254,14 @@ class OpenFile:
             try:
                 stored = self._store()
             except BaseException:
-                self._failed = True
+                self.failed = True
                 raise
             self._published_as(stored)
             return True
 
     def _store(self) -> StoredInfo:
         if self._writer is not None:
-            if not self._failed or self._spool is None:
+            if not self.failed or self._spool is None:
                 if self._writer.describe(self._upload_options().object):
                     self._sent = dict(self.metadata)
                 return self._writer.close()
@@ -347,7 +348,7 @@ class OpenFile:
         if self._spool is not None:
             self._spool.dirty = Ranges()
         self._base_size = self.size
-        self.changed = self._failed = False
+        self.changed = self.failed = False
         self._writers.clear()
 
     def stored_again(self, etag: str) -> None:

@@ -235,7 +235,8 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         if file is None:
             return
         try:
-            if file.changed and not file.given_up:
+            # After a close that failed nothing may appear: what was written is kept.
+            if file.changed and not file.given_up and not file.failed:
                 self._publish(file)
         finally:
             file.close()
