@@ -23,7 +23,7 @@ def answered(method: F) -> F:
             return method(*args, **kwargs)
         except OSError as error:
             if error.errno not in EXPECTED:
-                log.error("%s of %s: %s", method.__name__, args[1] or "an unlinked file", error)
+                log.error("%s of %s: %s", method.__name__, args[1] or "an open file", error)
             raise
         except Exception as error:
             log.exception("%s of %s failed", method.__name__, args[1])

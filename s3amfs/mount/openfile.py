@@ -22,7 +22,7 @@ from dataclasses import replace
 from ..core.locations import S3Location
 from ..core.parts import DEFAULT_PART
 from ..core.patch import Ranges, plan_patch
-from ..errors import SourceChanged, Unsupported
+from ..errors import S3AMError, SourceChanged, Unsupported
 from ..verbs.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.patch import patch
 from ..verbs.ranges import Pinned, read_whole
@@ -30,12 +30,9 @@ from ..verbs.reader import ObjectReader
 from ..verbs.upload_source import guess_content_type
 from ..verbs.writer import ObjectWriter
 from .attributes import Attributes, attributes, time_of, time_text
-from .service import Service
+from .service import COPIED_BYTES, FETCH_BYTES, Service
 from .spool import Spool
 
-FETCH_BYTES = 8 * 1024 * 1024
-COPIED_BYTES = 64 * 1024 * 1024
-"""Of a stream that nobody can read before its close: beyond it the copy would cost more than the sending."""
 log = logging.getLogger("s3amfs.mount")
 
 
@@ -81,15 +78,20 @@ class OpenFile:
 
     def read(self, offset: int, size: int) -> bytes | memoryview:
         """Raises SourceChanged if the object was replaced by somebody else, TransferError."""
-        with self.lock:
-            if self._spool is not None:
-                return self._read_spooled(offset, size)
-            if self._writer is not None:
-                raise OSError(errno.EBUSY, "being written: what was sent can be read when it is closed")
-            if self.published is None or not self._base_size:
-                return b""
-            reader = self._open_reader()
-        return reader.view(offset, size)
+        while True:
+            with self.lock:
+                if self._spool is not None:
+                    return self._read_spooled(offset, size)
+                if self._writer is not None:
+                    raise OSError(errno.EBUSY, "being written: what was sent can be read when it is closed")
+                if self.published is None or not self._base_size:
+                    return b""
+                reader = self._open_reader()
+            try:
+                return reader.view(offset, size)
+            except S3AMError:
+                if self._reader is reader:
+                    raise  # else the file has changed meanwhile, which has stopped its reader
 
     def _open_reader(self) -> ObjectReader:
         if self._reader is None:
