@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import mfusepy
 
+from ..errors import Unsupported
+
 if TYPE_CHECKING:
     from .operations import Operations
 
@@ -73,6 +75,8 @@ def _handle(fip: Any) -> Any:
 
 def serve(operations: Operations, directory: str, options: dict[str, Any]) -> None:
     """Until it is unmounted, also by SIGTERM. Raises RuntimeError if libfuse could not mount."""
+    if mfusepy.fuse_version_major != 3:
+        raise Unsupported("FUSE_LIBRARY_PATH names libfuse 2: unset it, or name libfuse 3")
     options = {"max_idle_threads": THREADS, **options}
     try:
         _Fuse(operations, directory, raw_fi=True, foreground=True, **options)

@@ -6,6 +6,7 @@ copy, and a rename takes them along. A change that waits is seen through the mou
 
 from __future__ import annotations
 
+import errno
 import logging
 import threading
 import time
@@ -79,7 +80,7 @@ class Changes:
         with self._condition:
             failed, self._failed = self._failed, []
         if failed:
-            raise OSError(5, f"times or modes of {len(failed)} files could not be stored: {failed[0]}")
+            raise OSError(errno.EIO, f"times or modes of {len(failed)} files could not be stored: {failed[0]}")
 
     def _try(self, key: str) -> None:
         try:

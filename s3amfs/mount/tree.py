@@ -20,7 +20,7 @@ from ..engine.client import S3Client
 from ..errors import NotFound, S3AMError
 from ..verbs.copy import copy
 from ..verbs.options import ListedObject, ObjectInfo, ObjectOptions, UploadOptions
-from .attributes import SECOND, Attributes, attributes, attributes_of
+from .attributes import Attributes, attributes, attributes_of, time_text
 from .changes import Changes
 from .options import MountOptions
 
@@ -338,8 +338,7 @@ class Tree:
         self.changes.store_all()
 
     def modified_now(self) -> dict[str, str]:
-        now = time.time_ns()
-        return {"mtime": f"{now // SECOND}.{now % SECOND:09d}"}
+        return {"mtime": time_text(time.time_ns())}
 
 
 def _ignore(key: str, etag: str) -> None:
