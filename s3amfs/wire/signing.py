@@ -7,13 +7,15 @@ and writes the canonical request to the debug log, customer keys included.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import time
+from functools import lru_cache
 from types import SimpleNamespace
 from typing import Any
 
-from botocore.auth import AUTH_TYPE_MAPS, EMPTY_SHA256_HASH, SIGV4_TIMESTAMP, S3SigV4Auth
+import botocore.auth
+from botocore.auth import AUTH_TYPE_MAPS, EMPTY_SHA256_HASH, SIGNED_HEADERS_BLACKLIST, SIGV4_TIMESTAMP, S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.compat import HTTPHeaders
 from botocore.credentials import ReadOnlyCredentials
 
 from .endpoints import Endpoint
@@ -48,23 +50,32 @@ def sign(
     return tuple(signed.headers.items())
 
 
+class _Headers(dict[str, str]):
+    """As botocore's HTTPHeaders, for names that come once; those cost half of a signature."""
+
+    def get_all(self, name: str) -> list[str]:
+        return [self[name]]
+
+
 class _Request:
     """The part of AWSRequest that the signer looks at; AWSRequest itself costs as much as the signature."""
 
-    __slots__ = ("body", "context", "headers", "method", "params", "url")
+    __slots__ = ("body", "context", "headers", "method", "params", "signed", "url")
 
     def __init__(self, method: str, url: str, headers: Headers) -> None:
         self.method = method
         self.url = url
-        self.headers = HTTPHeaders()
-        for name, value in headers:
-            self.headers[name] = value
+        self.headers = _Headers(headers)
         self.params: dict[str, str] = {}
         self.context: dict[str, Any] = {}
         self.body = b""
+        self.signed: _Headers | None = None
+        """The headers that are signed, in lower case."""
 
 
 class _Signer(S3SigV4Auth):
+    """What is the same for many requests, or asked for twice, is made once."""
+
     def add_auth(self, request: Any) -> None:
         steps: Any = self  # the stubs of botocore leave the underscored steps out
         steps._modify_request_before_signing(request)
@@ -74,6 +85,33 @@ class _Signer(S3SigV4Auth):
 
     def payload(self, request: Any) -> str:
         return str(request.context["payload"])
+
+    def headers_to_sign(self, request: Any) -> Any:
+        if request.signed is None:
+            lower = ((name.lower(), value) for name, value in request.headers.items())
+            request.signed = _Headers((name, value) for name, value in lower if name not in SIGNED_HEADERS_BLACKLIST)
+            request.signed.setdefault("host", _host("/".join(request.url.split("/", 3)[:3])))
+        return request.signed
+
+    def signature(self, string_to_sign: str, request: Any) -> str:
+        its: Any = self
+        names = (request.context["timestamp"][:8], its._region_name, its._service_name, "aws4_request")
+        return hmac.digest(_signing_key(self.credentials.secret_key, *names), string_to_sign.encode(), "sha256").hex()
+
+
+@lru_cache(maxsize=64)
+def _host(url: str) -> str:
+    theirs: Any = botocore.auth
+    return str(theirs._host_from_url(url))
+
+
+@lru_cache(maxsize=64)
+def _signing_key(secret: str, *scope: str) -> bytes:
+    """For one day, region and service."""
+    key = f"AWS4{secret}".encode()
+    for name in scope:
+        key = hmac.digest(key, name.encode(), "sha256")
+    return key
 
 
 def _sign_asymmetric(
