@@ -16,9 +16,11 @@ from ..errors import NotFound, S3AMError
 from ..wire import s3api
 from ..wire.curl_options import FRESH_CONNECT
 from ..wire.replies import find_failure, to_error
-from ..wire.requests import Reply, S3Request
+from ..wire.requests import HttpRequest, Reply, S3Request
 from ..wire.session import S3Session
+from ..wire.streams import Chunks
 from .loop import Engine, get_engine
+from .quick import OnReply, Quick
 from .retrying import retrying
 
 OnRetry = Callable[[Failure, float], None]
@@ -76,6 +78,18 @@ class S3Client:
         failure = retrying(self.policy, once, learn)
         return reply, failure
 
+    def begin(self, request: S3Request, on_reply: OnReply, chunks: Chunks | None = None, *, loop: int = 0) -> Quick:
+        """Sends `request` once and does not wait.
+
+        on_reply is called in a loop's thread: with the reply of a success; with None for all else, which is then to be
+        done by `call`. chunks: where the body goes. loop: number of the loop to use.
+        """
+
+        def prepare() -> HttpRequest | None:
+            return self.session.prepare(request) if self.session.credentials_fresh() else None
+
+        return Quick(self.engine.loop(loop), prepare, on_reply, chunks)
+
     def learn(self, failure: Failure, bucket: str | None) -> None:
         """Takes up what a failure says about the service, so that the next request does better."""
         if failure.kind is Kind.REDIRECT and bucket is not None:
@@ -110,6 +124,14 @@ class S3Client:
         if failure is not None:
             raise to_error(failure, what)
         return s3api.parse_object(reply)
+
+    def begin_head(self, bucket: str, key: str, on_info: Callable[[s3api.ObjectInfo | None], None]) -> None:
+        """`head` as `begin` does it: one of many at a time."""
+
+        def told(reply: Reply | None) -> None:
+            on_info(s3api.parse_object(reply) if reply is not None else None)
+
+        self.begin(s3api.head_object(bucket, key), told)
 
     def part_length(
         self,

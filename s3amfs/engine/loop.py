@@ -23,6 +23,7 @@ class Loop:
     def __init__(self, name: str) -> None:
         self._inbox: deque[Callable[[], None]] = deque()
         self._closing = False
+        self._woken = False
         self.multi = Multi()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
@@ -30,7 +31,8 @@ class Loop:
     def submit(self, function: Callable[[], None]) -> None:
         """Runs `function` in the loop's thread, soon. Any thread may call this."""
         self._inbox.append(function)
-        if threading.get_ident() != self._thread.ident:
+        if not self._woken and threading.get_ident() != self._thread.ident:
+            self._woken = True  # one wake-up for all that is handed over until the loop looks
             self.multi.wake()
 
     @property
@@ -44,6 +46,7 @@ class Loop:
 
     def _run(self) -> None:
         while not self._closing:
+            self._woken = False
             while self._inbox:
                 self._guard(self._inbox.popleft())
             try:

@@ -62,6 +62,9 @@ def attributes(
     }
 
 
-def attributes_of(options: MountOptions, info: ObjectInfo, *, directory: bool = False) -> Attributes:
+def attributes_of(
+    options: MountOptions, info: ObjectInfo, metadata: Mapping[str, str], *, directory: bool = False
+) -> Attributes:
+    """metadata: what it has or is about to have."""
     changed = int((info.last_modified or 0) * SECOND)
-    return attributes(options, info.metadata, size=info.size, changed=changed, directory=directory)
+    return attributes(options, metadata, size=info.size, changed=changed, directory=directory)

@@ -21,6 +21,7 @@ UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 
 LOOP_ENDED = 8
 """fuse_main(3): the event loop was ended by something else than an unmount, that is by a signal."""
+OUR_XATTRS = b"user.s3am."
 THREADS = 16
 """That are kept for the kernel's requests; libfuse starts and ends more of them as it needs."""
 
@@ -42,6 +43,12 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         """The operation must not keep what it is given."""
         data = memoryview((ctypes.c_char * size).from_address(ctypes.addressof(buf.contents))).cast("B")
         return int(self.operations.write(self._text(path), data, offset, fip.contents))
+
+    def getxattr(self, path: bytes, name: bytes, value: Any, size: int, *args: Any) -> int:
+        """ls -l asks twice for each file what no file here has: no error has to be made for that."""
+        if not name.startswith(OUR_XATTRS):
+            return -errno.ENODATA
+        return int(super().getxattr(path, name, value, size, *args))
 
     def chmod_fuse_3(self, path: bytes | None, mode: int, fip: Any) -> int:
         return int(self.operations.chmod(self._text(path), mode, _handle(fip)))

@@ -48,6 +48,10 @@ class Files:
     def __getitem__(self, number: int) -> OpenFile:
         return self.handle(number).file
 
+    def __bool__(self) -> bool:
+        """Whether any is open."""
+        return bool(self._by_key)
+
     def handle(self, number: int) -> Handle:
         with self._lock:
             handle = self._handles.get(number)

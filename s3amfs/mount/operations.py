@@ -79,7 +79,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         return 0
 
     def _open_at(self, path: str | None) -> OpenFile | None:
-        if path is None:
+        if path is None or not self.files:
             return None
         try:
             return self.files.at(self.tree.key(path))

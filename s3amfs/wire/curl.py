@@ -19,7 +19,7 @@ import pycurl
 
 from .curl_options import PROXY_CAINFO, TIMEOUTS, ca_bundle, ranged, source_options, timeout_options
 from .requests import HttpRequest, Reply
-from .streams import PAUSE, BytesReader, Reader, Sink
+from .streams import PAUSE, BytesReader, Chunks, Reader, Sink
 
 __all__ = ["PAUSE", "BytesReader", "Exchange", "Multi", "Reader", "Sink", "ranged", "source_options"]
 
@@ -50,6 +50,7 @@ class Exchange:
         "_endless",
         "_handle",
         "_sink_begun",
+        "chunks",
         "error",
         "limit_rate",
         "on_done",
@@ -67,10 +68,12 @@ class Exchange:
         *,
         reader: Reader | None = None,
         sink: Sink | None = None,
+        chunks: Chunks | None = None,
         limit_rate: int = 0,
     ) -> None:
         self.request = request
         self.on_done = on_done
+        self.chunks = chunks
         self.reader = reader
         self.sink = sink
         self.limit_rate = limit_rate
@@ -222,7 +225,6 @@ class Multi:
             self.cancel(exchange)
         for handle in self._free:
             handle.close()
-        self._free.clear()
         self._multi.close()
         self._epoll.close()
         self._wake_receive.close()
@@ -351,12 +353,14 @@ class Multi:
             set_option(pycurl.CAINFO, self._ca_bundle)
             set_option(PROXY_CAINFO, self._ca_bundle)
         set_option(pycurl.HEADERFUNCTION, exchange._on_header)
-        set_option(pycurl.WRITEFUNCTION, exchange._on_body)
+        set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
         set_option(pycurl.USERAGENT, "s3amfs")
         headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
         self._configure_method(handle, exchange, headers)
         set_option(pycurl.HTTPHEADER, headers)
-        if exchange.sink is not None:
+        if exchange.chunks is not None:
+            set_option(pycurl.MAXFILESIZE_LARGE, exchange.chunks.most)
+        if exchange.sink is not None or exchange.chunks is not None:
             set_option(pycurl.BUFFERSIZE, BUFFER_BYTES)
         for option, value in request.options:
             set_option(option, value)

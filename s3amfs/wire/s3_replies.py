@@ -7,6 +7,7 @@ TransferError (retryable by the caller's policy as a server's fault).
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
@@ -253,6 +254,7 @@ def parse_tags(reply: Reply) -> dict[str, str]:
     return {xml.text(tag, "Key"): xml.text(tag, "Value") for tag in root.findall("TagSet/Tag")}
 
 
+@lru_cache(maxsize=1024)
 def http_time(value: str | None) -> float | None:
     """Seconds since the epoch of an HTTP date (RFC 9110 section 5.6.7); None when it is none."""
     if not value:

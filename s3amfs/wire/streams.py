@@ -41,3 +41,14 @@ class BytesReader:
     def rewind(self) -> bool:
         self._at = 0
         return True
+
+
+class Chunks(list[bytes]):
+    """A short body as it comes, in place of a sink: nothing of ours runs for its pieces.
+
+    most: bytes; a reply that has more is cut.
+    """
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most

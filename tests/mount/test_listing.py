@@ -1,0 +1,45 @@
+"""Looking at many files: HEADs ahead of being asked, long directories, what changes meanwhile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.mount.conftest import Stored
+from tests.support.faults import Rule, error, reset
+from tests.support.mounts import Mount
+from tests.support.proxy import FaultProxy
+
+
+def put_many(stored: Stored, prefix: str, count: int) -> dict[str, int]:
+    sizes = {f"{n:05}": n % 7 for n in range(count)}
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda name: stored.put(prefix + name, b"x" * sizes[name], mode="33184"), sizes))
+    return sizes
+
+
+def test_every_file_is_looked_at_once_and_trouble_is_tried_again(
+    new_mount: Callable[..., Mount], proxy: FaultProxy, stored: Stored
+) -> None:
+    sizes = put_many(stored, "many/", 400)
+    mount = new_mount("--metadata-ttl", "60", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    proxy.rules += [Rule("Head", error(503, "SlowDown"), nth=20), Rule("Head", reset("before_response"), nth=150)]
+    for _ in range(2):
+        found = {entry.name: entry.stat() for entry in os.scandir(mount / "many")}
+        assert {name: stat.st_size for name, stat in found.items()} == sizes
+        assert {stat.st_mode & 0o777 for stat in found.values()} == {0o640}
+    looked = [request.key for request in proxy.of("Head") if request.key.startswith("many/0")]
+    assert len(set(looked)) == 400
+    assert len(looked) <= 410
+
+
+def test_what_is_written_while_it_is_looked_at_is_seen(mounted: Mount, stored: Stored) -> None:
+    """The answers of HEADs that were sent before a change do not count after it."""
+    put_many(stored, "many/", 200)
+    for name in sorted(os.listdir(mounted / "many")):
+        if int(name) % 5 == 4:
+            (mounted / "many" / name).write_bytes(b"y" * 100)
+            assert os.stat(mounted / "many" / name).st_size == 100
+        else:
+            assert os.stat(mounted / "many" / name).st_size == int(name) % 7
