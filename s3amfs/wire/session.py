@@ -7,8 +7,10 @@ modules saves a tenth at most) is loaded when an `S3Session` is made. Thread-saf
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import os
+import sys
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -135,6 +137,7 @@ class S3Session:
                 _translating(lambda: self._refresh(force))
 
     def _load(self) -> EndpointRules:
+        _import_botocore()
         import botocore.session
 
         from .endpoints import EndpointRules
@@ -244,6 +247,22 @@ class S3Session:
             self._session = botocore.session.Session(profile=config.profile)
             return self._session.get_credentials()
         return _settle(self._session.get_component("credential_provider").load_credentials)
+
+
+def _import_botocore() -> None:
+    """Imports botocore without pyOpenSSL, which may be installed: it costs 10 MB and 80 ms.
+
+    `botocore.httpsession` looks there for the standard library's SSLContext, and finds it in urllib3 as well.
+    """
+    unwanted = "urllib3.contrib.pyopenssl"
+    if "botocore.httpsession" in sys.modules or unwanted in sys.modules:
+        return
+    hidden: dict[str, Any] = sys.modules
+    hidden[unwanted] = None  # to import it is an ImportError now
+    try:
+        importlib.import_module("botocore.httpsession")
+    finally:
+        del sys.modules[unwanted]
 
 
 def _path(base: str, key: str | None) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -201,3 +203,11 @@ def test_importing_and_configuring_is_cheap() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     loaded: list[Any] = json.loads(done.stdout)
     assert not {"botocore", "boto3", "pycurl", "asyncio", "awscrt"} & set(loaded)
+
+
+def test_botocore_is_loaded_without_pyopenssl() -> None:
+    assert find_spec("OpenSSL") is not None, "the extra 'test' brings it, as many environments do"
+    code = "import sys; from s3amfs.wire.session import S3Session; S3Session(); print('OpenSSL' in sys.modules)"
+    code += "; import urllib3.contrib.pyopenssl"  # others still can
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert child.stdout == "False\n"
