@@ -32,6 +32,10 @@ $(VENV)/.lint: $(BIN)/python pyproject.toml
 	$(PIP) install --quiet -e '.[lint]'
 	@touch $@
 
+$(VENV)/.bench: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet -e '.[bench]'
+	@touch $@
+
 $(VENV)/.docs: $(BIN)/python pyproject.toml
 	$(PIP) install --quiet -e '.[docs]'
 	@touch $@
@@ -51,7 +55,7 @@ format: $(VENV)/.lint  ## let ruff rewrite what it can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/.test  ## side by side with other tools, ratios of one run (SIZE=4GiB)
+bench: $(VENV)/.bench  ## side by side with other tools, ratios of one run (SIZE=4GiB)
 	$(BIN)/python -m benchmarks --size $(SIZE)
 
 docs: $(VENV)/.docs  ## the manual as HTML in site/

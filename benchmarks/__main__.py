@@ -21,6 +21,7 @@ from s3amfs.core.sizes import format_size, parse_size
 from s3amfs.demo.servers import FtpServer
 
 from .bench import MIB, Bench, Run, make_certificate, make_data, middle, null_server, s3am
+from .faults import faults
 from .tools import others
 
 PARTS = 10_000
@@ -180,6 +181,8 @@ def main() -> int:
             transfers(bench, f"https://{secure}", source, certificate[0], compare=False)
             memory(bench, f"http://{plain}", source)
             bookkeeping(bench, f"http://{plain}", args.sparse)
+        source.unlink()
+        faults(bench)
     finally:
         bench.close()
         shutil.rmtree(folder, ignore_errors=True)

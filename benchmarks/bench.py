@@ -102,9 +102,10 @@ def s3am(*arguments: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def null_server(file: Path, checksum: str, *certificate: str) -> Iterator[str]:
-    """host:port of a null server in a process of its own."""
-    command = [sys.executable, "-m", "benchmarks.null_server", str(file), checksum, *certificate]
+def null_server(file: Path, checksum: str, *certificate: str, fail: float = 0.0, seed: int = 0) -> Iterator[str]:
+    """host:port of a null server in a process of its own; `fail`: share of the requests that fail."""
+    faults = ["--fail", str(fail), "--seed", str(seed)]
+    command = [sys.executable, "-m", "benchmarks.null_server", str(file), checksum, *certificate, *faults]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert server.stdout is not None
     try:

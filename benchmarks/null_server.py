@@ -1,20 +1,23 @@
 """An S3 server that costs next to nothing: takes parts and forgets them, gives one file. One thread a connection.
 
-    python -m benchmarks.null_server FILE CRC64NVME [CERTIFICATE KEY]
+    python -m benchmarks.null_server FILE CRC64NVME [CERTIFICATE KEY] [--fail SHARE --seed N]
 
 It prints its port. The checksum trailer of a part is echoed, as if the server had computed it; nothing is checked.
-Objects named `down…` are FILE; all others do not exist, ever.
+Objects named `down…` are FILE; all others do not exist, ever. `--fail 0.1` has a tenth of all requests fail, at random:
+500, 503 SlowDown, or a reset before, within or after the body. GET /received says how many bytes of bodies have come.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import mmap
 import os
+import random
 import re
 import socket
 import ssl
-import sys
+import struct
 import threading
 
 BUFFER = 1024 * 1024
@@ -27,12 +30,40 @@ COMPLETED = (
 ) % NAMESPACE
 NO_UPLOADS = b"<ListMultipartUploadsResult %b><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>" % NAMESPACE
 NO_OBJECTS = b"<ListBucketResult %b><IsTruncated>false</IsTruncated></ListBucketResult>" % NAMESPACE
+TROUBLE = b"<Error><Code>InternalError</Code><Message>drawn</Message></Error>"
+SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>drawn</Message></Error>"
 TRAILER = re.compile(rb"x-amz-checksum-(\w+):([\w+/=]+)\s*\Z")
 
 
+class Faults:
+    """Draws which request fails and how; counts what is received."""
+
+    KINDS = ("500", "503", "reset before", "reset within", "reset after")
+
+    def __init__(self, share: float, seed: int) -> None:
+        self._share = share
+        self._random = random.Random(seed)
+        self._lock = threading.Lock()
+        self.received = 0
+
+    def draw(self, length: int) -> tuple[str, int]:
+        """What becomes of a request ('' : nothing), and how many of its `length` bytes are read before."""
+        with self._lock:
+            if self._random.random() >= self._share:
+                return "", length
+            kind = self._random.choice(self.KINDS)
+            place = {"503": 0, "reset before": 0, "reset within": self._random.randint(0, length)}
+            return kind, place.get(kind, length)
+
+    def count(self, received: int) -> None:
+        with self._lock:
+            self.received += received
+
+
 class Connection:
-    def __init__(self, sock: socket.socket, path: str, checksum: str) -> None:
+    def __init__(self, sock: socket.socket, path: str, checksum: str, faults: Faults) -> None:
         self._sock = sock
+        self._faults = faults
         self._file = open(path, "rb")  # noqa: SIM115 - closed in `serve`
         self._size = os.fstat(self._file.fileno()).st_size
         self._checksum = checksum.encode()
@@ -57,19 +88,36 @@ class Connection:
         headers = {n.strip().lower(): v.strip() for n, _, v in (line.partition(b":") for line in lines[1:])}
         if headers.get(b"expect", b"").lower() == b"100-continue":
             self._sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        tail = self._drain(int(headers.get(b"content-length", b"0")))
+        if target == b"/received":
+            self._say(200, b"", b"%d" % self._faults.received)
+            return True
+        length = int(headers.get(b"content-length", b"0"))
+        fault, read = self._faults.draw(length)
+        tail = self._drain(read)
+        if fault:
+            return self._fail(fault, read == length)
         self._answer(method, target, headers, tail)
         return True
+
+    def _fail(self, fault: str, whole: bool) -> bool:
+        """Answers with an error or cuts the connection; whether it can be used on."""
+        if fault.isdigit():
+            self._say(int(fault), b"" if whole else b"Connection: close\r\n", SLOW_DOWN if fault == "503" else TROUBLE)
+            return whole
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing is a reset
+        return False
 
     def _drain(self, left: int) -> bytes:
         """Reads the body; returns its last bytes."""
         tail, self._rest = self._rest[:left], self._rest[left:]
         left -= len(tail)
+        self._faults.count(len(tail))
         while left:
             count = self._sock.recv_into(self._buffer, min(left, BUFFER))
             if not count:
                 raise OSError("cut")
             left -= count
+            self._faults.count(count)
             tail = (tail + bytes(self._buffer[max(0, count - 100) : count]))[-100:]
         return tail
 
@@ -123,23 +171,31 @@ class Connection:
             first += os.sendfile(self._sock.fileno(), self._file.fileno(), first, last + 1 - first)
 
 
-def _serve(sock: socket.socket, context: ssl.SSLContext | None, path: str, checksum: str) -> None:
+def _serve(sock: socket.socket, context: ssl.SSLContext | None, path: str, checksum: str, faults: Faults) -> None:
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with contextlib.suppress(OSError):
-        Connection(context.wrap_socket(sock, server_side=True) if context else sock, path, checksum).serve()
+        Connection(context.wrap_socket(sock, server_side=True) if context else sock, path, checksum, faults).serve()
 
 
-def main(path: str, checksum: str, *certificate: str) -> None:
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.null_server")
+    parser.add_argument("file")
+    parser.add_argument("checksum")
+    parser.add_argument("certificate", nargs="*", help="the certificate and its key: https")
+    parser.add_argument("--fail", type=float, default=0.0, help="share of the requests that fail")
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
     context = None
-    if certificate:
+    if args.certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*certificate)
+        context.load_cert_chain(*args.certificate)
+    faults = Faults(args.fail, args.seed)
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
     print(listener.getsockname()[1], flush=True)
     while True:
         sock, _ = listener.accept()
-        threading.Thread(target=_serve, args=(sock, context, path, checksum), daemon=True).start()
+        threading.Thread(target=_serve, args=(sock, context, args.file, args.checksum, faults), daemon=True).start()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

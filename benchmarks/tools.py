@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 Command = tuple[list[str], dict[str, str]]
 Make = Callable[[str, str, str], Command]
@@ -59,9 +61,14 @@ def _python(module: str, code: str) -> Make | None:
     return lambda endpoint, way, path: ([sys.executable, "-c", code, way, endpoint, path], {})
 
 
+def _program(name: str) -> str | None:
+    """Where a program is: beside this Python (the extra 'bench' puts s5cmd there) or on the PATH."""
+    return shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
+
+
 def _s5cmd(endpoint: str, way: str, path: str) -> Command:
     ends = [path, "s3://bench/up-s5cmd"] if way == "up" else ["s3://bench/down", path]
-    return [shutil.which("s5cmd") or "", "--endpoint-url", endpoint, "cp", *ends], {}
+    return [_program("s5cmd") or "", "--endpoint-url", endpoint, "cp", *ends], {}
 
 
 def _rclone(endpoint: str, way: str, path: str) -> Command:
@@ -80,9 +87,9 @@ def _rclone(endpoint: str, way: str, path: str) -> Command:
 def others() -> dict[str, Make | None]:
     """Tools to compare with, by name."""
     return {
-        "s5cmd": _s5cmd if shutil.which("s5cmd") else None,
+        "s5cmd": _s5cmd if _program("s5cmd") else None,
         "obstore": _python("obstore", OBSTORE),
-        "rclone": _rclone if shutil.which("rclone") else None,
+        "rclone": _rclone if _program("rclone") else None,
         "AWS CRT": _python("awscrt", CRT),
         "boto3": _python("boto3", BOTO3),
     }

@@ -29,8 +29,8 @@ ERROR_BODY_BYTES: Final = 64 * 1024
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 KEPT_BYTES: Final = 4 * 1024 * 1024
-"""Allocated and freed once: from then on glibc keeps that much free memory at hand. What callbacks get and drop need not
-come from the system page by page each time (mallopt(3), M_MMAP_THRESHOLD)."""
+"""Allocated and freed once: from then on glibc keeps that much free memory at hand, so that what callbacks get and drop
+does not come from the system page by page each time (mallopt(3), M_MMAP_THRESHOLD)."""
 MAX_CONNECTIONS_KEPT: Final = 64
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 """The former since libcurl deprecates the latter."""
