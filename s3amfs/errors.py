@@ -42,6 +42,10 @@ class TransferTimeout(TransferError, TimeoutError):
     default_errno = _errno.ETIMEDOUT
 
 
+class UploadGone(TransferError):
+    """An unfinished upload was completed or aborted meanwhile."""
+
+
 class Unsupported(TransferError):
     """The server cannot do what was asked."""
 

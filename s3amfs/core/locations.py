@@ -22,6 +22,8 @@ _OUTPOST_ARN = re.compile(
     r"(arn:aws[a-z-]*:s3-outposts:[a-z0-9-]*:\d*:outpost[:/][^/:]+[:/]accesspoint[:/][^/:]+)(?:/(.*))?\Z", re.DOTALL
 )
 _HOSTED = frozenset({"http", "https", "ftp", "ftps", "sftp", "scp"})
+_LISTED = frozenset({"ftp", "ftps", "sftp", "scp"})
+"""Schemes where a path that ends in '/' is a directory, of which libcurl sends a listing."""
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 
 
@@ -170,15 +172,27 @@ def last_component(source: Location) -> str:
     if isinstance(source, LocalPath):
         return posixpath.basename(source.path)
     if isinstance(source, Url):
-        path = urlsplit(source.url).path.partition(";")[0]
+        path = urlsplit(_first_file(source.url)).path.partition(";")[0]
         return unquote_to_bytes(posixpath.basename(path)).decode("utf-8", "surrogateescape")
     return ""
+
+
+def _first_file(url: str) -> str:
+    """Of a chain of fsspec (`zip://file::https://host/archive.zip`) the link that names the file, else `url`."""
+    if urlsplit(url).scheme in _HOSTED or "::" not in url:
+        return url
+    link = next((link for link in url.split("::") if "://" in link), url)
+    scheme, _, path = link.partition("://")
+    return f"{scheme}:///{path}"
 
 
 def _scheme(text: str) -> str | None:
     """The scheme of a URL, lower case; None for a path. 'a:b' is a path: only file: goes without slashes."""
     match = _SCHEME.match(text)
-    if match is None or (match[2] is None and match[1].lower() not in ("file", "s3")):
+    if match is None:
+        return None
+    chained = text.startswith("::", match.end() - 1) and "://" in text  # fsspec: simplecache::gs://bucket/file
+    if match[2] is None and match[1].lower() not in ("file", "s3") and not chained:
         return None
     return match[1].lower()
 
@@ -207,16 +221,23 @@ def _url(text: str) -> Url:
         host = parts.hostname
     except ValueError:
         raise InvalidSource("the source is not a well-formed URL: check brackets and the port") from None
-    if not host and parts.scheme.lower() in _HOSTED:
+    scheme = parts.scheme.lower()
+    if not host and scheme in _HOSTED:
         raise InvalidSource(f"{_shown(_hidden(text))} names no host")
+    if scheme in _LISTED and parts.path.partition(";")[0].rpartition("/")[2] == "":
+        raise InvalidSource(f"{_shown(_hidden(text))} names a directory: give a file")
     return Url(text, _hidden(text))
 
 
 def _hidden(text: str) -> str:
-    """`text` without user info, query and fragment."""
-    scheme, _, rest = text.partition("://")
+    """`text` without user info, query and fragment, in each link of a chain of fsspec."""
+    return "::".join(_hidden_link(link) for link in text.split("::"))
+
+
+def _hidden_link(text: str) -> str:
+    scheme, slashes, rest = text.partition("://")
     authority, slash, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
-    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{path}"
+    return f"{scheme}{slashes}{authority.rpartition('@')[2]}{slash}{path}"
 
 
 def _shown(text: str) -> str:

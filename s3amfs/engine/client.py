@@ -19,6 +19,7 @@ from ..wire.replies import find_failure, to_error
 from ..wire.requests import HttpRequest, Reply, S3Request
 from ..wire.session import S3Session
 from ..wire.streams import Chunks
+from ..wire.xml import MalformedXml
 from .loop import Engine, get_engine
 from .quick import OnReply, Quick
 from .retrying import retrying
@@ -298,12 +299,21 @@ class S3Client:
         """Unfinished uploads of all keys that begin with `prefix`."""
         after: tuple[str, str] | None = None
         while True:
-            request = s3api.list_multipart_uploads(bucket, prefix=prefix, after=after)
-            page = s3api.parse_uploads(self.call(request, f"s3://{bucket}/{prefix}"))
+            page = self._uploads_page(bucket, prefix, after)
             yield from page.uploads
             after = page.next_markers
             if after is None:
                 return
+
+    def _uploads_page(self, bucket: str, prefix: str, after: tuple[str, str] | None) -> s3api.UploadsPage:
+        def ask(escaped: bool) -> s3api.UploadsPage:
+            request = s3api.list_multipart_uploads(bucket, prefix=prefix, after=after, escaped=escaped)
+            return s3api.parse_uploads(self.call(request, f"s3://{bucket}/{prefix}"))
+
+        try:
+            return ask(escaped=False)
+        except MalformedXml:  # a key with a character that XML can't hold
+            return ask(escaped=True)
 
     def uploads_of(self, bucket: str, key: str) -> list[s3api.UploadInfo]:
         """Unfinished uploads of exactly `key`, oldest first."""
@@ -311,7 +321,11 @@ class S3Client:
         return sorted(found, key=lambda upload: upload.initiated or 0.0)
 
     def parts(self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None) -> list[s3api.PartInfo]:
-        """All parts that the server has of `upload`. Raises NotFound if the upload is no more."""
+        """All parts that the server has of `upload`. Raises UploadGone, or NotFound."""
+        return list(self.look_at(upload, customer_key=customer_key).parts)
+
+    def look_at(self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None) -> s3api.PartsPage:
+        """What ListParts says of `upload`, with all its parts. Raises UploadGone, or NotFound."""
         found: list[s3api.PartInfo] = []
         after: int | None = None
         while True:
@@ -320,7 +334,7 @@ class S3Client:
             found += page.parts
             after = page.next_marker
             if after is None:
-                return found
+                return replace(page, parts=tuple(found))
 
     def abort(self, upload: s3api.MultipartUpload) -> None:
         """Aborts `upload`; one that is no more is fine."""

@@ -29,6 +29,8 @@ from .operation import PartProblem
 from .retrying import retrying
 from .sources import range_judge
 
+RANGED = frozenset({"ftp", "ftps", "sftp"})
+"""Besides http(s), whose servers say it: libcurl ignores a range of scp and the rest."""
 STREAM_BYTES = 4 * 1024 * 1024
 
 
@@ -86,7 +88,7 @@ def probe(
     identity = SourceIdentity(
         url=url.display, size=size, last_modified=float(reply.filetime) if reply.filetime >= 0 else None
     )
-    return Probe(identity, ranges=size is not None)
+    return Probe(identity, ranges=size is not None and url.scheme in RANGED)
 
 
 def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) -> Reply:

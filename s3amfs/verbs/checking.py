@@ -38,13 +38,23 @@ class Checking:
         return self.proof.replace("every part", "the whole object")
 
 
-def choose(choice: ChecksumChoice | None, can: Capabilities, options: ObjectOptions) -> Checking:
-    """The checks for new objects with `options`. Raises Unsupported where a forced way is known not to work."""
+class CopiedWithoutChecksum(Exception):
+    """This server takes no copied parts where a checksum is declared: begin again without."""
+
+
+def choose(
+    choice: ChecksumChoice | None, can: Capabilities, options: ObjectOptions, *, copies: bool = False
+) -> Checking:
+    """The checks for new objects with `options`, of which parts may be copies.
+
+    Raises Unsupported where a forced way is known not to work.
+    """
     if choice == "none":
         return Checking(None, PartChecks(trailer=None, compare_etag=False, crc=None))
     if choice == "md5":
         return by_etag(etag_is_md5(options))
     lacking = can.trailers is False or (choice != "crc32c" and can.crc64nvme is False)
+    lacking = lacking or (copies and can.copied_checksums is False)
     if lacking and choice is not None:
         raise Unsupported(f"the server does not take {choice} checksums: leave --checksum out, or use --checksum md5")
     if lacking:
@@ -68,6 +78,15 @@ def should_fall_back(failure: Failure | None, choice: ChecksumChoice | None, can
     if failure is None or choice is not None or can.trailers is not None:
         return False
     return failure.code == "Trailer" or may_lack_trailers(failure)
+
+
+def check_copied(failure: Failure | None, checks: Checking, can: Capabilities) -> None:
+    """Raises CopiedWithoutChecksum if `failure` of a copied part may be due to the declared algorithm; noticed once."""
+    if failure is None or checks.algorithm is None or can.copied_checksums is not None:
+        return
+    if failure.status == 400 and failure.code in ("InvalidArgument", "InvalidRequest"):
+        can.copied_checksums = False
+        raise CopiedWithoutChecksum from None
 
 
 def whole_crc(records: list[PartRecord], algorithm: str | None) -> str:

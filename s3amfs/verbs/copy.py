@@ -21,6 +21,7 @@ from ..engine.targets import MultipartTarget
 from ..errors import ChecksumMismatch, S3AMError, SourceChanged, Unsupported, UsageError
 from ..wire import s3api
 from ..wire.replies import to_error
+from . import checking
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer, move_all
@@ -167,18 +168,23 @@ class _Copy:
             self._report.parts_resumed = len(kept)
             self._report.bytes_resumed = sum(record.length for record in kept.values())
         self._report.started(size, part_size, len(plan))
-        if begun is None:
-            begun = job.begin(part_size)
-        try:
-            self._move(job, begun, plan)
-        except Unsupported:
-            job.abort()
-            raise
+        while True:
+            if begun is None:
+                begun = job.begin(part_size)
+            try:
+                self._move(job, begun, plan)
+                break
+            except checking.CopiedWithoutChecksum:
+                job.abort_to_begin_again()
+                begun = None
+            except Unsupported:
+                job.abort()
+                raise
         self._check_source()
-        stored, checksum, proof = job.complete(size)
+        stored, checksum, _ = job.complete(size)
         name, _, value = checksum.partition(":")
-        proven = self._prove({name: value} if value else stored.checksums, stored.etag)
-        return self._result(stored, len(plan), checksum, proven if value else proof)
+        proof = self._prove({name: value} if value else stored.checksums, stored.etag)
+        return self._result(stored, len(plan), checksum, proof)
 
     def _move(self, job: MultipartJob, begun: Begun, plan: Plan) -> None:
         target = MultipartTarget(
@@ -205,6 +211,9 @@ class _Copy:
         except S3AMError:
             if transfer.failure is not None and transfer.failure.kind is Kind.CONDITION:
                 raise to_error(replace(transfer.failure, kind=Kind.CHANGED), self._location.url) from None
+            if not job.records:
+                can = self._client.session.capabilities(self._target.bucket)
+                checking.check_copied(transfer.failure, begun.checks, can)
             raise
 
     def _check_source(self) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core import manifest as m
 from ..core.failures import Failure, Kind
@@ -99,18 +99,14 @@ class MultipartJob:
         if ours is not None and not self._same_transfer(ours):
             self._client.abort(upload)  # 'continue' only: what is superseded is not left to be paid for
             return None
-        if ours is not None and ours.upload is not None:
-            upload = s3api.MultipartUpload(
-                upload.bucket,
-                upload.key,
-                upload.upload_id,
-                ours.upload.checksum_algorithm or upload.checksum_algorithm,
-                ours.upload.checksum_type or upload.checksum_type,
-            )
-        parts = self._client.parts(upload, customer_key=self._options.object.customer_key)
+        page = self._client.look_at(upload, customer_key=self._options.object.customer_key)
+        for told in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
+            if told is not None and told.checksum_algorithm is not None:
+                upload = replace(upload, checksum_algorithm=told.checksum_algorithm, checksum_type=told.checksum_type)
+                break
         self.upload = upload
         self._checks = self._checks_of(upload)
-        return Begun(upload, self._checks, {part.number: part for part in parts}, ours, self._etag_is_md5)
+        return Begun(upload, self._checks, {part.number: part for part in page.parts}, ours, self._etag_is_md5)
 
     def _same_transfer(self, manifest: m.Manifest) -> bool:
         """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""
@@ -176,7 +172,8 @@ class MultipartJob:
 
     def _choose(self) -> checking.Checking:
         capabilities = self._client.session.capabilities(self._target.bucket)
-        return checking.choose(self._options.checksum, capabilities, self._options.object)
+        copies = self._verb in ("copy", "patch")
+        return checking.choose(self._options.checksum, capabilities, self._options.object, copies=copies)
 
     def _checks_of(self, upload: s3api.MultipartUpload) -> checking.Checking:
         """Parts must be checked the way the upload was created: S3 refuses another algorithm's trailers."""

@@ -21,6 +21,7 @@ from ..engine.targets import MultipartTarget, send
 from ..errors import S3AMError, SourceChanged
 from ..wire import s3api
 from ..wire.replies import to_error
+from . import checking
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer, move_all
@@ -53,7 +54,11 @@ def patch(
         job.find()  # aborts what an earlier writer has left
         begun = job.begin(DEFAULT_PART)
         try:
-            _move(base, source, plan, options, job, begun, report, gate)
+            try:
+                _move(base, source, plan, options, job, begun, report, gate)
+            except checking.CopiedWithoutChecksum:
+                job.abort_to_begin_again()
+                _move(base, source, plan, options, job, job.begin(DEFAULT_PART), report, gate)
             _check_base(base)
             return job.complete(plan.size)[0]
         except BaseException:
@@ -100,6 +105,7 @@ def _move(
     except S3AMError:
         if transfer.failure is not None and transfer.failure.kind in (Kind.CONDITION, Kind.MISSING):
             raise to_error(replace(transfer.failure, kind=Kind.CHANGED), location.url) from None
+        checking.check_copied(transfer.failure, begun.checks, client.session.capabilities(location.bucket))
         raise
 
 

@@ -13,7 +13,7 @@ from ..core.locations import S3Location
 from ..core.sizes import format_age, format_size
 from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
-from ..errors import InvalidDestination, NotFound, TransferLocked
+from ..errors import InvalidDestination, NotFound, TransferLocked, UploadGone
 from ..wire import s3api
 
 
@@ -112,7 +112,7 @@ def _look(
     if with_parts:
         try:
             parts = client.parts(s3api.MultipartUpload(bucket, upload.key, upload.upload_id))
-        except NotFound:
+        except (UploadGone, NotFound):
             return None
     manifest = Journal.peek(_manifest_path(client, bucket, upload.key, state))
     known = manifest is not None and manifest.upload is not None and manifest.upload.upload_id == upload.upload_id

@@ -171,15 +171,20 @@ class StreamUpload(UploadSource):
         content_type: str | None = None,
         *,
         owned: bool = True,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__(identity, content_type)
         self._owned = owned
+        self._check = check
         self._opener = opener
         self._open: ByteStream | None = None
 
     def stream(self) -> ByteStream:
         self._open = self._opener()
         return self._open
+
+    def check(self) -> None:
+        self._check()
 
     def close(self) -> None:
         close = getattr(self._open, "close", None)
@@ -323,8 +328,8 @@ def _open_with_fsspec(source: Url) -> UploadSource:
     from ..engine.fsspec_source import FsspecStream
 
     stream = FsspecStream(source)
-    identity = SourceIdentity(url=source.display, size=stream.size)
-    return StreamUpload(identity, lambda: stream, guess_content_type(last_component(source)))
+    identity = SourceIdentity(url=source.display, size=stream.size, etag=stream.version)
+    return StreamUpload(identity, lambda: stream, guess_content_type(last_component(source)), check=stream.check)
 
 
 def hash_file_part(fd: int, part: Part, crc: str) -> tuple[int, str]:

@@ -22,6 +22,8 @@ class Capabilities:
     """CopyObject."""
     part_copy: bool | None = None
     """UploadPartCopy."""
+    copied_checksums: bool | None = None
+    """UploadPartCopy into an upload that declares a checksum algorithm (MinIO computes none for copied parts)."""
     ssec_copy: bool | None = None
     """UploadPartCopy between objects under customer keys (SSE-C)."""
     attributes: bool | None = None

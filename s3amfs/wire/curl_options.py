@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
+from .ssh_options import SCHEMES, ssh_options
+
 Options = tuple[tuple[int, object], ...]
 
 LOW_SPEED_TIME = 20
@@ -22,7 +24,6 @@ REDIR_PROTOCOLS = 182
 PATH_AS_IS = 234
 RANGE = 10007
 CAINFO = 10065
-SSH_KNOWNHOSTS = 10183
 PROXY_CAINFO = 10246
 
 TIMEOUTS = (10.0, 60.0)
@@ -68,8 +69,8 @@ def source_options(url: str, *, verify_tls: bool | str, timeouts: tuple[float, f
     scheme = url.partition(":")[0].lower()
     if scheme in ("http", "https"):
         options += ((FOLLOWLOCATION, 1), (MAXREDIRS, 10), (REDIR_PROTOCOLS, 0b11))
-    if scheme in ("sftp", "scp") and verify_tls is not False:  # left out, libcurl takes any key of the server
-        options += ((SSH_KNOWNHOSTS, os.path.expanduser("~/.ssh/known_hosts")),)
+    if scheme in SCHEMES:
+        options += ssh_options(url, verify=verify_tls is not False)
     return options + tls_options(verify_tls)
 
 

@@ -76,7 +76,10 @@ def may_lack_trailers(failure: Failure) -> bool:
 def _classify_http(reply: Reply, role: Role) -> Failure:
     error = _error_element(reply)
     code = _code(reply, error)
-    message = clean(xml.text(error, "Message")) if error is not None else ""
+    # MinIO says in headers what the reply to a HEAD has no body for.
+    message = clean(
+        xml.text(error, "Message") if error is not None else reply.headers.get("x-minio-error-desc", "").strip('"')
+    )
     kind = _kind(reply, code, message, role)
     region = reply.headers.get("x-amz-bucket-region") or (xml.text(error, "Region") if error is not None else "")
     if kind is Kind.FATAL and not code and reply.status == 400 and region:
@@ -128,8 +131,12 @@ def _classify_curl(reply: Reply) -> Failure:
     tunnel = _TUNNEL.search(reply.curl_error) if reply.curl_code in (7, 56, 97) else None
     if reply.curl_code == 0:
         kind, said = Kind.NETWORK, "the server closed the connection without an answer"
-    elif reply.curl_code in CURL_TLS_TRUST and reply.url.lower().startswith(("sftp:", "scp:")):
-        said = f"SSH: {said}; the server's key is not the one in ~/.ssh/known_hosts: connect once with ssh"
+    elif reply.curl_code in CURL_TLS_TRUST and _is_ssh(reply):
+        said = (
+            "SSH: the key of the server is not the one in ~/.ssh/known_hosts, or none is there: connect once with ssh"
+        )
+    elif reply.curl_code == 67 and _is_ssh(reply):
+        said = f"SSH: {said}: neither a key without passphrase in ~/.ssh nor the agent nor a password opened the door"
     elif reply.curl_code in CURL_TLS_TRUST:
         said = (
             f"TLS: {said}; if the server's CA is private, name its file in AWS_CA_BUNDLE, of a source in SSL_CERT_FILE"
@@ -153,6 +160,10 @@ def _classify_ftp(reply: Reply) -> Failure:
         return failure
     hint = " (no such file or folder, or no permission)" if reply.status == 550 else ""
     return Failure(kind=kind, message=f"{failure.message}{hint} (FTP {reply.status})", status=reply.status)
+
+
+def _is_ssh(reply: Reply) -> bool:
+    return reply.url.lower().startswith(("sftp:", "scp:"))
 
 
 def _kind_of_ssh(said: str) -> Kind:
@@ -226,7 +237,7 @@ _HINTS: dict[Kind, tuple[type[errors.S3AMError], str]] = {
     Kind.MISSING: (errors.NotFound, "check the spelling and the endpoint"),
     Kind.DENIED: (errors.AccessDenied, "check the credentials, the profile and the permissions"),
     Kind.KEY: (errors.EncryptionKeyError, "wrong or missing encryption key: check the --sse-key options"),
-    Kind.GONE: (errors.TransferError, "the unfinished upload is no more: start it again"),
+    Kind.GONE: (errors.UploadGone, "the unfinished upload is no more: start it again"),
     Kind.UNSUPPORTED: (errors.Unsupported, "the server cannot do this"),
     Kind.LOCAL: (errors.TransferError, "check the local file and its disk"),
     Kind.FATAL: (errors.TransferError, "--debug shows more"),
@@ -235,6 +246,8 @@ _HINTS: dict[Kind, tuple[type[errors.S3AMError], str]] = {
 _BY_CODE: dict[str, tuple[type[errors.S3AMError], str]] = {
     "NoSuchBucket": (errors.NotFound, "there is no such bucket: check its name and the endpoint"),
     "InvalidBucketName": (errors.InvalidS3Url, "check the name of the bucket"),
+    "XMinioInvalidObjectName": (errors.InvalidS3Url, "this server does not take such a key: choose another"),
+    "XMinioInvalidResourceName": (errors.InvalidS3Url, "this server does not take such a key: choose another"),
     "KeyTooLongError": (errors.InvalidS3Url, "S3 keys have at most 1,024 bytes"),
     "InvalidAccessKeyId": (errors.AccessDenied, "the server does not know this access key: check profile and endpoint"),
     "SignatureDoesNotMatch": (errors.AccessDenied, "the secret key is wrong, or something on the way alters requests"),

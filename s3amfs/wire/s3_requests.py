@@ -188,8 +188,12 @@ def list_multipart_uploads(
     delimiter: str | None = None,
     after: tuple[str, str] | None = None,
     max_uploads: int | None = None,
+    escaped: bool = False,
 ) -> S3Request:
-    """ListMultipartUploads; `after` is the `next_markers` of the page before."""
+    """ListMultipartUploads; `after` is the `next_markers` of the page before.
+
+    escaped: only for keys that XML can't hold. SeaweedFS says that it escapes them, and does not.
+    """
     key_marker, upload_marker = after if after is not None else (None, None)
     query = _some(
         ("prefix", prefix or None),
@@ -197,8 +201,9 @@ def list_multipart_uploads(
         ("key-marker", key_marker),
         ("upload-id-marker", upload_marker or None),
         ("max-uploads", max_uploads),
+        ("encoding-type", "url" if escaped else None),
     )
-    return S3Request("GET", bucket, None, (("uploads", ""), ("encoding-type", "url"), *query))
+    return S3Request("GET", bucket, None, (("uploads", ""), *query))
 
 
 def list_objects(

@@ -10,6 +10,7 @@ import pytest
 
 from s3amfs.wire import curl_options as o
 from s3amfs.wire import s3api
+from s3amfs.wire import ssh_options as ssh
 from s3amfs.wire.config import S3Config
 from s3amfs.wire.requests import HttpRequest
 from s3amfs.wire.session import S3Session
@@ -18,7 +19,7 @@ from tests.support.tls import Certificates
 from tests.wire.exchange import fetch
 
 NAMES = ["LOW_SPEED_TIME", "FOLLOWLOCATION", "SSL_VERIFYPEER", "MAXREDIRS", "SSL_VERIFYHOST", "CONNECTTIMEOUT_MS"]
-NAMES += ["PATH_AS_IS", "RANGE", "CAINFO", "SSH_KNOWNHOSTS", "PROXY_CAINFO", "REDIR_PROTOCOLS"]
+NAMES += ["PATH_AS_IS", "RANGE", "CAINFO", "PROXY_CAINFO", "REDIR_PROTOCOLS"]
 UPLOAD = s3api.MultipartUpload("bucket", "key", "id")
 
 
@@ -26,6 +27,11 @@ UPLOAD = s3api.MultipartUpload("bucket", "key", "id")
 def test_the_numbers_are_those_of_curl(name: str) -> None:
     assert getattr(o, name) == getattr(pycurl, name)
     assert pycurl.OPT_FILETIME == o.FILETIME
+
+
+@pytest.mark.parametrize("name", ["SSH_KNOWNHOSTS", "SSH_PRIVATE_KEYFILE", "USERNAME"])
+def test_the_numbers_for_ssh_are_those_of_curl(name: str) -> None:
+    assert getattr(ssh, name) == getattr(pycurl, name)
 
 
 def session(**choices: object) -> S3Session:
@@ -113,8 +119,8 @@ def test_the_default_does_not_depend_on_libcurl(monkeypatch: pytest.MonkeyPatch,
 
 def test_an_sftp_source_must_be_a_known_host() -> None:
     checked = dict(o.source_options("sftp://host/file", verify_tls=True))
-    assert checked[o.SSH_KNOWNHOSTS] == os.path.join(os.environ["HOME"], ".ssh/known_hosts")
-    assert o.SSH_KNOWNHOSTS not in dict(o.source_options("sftp://host/file", verify_tls=False))
+    assert checked[ssh.SSH_KNOWNHOSTS] == os.path.join(os.environ["HOME"], ".ssh/known_hosts")
+    assert ssh.SSH_KNOWNHOSTS not in dict(o.source_options("sftp://host/file", verify_tls=False))
 
 
 def test_a_range_is_an_option_for_ftp() -> None:

@@ -147,7 +147,7 @@ REQUESTS: dict[str, tuple[S3Request, str, dict[str, Any]]] = {
         {**WHO, "UploadId": "upload/id+1", "PartNumberMarker": 5, "MaxParts": 10},
     ),
     "list uploads": (
-        s3api.list_multipart_uploads("bucket", prefix="a b", after=("k", "u")),
+        s3api.list_multipart_uploads("bucket", prefix="a b", after=("k", "u"), escaped=True),
         "list_multipart_uploads",
         {"Bucket": "bucket", "Prefix": "a b", "KeyMarker": "k", "UploadIdMarker": "u", "EncodingType": "url"},
     ),

@@ -1,0 +1,77 @@
+"""What other S3 servers lack or say elsewhere, as MinIO was seen to do, played by the proxy before SeaweedFS."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from tests.support.cli import Cli
+from tests.support.faults import Rule, answer, error
+from tests.support.files import digest, make_file, object_digest
+from tests.support.proxy import FaultProxy
+
+PART = 5 * 1024 * 1024
+
+
+def test_copied_parts_without_checksums(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy) -> None:
+    """MinIO refuses UploadPartCopy into an upload that declares an algorithm: it is begun again without one."""
+    make_file(tmp_path / "f", 3 * PART, 1)
+    boto.upload_file(str(tmp_path / "f"), bucket, "k")
+    refused = Rule(
+        lambda r: r.kind == "CopyPart" and proxy.count("Create") == 1, error(400, "InvalidArgument"), times=9
+    )
+    proxy.rules.append(refused)
+    through = {"AWS_ENDPOINT_URL": proxy.endpoint_url}
+    done = cli.ok("upload", "--part-size", "5M", f"s3://{bucket}/k", f"s3://{bucket}/copy", env=through)
+    assert done.stderr == ""
+    assert "length only" not in done.stdout
+    first, second = proxy.of("Create")
+    assert "x-amz-checksum-algorithm" in first.headers
+    assert "x-amz-checksum-algorithm" not in second.headers
+    assert proxy.count("Get") == proxy.count("GetRange") == proxy.count("UploadPart") == 0
+    assert object_digest(boto, bucket, "copy") == digest(tmp_path / "f")
+    assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+
+
+def test_the_algorithm_of_an_upload_is_told_by_its_parts_alone(
+    cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
+) -> None:
+    """MinIO says it in ListParts only, and refuses parts without that checksum; no manifest knows it here."""
+    make_file(tmp_path / "f", 3 * PART, 1)
+    upload = boto.create_multipart_upload(Bucket=bucket, Key="k", ChecksumAlgorithm="CRC64NVME")["UploadId"]
+    first = (tmp_path / "f").read_bytes()[:PART]
+    boto.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=first, ChecksumAlgorithm="CRC64NVME")
+    listed = f"""<?xml version="1.0"?><ListPartsResult><UploadId>{upload}</UploadId><IsTruncated>false</IsTruncated>
+        <Part><PartNumber>1</PartNumber><ETag>"{hashlib.md5(first).hexdigest()}"</ETag><Size>{PART}</Size></Part>
+        <ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType></ListPartsResult>"""
+    proxy.rules.append(Rule("ListParts", answer(200, listed.encode()), times=9))
+    cli.ok("upload", "--resume", tmp_path / "f", f"s3://{bucket}/k", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    assert {part.headers.get("x-amz-trailer") for part in proxy.of("UploadPart")} == {"x-amz-checksum-crc64nvme"}
+    assert object_digest(boto, bucket, "k") == digest(tmp_path / "f")
+
+
+def test_the_reason_of_a_head_is_in_headers(cli: Cli, bucket: str, tmp_path: Path, proxy: FaultProxy) -> None:
+    """MinIO answers HEAD of an object under a customer key with 400 and says why in headers."""
+    headers = {
+        "x-minio-error-code": "InvalidRequest",
+        "x-minio-error-desc": '"The object was stored using a form of Server Side Encryption."',
+    }
+    proxy.rules.append(Rule("Head", answer(400, b"", headers), times=9))
+    result = cli("download", f"s3://{bucket}/k", tmp_path / "out", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    assert result.rc == 10
+    assert result.stderr.startswith("error: ") and result.stderr.count("\n") == 1
+
+
+def test_an_upload_that_ends_while_it_is_listed(cli: Cli, boto: Any, bucket: str, proxy: FaultProxy) -> None:
+    boto.create_multipart_upload(Bucket=bucket, Key="k")
+    proxy.rules.append(Rule("ListParts", error(404, "NoSuchUpload"), times=9))
+    assert cli.ok("pending", f"s3://{bucket}", env={"AWS_ENDPOINT_URL": proxy.endpoint_url}).stdout == ""
+
+
+def test_keys_that_xml_cannot_hold_are_asked_for_escaped(cli: Cli, boto: Any, bucket: str, proxy: FaultProxy) -> None:
+    boto.create_multipart_upload(Bucket=bucket, Key="k")
+    broken = b"<ListMultipartUploadsResult><Upload><Key>\x01</Key></Upload></ListMultipartUploadsResult>"
+    proxy.rules.append(Rule("ListUploads", answer(200, broken), times=1))
+    assert "/k" in cli.ok("pending", f"s3://{bucket}", env={"AWS_ENDPOINT_URL": proxy.endpoint_url}).stdout
+    assert ["encoding-type" in listing.query for listing in proxy.of("ListUploads")] == [False, True]
