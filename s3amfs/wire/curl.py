@@ -29,8 +29,7 @@ ERROR_BODY_BYTES: Final = 64 * 1024
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 KEPT_BYTES: Final = 4 * 1024 * 1024
-"""Allocated and freed once: from then on glibc keeps that much free memory at hand, so that what callbacks get and drop
-does not come from the system page by page each time (mallopt(3), M_MMAP_THRESHOLD)."""
+"""Allocated and freed once: from then on glibc keeps that much at hand for callbacks (mallopt(3), M_MMAP_THRESHOLD)."""
 MAX_CONNECTIONS_KEPT: Final = 64
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 """The former since libcurl deprecates the latter."""
@@ -76,17 +75,14 @@ class Exchange:
     ) -> None:
         self.request = request
         self.on_done = on_done
-        self.chunks = chunks
-        self.reader = reader
-        self.sink = sink
-        self.limit_rate = limit_rate
+        self.reader, self.sink = reader, sink
+        self.chunks, self.limit_rate = chunks, limit_rate
         self.reply = Reply(0)
         self.error: BaseException | None = None
         self.started = 0.0
         self._body = bytearray()
         self._body_size = 0
-        self._sink_begun = False
-        self._endless = False
+        self._sink_begun = self._endless = False
         self._handle: pycurl.Curl | None = None
 
     def _on_header(self, line: bytes) -> None:
