@@ -146,12 +146,13 @@ class MultipartJob:
         upload, checks = self._create(checks, client)
         self.upload, self._checks = upload, checks
         self.records.clear()
+        # Before the record: a run killed here leaves a manifest without upload, so the next one looks again.
+        if client.retries or (died_here and listed):
+            unfinished.abort_orphans(self._client, upload, known)
         if self._journal is not None:
             self._journal.record(
                 m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True
             )
-        if client.retries or (died_here and listed):
-            unfinished.abort_orphans(self._client, upload, known)
         return Begun(upload, checks, {}, None, self._etag_is_md5)
 
     def continue_with(self, begun: Begun, part_size: int, records: dict[int, m.PartRecord]) -> None:

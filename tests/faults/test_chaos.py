@@ -13,5 +13,5 @@ RUNS = 15
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_chaos(seed: int) -> None:
     tally = chaos(RUNS, seed)
-    assert not tally.bad, [tally.line(), tally]
+    assert not tally.count, [tally.line(), tally]
     assert tally.runs == RUNS

@@ -93,8 +93,8 @@ class Running:
             raise TimeoutError(f"s3am ran for more than {timeout} s; it said: {result.stdout!r} {result.stderr!r}")
         return result
 
-    def kill_when(self, condition: Callable[[], bool], number: int = signal.SIGKILL, timeout: float = 60.0) -> bool:
-        """Sends `number` as soon as `condition()` holds; False when the command ended first or `timeout` passed."""
+    def wait_until(self, condition: Callable[[], bool], timeout: float = 60.0) -> bool:
+        """Waits until `condition()` holds; False when the command ended first or `timeout` passed."""
         deadline = time.monotonic() + timeout
         while not condition():
             if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
@@ -102,8 +102,14 @@ class Running:
             if time.monotonic() > deadline:
                 return False
             time.sleep(0.002)
-        self.send(number)
         return True
+
+    def kill_when(self, condition: Callable[[], bool], number: int = signal.SIGKILL, timeout: float = 60.0) -> bool:
+        """Sends `number` as soon as `condition()` holds; False when it was not sent."""
+        reached = self.wait_until(condition, timeout)
+        if reached:
+            self.send(number)
+        return reached
 
 
 class Cli:

@@ -52,15 +52,16 @@ class Mount:
         return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
     def close(self) -> None:
-        if os.path.exists(f"/proc/{self.daemon}") and self._is_mounted():
+        if os.path.exists(f"/proc/{self.daemon}") and self.is_mounted:
             self.kill()
         self._take_away()
 
-    def _is_mounted(self) -> bool:
+    @property
+    def is_mounted(self) -> bool:
         return any(line.split()[1] == str(self.directory) for line in Path("/proc/mounts").read_text().splitlines())
 
     def _take_away(self) -> None:
-        if self._is_mounted():
+        if self.is_mounted:
             subprocess.run(["fusermount3", "-u", "-z", str(self.directory)], timeout=30, check=False)
 
     def __truediv__(self, name: str) -> Path:
