@@ -25,7 +25,7 @@ from ..core.patch import Ranges, plan_patch
 from ..errors import S3AMError, SourceChanged, Unsupported
 from ..verbs.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.patch import patch
-from ..verbs.ranges import Pinned, read_whole
+from ..verbs.ranges import Pinned, read_to_keep
 from ..verbs.reader import ObjectReader
 from ..verbs.upload_source import guess_content_type
 from ..verbs.writer import ObjectWriter
@@ -119,7 +119,7 @@ class OpenFile:
             return
         for first, last in list(self._spool.present.gaps(start, min(end, self._base_size))):
             for at in range(first, last, FETCH_BYTES):
-                self._spool.write(read_whole(self._pinned(), at, min(last, at + FETCH_BYTES)), at, dirty=False)
+                self._spool.write(read_to_keep(self._pinned(), at, min(last, at + FETCH_BYTES)), at, dirty=False)
 
     # -- changing ---------------------------------------------------------------------------------------------------
 

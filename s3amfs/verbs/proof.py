@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..core.checksums import CRC_WIDTHS, decode, etag_parts, multipart_etag
+from ..core.checksums import CRC_WIDTHS, combine, decode, etag_parts, multipart_etag
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
 from ..engine.bodies import looks_like_md5
 from ..engine.client import S3Client
+from ..errors import ChecksumMismatch
 from ..wire import s3api
 
 
@@ -43,6 +44,46 @@ def stored_of(info: s3api.ObjectInfo) -> Stored:
     encrypted = info.customer_key_md5 is not None or (info.sse or "").startswith("aws:kms")
     plain = not encrypted and (looks_like_md5(info.etag) or etag_parts(info.etag) is not None)
     return Stored(None, None, info.etag if plain else "")
+
+
+RANGES_KEPT = 4096
+
+
+class ReadProof:
+    """The CRCs of ranges that were read, until they make up the object: they must combine to what S3 stores of it.
+
+    S3 tells no checksum of a range, so that a part of an object is as good as the connection; TLS finds every change.
+    """
+
+    def __init__(self, info: s3api.ObjectInfo, what: str) -> None:
+        stored = stored_of(info)
+        self.crc_name = stored.crc_name
+        """Which CRC the ranges need; None: there is nothing to compare with."""
+        self._expected = stored.crc
+        self._size = info.size
+        self._what = what
+        self._begin()
+
+    def _begin(self) -> None:
+        self._at = self._crc = 0
+        self._waiting: dict[int, tuple[int, int]] = {}
+
+    def add(self, start: int, length: int, crc: int) -> None:
+        """A range was read. Raises ChecksumMismatch when it completes an object that is not what it should be."""
+        if self.crc_name is None or start < self._at or len(self._waiting) >= RANGES_KEPT:
+            return
+        self._waiting[start] = (length, crc)
+        while (found := self._waiting.pop(self._at, None)) is not None:
+            length, crc = found
+            self._crc = combine(self.crc_name, [(self._crc, self._at), (crc, length)])
+            self._at += length
+        if self._at == self._size:
+            same = self._crc == self._expected
+            self._begin()
+            if not same:
+                raise ChecksumMismatch(
+                    f"{self._what}: what arrived is not what is stored (its {self.crc_name} differs): read it again"
+                )
 
 
 def part_sizes(

@@ -13,14 +13,18 @@ from ..engine.operation import PartResult, ReceivePart
 from ..engine.sinks import MemorySink
 from ..engine.slots import SlotGate
 from ..engine.transfer import Transfer
+from ..errors import ChecksumMismatch
 from ..wire import s3api
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer
+from .proof import ReadProof
 from .report import OnEvent, Report, ignore
 from .upload_source import S3Source
 
 NEAR_BYTES = 128 * 1024
 """A gap that costs less than another request."""
+TRIES = 4
+"""Of a read that arrives damaged."""
 PIECE_BYTES = 4 * 1024 * 1024
 """One request fetches at most this much, so that large ranges come in parallel."""
 
@@ -35,14 +39,35 @@ class Pinned:
     customer_key: CustomerKey | None = None
     gate: SlotGate | None = None
 
-    def fetch(self, pieces: Sequence[tuple[int, memoryview]], on_event: OnEvent = ignore) -> Transfer:
-        """Begins to fill each (offset, buffer); `wait` for what is returned: that raises SourceChanged, too."""
+    @property
+    def proof(self) -> ReadProof:
+        """For one reader of the whole."""
+        return ReadProof(self.info, self.location.url)
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether TLS finds every bit that changes on the way."""
+        return self.client.session.endpoint_id(self.location.bucket).startswith("https")
+
+    def fetch(
+        self,
+        pieces: Sequence[tuple[int, memoryview]],
+        on_event: OnEvent = ignore,
+        proof: ReadProof | None = None,
+    ) -> Transfer:
+        """Begins to fill each (offset, buffer); `wait` for what is returned: that raises SourceChanged, too, and
+        ChecksumMismatch when the pieces complete what `proof` proves wrong."""
         ranges = S3Source(self.client, self.location, self.info, UploadOptions(source_key=self.customer_key))
+        crc = proof.crc_name if proof is not None else None
         parts = [Part(number, offset, len(buffer)) for number, (offset, buffer) in enumerate(pieces, start=1)]
 
         def move(part: Part, attempt: int) -> ReceivePart:
-            sink = MemorySink(pieces[part.number - 1][1], part, ranges.accept(part))
+            sink = MemorySink(pieces[part.number - 1][1], part, ranges.accept(part), crc)
             return ReceivePart(ranges.request(part), sink)
+
+        def arrived(result: PartResult) -> None:
+            if proof is not None and result.crc is not None:
+                proof.add(pieces[result.number - 1][0], result.length, result.crc)
 
         transfer = make_transfer(
             self.client,
@@ -50,16 +75,12 @@ class Pinned:
             self.location.url,
             Speed(),
             Report("read", self.location.url, "", on_event),
-            on_part=_ignore_part,
+            on_part=arrived,
             gate=self.gate,
             total=sum(part.length for part in parts),
         )
         transfer.add(parts, last=True)
         return transfer
-
-
-def _ignore_part(result: PartResult) -> None:
-    """Its bytes are where they belong."""
 
 
 def split(offset: int, view: memoryview) -> list[tuple[int, memoryview]]:
@@ -68,11 +89,34 @@ def split(offset: int, view: memoryview) -> list[tuple[int, memoryview]]:
 
 
 def read_whole(pinned: Pinned, start: int, end: int, on_event: OnEvent = ignore) -> bytes:
-    """Bytes [start, end) of the object, in parallel."""
+    """Bytes [start, end) of the object, in parallel. All of it is compared with the checksum that S3 stores.
+
+    Raises ChecksumMismatch if it never arrives as it is stored.
+    """
     buffer = bytearray(max(0, end - start))
-    if buffer:
-        pinned.fetch(split(start, memoryview(buffer)), on_event).wait()
+    for left in reversed(range(TRIES if buffer else 0)):
+        try:
+            pinned.fetch(split(start, memoryview(buffer)), on_event, pinned.proof).wait()
+            break
+        except ChecksumMismatch:
+            if not left:
+                raise
     return bytes(buffer)
+
+
+def read_to_keep(pinned: Pinned, start: int, end: int) -> bytes:
+    """As `read_whole`, for bytes that will be stored again: a bit that is wrong now would be wrong for good.
+
+    S3 tells no checksum of a range. So without TLS, which finds every damage, it is read until it comes twice alike.
+    """
+    found = read_whole(pinned, start, end)
+    if pinned.is_encrypted or (end - start == pinned.info.size and pinned.proof.crc_name is not None):
+        return found
+    for _ in range(TRIES):
+        before, found = found, read_whole(pinned, start, end)
+        if before == found:
+            return found
+    raise ChecksumMismatch(f"{pinned.location.url}: each time it is read other bytes arrive: check the network")
 
 
 def read_ranges(pinned: Pinned, ranges: Sequence[tuple[int, int]]) -> list[bytes]:

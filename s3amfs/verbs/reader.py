@@ -1,7 +1,8 @@
 """`ObjectReader`: an open object, read at any place; what comes next is fetched in parallel before it is asked for.
 
 Memory is bounded: what has been read is forgotten, and no more than a few dozen MiB are ahead. The object is pinned to
-the version that was opened: if it is replaced meanwhile, reads raise SourceChanged. Threads may share a reader.
+the version that was opened: if it is replaced meanwhile, reads raise SourceChanged. Who reads all of it reads what S3
+has a checksum of, or reads raise ChecksumMismatch from then on. Threads may share a reader.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ from collections.abc import Iterable
 
 from ..core.readahead import LIMIT, ReadAhead
 from ..engine.transfer import Transfer
+from ..errors import ChecksumMismatch
+from .proof import ReadProof
 from .ranges import PIECE_BYTES, Pinned
 
 
@@ -19,11 +22,11 @@ class _Piece:
 
     __slots__ = ("buffer", "end", "start", "transfer")
 
-    def __init__(self, pinned: Pinned, start: int, end: int) -> None:
+    def __init__(self, pinned: Pinned, start: int, end: int, proof: ReadProof) -> None:
         self.start = start
         self.end = end
         self.buffer = bytearray(end - start)
-        self.transfer: Transfer = pinned.fetch([(start, memoryview(self.buffer))])
+        self.transfer: Transfer = pinned.fetch([(start, memoryview(self.buffer))], proof=proof)
 
 
 class ObjectReader:
@@ -35,6 +38,9 @@ class ObjectReader:
         self._limit = limit
         self._ahead = ReadAhead(self.size, limit=limit)
         self._pieces: list[_Piece] = []
+        self._proof = pinned.proof
+        self._wrong: ChecksumMismatch | None = None
+        """What was found out stays true: a kernel tries again in smaller pieces, and some of them had arrived well."""
         self._lock = threading.Lock()
 
     def limit_to(self, limit: int) -> None:
@@ -52,6 +58,8 @@ class ObjectReader:
         end = min(self.size, offset + max(0, size))
         if offset >= end:
             return memoryview(b"")
+        if self._wrong is not None:
+            raise self._wrong
         with self._lock:
             needed = self._cover(offset, end)
             for start, stop in self._ahead.read(offset, end - offset):
@@ -59,7 +67,9 @@ class ObjectReader:
         try:
             for piece in needed:
                 piece.transfer.wait()
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, ChecksumMismatch):
+                self._wrong = error
             with self._lock:
                 self._pieces = [piece for piece in self._pieces if piece not in needed]
             raise
@@ -81,7 +91,7 @@ class ObjectReader:
         needed = [piece for piece in self._pieces if piece.start < end and start < piece.end]
         for first, last in list(_gaps(needed, start, end)):
             for at in range(first, last, PIECE_BYTES):
-                piece = _Piece(self.pinned, at, min(last, at + PIECE_BYTES))
+                piece = _Piece(self.pinned, at, min(last, at + PIECE_BYTES), self._proof)
                 self._pieces.append(piece)
                 needed.append(piece)
         return sorted(needed, key=lambda piece: piece.start)
