@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import importlib
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from types import FrameType, ModuleType
 
 from .. import __version__
 from ..errors import Interrupted, S3AMError
+from . import streams
 from .help import EXIT_CODES
 from .options import Parser, add_common
 from .output import Output
@@ -67,6 +67,7 @@ def build_parser() -> Parser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `s3am` with `arguments` (None: those of the process) and returns its exit code."""
+    streams.prepare()
     args = build_parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, _terminated)
     output = Output(json=args.json, verbose=args.verbose or args.debug, progress=args.progress)
@@ -80,10 +81,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _raise_if(args.debug)
         code = output.error(error)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # whoever read our output has gone; nothing to say to it
+        pass  # whoever read our output has gone; nothing to say to it
     except OSError as error:
         _raise_if(args.debug)
         code = output.error(S3AMError(_one_line(error)))
+    except Exception as error:  # noqa: BLE001 - a bug of ours: told as every error is, and --debug shows where
+        _raise_if(args.debug)
+        code = output.error(S3AMError(f"{type(error).__name__}: {error}: a bug; --debug shows where, please report it"))
     finally:
         output.close()
     return code

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
+
+from ..errors import S3AMError
+from .streams import give_up_on
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..core.events import Event, TransferStarted
     from ..core.failures import Failure
-    from ..errors import S3AMError
     from .progress import Progress
 
 
@@ -70,8 +73,10 @@ class Output:
             self._say(f"warning: {message}")
 
     def status(self) -> None:
-        """Says on stderr what happened last (SIGUSR1)."""
-        print(f"status: {self._moved} moved; {self._last_status}", file=sys.stderr, flush=True)
+        """Says on stderr what happened last (SIGUSR1). In a signal handler: `print` may be in the middle of a line."""
+        text = f"status: {self._moved} moved; {self._last_status}\n"
+        with contextlib.suppress(OSError):
+            os.write(2, text.encode(errors="backslashreplace"))
 
     def control_retried(self, failure: Failure, delay: float) -> None:
         """A control call is tried again."""
@@ -83,9 +88,9 @@ class Output:
         """Prints the one line of `error`; returns its exit code."""
         self._end_progress()
         if self._json:
-            self._line({"event": "error", "exit_code": error.exit_code, "message": str(error)})
-        with contextlib.suppress(BrokenPipeError):
-            print(f"error: {' '.join(str(error).split())}", file=sys.stderr, flush=True)
+            with contextlib.suppress(OSError):  # it is said on stderr, too
+                self._line({"event": "error", "exit_code": error.exit_code, "message": str(error)})
+        self._say(f"error: {' '.join(str(error).split())}")
         return error.exit_code
 
     def close(self) -> None:
@@ -104,13 +109,23 @@ class Output:
             progress.close()
 
     def _print(self, text: str) -> None:
-        print(text, flush=True)
+        try:
+            print(text, flush=True)
+        except OSError as error:
+            give_up_on(1)
+            if isinstance(error, BrokenPipeError):
+                raise
+            raise S3AMError(f"nothing can be written to standard output ({error.strerror})") from None
 
     def _say(self, text: str) -> None:
-        if self._progress is not None:
-            self._progress.line(text)
-        else:
-            print(text, file=sys.stderr, flush=True)
+        """What can't be said to people is no reason to stop."""
+        try:
+            if self._progress is not None:
+                self._progress.line(text)
+            else:
+                print(text, file=sys.stderr, flush=True)
+        except OSError:
+            give_up_on(2)
 
     def _line(self, fields: Mapping[str, Any]) -> None:
-        print(json.dumps(fields), flush=True)
+        self._print(json.dumps(fields))

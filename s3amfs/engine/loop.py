@@ -8,6 +8,7 @@ do not survive a fork), and closed at exit.
 from __future__ import annotations
 
 import atexit
+import errno
 import os
 import threading
 from collections import deque
@@ -115,12 +116,12 @@ class Engine:
         self._next = 0
 
     def loop(self, index: int = 0) -> Loop:
-        """The loop number `index` (modulo their count), started at first use."""
+        """The loop number `index` (modulo their count), started at first use. Raises OSError."""
         index %= len(self._loops)
         with self._lock:
             loop = self._loops[index]
             if loop is None:
-                loop = self._loops[index] = Loop(f"s3am-loop-{index}")
+                loop = self._loops[index] = _new_loop(f"s3am-loop-{index}")
             return loop
 
     def call(self, request: HttpRequest, *, reader: Reader | None = None, sink: Sink | None = None) -> Reply:
@@ -133,6 +134,16 @@ class Engine:
         for loop in loops:
             if loop is not None:
                 loop.close()
+
+
+def _new_loop(name: str) -> Loop:
+    try:
+        return Loop(name)
+    except OSError:
+        raise
+    except Exception as error:
+        # All that curl needs for it is a little memory and a descriptor, and it does not say which is missing.
+        raise OSError(errno.EMFILE, f"{os.strerror(errno.EMFILE)} ({error})") from error
 
 
 _engine: Engine | None = None

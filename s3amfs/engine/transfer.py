@@ -94,6 +94,8 @@ class Transfer:
         self._failure: Failure | None = None
         self._crash: BaseException | None = None
         self._home: Loop = engine.loop(0)
+        for index in range(self._spread):
+            engine.loop(index)  # here, where an error (too few descriptors) reaches the caller
         self.parts_moved = 0
         self.bytes_sent = 0
 
@@ -177,8 +179,13 @@ class Transfer:
         if self._over.is_set():
             raise error
         self._crash = self._crash or error
-        for instruction in self._machine.handle(m.Stop(Failure(Kind.LOCAL, str(error))), time.monotonic()):
-            self._execute(instruction)
+        try:
+            for instruction in self._machine.handle(m.Stop(Failure(Kind.LOCAL, str(error))), time.monotonic()):
+                self._execute(instruction)
+        except BaseException:
+            self._over.set()  # whoever waits must not wait for ever
+            self._on_over()
+            raise
 
     def _execute(self, instruction: m.Instruction) -> None:
         if isinstance(instruction, m.Start):
