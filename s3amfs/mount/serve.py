@@ -172,7 +172,9 @@ def _log_to(options: MountOptions) -> None:
     else:
         path = options.log_file or os.path.join(state_dir(None), "mount.log")
         try:
-            os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+            os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+            # It has the names of files in it: for its owner alone, unless somebody has made it otherwise.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             handler = logging.FileHandler(path)
         except OSError as error:
             raise InvalidDestination(f"no log can be written to {path} ({error.strerror})") from None

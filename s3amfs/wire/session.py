@@ -332,6 +332,11 @@ def _translating(function: Callable[[], Any]) -> Any:
         raise AccessDenied(f"no usable credentials: {_line(error)}") from None
     except (theirs.SSOError, theirs.UnauthorizedSSOTokenError, theirs.TokenRetrievalError) as error:
         raise AccessDenied(f"no usable credentials: {_line(error)}; log in again (aws sso login)") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # A document that is not what it should be. The error may quote it, secrets and all: its kind is said alone.
+        raise AccessDenied(
+            f"no usable credentials: what a provider of them answered cannot be read ({type(error).__name__})"
+        ) from None
     except theirs.BotoCoreError as error:
         raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
     except RuntimeError as error:  # "Credentials were refreshed, but the refreshed credentials are still expired."
