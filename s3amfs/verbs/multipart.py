@@ -138,8 +138,7 @@ class MultipartJob:
         listed = (
             unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
         )
-        # A manifest that ends before its upload: a run was killed in CreateMultipartUpload.
-        died_here = self._journal is not None and (left := self._journal.manifest) is not None and left.upload is None
+        died_here = self._journal is not None and self._journal.interrupted
         known = set() if died_here else {upload.upload_id for upload in listed or ()}
         self._write_header(part_size, checks)
         client = _Counting(self._client)

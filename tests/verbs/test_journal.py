@@ -106,6 +106,17 @@ def test_a_newer_version_s_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == newer
 
 
+@pytest.mark.parametrize("data", [b"", encode(HEADER), encode(HEADER) + encode(UPLOAD)])
+def test_a_run_that_was_killed_before_it_wrote_its_upload_down(path: Path, data: bytes) -> None:
+    journal = Journal.open(str(path))
+    assert not journal.interrupted
+    journal.close()
+    path.write_bytes(data)
+    journal = Journal.open(str(path))
+    assert journal.interrupted == (data != encode(HEADER) + encode(UPLOAD))
+    journal.close()
+
+
 def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     path.parent.mkdir()
     (tmp_path / "precious").write_bytes(b"precious")
@@ -117,7 +128,7 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
 
 def test_a_full_disk_ends_the_records_not_the_transfer() -> None:
     """/dev/full takes no byte."""
-    journal = Journal("/dev/full", os.open("/dev/null", os.O_RDWR))
+    journal = Journal("/dev/full", os.open("/dev/null", os.O_RDWR), found=False)
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, journal._fd)
     os.close(full)
