@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SUMMARY = "abort unfinished uploads of an object"
 DESCRIPTION = """\
 Aborts the unfinished uploads of URL, whose parts are stored and paid for until then. With --prefix: of all keys that
-begin with it. Nothing to cancel is no error."""
+begin with it. Changes that a mount could not publish are removed, too. Nothing to cancel is no error."""
 EXAMPLES = """\
 examples:
   s3am cancel s3://bucket/runs/genome.bam
@@ -35,6 +35,5 @@ def run(args: argparse.Namespace, output: Output) -> int:
     client = connect_from(args, output)
     verb = "would abort" if args.dry_run else "aborted"
     for found in cancel(target, client, prefix=args.prefix, older_than=args.older_than, dry_run=args.dry_run):
-        fields = {**found.json(), "event": "cancelled", "dry_run": args.dry_run}
-        output.result(f"{verb} the unfinished upload {found.upload_id} of {found.url}", fields)
+        output.result(f"{verb} {found.what}", {**found.cancelled(), "dry_run": args.dry_run})
     return 0

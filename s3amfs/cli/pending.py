@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 SUMMARY = "list unfinished uploads and what they hold"
 DESCRIPTION = """\
 Lists unfinished uploads: key, age, parts, bytes held (they cost money), whether a manifest on this machine can resume
-them, owner, upload id. Without a URL: of all buckets."""
+them, owner, upload id; and what a mount could not publish, or did not come to, with the local file that has it. Without
+a URL: of all buckets."""
 EXAMPLES = """\
 examples:
   s3am pending s3://bucket

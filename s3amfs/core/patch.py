@@ -41,6 +41,9 @@ class Ranges:
         self._starts[first:last] = [start]
         self._ends[first:last] = [end]
 
+    def copy(self) -> Ranges:
+        return Ranges(self)
+
     def cut(self, size: int) -> None:
         """Forgets everything at or after byte `size`."""
         keep = bisect_left(self._starts, size)

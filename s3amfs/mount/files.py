@@ -99,6 +99,8 @@ class Files:
                 file.key = new
                 self._by_key[new] = file
                 self._paths[file] = path
+        if file is not None:
+            file.was_moved()
 
     def unpublished_in(self, directory: str) -> list[str]:
         """Names in `directory` (a path) of files that are open and not in S3 yet."""

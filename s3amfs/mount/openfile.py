@@ -1,37 +1,34 @@
 """A file that is open: one for all its holders. Clean, streaming or spooled; `publish` makes the object.
 
-- clean: what is in S3, pinned to one version;
-- streaming: a new content, written in order: parts leave while more is written. A copy goes to the spool for whoever
-  reads it or writes at another place before the close: all of it where that is likely (opened for reading, too) or
-  wished (a folder for it was given), else the beginning; and only as long as the disk has room;
-- spooled: the base object and, in a local sparse file, what differs from it.
+- clean: what is in S3, pinned to one version (verbs/reader.py);
+- streaming: a new content, written mostly in order, on its way to S3 (verbs/file_stream.py);
+- spooled: the base object and, in a local sparse file, what differs from it (verbs/spooled.py).
 
-Threads may share it; a lock is held while it changes and while it is published.
+Threads may share it; a lock is held while it changes and while it is published. What only looks at it takes no lock.
 """
 
 from __future__ import annotations
 
 import errno
 import logging
-import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..core.events import Event, Warned
 from ..core.locations import S3Location
-from ..core.parts import DEFAULT_PART
-from ..core.patch import Ranges, plan_patch
-from ..errors import S3AMError, SourceChanged, Unsupported
+from ..engine.spool import Spool
+from ..errors import S3AMError
+from ..verbs.file_stream import FileStream
 from ..verbs.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
-from ..verbs.patch import patch
-from ..verbs.ranges import Pinned, read_to_keep
+from ..verbs.ranges import Pinned
 from ..verbs.reader import ObjectReader
+from ..verbs.spooled import SpooledFile
 from ..verbs.upload_source import guess_content_type
 from ..verbs.writer import ObjectWriter
 from .attributes import Attributes, attributes, time_of, time_text
-from .service import COPIED_BYTES, FETCH_BYTES, Service
-from .spool import Spool
+from .service import Service
 
 log = logging.getLogger("s3amfs.mount")
 
@@ -51,11 +48,14 @@ class OpenFile:
         self.given_up = False
         self.published: ObjectInfo | None = base
         self._service = service
-        self._base_size = self.size
-        """How much of the base's beginning still counts."""
         self._reader: ObjectReader | None = None
-        self._writer: ObjectWriter | None = None
-        self._spool: Spool | None = None
+        self._stream: FileStream | None = None
+        self._spooled: SpooledFile | None = None
+        self._emptied = False
+        """Whether nothing of what is stored counts any more."""
+        self._lost = False
+        """Whether it was removed while it was sent, and not all of it was copied."""
+        self._off_record = False
         self._sent: dict[str, str] = {}
         self._writers: set[int] = set()
         self.failed = False
@@ -77,14 +77,16 @@ class OpenFile:
         return process in self._writers
 
     def read(self, offset: int, size: int) -> bytes | memoryview:
-        """Raises SourceChanged if the object was replaced by somebody else, TransferError."""
+        """Raises SourceChanged if the object was replaced by somebody else, TransferError; EBUSY (a stream)."""
         while True:
             with self.lock:
-                if self._spool is not None:
-                    return self._read_spooled(offset, size)
-                if self._writer is not None:
-                    raise OSError(errno.EBUSY, "being written: what was sent can be read when it is closed")
-                if self.published is None or not self._base_size:
+                if self._lost:
+                    raise OSError(errno.EIO, "it was removed while it was written: what was sent is gone")
+                if self._spooled is not None:
+                    return self._spooled.read(offset, size)
+                if self._stream is not None:
+                    return self._stream.read(offset, size)
+                if self.published is None or self._emptied:
                     return b""
                 reader = self._open_reader()
             try:
@@ -95,31 +97,15 @@ class OpenFile:
 
     def _open_reader(self) -> ObjectReader:
         if self._reader is None:
+            assert self.published is not None
             self._service.reading.add(self)
-            self._reader = ObjectReader(self._pinned())
+            self._reader = ObjectReader(Pinned(self._service.client, self._location, self.published))
         self._reader.limit_to(self._service.reader_share)
         return self._reader
 
-    def _pinned(self) -> Pinned:
-        assert self.published is not None
-        return Pinned(self._service.client, S3Location(self._service.bucket, self.key), self.published)
-
-    def _read_spooled(self, offset: int, size: int) -> bytes:
-        assert self._spool is not None
-        end = min(self.size, offset + size)
-        if offset >= end:
-            return b""
-        self._fetch(offset, end)
-        return self._spool.read(offset, end - offset)
-
-    def _fetch(self, start: int, end: int) -> None:
-        """Clean bytes of [start, end) from the base into the spool."""
-        assert self._spool is not None
-        if self._writer is not None or self.published is None:
-            return
-        for first, last in list(self._spool.present.gaps(start, min(end, self._base_size))):
-            for at in range(first, last, FETCH_BYTES):
-                self._spool.write(read_to_keep(self._pinned(), at, min(last, at + FETCH_BYTES)), at, dirty=False)
+    @property
+    def _location(self) -> S3Location:
+        return S3Location(self._service.bucket, self.key)
 
     # -- changing ---------------------------------------------------------------------------------------------------
 
@@ -128,41 +114,54 @@ class OpenFile:
         with self.lock:
             self._check_usable()
             self._writers.add(process)
-            if self._writer is None and self._spool is None and not self._base_size and not self.size and not offset:
-                self._begin_stream()
-            if self._writer is not None and offset == self._writer.position:
-                self._stream(data)
-            else:
-                self._to_spool().write(data, offset)
-                self.size = max(self.size, offset + len(data))
+            if self._stream is None and self._spooled is None and not self.size and not offset:
+                self._stream = self._begin_stream()
+            try:
+                self._write(data, offset)
+            except BaseException:
+                self.failed = True
+                raise
             self.changed = True
-            if self._writer is None:  # a stream's metadata has been sent already
-                self.metadata["mtime"] = time_text(time.time_ns())
             return len(data)
 
+    def _write(self, data: bytes | memoryview, offset: int) -> None:
+        if self._stream is not None:
+            self._stream.copies_all |= self.copies_all
+            self._stream.write(data, offset)
+            self.size = self._stream.size
+            return
+        spooled = self._changing()
+        spooled.write(data, offset)
+        self.size = spooled.size
+        self.metadata["mtime"] = time_text(time.time_ns())  # a stream's has been sent already
+
     def resize(self, size: int) -> None:
+        """Raises OSError: EFBIG for a stream whose beginning is gone."""
         with self.lock:
             self._check_usable()
             if size == self.size:
                 return
             if size == 0:
-                self._discard()
-                self._base_size = self.size = 0
-            else:
-                self._to_spool().resize(size)
-                self._base_size = min(self._base_size, size)
-                self.size = size
-            self.changed = True
-            self.metadata["mtime"] = time_text(time.time_ns())
+                self._empty()
+            elif self._stream is None or not self._stream.resize(size):
+                self._changing().resize(size)
+            self.size = size
+            self._touched()
 
     def begin_anew(self) -> None:
         """O_TRUNC: the old content does not count any more; it stays in S3 until the new one is published."""
         with self.lock:
             self._check_usable()
-            self._discard()
-            self._base_size = self.size = 0
-            self.changed = True
-            self.metadata["mtime"] = time_text(time.time_ns())
+            self._empty()
+            self._touched()
+
+    def _empty(self) -> None:
+        self._discard()
+        self._emptied, self.size = True, 0
+
+    def _touched(self) -> None:
+        self.changed = True
+        self.metadata["mtime"] = time_text(time.time_ns())
 
     def change_metadata(self, changes: Mapping[str, str]) -> bool:
         """Whether they will be published with the content; False: it is clean."""
@@ -174,66 +173,58 @@ class OpenFile:
         if self.given_up:
             raise OSError(errno.EIO, "the process that wrote this file was killed: nothing of it is published")
 
-    def _begin_stream(self) -> None:
+    def _begin_stream(self) -> FileStream:
         service = self._service
         self.metadata["mtime"] = time_text(time.time_ns())
         self._sent = dict(self.metadata)
-        self._writer = ObjectWriter(
-            service.client, service.bucket, self.key, self._upload_options(), budget=service.budget
-        )
-        self._spool = Spool(service.options.spool_dir)
+        options = self._upload_options(None)
+        writer = ObjectWriter(service.client, service.bucket, self.key, options, budget=service.budget)
+        return FileStream(writer, Spool(service.options.spool_dir), copies_all=self.copies_all)
 
-    def _stream(self, data: bytes | memoryview) -> None:
-        assert self._writer is not None
-        if self._spool is not None:
-            self._copy_to_spool(data)
-        try:
-            self._writer.write(data)
-        except BaseException:
-            self.failed = True
-            raise
-        self.size = self._writer.position
+    def _changing(self) -> SpooledFile:
+        """From now on the spool has what is new, and it is on record: it outlives this process."""
+        spooled = self._to_spool()
+        if not self.unlinked and not self._off_record:
+            try:
+                spooled.keep_record(self.metadata)
+            except OSError as error:
+                self._off_record = True
+                log.warning("%s: changes that wait for its close will not outlive this process: %s", self.key, error)
+        return spooled
 
-    def _copy_to_spool(self, data: bytes | memoryview) -> None:
-        """Without the copy a stream goes on, but nothing else is possible."""
-        assert self._spool is not None and self._writer is not None
-        at = self._writer.position
-        keep = self.copies_all or at + len(data) <= COPIED_BYTES
-        if keep and at % FETCH_BYTES < len(data):
-            keep = self._spool.has_room(len(data) + FETCH_BYTES)
-        try:
-            if keep:
-                self._spool.write(data, at)
-        except OSError as error:
-            if error.errno != errno.ENOSPC:
-                raise
-            keep = False
-        if not keep:
-            self._spool.close()
-            self._spool = None
-
-    def _to_spool(self) -> Spool:
+    def _to_spool(self) -> SpooledFile:
         """From now on the spool has what is new; a stream stops, and what it sent stays for `publish` to find."""
-        if self._writer is not None:
-            if self._spool is None:
-                raise OSError(
-                    errno.EFBIG, "written out of order after its beginning was sent: mount with --spool-dir to allow it"
-                )
-            self._writer.abort(keep=True)
-            self._writer = None
-        if self._spool is None:
-            self._spool = Spool(self._service.options.spool_dir)
-            self._spool.resize(self.size)
-        return self._spool
+        if self._spooled is None:
+            base = None if self._emptied else self.published
+            stream, self._stream = self._stream, None
+            if stream is not None and not stream.is_whole and not self.unlinked:
+                self._stream = stream
+                raise OSError(errno.EFBIG, "its beginning was sent and not copied: mount with --spool-dir to allow it")
+            if stream is not None:
+                self._stop(stream)
+                self._lost, base = not stream.is_whole, None
+            spool = stream.spool if stream is not None else Spool(self._service.options.spool_dir)
+            spool.resize(self.size)
+            valid = base.size if base is not None else 0
+            self._spooled = SpooledFile(self._service.client, self._location, base, spool, self.size, valid)
+        return self._spooled
+
+    def _stop(self, stream: FileStream) -> None:
+        try:
+            stream.abort(keep=not self.unlinked)
+        except S3AMError as error:
+            log.warning("%s: what was sent of it could not be removed ('s3am pending' lists it): %s", self.key, error)
 
     def _discard(self) -> None:
         """Forgets all content."""
-        if self._writer is not None:
-            self._writer.abort(keep=True)
-            self._writer = None
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
+        if self._stream is not None:
+            self._stop(self._stream)
+            self._stream.spool.close()
+            self._stream = None
+        if self._spooled is not None:
+            self._spooled.forget_record()
+            self._spooled.close()
+            self._spooled = None
         self._close_reader()
 
     def _close_reader(self) -> None:
@@ -254,91 +245,46 @@ class OpenFile:
             if not self.changed or self.unlinked:
                 return False
             try:
-                stored = self._store()
+                self._published_as(self._store())
             except BaseException:
                 self.failed = True
                 raise
-            self._published_as(stored)
             return True
 
     def _store(self) -> StoredInfo:
-        if self._writer is not None:
-            if not self.failed or self._spool is None:
-                if self._writer.describe(self._upload_options().object):
-                    self._sent = dict(self.metadata)
-                return self._writer.close()
-            self._to_spool()
-        if self._spool is None:
-            return self._write_whole()
-        self._spool.resize(self.size)
-        if self.published is None or not self._base_size:
-            return self._write_whole()
-        return self._store_patch(self._spool, self._pinned())
-
-    def _store_patch(self, spool: Spool, base: Pinned) -> StoredInfo:
-        plan = plan_patch(
-            spool.dirty,
-            base_size=base.info.size,
-            base_valid=self._base_size,
-            size=self.size,
-            part_size=self._service.options.part_size or DEFAULT_PART,
-        )
-        for start, end in plan.fills:
-            self._fetch(start, end)
-        if plan.whole or all(part.kind == "upload" for part in plan.parts):
-            self._check_base()
-            return self._write_whole()
+        if self._stream is not None and not (self._stream.is_broken and self._stream.is_whole):
+            if self._stream.describe(self._upload_options(None).object):
+                self._sent = dict(self.metadata)
+            return self._stream.close()
+        spooled = self._to_spool()
+        options = self._upload_options(spooled.kept)
         self._sent = dict(self.metadata)
-        try:
-            return patch(base, spool.path, plan, self._upload_options())
-        except Unsupported as error:
-            log.warning("%s: the server can't copy parts (%s): all of it is sent", self.key, error)
-            return self._write_whole()
+        return spooled.publish(options, self._service.budget, self._told)
 
-    def _check_base(self) -> None:
-        assert self.published is not None
-        now = self._service.client.find(self._service.bucket, self.key)
-        if now is None or now.etag != self.published.etag:
-            raise SourceChanged(f"{self.key} was changed by somebody else while it was changed here")
+    def _told(self, event: Event) -> None:
+        if isinstance(event, Warned):
+            log.warning("%s", event.text())
 
-    def _write_whole(self) -> StoredInfo:
-        """All of it from the spool; parts that an earlier attempt has sent are found again."""
+    def _upload_options(self, kept: ObjectInfo | None) -> UploadOptions:
+        """kept: the object whose content goes on in this one. A new content is described by its name alone."""
         service = self._service
-        self._sent = dict(self.metadata)
-        writer = ObjectWriter(service.client, service.bucket, self.key, self._upload_options(), budget=service.budget)
-        try:
-            at = 0
-            while at < self.size:
-                self._fetch(at, min(self.size, at + FETCH_BYTES))
-                data = self._read_spooled(at, min(FETCH_BYTES // 8, self.size - at))
-                writer.write(data)
-                at += len(data)
-            return writer.close()
-        except BaseException:
-            writer.abort(keep=True)
-            raise
-
-    def _upload_options(self) -> UploadOptions:
-        """A changed object keeps what it has beside its content; a new content is described by its name alone."""
-        service, published = self._service, self.published
-        if published is not None and self._base_size:
-            tags = service.client.tags(service.bucket, self.key) if published.tags_count else None
-            kept = replace(published.copy_options(), tags=tags)
+        if kept is not None:
+            tags = service.client.tags(service.bucket, self.key) if kept.tags_count else None
+            options = replace(kept.copy_options(), tags=tags)
         else:
-            kept = ObjectOptions(content_type=guess_content_type(self.key))
+            options = ObjectOptions(content_type=guess_content_type(self.key))
         return UploadOptions(
             unfinished="continue",
             exists="overwrite",
             part_size=service.options.part_size,
-            object=replace(kept, metadata=dict(self.metadata)),
+            object=replace(options, metadata=dict(self.metadata)),
         )
 
     def _published_as(self, stored: StoredInfo) -> None:
-        self._writer = None
         self._close_reader()
-        before = self.published if self.published is not None and self._base_size else None
+        kept = self._spooled.kept if self._spooled is not None else None
         self.published = replace(
-            before or ObjectInfo(size=0, etag="", content_type=guess_content_type(self.key)),
+            kept or ObjectInfo(size=0, etag="", content_type=guess_content_type(self.key)),
             size=self.size,
             etag=stored.etag,
             version_id=stored.version_id,
@@ -347,10 +293,16 @@ class OpenFile:
             checksums=stored.checksums,
             checksum_type=stored.checksum_type,
         )
-        if self._spool is not None:
-            self._spool.dirty = Ranges()
-        self._base_size = self.size
-        self.changed = self.failed = False
+        stream, self._stream = self._stream, None
+        if stream is not None and stream.is_whole:
+            self._spooled = SpooledFile(
+                self._service.client, self._location, self.published, stream.spool, self.size, self.size
+            )
+        elif stream is not None:
+            stream.spool.close()
+        if self._spooled is not None:
+            self._spooled.published_as(self.published)
+        self._emptied = self.changed = self.failed = False
         self._writers.clear()
 
     def stored_again(self, etag: str) -> None:
@@ -358,7 +310,16 @@ class OpenFile:
         with self.lock:
             if self.published is not None and self.published.etag != etag:
                 self.published = replace(self.published, etag=etag, version_id=None, last_modified=time.time())
+                if self._spooled is not None and self._spooled.kept is not None:
+                    self._spooled.rebase(self.published)
                 self._close_reader()
+
+    def was_moved(self) -> None:
+        """`key` is another one now."""
+        with self.lock:
+            if self._spooled is not None:
+                self._spooled.location = self._location
+            self._close_reader()  # it asks for the old name
 
     @property
     def metadata_to_store(self) -> dict[str, str] | None:
@@ -377,24 +338,38 @@ class OpenFile:
                 log.warning("%s: its writer was killed, so it is not published", self.key)
                 self._discard()
 
-    def detach(self) -> None:
-        """The name is about to go: what its holders may still read comes into the spool. Raises OSError."""
+    def fetch_all(self) -> None:
+        """The object is about to go: what its holders may still read comes into the spool. Raises OSError."""
         with self.lock:
-            if self.published is not None and self._base_size and not self.given_up:
-                self._to_spool()
-                self._fetch(0, self._base_size)
-            elif self._writer is not None:
-                self._to_spool()
+            if not self.given_up and self._stream is None and self.size:
+                spooled = self._to_spool()
+                spooled.fetch(0, spooled.size)
+
+    def detach(self) -> None:
+        """It has no name any more, and will not be published."""
+        with self.lock:
             self.unlinked = True
+            if self._stream is not None:
+                self._to_spool()
+            elif self._spooled is not None:
+                self._spooled.forget_record()
 
     def close(self) -> None:
-        """The last holder is gone. What could not be published is kept in the spool's folder."""
+        """The last holder is gone. What could not be published is kept, on record and in a file with a name."""
         with self.lock:
-            if self.changed and self._spool is not None and not self.unlinked and not self.given_up:
-                name = f"s3am-unpublished-{os.path.basename(self.key) or 'file'}-{time.time_ns()}"
-                try:
-                    path = self._spool.keep(name[-200:])
-                    log.error("%s was not published: what was written is in %s", self.key, path)
-                except OSError as error:
-                    log.error("%s was not published, and what was written could not be kept: %s", self.key, error)
+            if self.changed and not self.unlinked and not self.given_up:
+                self._keep_what_is_left()
             self._discard()
+
+    def _keep_what_is_left(self) -> None:
+        try:
+            if self._stream is not None and not self._stream.is_whole:
+                log.error("%s was not published: what was sent of it is an unfinished upload", self.key)
+            elif self._stream is not None or self._spooled is not None:
+                self._changing().keep_record(self.metadata)
+                assert self._spooled is not None
+                log.error("%s was not published: what was written is in %s", self.key, self._spooled.spool.name)
+                self._spooled.close()
+                self._spooled = None
+        except OSError as error:
+            log.error("%s was not published, and what was written could not be kept: %s", self.key, error)

@@ -11,9 +11,6 @@ from .options import MountOptions
 READER_BYTES = 16 * 1024 * 1024
 """Read ahead in one file at most; a reader may hold twice of what it reads ahead."""
 LEAST_READER_BYTES = 1024 * 1024
-FETCH_BYTES = 8 * 1024 * 1024
-COPIED_BYTES = 64 * 1024 * 1024
-"""Of a stream that nobody can read before its close: beyond it the copy would cost more than the sending."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,7 @@
-"""`pending` and `cancel`: unfinished uploads, what they hold, whether this machine can resume them, their removal."""
+"""`pending` and `cancel`: unfinished uploads, what they hold, whether this machine can resume them, their removal.
+
+With them go the changes that a mount could not publish (verbs/unpublished.py).
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
 from ..errors import InvalidDestination, NotFound, TransferLocked, UploadGone
 from ..wire import s3api
+from .unpublished import UnpublishedChanges, discard, left_changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,18 @@ class PendingUpload:
             f"owner {self.owner or '?'}  id {self.upload_id}"
         )
 
+    @property
+    def what(self) -> str:
+        return f"the unfinished upload {self.upload_id} of {self.url}"
+
     def json(self) -> dict[str, object]:
         return {"event": "pending", "url": self.url, **asdict(self)}
+
+    def cancelled(self) -> dict[str, object]:
+        return {**self.json(), "event": "cancelled"}
+
+
+Pending = PendingUpload | UnpublishedChanges
 
 
 def pending(
@@ -57,8 +71,8 @@ def pending(
     *,
     older_than: float | None = None,
     state: str | None = None,
-) -> Iterator[PendingUpload]:
-    """Unfinished uploads of all keys that begin with `prefix`; bucket None: of all buckets.
+) -> Iterator[Pending]:
+    """Unfinished uploads, and unpublished changes, of all keys that begin with `prefix`; bucket None: of all buckets.
 
     older_than: seconds. Raises NotFound, AccessDenied, TransferError.
     """
@@ -69,6 +83,7 @@ def pending(
             found = _look(client, name, upload, state, with_parts=True)
             if found is not None and _is_old(found, older_than):
                 yield found
+    yield from (left for left in left_changes(client, bucket, prefix, state) if _is_old(left, older_than))
 
 
 def cancel(
@@ -79,8 +94,10 @@ def cancel(
     older_than: float | None = None,
     dry_run: bool = False,
     state: str | None = None,
-) -> Iterator[PendingUpload]:
+) -> Iterator[Pending]:
     """Aborts unfinished uploads of `target` (prefix: of all keys that begin with it) and yields each.
+
+    Unpublished changes of them are removed, too.
 
     Raises InvalidDestination, NotFound (no such bucket), AccessDenied, TransferError.
     """
@@ -98,9 +115,14 @@ def cancel(
             client.abort(s3api.MultipartUpload(target.bucket, upload.key, upload.upload_id))
             _forget(client, target.bucket, upload, state)
         yield found
+    for left in list(left_changes(client, target.bucket, target.key, state)):
+        if (prefix or left.key == target.key) and _is_old(left, older_than):
+            if not dry_run:
+                discard(client, left, state)
+            yield left
 
 
-def _is_old(found: PendingUpload, older_than: float | None) -> bool:
+def _is_old(found: Pending, older_than: float | None) -> bool:
     return older_than is None or (found.age is not None and found.age >= older_than)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import BinaryIO
 
 from ..core.events import TransferResult
-from ..core.locations import Location, S3Location
+from ..core.locations import LocalPath, Location, S3Location
 from ..core.parts import Plan, choose_part_size
 from ..engine.client import S3Client
 from ..engine.slots import SlotGate
@@ -19,6 +19,7 @@ from .parts_mover import Speed, make_transfer, move_all
 from .recovery import part_size_of, recover
 from .report import OnEvent, Report, ignore
 from .single import put_single
+from .unpublished import is_spool, publish_left
 from .upload_source import UploadSource, open_source
 
 
@@ -43,6 +44,8 @@ def upload(
         from .copy import copy
 
         return copy(source, target, client, options, on_event=on_event, gate=gate)
+    if isinstance(source, LocalPath) and is_spool(source.path):
+        return publish_left(source.path, target, client, options, on_event)
     report = Report("upload", str(source), target.url, on_event)
     if skips_existing(client, target, options):
         return report.result(size=None, skipped=True)

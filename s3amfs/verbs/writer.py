@@ -3,12 +3,14 @@
 For sources that nobody can range over: standard input, pipes, FUSE and fsspec writers. A part is filled in memory, then
 sent while the next one fills; `write` waits when too many are on their way. Less than one part is one PutObject.
 An unfinished upload of the same key is continued: a part that is already there with the same content is not sent again.
-One thread at a time may use a writer.
+What was written can be changed as long as its part is being filled; a part that has been sent is sent again by `close`,
+whose caller still has its bytes. One thread at a time may use a writer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from ..core.checksums import Crc
@@ -19,7 +21,7 @@ from ..core.parts import DEFAULT_PART, MIN_PART, Part, check_part_size, choose_p
 from ..engine.client import S3Client
 from ..engine.operation import PartResult
 from ..engine.slots import ByteBudget, SlotGate
-from ..engine.sources import MemorySource
+from ..engine.sources import LocalSource, MemorySource
 from ..engine.targets import MultipartTarget, send
 from ..engine.transfer import Transfer
 from ..errors import Interrupted, S3AMError
@@ -27,7 +29,7 @@ from ..wire import s3api
 from .checking import should_fall_back
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions
-from .parts_mover import Speed, make_transfer
+from .parts_mover import Speed, make_transfer, move_all
 from .recovery import same_content
 from .report import OnEvent, Report, ignore
 from .single import put_single
@@ -66,13 +68,16 @@ class ObjectWriter:
         self._gate = gate
         self._base = check_part_size(options.part_size) if options.part_size is not None else DEFAULT_PART
         self._buffer = bytearray()
+        self._starts: list[int] = []
+        """Where each part that is full begins."""
         self._number = 1
         self._job: MultipartJob | None = None
         self._begun: Begun | None = None
         self._transfer: Transfer | None = None
         self._memory = MemorySource()
         self._sending: dict[int, Part] = {}
-        self._error: BaseException | None = None
+        self.error: BaseException | None = None
+        """What ended it, so that nothing more can be written."""
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -102,8 +107,38 @@ class ObjectWriter:
         if self._job is None:
             self._guard(self._find)
 
-    def close(self) -> s3api.StoredInfo:
-        """Makes the object visible. Raises what went wrong; then nothing is visible and the parts stay."""
+    @property
+    def filling(self) -> int:
+        """Where the part that is being filled begins."""
+        return self.position - len(self._buffer)
+
+    def full_parts(self, start: int, end: int) -> list[Part]:
+        """The parts with bytes of [start, end) that are full, so that they have been sent."""
+        starts = [*self._starts, self.filling]
+        first, last = max(0, bisect_right(self._starts, start) - 1), bisect_left(self._starts, end)
+        parts = (Part(index + 1, starts[index], starts[index + 1] - starts[index]) for index in range(first, last))
+        return [part for part in parts if part.end > start]
+
+    def overwrite(self, data: bytes | memoryview, offset: int) -> None:
+        """Other bytes in the part that is being filled."""
+        at = offset - self.filling
+        if at < 0 or offset + len(data) > self.position:
+            raise ValueError("that part is not being filled")
+        self._buffer[at : at + len(data)] = data
+
+    def cut(self, position: int) -> None:
+        """Forgets what was written after `position`, in the part that is being filled."""
+        if not self.filling <= position <= self.position:
+            raise ValueError("that part is not being filled")
+        del self._buffer[position - self.filling :]
+        self.position = position
+
+    def close(self, again: Sequence[Part] = (), source: LocalSource | None = None) -> s3api.StoredInfo:
+        """Makes the object visible. Raises what went wrong; then nothing is visible and the parts stay.
+
+        again: parts that have been sent and are other bytes since, which `source` has.
+        """
+        self._again = (again, source) if again and source is not None else None
         self._guard(self._finish)
         assert self._stored is not None
         return self._stored
@@ -148,10 +183,11 @@ class ObjectWriter:
     _stored: s3api.StoredInfo | None = None
     _checksum = ""
     _proof = ""
+    _again: tuple[Sequence[Part], LocalSource] | None = None
 
     def _check_open(self) -> None:
-        if self._error is not None:
-            raise self._error
+        if self.error is not None:
+            raise self.error
         if self.closed:
             raise ValueError("write to a closed object")
 
@@ -161,7 +197,7 @@ class ObjectWriter:
         try:
             step()
         except BaseException as error:
-            self._error = error if isinstance(error, Exception) else Interrupted("the upload was interrupted")
+            self.error = error if isinstance(error, Exception) else Interrupted("the upload was interrupted")
             self._stop()
             if self._job is not None:
                 self._job.leave()
@@ -214,6 +250,7 @@ class ObjectWriter:
             self._report.started(self._identity.size, self._base, None)
             self._transfer = self._start(self._begun)
         number, data = self._number, self._buffer
+        self._starts.append(self.filling)
         self._number, self._buffer = number + 1, bytearray()
         if self._there_already(number, data):
             return
@@ -253,22 +290,29 @@ class ObjectWriter:
             self._wait(last=True)
 
     def _start(self, begun: Begun) -> Transfer:
+        transfer = self._transfer_from(self._memory, begun, self._part_done)
+        transfer.on_over(self._budget.poke)
+        return transfer
+
+    def _transfer_from(self, source: LocalSource, begun: Begun, on_part: Callable[[PartResult], None]) -> Transfer:
         target = MultipartTarget(
             self._client.session, begun.upload, begun.checks.parts, self._options.object.customer_key
         )
-        speed = Speed(slots=self._options.upload_slots, bwlimit=self._options.bwlimit)
-        transfer = make_transfer(
+        return make_transfer(
             self._client,
-            lambda part, attempt: send(target, self._memory, part),
+            lambda part, attempt: send(target, source, part),
             f"upload to {self.target.url}",
-            speed,
+            Speed(slots=self._options.upload_slots, bwlimit=self._options.bwlimit),
             self._report,
-            on_part=self._part_done,
+            on_part=on_part,
             gate=self._gate,
             total=self._identity.size,
         )
-        transfer.on_over(self._budget.poke)
-        return transfer
+
+    def _send_again(self, parts: Iterable[Part], source: LocalSource) -> None:
+        """S3 keeps the last of what is sent under a part's number."""
+        assert self._begun is not None and self._job is not None
+        move_all(self._transfer_from(source, self._begun, self._job.record), parts)
 
     def _part_done(self, result: PartResult) -> None:
         assert self._job is not None
@@ -330,4 +374,6 @@ class ObjectWriter:
         if self._transfer is not None:
             self._transfer.add((), last=True)
             self._wait(last=True)
+        if self._again is not None:
+            self._send_again(*self._again)
         self._stored, self._checksum, self._proof = self._job.complete(self.position)

@@ -1,0 +1,195 @@
+"""A local sparse file: bytes of an object that were written or fetched.
+
+It has no name, so that it is gone with its process, until `give_name` is called; what is known of it is then kept in
+a record (`SpoolRecord`, in the state folder), whose lock says that its process lives.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+
+from ..core import unpublished
+from ..core.patch import Ranges
+from .journal import state_dir
+
+SUFFIX = ".changes"
+NAME_PREFIX = "s3am-unpublished-"
+
+
+class Spool:
+    """present: what of the file is here. dirty: what of it is newer than the object. One thread at a time."""
+
+    def __init__(self, folder: str | None) -> None:
+        """Raises OSError."""
+        self.folder = os.path.abspath(folder or tempfile.gettempdir())
+        try:
+            self.fd = os.open(self.folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            self.name: str | None = None
+        except OSError:  # a file system without O_TMPFILE
+            self.fd, self.name = tempfile.mkstemp(prefix="s3am-", dir=self.folder)
+            self.remove_name()
+        self.present = Ranges()
+        self.dirty = Ranges()
+
+    @classmethod
+    def open(cls, path: str) -> Spool:
+        """One that has a name; nothing in it counts as present or dirty yet. Raises OSError."""
+        spool = cls.__new__(cls)
+        spool.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        spool.folder, spool.name = os.path.dirname(path), path
+        spool.present, spool.dirty = Ranges(), Ranges()
+        return spool
+
+    @property
+    def path(self) -> str:
+        """A name by which this process can open it again."""
+        return f"/proc/self/fd/{self.fd}"
+
+    def write(self, data: bytes | memoryview, offset: int, *, dirty: bool = True) -> None:
+        """Raises OSError (ENOSPC): then none of it counts."""
+        view, at = memoryview(data), offset
+        while view:
+            written = os.pwrite(self.fd, view, at)
+            view, at = view[written:], at + written
+        self.present.add(offset, at)
+        if dirty:
+            self.dirty.add(offset, at)
+
+    def read(self, offset: int, size: int) -> bytes:
+        """`size` bytes; what was never written is zeros."""
+        data = os.pread(self.fd, size, offset)
+        return data if len(data) == size else data + bytes(size - len(data))
+
+    def resize(self, size: int) -> None:
+        """What is cut off is zeros if the file grows again."""
+        os.ftruncate(self.fd, size)
+        self.present.cut(size)
+        self.dirty.cut(size)
+
+    def has_room(self, size: int) -> bool:
+        """Whether the disk can take `size` more bytes and keep a tenth free."""
+        disk = os.statvfs(self.fd)
+        return disk.f_bavail * disk.f_frsize - size > disk.f_blocks * disk.f_frsize // 10
+
+    def give_name(self, hint: str) -> str:
+        """A name, by which it outlives its process. Returns its path. Raises OSError."""
+        if self.name is None:
+            short = hint.encode(errors="surrogateescape")[-100:].decode(errors="ignore")
+            name = os.path.join(self.folder, f"{NAME_PREFIX}{short}-{uuid.uuid4().hex[:12]}")
+            try:
+                os.link(self.path, name, follow_symlinks=True)
+            except OSError:  # made where there is no O_TMPFILE: what has lost its name gets none again
+                self._copy_to(name)
+            self.name = name
+        return self.name
+
+    def _copy_to(self, name: str) -> None:
+        target = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        size, at = os.fstat(self.fd).st_size, 0
+        while at < size:
+            at += os.sendfile(target, self.fd, at, size - at)
+        os.close(self.fd)
+        self.fd = target
+
+    def remove_name(self) -> None:
+        name, self.name = self.name, None
+        if name is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(name)
+
+    def discard(self) -> None:
+        """Closes it; nothing of it stays."""
+        self.remove_name()
+        self.close()
+
+    def close(self) -> None:
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+class SpoolRecord:
+    """A record on disk: locked as long as its process works on it. Format: core/unpublished.py."""
+
+    def __init__(self, path: str, fd: int) -> None:
+        self.path = path
+        self._fd = fd
+
+    @classmethod
+    def create(cls, header: unpublished.Header, state: str | None = None) -> SpoolRecord:
+        """Raises OSError."""
+        folder = records_folder(state)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        path = os.path.join(folder, uuid.uuid4().hex + SUFFIX)
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        record = cls(path, fd)
+        record.append(unpublished.encode_header(header))
+        return record
+
+    def append(self, line: bytes) -> None:
+        """Raises OSError; then the line is not there, nor half of it."""
+        before = os.fstat(self._fd).st_size
+        if os.write(self._fd, line) != len(line):
+            os.ftruncate(self._fd, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
+
+    def remove(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.path)
+        self.close()
+
+    def close(self) -> None:
+        """It stays on disk, for anybody."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def records_folder(state: str | None = None) -> str:
+    return os.path.join(state_dir(state), "changes")
+
+
+def left_records(state: str | None = None) -> Iterator[tuple[SpoolRecord, unpublished.Unpublished]]:
+    """The records that nobody works on, each with its lock, which the caller gives back by `close` or `remove`."""
+    folder = records_folder(state)
+    try:
+        names = sorted(name for name in os.listdir(folder) if name.endswith(SUFFIX))
+    except OSError:
+        return
+    for name in names:
+        found = _open_left(os.path.join(folder, name))
+        if found is not None:
+            yield found
+
+
+def is_recorded(data: str, state: str | None = None) -> bool:
+    """Whether a record, used or left, is about the spool at `data`."""
+    folder = records_folder(state)
+    with contextlib.suppress(FileNotFoundError):
+        for name in os.listdir(folder):
+            with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, name), "rb") as file:
+                if unpublished.parse(file.read()).header.data == data:
+                    return True
+    return False
+
+
+def _open_left(path: str) -> tuple[SpoolRecord, unpublished.Unpublished] | None:
+    """None while its process lives, and for what is no record."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with open(fd, "rb", closefd=False) as file:
+            return SpoolRecord(path, fd), unpublished.parse(file.read())
+    except (OSError, ValueError):
+        os.close(fd)
+        return None
