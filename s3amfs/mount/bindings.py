@@ -24,6 +24,10 @@ LOOP_ENDED = 8
 OUR_XATTRS = b"user.s3am."
 THREADS = 16
 """That are kept for the kernel's requests; libfuse starts and ends more of them as it needs."""
+MOST_THREADS = 128
+"""A close waits for the network: with libfuse's ten, as many of them would stop everything else."""
+LIMITED_SINCE = (3, 12)
+"""The libfuse that knows a limit of threads."""
 
 
 class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
@@ -85,6 +89,8 @@ def serve(operations: Operations, directory: str, options: dict[str, Any]) -> No
     if mfusepy.fuse_version_major != 3:
         raise Unsupported("FUSE_LIBRARY_PATH names libfuse 2: unset it, or name libfuse 3")
     options = {"max_idle_threads": THREADS, **options}
+    if (mfusepy.fuse_version_major, mfusepy.fuse_version_minor) >= LIMITED_SINCE:
+        options.setdefault("max_threads", MOST_THREADS)
     try:
         _Fuse(operations, directory, raw_fi=True, foreground=True, **options)
     except RuntimeError as error:

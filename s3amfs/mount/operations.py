@@ -203,6 +203,15 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         return 0
 
     @answered
+    def fallocate(self, path: str | None, mode: int, offset: int, size: int, fi: Any) -> int:
+        """Room is never short; only the size may change."""
+        if mode:
+            raise OSError(errno.EOPNOTSUPP, "holes are not made nor filled")
+        file = self.files[fi.fh]
+        file.resize(max(file.size, offset + size))
+        return 0
+
+    @answered
     def flush(self, path: str | None, fi: Any) -> int:
         """close() of one descriptor: the commit, unless its process is being killed."""
         handle = self.files.handle(fi.fh)
@@ -295,10 +304,12 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         """What is unlinked or replaced while it is open gets another name from libfuse first: only here, not in S3."""
         file = self._open_at(old)
         if file is not None:
-            file.detach()
-            self.files.rename(file.key, self.tree.key(new), new)
+            file.fetch_all()
         if file is None or file.published is not None:
             self.tree.remove(old, self.tree.entry(old).key)
+        if file is not None:
+            file.detach()
+            self.files.rename(file.key, self.tree.key(new), new)
         self.tree.forget(old)
 
     def _exists(self, path: str) -> bool:

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,13 @@ def mount(location: S3Location, directory: str, options: MountOptions, config: S
         raise InvalidDestination(f"{directory} is not a directory: make it first")
     if os.path.ismount(directory):
         raise InvalidDestination(f"{directory} is mounted already: unmount it first, or take another directory")
+    if options.spool_dir is not None:
+        spool = os.path.abspath(options.spool_dir)
+        if not os.path.isdir(spool) or not os.access(spool, os.W_OK | os.X_OK):
+            raise InvalidDestination(f"{spool} is no directory to write to: give another --spool-dir")
+        options = replace(options, spool_dir=spool)
+    if isinstance(config.verify_tls, str):
+        config = replace(config, verify_tls=os.path.abspath(config.verify_tls))
     _find_libfuse()
     if options.foreground:
         _serve(location, directory, options, config, lambda: _read_ahead_more(directory))

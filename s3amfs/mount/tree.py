@@ -55,7 +55,7 @@ class Tree:
     def attributes(self, path: str) -> Attributes:
         entry = self.entry(path)
         if entry.info is None:
-            return attributes(self.options, {}, size=0, changed=self._began, directory=True)
+            return attributes(self.options, self.metadata(entry), size=0, changed=self._began, directory=True)
         return attributes_of(self.options, entry.info, self.metadata(entry), directory=entry.directory)
 
     def metadata(self, entry: Entry) -> dict[str, str]:
@@ -113,11 +113,15 @@ class Tree:
     def change(self, path: str, changes: Mapping[str, str]) -> None:
         """Other times, mode or owner: seen at once, stored soon."""
         entry = self.entry(path)
-        if entry.directory and entry.info is None:
-            if entry.key != self.root:
-                self.make_directory(path, changes)
-            return
-        self.changes.put(entry.key, {**self.metadata(entry), **changes})
+        metadata = {**self.metadata(entry), **changes}
+        if not entry.key:  # a bucket has no marker: this mount remembers it
+            with self._lock:
+                self._directories[""] = metadata
+        elif entry.directory and entry.info is None:
+            self._put_marker(entry.key, metadata)
+            self.forget(path)
+        else:
+            self.changes.put(entry.key, metadata)
 
     def _store_metadata(self, key: str, metadata: Mapping[str, str]) -> None:
         if key.endswith("/"):

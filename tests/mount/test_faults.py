@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,6 +94,22 @@ def test_a_killed_daemon_leaves_no_half_object(watched: Mount, proxy: FaultProxy
     assert stored.uploads() == []
 
 
+def test_closes_that_hang_stop_nothing_else(watched: Mount, proxy: FaultProxy, stored: Stored) -> None:
+    stored.put("other", b"x")
+    proxy.rules.append(Rule("Put", faults.stall("before_response", 8)))
+    writers = [threading.Thread(target=(watched / f"k{n}").write_bytes, args=(b"x",)) for n in range(24)]
+    for writer in writers:
+        writer.start()
+    assert proxy.wait_for(lambda: proxy.count("Put") == len(writers))
+    assert (watched / "other").read_bytes() == b"x"
+    assert sorted(os.listdir(watched.directory))[-1] == "other"
+    assert proxy.count("Put", status=200) == 0, "none of the closes has come back yet"
+    proxy.rules.clear()
+    for writer in writers:
+        writer.join()
+    assert len(stored.listed()) == len(writers) + 1
+
+
 def test_a_full_spool(new_mount: Callable[..., Mount], stored: Stored) -> None:
     stored.put("k", content(MIB, 1))
     mount = new_mount(env={"SICK": f"full after {2 * MIB}", "PYTHONPATH": f"{SICK}:{ROOT}"})
@@ -121,3 +138,15 @@ def test_forbidden_is_told(watched: Mount, proxy: FaultProxy, stored: Stored) ->
     with pytest.raises(PermissionError):
         (watched / "k").unlink()
     assert stored.listed() == ["k"]
+
+
+def test_a_removal_that_is_forbidden_takes_nothing_from_an_open_file(
+    watched: Mount, proxy: FaultProxy, stored: Stored
+) -> None:
+    stored.put("k", b"old")
+    proxy.rules.append(Rule("Delete", faults.error(403, "AccessDenied")))
+    with open(watched / "k", "r+b", buffering=0) as file:
+        with pytest.raises(PermissionError):
+            (watched / "k").unlink()
+        file.write(b"new")
+    assert stored.get("k") == b"new"

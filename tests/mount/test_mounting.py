@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.mount.conftest import Stored
+from tests.support import faults
 from tests.support.cli import Cli
+from tests.support.faults import Rule
 from tests.support.mounts import Mount, run
+from tests.support.proxy import FaultProxy
 
 
 @pytest.mark.parametrize(
@@ -32,6 +36,14 @@ def test_what_cannot_be_mounted(
     assert result.stderr.count("\n") == 1
     assert word in result.stderr
     assert str(tmp_path) not in Path("/proc/mounts").read_text()
+
+
+def test_a_spool_folder_that_is_none(cli: Cli, bucket: str, tmp_path: Path) -> None:
+    (tmp_path / "m").mkdir()
+    result = cli("mount", "--spool-dir", tmp_path / "nowhere", f"s3://{bucket}", tmp_path / "m")
+    assert result.rc == 6
+    assert "--spool-dir" in result.stderr
+    assert not os.path.ismount(tmp_path / "m")
 
 
 def test_forbidden(cli: Cli, bucket: str, tmp_path: Path) -> None:
@@ -70,6 +82,18 @@ def test_umount_stores_what_waits(mounted: Mount, stored: Stored) -> None:
     assert mounted.umount().rc == 6
 
 
+def test_an_umount_that_loses_something_says_so(watched: Mount, proxy: FaultProxy, stored: Stored) -> None:
+    (watched / "f").write_text("x")
+    proxy.rules.append(Rule("Copy", faults.error(403, "AccessDenied")))
+    (watched / "f").chmod(0o600)
+    result = watched.umount()
+    assert result.rc == 1
+    assert "still mounted" in result.stderr
+    assert os.path.ismount(watched.directory)
+    assert watched.umount().rc == 0
+    assert stored.get("f") == b"x"
+
+
 def test_read_only(new_mount: Callable[..., Mount], stored: Stored) -> None:
     stored.put("f", b"x")
     mount = new_mount("--read-only")
@@ -86,6 +110,53 @@ def test_owner_and_umask(new_mount: Callable[..., Mount], stored: Stored) -> Non
     found = (mount / "d" / "f").stat()
     assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1234, 2345, 0o640)
     assert (mount / "d").stat().st_mode & 0o777 == 0o750
+
+
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """A folder that others can reach."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("allowed", [True, False])
+def test_other_users(cli: Cli, bucket: str, open_folder: Path, stored: Stored, allowed: bool) -> None:
+    stored.put("f", b"x")
+    options = ("--allow-other", "--umask", "0") if allowed else ()
+    mount = Mount(cli, f"s3://{bucket}", open_folder / "m", *options)
+    other = ("setpriv", "--reuid=4321", "--regid=4321", "--clear-groups", "sh", "-c")
+    script = f"cd {mount.directory} && cat f && echo mine > g && chmod 600 g"
+    try:
+        done = subprocess.run([*other, script], capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode == 0) is allowed, done.stderr
+        if allowed:
+            found = (mount / "g").stat()
+            assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (4321, 4321, 0o600)
+            (mount / "f").chmod(0o600)
+            denied = subprocess.run([*other, f"cat {mount / 'f'}"], capture_output=True, timeout=30, check=False)
+            assert denied.returncode != 0, "modes count"
+            assert mount.umount().rc == 0
+            assert stored.head("g")["Metadata"]["uid"] == "4321"
+    finally:
+        mount.close()
+
+
+def test_options_for_fuse(new_mount: Callable[..., Mount]) -> None:
+    mount = new_mount("-o", "noexec,noatime", "-o", "max_idle_threads=4")
+    line = next(line for line in Path("/proc/mounts").read_text().splitlines() if str(mount.directory) in line)
+    assert {"noexec", "noatime"} <= set(line.split()[3].split(","))
+    assert line.split()[2] == "fuse.s3am"
+
+
+@pytest.mark.parametrize("seconds", [0, 3600])
+def test_how_long_what_was_seen_is_believed(new_mount: Callable[..., Mount], stored: Stored, seconds: int) -> None:
+    stored.put("f", b"x")
+    mount = new_mount("--metadata-ttl", seconds)
+    assert (mount / "f").stat().st_size == 1
+    stored.put("f", b"longer")
+    assert (mount / "f").stat().st_size == (1 if seconds else 6)
 
 
 def test_a_prefix_is_a_root(new_mount: Callable[..., Mount], stored: Stored) -> None:

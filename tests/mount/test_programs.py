@@ -13,6 +13,7 @@ import pytest
 from tests.mount.conftest import Stored
 from tests.support.files import digest, make_file
 from tests.support.mounts import Mount, run
+from tests.support.proxy import FaultProxy
 
 MIB = 1024 * 1024
 
@@ -91,6 +92,31 @@ def test_rsync_of_a_file_that_grew(mounted: Mount, tree: Path, how: list[str]) -
     assert any(line.endswith(" a") for line in changes("-a", *how, f"{tree}/", f"{mounted.directory}/copy/"))
     assert changes("-a", *how, f"{tree}/", f"{mounted.directory}/copy/") == []
     assert same_tree(tree, mounted / "copy")
+
+
+def test_a_second_rsync_into_the_root_finds_nothing_to_do(mounted: Mount, tree: Path) -> None:
+    tree.chmod(0o750)
+    os.utime(tree, (10**9, 10**9))
+    assert changes("-a", f"{tree}/", f"{mounted.directory}/")
+    assert changes("-a", f"{tree}/", f"{mounted.directory}/") == []
+    assert mounted.directory.stat().st_mode & 0o777 == 0o750
+
+
+@pytest.mark.parametrize("how", [[], ["--inplace"], ["--partial"]])
+def test_what_rsync_of_a_large_file_costs(
+    watched: Mount, proxy: FaultProxy, tmp_path: Path, file: Path, stored: Stored, how: list[str]
+) -> None:
+    """One upload and one copy inside S3: for its name, its times and its mode together."""
+    (tmp_path / "from").mkdir()
+    file.rename(tmp_path / "from" / "big")
+    os.utime(tmp_path / "from" / "big", (10**9, 10**9))
+    changes("-a", *how, f"{tmp_path}/from/", f"{watched.directory}/to/")
+    assert watched.umount().rc == 0
+    assert stored.head("to/big")["Metadata"]["mtime"].startswith("1000000000")
+    assert proxy.count("UploadPart") == 6
+    assert proxy.count("Copy") == 1
+    assert proxy.count("Create") == 1
+    assert proxy.count("CopyPart") == proxy.count("GetRange") == proxy.count("Get") == 0
 
 
 def test_rsync_delete(mounted: Mount, tree: Path) -> None:

@@ -151,6 +151,78 @@ def test_a_killed_writer_publishes_nothing(
     assert stored.uploads() == []
 
 
+def test_a_killed_writer_with_threads_and_more_descriptors(mounted: Mount, stored: Stored) -> None:
+    stored.put("k", b"old")
+    code = """
+import os, sys, threading
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC)
+more = [os.dup(fd) for _ in range(3)]
+lock = threading.Lock()
+def write():
+    for _ in range(100):
+        with lock:
+            os.write(more[0], bytes(10000))
+    done.wait()
+    while True:
+        pass
+done = threading.Barrier(5)
+for _ in range(4):
+    threading.Thread(target=write, daemon=True).start()
+done.wait()
+print(flush=True)
+input()
+"""
+    writer = python(code, mounted / "k")
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    writer.kill()
+    assert ended(writer) == -signal.SIGKILL
+    assert (mounted / "k").read_bytes() == b"old"
+    assert mounted.umount().rc == 0
+    assert stored.get("k") == b"old"
+
+
+@pytest.mark.parametrize("kill", [True, False])
+def test_a_writer_that_closes_a_duplicate_and_is_killed_later(mounted: Mount, stored: Stored, kill: bool) -> None:
+    """Each close is a commit: what was published by one stays, what was written after it does not come."""
+    code = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
+os.write(fd, b"first ")
+os.close(os.dup(fd))
+os.write(fd, b"second")
+print(flush=True)
+input()
+"""
+    writer = python(code, mounted / "k")
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    if kill:
+        writer.kill()
+    else:
+        writer.communicate(b"\n", timeout=30)
+    ended(writer)
+    assert stored.get("k") == (b"first " if kill else b"first second")
+
+
+def test_a_killed_patch_changes_nothing(mounted: Mount, stored: Stored) -> None:
+    stored.put("k", content(12 * MIB, 1))
+    code = """
+import os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+os.pwrite(fd, b"half a change", 6000000)
+print(flush=True)
+input()
+"""
+    writer = python(code, mounted / "k")
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    writer.kill()
+    ended(writer)
+    assert stored.get("k") == (mounted / "k").read_bytes() == content(12 * MIB, 1)
+    assert stored.uploads() == []
+
+
 def test_a_killed_writer_of_a_small_new_file_leaves_nothing(mounted: Mount, stored: Stored, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"half")
     writer = python(WRITE_AND_WAIT, mounted / "k", tmp_path / "data")
