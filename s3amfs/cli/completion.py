@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,7 +11,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "print a completion script for a shell, or the manual page"
 DESCRIPTION = """\
-Prints what makes a shell complete s3am's commands and options, or the manual page in roff."""
+Prints what makes a shell complete s3am's commands and options, or the manual page in roff. An installation has both in
+its share/ already: 'man s3am' works where its bin/ is in PATH."""
 EXAMPLES = """\
 examples:
   s3am completion bash > ~/.local/share/bash-completion/completions/s3am
@@ -18,7 +20,19 @@ examples:
   s3am completion fish > ~/.config/fish/completions/s3am.fish
   s3am completion man > s3am.1"""
 
-Options = dict[str, list[tuple[str, str]]]
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """An option as shells complete it."""
+
+    name: str
+    help: str
+    takes_value: bool
+    choices: tuple[str, ...] = ()
+
+
+Options = dict[str, list[Option]]
+"""Command -> its options; those without a name are the choices of its arguments."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +40,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
+    text = text_for(args.shell)
+    output.result(text, {"event": "completion", "shell": args.shell, "text": text})
+    return 0
+
+
+def text_for(shell: str) -> str:
+    """The script for 'bash', 'zsh' or 'fish', or the manual page: 'man'."""
     from .main import build_parser
 
     parser = build_parser()
     make = {"bash": _bash, "zsh": _zsh, "fish": _fish}
-    text = _man(parser) if args.shell == "man" else make[args.shell](*_options(parser))
-    output.result(text, {"event": "completion", "shell": args.shell, "text": text})
-    return 0
+    return _man(parser) if shell == "man" else make[shell](*_options(parser))
 
 
 def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -41,16 +60,16 @@ def _commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentPar
 
 
 def _options(parser: argparse.ArgumentParser) -> tuple[dict[str, str], Options]:
-    """Command -> summary, and command -> [(option, help)]."""
+    """Command -> summary, and command -> its options."""
     from .main import command_module
 
     commands = _commands(parser)
     options = {
         name: [
-            (option, action.help or "")
+            Option(option, action.help or "", action.nargs != 0, tuple(map(str, action.choices or ())))
             for action in sub._actions
-            for option in action.option_strings
-            if option.startswith("--")
+            for option in (action.option_strings or [""])
+            if option.startswith("--") or (not option and action.choices)
         ]
         for name, sub in commands.items()
     }
@@ -58,32 +77,53 @@ def _options(parser: argparse.ArgumentParser) -> tuple[dict[str, str], Options]:
 
 
 def _bash(commands: dict[str, str], options: Options) -> str:
-    cases = "\n".join(
-        f'        {name}) words="{" ".join(option for option, _ in found)}" ;;' for name, found in options.items()
-    )
+    cases = "\n".join(_bash_case(name, found) for name, found in options.items())
+    everything = [option for found in options.values() for option in found]
+    valued = sorted({option.name for option in everything if option.name and option.takes_value})
     return f"""\
 _s3am() {{
-    local words="" word current="${{COMP_WORDS[COMP_CWORD]}}" command=""
+    local current="${{COMP_WORDS[COMP_CWORD]}}" before="${{COMP_WORDS[COMP_CWORD-1]}}"
+    local command="" words="" choices="" skip="" word
     for word in "${{COMP_WORDS[@]:1:COMP_CWORD-1}}"; do
-        case "$word" in -*) ;; *) command="$word"; break ;; esac
+        if [[ -n "$skip" ]]; then skip=""; continue; fi
+        case "$word" in
+            {"|".join(valued)}) skip=1 ;;
+            -*) ;;
+            *) command="$word"; break ;;
+        esac
     done
     case "$command" in
         "") words="{" ".join(commands)} --help --version" ;;
 {cases}
     esac
-    if [[ "$current" == -* || -z "$command" ]]; then
+    COMPREPLY=()
+    if [[ -n "$choices" ]]; then
+        COMPREPLY=($(compgen -W "$choices" -- "$current"))
+    elif [[ "$current" == -* || -z "$command" ]]; then
         COMPREPLY=($(compgen -W "$words" -- "$current"))
     else
+        compopt -o filenames 2>/dev/null
         COMPREPLY=($(compgen -f -- "$current"))
     fi
 }}
-complete -o filenames -F _s3am s3am"""
+complete -F _s3am s3am"""
+
+
+def _bash_case(command: str, options: list[Option]) -> str:
+    choices = [
+        f'                {option.name or "*"}) choices="{" ".join(option.choices)}" ;;'
+        for option in sorted(options, key=lambda option: not option.name)
+        if option.choices
+    ]
+    words = " ".join(option.name for option in options if option.name)
+    inner = '\n            case "$before" in\n' + "\n".join(choices) + "\n            esac" if choices else ""
+    return f'        {command}) words="{words}"{inner} ;;'
 
 
 def _zsh(commands: dict[str, str], options: Options) -> str:
     described = "\n".join(f"        '{name}:{_quoted(summary)}'" for name, summary in commands.items())
     cases = "\n".join(
-        f"        {name}) _arguments {' '.join(_zsh_option(*option) for option in found)} '*:file:_files' ;;"
+        f"        {name}) _arguments {' '.join(map(_zsh_option, found))} '*:file:_files' ;;"
         for name, found in options.items()
     )
     return f"""\
@@ -104,11 +144,16 @@ _s3am() {{
 {cases}
     esac
 }}
-_s3am "$@\""""
+compdef _s3am s3am
+[[ $funcstack[1] == _s3am ]] && _s3am "$@\""""
 
 
-def _zsh_option(option: str, text: str) -> str:
-    return f"'{option}[{_quoted(text).replace('[', '(').replace(']', ')')}]'"
+def _zsh_option(option: Option) -> str:
+    values = f"({' '.join(option.choices)})" if option.choices else "_files"
+    if not option.name:
+        return f"'1:word:{values}'"
+    value = f":value:{values}" if option.takes_value else ""
+    return f"'{option.name}[{_quoted(option.help).replace('[', '(').replace(']', ')')}]{value}'"
 
 
 def _fish(commands: dict[str, str], options: Options) -> str:
@@ -117,12 +162,16 @@ def _fish(commands: dict[str, str], options: Options) -> str:
         f"complete -c s3am -n __fish_use_subcommand -f -a {name} -d '{_quoted(summary)}'"
         for name, summary in commands.items()
     ]
-    lines += [
-        f"complete -c s3am -n '__fish_seen_subcommand_from {name}' -l {option[2:]} -d '{_quoted(text)}'"
-        for name, found in options.items()
-        for option, text in found
-    ]
+    lines += [_fish_option(name, option) for name, found in options.items() for option in found]
     return "\n".join(lines)
+
+
+def _fish_option(command: str, option: Option) -> str:
+    line = f"complete -c s3am -n '__fish_seen_subcommand_from {command}'"
+    if not option.name:
+        return f"{line} -f -a '{' '.join(option.choices)}'"
+    value = f" -x -a '{' '.join(option.choices)}'" if option.choices else " -r" if option.takes_value else ""
+    return f"{line} -l {option.name[2:]}{value} -d '{_quoted(option.help)}'"
 
 
 def _quoted(text: str) -> str:

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to do about a partial download of DST (default: exit 12)",
     )
     add("--version-id", metavar="ID", help="a version of the object")
-    add("--part-size", metavar="SIZE", type=size, help="5MiB to 5GiB")
+    add("--part-size", metavar="SIZE", type=size, help="bytes of one request, 5MiB to 5GiB")
     add("--download-slots", metavar="N", type=slots, help="requests at a time")
     add("--checksum-slots", metavar="N", type=slots, help="threads that check what is on disk")
     add("--bwlimit", metavar="RATE", type=rate, default=0, help="bytes per second, such as 10MiB/s")

@@ -29,6 +29,13 @@ class Parser(argparse.ArgumentParser):
         print(f"error: {' '.join(message.split())}; see '{self.prog} --help'", file=sys.stderr)
         raise SystemExit(2)
 
+    def _get_values(self, action: argparse.Action, arg_strings: list[str]) -> Any:
+        if action.option_strings and arg_strings == [
+            "--"
+        ]:  # argparse of Python 3.10 and 3.11 makes a list of '--opt=--'
+            raise argparse.ArgumentError(action, "'--' is no value")
+        return super()._get_values(action, arg_strings)
+
     def add_arguments_of(self, other: argparse.ArgumentParser) -> None:
         for action in other._actions:
             self._add_action(action)
@@ -52,10 +59,10 @@ age = checked(parse_age)
 
 
 def slots(text: str) -> int:
-    number = int(text) if text.isascii() and text.isdigit() else 0
-    if not 1 <= number <= 256:
+    """1 to 256. Scripts of S3AM 2 give more, or none to one direction: the nearest is taken."""
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of slots: give 1 to 256")
-    return number
+    return min(256, max(1, int(text)))
 
 
 def seconds(text: str) -> float:

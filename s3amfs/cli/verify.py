@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .options import add_key_options, connect_from, key_of
+from .options import add_key_options, connect_from, key_of, size
 
 if TYPE_CHECKING:
     from .output import Output
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="URL")
     parser.add_argument("--checksum", metavar="NAME", help="md5, sha256, crc64nvme, … (default md5)")
     parser.add_argument("--against", metavar="FILE_OR_URL", help="what the object should be equal to")
+    parser.add_argument("--part-size", metavar="SIZE", type=size, help="no effect: for scripts of S3AM 2")
     parser.add_argument("--version-id", metavar="ID", help="a version of the object")
     add_key_options(parser)
 

@@ -169,6 +169,14 @@ def hasher(name: str) -> Hasher:
         if wanted.replace("-", "").replace("_", "") == own.replace("_", ""):
             # These digests find damage, they protect no secret: so a FIPS build of OpenSSL must not refuse md5.
             return Crc(own) if own in CRC_WIDTHS else hashlib.new(own, usedforsecurity=False)
+    for other in hashlib.algorithms_available:  # what else this OpenSSL has, as in S3AM 2
+        if wanted == other.lower():
+            try:
+                found = hashlib.new(other, usedforsecurity=False)
+            except ValueError:  # listed, but switched off
+                break
+            if found.digest_size:
+                return found
     raise InvalidChecksumAlgorithm(f"checksum {name[:40]!r} is not known: use one of {', '.join(known())}")
 
 

@@ -100,6 +100,16 @@ def copy_part_size(size: int, explicit: int | None = None, *, taken_up: int | No
     return _choose(size, explicit, taken_up, _COPY_DEFAULT, _COPY_PARTS, _COPY_CEILING)
 
 
+def download_part_size(size: int, explicit: int | None = None) -> int:
+    """Part size in bytes for a download: an `explicit` one out of S3's limits is moved to the nearest within.
+
+    A range is no part of S3. Scripts of S3AM 2 give any size from 1 byte, and more than 10,000 ranges of large objects.
+    """
+    if explicit is not None:
+        explicit = min(MAX_PART, max(MIN_PART, explicit, smallest_part_size(size)))
+    return choose_part_size(size, explicit)
+
+
 def check_part_size(explicit: int) -> int:
     """`explicit` bytes, if S3 takes parts of that size; else `UsageError`."""
     if not MIN_PART <= explicit <= MAX_PART:

@@ -11,7 +11,7 @@ from ..core import manifest as m
 from ..core.checksums import combine, encode
 from ..core.events import TransferResult
 from ..core.locations import LocalPath, S3Location
-from ..core.parts import Part, Plan, choose_part_size
+from ..core.parts import Part, Plan, download_part_size
 from ..engine.client import S3Client
 from ..engine.operation import PartResult, ReceivePart
 from ..engine.sinks import FileSink
@@ -45,7 +45,7 @@ def download(
         return report.result(size=None, skipped=True)
     info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.customer_key)
     if options.dry_run:
-        plan = Plan(info.size, choose_part_size(info.size, options.part_size))
+        plan = Plan(info.size, download_part_size(info.size, options.part_size))
         return report.result(size=info.size, parts=len(plan), dry_run=True)
     try:
         return _Download(source, info, file, client, options, report, gate).run()
@@ -128,8 +128,8 @@ class _Download:
     def _plan(self, manifest: m.Manifest | None) -> Plan:
         wanted = self._options.part_size
         if manifest is None:
-            return Plan(self._info.size, choose_part_size(self._info.size, wanted))
-        if wanted is not None and wanted != manifest.header.part_size:
+            return Plan(self._info.size, download_part_size(self._info.size, wanted))
+        if wanted is not None and download_part_size(self._info.size, wanted) != manifest.header.part_size:
             raise IncompatiblePartSize(
                 f"{self._file.partial} has parts of {manifest.header.part_size} bytes, not {wanted}: leave --part-size "
                 "out to continue it, or use --download-exists discard"

@@ -8,6 +8,7 @@ later, which is the back-pressure of relays. Nothing here retries or decides.
 from __future__ import annotations
 
 import heapq
+import os
 import select
 import socket
 import time
@@ -341,17 +342,15 @@ class Multi:
         request = exchange.request
         set_option = handle.setopt
         exchange.reply.is_http = request.url[:4].lower() == "http"
-        set_option(pycurl.URL, request.url)
+        set_option(pycurl.URL, os.fsencode(request.url))
         set_option(pycurl.NOSIGNAL, 1)
         set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
         set_option(pycurl.TCP_NODELAY, 1)
         set_option(pycurl.TCP_KEEPALIVE, 1)
         set_option(pycurl.LOW_SPEED_LIMIT, 1)
-        for option, value in timeout_options(*TIMEOUTS):
-            set_option(option, value)
         if self._ca_bundle is not None:
-            set_option(pycurl.CAINFO, self._ca_bundle)
-            set_option(PROXY_CAINFO, self._ca_bundle)
+            set_option(pycurl.CAINFO, os.fsencode(self._ca_bundle))
+            set_option(PROXY_CAINFO, os.fsencode(self._ca_bundle))
         set_option(pycurl.HEADERFUNCTION, exchange._on_header)
         set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
         set_option(pycurl.USERAGENT, "s3amfs")
@@ -362,8 +361,8 @@ class Multi:
             set_option(pycurl.MAXFILESIZE_LARGE, exchange.chunks.most)
         if exchange.sink is not None or exchange.chunks is not None:
             set_option(pycurl.BUFFERSIZE, BUFFER_BYTES)
-        for option, value in request.options:
-            set_option(option, value)
+        for option, value in (*timeout_options(*TIMEOUTS), *request.options):
+            set_option(option, os.fsencode(value) if isinstance(value, str) else value)  # pycurl takes ASCII only
         if exchange.limit_rate:
             set_option(pycurl.MAX_RECV_SPEED_LARGE, exchange.limit_rate)
             set_option(pycurl.MAX_SEND_SPEED_LARGE, exchange.limit_rate)

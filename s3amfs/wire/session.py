@@ -281,7 +281,10 @@ def _path(base: str, key: str | None) -> str:
 def _query(query: tuple[tuple[str, str], ...]) -> str:
     if not query:
         return ""
-    pairs = (quote(name, safe="~") + (f"={quote(value, safe='~')}" if value else "") for name, value in query)
+    pairs = (
+        quote(name, safe="~") + (f"={quote(value, safe='~', errors='surrogateescape')}" if value else "")
+        for name, value in query
+    )
     return "?" + "&".join(pairs)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -38,13 +40,45 @@ def test_general_options_stand_before_and_after() -> None:
         assert parser.parse_args(words).region == "x"
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion(cli: Cli, shell: str) -> None:
-    text = cli.ok("completion", shell).stdout
-    assert "download" in text
-    assert "file-exists" in text
-    if shutil.which(shell):
-        subprocess.run([shell, "-n", "/dev/stdin"], input=text, text=True, check=True)
+BASH = """
+source "$1"
+COMP_WORDS=("${@:2}")
+COMP_CWORD=$(( ${#COMP_WORDS[@]} - 1 ))
+_s3am
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+ZSH = """
+zmodload zsh/zpty
+zpty shell zsh -f -i
+zpty -w shell "fpath=(${1:h} \\$fpath); autoload -U compinit; compinit -u -D; PS1=; LISTMAX=0; print re''ady"
+zpty -r shell line '*ready*'
+zpty -n -w shell "${(j: :)@[2,-1]}"$'\\t\\t'
+zpty -r shell line "*$EXPECTED*"
+print -r -- "$line"
+"""
+SHELLS = [shell for shell in ("bash", "zsh", "fish") if shell == "bash" or shutil.which(shell)]
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_completion(cli: Cli, shell: str, tmp_path: Path) -> None:
+    """The shells themselves complete: commands, options, the words that an option or a command takes."""
+    script = tmp_path / "_s3am"
+    script.write_text(cli.ok("completion", shell).stdout)
+    subprocess.run([shell, "-n", str(script)], check=True)
+    for words, expected in [
+        (["s3am", "dow"], ["download"]),
+        (["s3am", "download", "--file-e"], ["--file-exists"]),
+        (["s3am", "upload", "--exists", "ov"], ["overwrite"]),
+        (["s3am", "completion", "fi"], ["fish"]),
+    ]:
+        if shell == "fish":
+            command = ["fish", "-c", f"source {script}; complete -C '{' '.join(words)}'"]
+        else:
+            command = [shell, *([] if shell == "bash" else ["-f"]), "-c", BASH if shell == "bash" else ZSH, "-"]
+            command += [str(script), *words]
+        environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "TERM": "dumb", "EXPECTED": expected[0]}
+        said = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=True).stdout
+        assert expected[0] in said, (words, said)
 
 
 def test_manual_page(cli: Cli) -> None:

@@ -18,6 +18,7 @@ from s3amfs.core.parts import (
     Recovered,
     choose_part_size,
     copy_part_size,
+    download_part_size,
     growing_length,
     growing_reach,
     infer_part_size,
@@ -228,3 +229,12 @@ def test_inferring_from_few_parts() -> None:
     assert infer_part_size(size, [(1, 7 * MIB), (2, 8 * MIB)]) is None, "not parts of one size"
     assert infer_part_size(size, [(1, 30 * MIB)]) is None, "more than there is"
     assert infer_part_size(size, [(1, 1 * MIB)]) is None, "no upload of S3 has such parts"
+
+
+def test_ranges_of_downloads_take_any_size() -> None:
+    assert download_part_size(100 * MIB, 1) == MIN_PART
+    assert download_part_size(100 * MIB, 6 * MIB) == 6 * MIB
+    assert download_part_size(100 * MIB, 6 * 1024 * GIB) == MAX_PART
+    large = download_part_size(300 * GIB, 5 * MIB)
+    assert -(-300 * GIB // large) <= MAX_PARTS
+    assert download_part_size(100 * MIB) == choose_part_size(100 * MIB)

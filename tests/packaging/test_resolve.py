@@ -46,3 +46,11 @@ def test_installs_beside_the_newest_boto3(python: str, tmp_path: Path) -> None:
     assert "No broken requirements" in run(*pip, "check")
     run(own, "-c", "import boto3, s3fs, pycurl, s3amfs; boto3.client('s3', region_name='us-east-1')")
     assert run(own.parent / "s3am", "--help").startswith("usage")
+    share = own.parent.parent / "share"
+    assert (share / "man/man1/s3am.1").read_text().startswith(".TH S3AM 1")
+    for place in (
+        "bash-completion/completions/s3am",
+        "zsh/site-functions/_s3am",
+        "fish/vendor_completions.d/s3am.fish",
+    ):
+        assert "--download-exists" in (share / place).read_text() or "-l download-exists" in (share / place).read_text()
