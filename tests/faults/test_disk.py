@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -123,6 +124,26 @@ def test_a_disk_that_fills_up(stored: Disk) -> None:
     assert digest(stored.out) == digest(stored.file)
     assert stored.beside() == ["out"]
     assert stored.proxy.count("GetRange") == 3, "two parts were on the disk"
+
+
+def test_a_quota_that_is_used_up(stored: Disk) -> None:
+    result = stored.cli(*stored.download(), env=stored.sick(f"quota after {PART + 1000}"))
+    assert (result.rc, result.stderr.count("\n")) == (1, 1)
+    assert os.strerror(errno.EDQUOT) in result.stderr
+    assert stored.beside() == [".out.partial", ".out.progress"]
+    assert stored.cli(*stored.download("--download-exists", "resume")).rc == 0
+    assert digest(stored.out) == digest(stored.file)
+
+
+def test_a_source_that_cannot_be_read_any_more(disk: Disk) -> None:
+    result = disk.cli(*disk.upload(), env=disk.sick(f"unreadable after {2 * PART + 1000}"))
+    assert (result.rc, result.stderr.count("\n")) == (1, 1)
+    assert os.strerror(errno.EIO) in result.stderr
+    assert disk.objects() == []
+    again = disk.cli(*disk.upload("--resume"), env=disk.through)
+    assert again.rc == 0, again.stderr
+    assert object_digest(disk.boto, disk.bucket, "k") == digest(disk.file)
+    assert disk.proxy.parts_sent_again() == []
 
 
 def test_a_disk_without_room_for_manifests(disk: Disk) -> None:

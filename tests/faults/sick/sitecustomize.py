@@ -2,6 +2,8 @@
 
 killed after link    SIGKILL as soon as a file has got its second name
 full after N         the disk has room for N bytes of written parts
+quota after N        the user has, and then EDQUOT
+unreadable after N   the disk reads N bytes of sources, then EIO
 no manifests         the disk is full for manifests only
 """
 
@@ -24,13 +26,13 @@ def _killed_after_link() -> None:
     os.link = linked
 
 
-def _full(room: int) -> None:
+def _full(room: int, number: int = errno.ENOSPC) -> None:
     write = os.pwrite
     left = [room]
 
     def pwrite(fd: int, data: Any, at: int) -> int:
         if not left[0]:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            raise OSError(number, os.strerror(number))
         taken = write(fd, data[: left[0]], at)  # a nearly full disk takes what still fits
         left[0] -= taken
         return taken
@@ -39,6 +41,19 @@ def _full(room: int) -> None:
         return pwrite(fd, b"".join(pieces), at)
 
     os.pwrite, os.pwritev = pwrite, pwritev  # type: ignore[assignment]
+
+
+def _unreadable(room: int) -> None:
+    read = os.pread
+    left = [room]
+
+    def pread(fd: int, size: int, at: int) -> bytes:
+        left[0] -= size
+        if left[0] < 0:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return read(fd, size, at)
+
+    os.pread = pread  # type: ignore[assignment]
 
 
 def _no_manifests() -> None:
@@ -57,5 +72,9 @@ if _how == "killed after link":
     _killed_after_link()
 elif _how.startswith("full after "):
     _full(int(_how.removeprefix("full after ")))
+elif _how.startswith("quota after "):
+    _full(int(_how.removeprefix("quota after ")), errno.EDQUOT)
+elif _how.startswith("unreadable after "):
+    _unreadable(int(_how.removeprefix("unreadable after ")))
 elif _how == "no manifests":
     _no_manifests()
