@@ -104,13 +104,13 @@ def test_passwords_and_signed_addresses(planted: Planted, level: tuple[str, ...]
 
 
 def test_credentials_of_a_process(planted: Planted, s3: Any) -> None:
-    """A credential_process that writes down every command line there is while it runs."""
+    """A credential_process that writes down how it was called, and by whom."""
     home = planted.cli.home
     (home / ".aws").mkdir()
     script, seen = home / ".aws" / "credentials.sh", planted.target / "seen"
     document = {"Version": 1, "AccessKeyId": s3.access_key, "SecretAccessKey": s3.secret_key, "SessionToken": TOKEN}
     (home / ".aws" / "document").write_text(json.dumps(document))
-    script.write_text(f"#!/bin/sh\ncat /proc/[0-9]*/cmdline >> {seen} 2>/dev/null\ncat {home}/.aws/document\n")
+    script.write_text(f"#!/bin/sh\ncat /proc/$PPID/cmdline /proc/$$/cmdline >> {seen}\ncat {home}/.aws/document\n")
     script.chmod(0o700)
     (home / ".aws" / "config").write_text(f"[default]\nregion = us-east-1\ncredential_process = {script}\n")
     planted.proxy.rules.append(Rule("UploadPart", faults.expired_token(), nth=2))
