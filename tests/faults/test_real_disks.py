@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import faults
 from tests.support.cli import Cli
+from tests.support.faults import Rule
 from tests.support.files import digest, make_file, object_digest
 from tests.support.proxy import FaultProxy
 
@@ -101,3 +103,27 @@ def test_names_that_cannot_be_resolved_for_a_while(apart: Apart, proxy: FaultPro
     assert process.returncode == 0, said
     assert time.monotonic() - began < 200
     assert object_digest(apart.boto, apart.bucket, "k") == digest(apart.file)
+
+
+def test_a_manifest_of_another_user(apart: Apart, proxy: FaultProxy) -> None:
+    """It can't be read or replaced: the upload is resumed by comparing its parts, and the file stays as it is."""
+    proxy.rules.append(Rule("UploadPart", faults.error(403, "AccessDenied"), nth=3))
+    words = ("--part-size", "5M", "--upload-slots", "1", apart.file, apart.url)
+    env = {"AWS_ENDPOINT_URL": proxy.endpoint_url}
+    assert apart.cli("upload", *words, env=env).rc == 14
+    (manifest,) = apart.cli.home.rglob("*.manifest")
+    if os.geteuid() == 0:
+        os.chown(manifest, 12345, 12345)
+    else:
+        manifest.chmod(0)
+    before = manifest.stat()
+    proxy.rules.clear()
+    # Root reads everything: here it is without what lets it.
+    alone = 'set -- setpriv --bounding-set -all --inh-caps -all "$@"' if os.geteuid() == 0 else "true"
+    code, said = apart.run(alone, "upload", "--resume", *words, **env)
+    assert code == 0, said
+    assert "no manifest can be kept" in said
+    assert object_digest(apart.boto, apart.bucket, "k") == digest(apart.file)
+    assert proxy.parts_sent_again() == []
+    after = manifest.stat()
+    assert (after.st_uid, after.st_size, after.st_mtime_ns) == (before.st_uid, before.st_size, before.st_mtime_ns)
