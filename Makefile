@@ -10,7 +10,7 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint format bench docs chaos clean
+.PHONY: help demo test lowest lint format bench docs chaos clean
 
 help:  ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,6 +26,12 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(PIP) install --quiet -e '.[test]'
+	@touch $@
+
+$(VENV)-lowest/.test: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-lowest
+	$(VENV)-lowest/bin/python -m pip --disable-pip-version-check install --quiet uv
+	$(VENV)-lowest/bin/uv pip install --quiet --python $(VENV)-lowest/bin/python --resolution lowest-direct -e '.[test]'
 	@touch $@
 
 $(VENV)/.lint: $(BIN)/python pyproject.toml
@@ -46,6 +52,9 @@ demo: $(VENV)/.demo  ## the main job against an embedded real S3 server
 test: $(VENV)/.test  ## every test (TESTS=path for some, JOBS=1 for one process)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --durations=15 $(TESTS)
 
+lowest: $(VENV)-lowest/.test  ## the same with the oldest versions that pyproject.toml allows
+	$(VENV)-lowest/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(TESTS)
+
 lint: $(VENV)/.lint  ## ruff, mypy --strict
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -65,4 +74,4 @@ chaos: $(VENV)/.test  ## RUNS transfers with faults and kills drawn from SEED
 	$(BIN)/python -m tests.faults.chaos --runs $(RUNS) --seed $(SEED)
 
 clean:  ## remove the environment and what tools left
-	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-lowest build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
