@@ -148,6 +148,28 @@ def small_reads(daemon: Daemon, size: int) -> float:
     return size / 1e6 / timed(lambda: subprocess.run(command, check=True, capture_output=True))
 
 
+def crowd(daemon: Daemon, size: int) -> None:
+    """Four writers and four readers of `size` at once: for the peak of the memory."""
+
+    def write(number: int) -> None:
+        command = ["dd", "if=/dev/zero", f"of={daemon.folder / f'crowd{number}'}", "bs=1M", f"count={size // MIB}"]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def read(number: int) -> None:
+        subprocess.run(["cat", str(daemon.folder / f"crowd{number}")], check=True, stdout=subprocess.DEVNULL)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(4)))
+        Path("/proc/sys/vm/drop_caches").write_text("3")
+        both = [pool.submit(write, number) for number in range(4, 8)] + [
+            pool.submit(read, number) for number in range(4)
+        ]
+        for each in both:
+            each.result()
+    for number in range(8):
+        (daemon.folder / f"crowd{number}").unlink()
+
+
 def report(daemons: list[Daemon], extra: list[tuple[str, float, float, str]], size: int) -> int:
     gib = size / (1024 * MIB)
     print("\n| mount | in, s | CPU s/GiB | out, s | CPU s/GiB | peak MiB |\n|---|---|---|---|---|---|")
@@ -173,6 +195,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mount", description=__doc__)
     parser.add_argument("--size", type=parse_size, default=1024 * MIB, help="of the file (default 1GiB)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each (default 3)")
+    parser.add_argument("--crowd", type=parse_size, default=0, help="then 4 writers and 4 readers of that size (root)")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     names = ["s3am", *(name for name in ("rclone", "s3fs") if shutil.which(name))]
@@ -197,6 +220,8 @@ def main() -> int:
             copy_in(daemons[0], data / "source", boto)
             extra.append(("4 KiB reads: 200 MB/s, times ours", 200 / small_reads(daemons[0], args.size), 1.0, ""))
             daemons[0].walls_in.pop(), daemons[0].cpus_in.pop()
+            if args.crowd:
+                crowd(daemons[0], args.crowd)
             return report(daemons, extra, args.size)
     finally:
         for name in names:

@@ -42,7 +42,7 @@ class ReadAhead:
 
     def __init__(self, size: int, *, limit: int = LIMIT) -> None:
         self._size = size
-        self._limit = limit
+        self.limit = limit
         self._readers: list[_Reader] = []
         self._candidates: list[_Reader] = []
         self._reads = 0
@@ -52,7 +52,7 @@ class ReadAhead:
 
     def limit_to(self, limit: int) -> None:
         """Bytes that may be ahead from now on."""
-        self._limit = limit
+        self.limit = limit
 
     def read(self, offset: int, length: int) -> tuple[tuple[int, int], ...]:
         """A read of `length` bytes at `offset`; returns the ranges [start, end) to fetch beyond it, nearest first."""
@@ -100,7 +100,7 @@ class ReadAhead:
             return ()
         reader.end = max(reader.end, end)
         reader.ahead = max(reader.ahead, reader.end)
-        share = self._limit // self._active()
+        share = self.limit // self._active()
         if not reader.window:
             reader.window = min(FIRST_WINDOW, share)
         elif reader.ahead - reader.end <= reader.window // 2:
@@ -127,7 +127,7 @@ class ReadAhead:
         if not same or self._stride[1] < 2:
             self._strided_to = offset
             return None
-        steps = min(_STRIDES_AHEAD, max(1, self._limit // length))
+        steps = min(_STRIDES_AHEAD, max(1, self.limit // length))
         places = [offset + width * step for step in range(1, steps + 1)]
         behind = min if width < 0 else max
         fresh = [at for at in places if behind(at, self._strided_to) == at and at != self._strided_to]

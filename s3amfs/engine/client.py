@@ -7,6 +7,7 @@ service (regions, clock, capabilities) is shared through the session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 from ..core.failures import Failure, Kind
@@ -23,6 +24,7 @@ from ..wire.xml import MalformedXml
 from .loop import Engine, get_engine
 from .quick import OnReply, Quick
 from .retrying import retrying
+from .slots import SlotGate
 
 OnRetry = Callable[[Failure, float], None]
 
@@ -79,17 +81,25 @@ class S3Client:
         failure = retrying(self.policy, once, learn)
         return reply, failure
 
-    def begin(self, request: S3Request, on_reply: OnReply, chunks: Chunks | None = None, *, loop: int = 0) -> Quick:
+    def begin(
+        self,
+        request: S3Request,
+        on_reply: OnReply,
+        chunks: Chunks | None = None,
+        *,
+        loop: int = 0,
+        gate: SlotGate | None = None,
+    ) -> Quick:
         """Sends `request` once and does not wait.
 
         on_reply is called in a loop's thread: with the reply of a success; with None for all else, which is then to be
-        done by `call`. chunks: where the body goes. loop: number of the loop to use.
+        done by `call`. chunks: where the body goes. loop: number of the loop to use. gate: slots shared with others.
         """
 
         def prepare() -> HttpRequest | None:
             return self.session.prepare(request) if self.session.credentials_fresh() else None
 
-        return Quick(self.engine.loop(loop), prepare, on_reply, chunks)
+        return Quick(self.engine.loop(loop), prepare, on_reply, chunks, gate)
 
     def learn(self, failure: Failure, bucket: str | None) -> None:
         """Takes up what a failure says about the service, so that the next request does better."""
@@ -130,7 +140,10 @@ class S3Client:
         """`head` as `begin` does it: one of many at a time."""
 
         def told(reply: Reply | None) -> None:
-            on_info(s3api.parse_object(reply) if reply is not None else None)
+            info = None
+            with suppress(S3AMError):  # an answer that makes no sense is asked for again
+                info = s3api.parse_object(reply) if reply is not None else None
+            on_info(info)
 
         self.begin(s3api.head_object(bucket, key), told)
 

@@ -13,6 +13,7 @@ from ..wire.replies import find_failure
 from ..wire.requests import HttpRequest, Reply
 from ..wire.streams import Chunks
 from .loop import Loop
+from .slots import SlotGate
 
 OnReply = Callable[[Reply | None], None]
 
@@ -21,6 +22,7 @@ class Quick:
     """prepare: makes the request, in the loop's thread; None: not now.
 
     on_reply: called once in the loop's thread, with the reply of a success, or None. chunks: where its body goes.
+    gate: slots that are shared with others.
     """
 
     def __init__(
@@ -29,14 +31,19 @@ class Quick:
         prepare: Callable[[], HttpRequest | None],
         on_reply: OnReply,
         chunks: Chunks | None = None,
+        gate: SlotGate | None = None,
     ) -> None:
         self._loop = loop
         self._prepare = prepare
         self._on_reply = on_reply
         self._chunks = chunks
         self._exchange: Exchange | None = None
-        self._over = False
-        loop.submit(self._start)
+        self._over = self._started = False
+        self._gate = gate
+        if gate is None:
+            loop.submit(self._start)
+        else:
+            gate.enter(lambda: loop.submit(self._start))
 
     def cut(self) -> None:
         """Ends it now, if it has not ended: `on_reply` is told None. Any thread."""
@@ -44,7 +51,9 @@ class Quick:
 
     def _start(self) -> None:
         if self._over:
+            self._leave()
             return
+        self._started = True
         try:
             request = self._prepare()
             if request is not None:
@@ -66,5 +75,20 @@ class Quick:
     def _end(self, reply: Reply | None) -> None:
         if not self._over:
             self._over = True
-            self._exchange = None
+            if self._started:
+                self._leave()
             self._on_reply(reply)
+            # Who holds this and is told by it must not live until the garbage is collected, nor its bytes.
+            self._on_reply, self._prepare, self._exchange, self._chunks = _nothing, _no_request, None, None
+
+    def _leave(self) -> None:
+        if self._gate is not None:
+            self._gate.leave()
+
+
+def _nothing(reply: Reply | None) -> None:
+    """It was told."""
+
+
+def _no_request() -> None:
+    """It was sent."""

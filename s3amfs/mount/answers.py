@@ -11,6 +11,15 @@ from typing import Any, TypeVar
 EXPECTED = {errno.ENOENT, errno.ENODATA, errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EOPNOTSUPP}
 """Errors that are answers, not trouble."""
 log = logging.getLogger("s3amfs.mount")
+
+
+class LookAgain(OSError):
+    """What the kernel believes of the path is out of date: on ESTALE it looks again, and asks once more."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ESTALE, "it has changed since it was looked at")
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -22,7 +31,7 @@ def answered(method: F) -> F:
         try:
             return method(*args, **kwargs)
         except OSError as error:
-            if error.errno not in EXPECTED:
+            if error.errno not in EXPECTED and not isinstance(error, LookAgain):
                 log.error("%s of %s: %s", method.__name__, args[1] or "an open file", error)
             raise
         except Exception as error:

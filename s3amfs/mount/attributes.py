@@ -12,6 +12,8 @@ from .options import MountOptions
 Attributes = dict[str, int]
 BLOCK_SIZE = 4 * 1024 * 1024
 """What programs like cp take for their buffers."""
+DIRECTORY_BLOCK = 4096
+"""opendir(3) takes it for its buffer: a large one would be filled before the first name is told."""
 SECOND = 10**9
 
 
@@ -58,7 +60,7 @@ def attributes(
         "st_uid": number_of(metadata.get("uid"), options.uid),
         "st_gid": number_of(metadata.get("gid"), options.gid),
         "st_blocks": -(-size // 512),
-        "st_blksize": BLOCK_SIZE,
+        "st_blksize": DIRECTORY_BLOCK if directory else BLOCK_SIZE,
     }
 
 
@@ -66,5 +68,9 @@ def attributes_of(
     options: MountOptions, info: ObjectInfo, metadata: Mapping[str, str], *, directory: bool = False
 ) -> Attributes:
     """metadata: what it has or is about to have."""
-    changed = int((info.last_modified or 0) * SECOND)
-    return attributes(options, metadata, size=info.size, changed=changed, directory=directory)
+    return attributes(options, metadata, size=info.size, changed=last_changed(info), directory=directory)
+
+
+def last_changed(info: ObjectInfo | None) -> int:
+    """Nanoseconds since 1970. Always the same for one object: at another time the kernel drops what it has of it."""
+    return int(((info.last_modified if info is not None else None) or 0) * SECOND)

@@ -28,25 +28,31 @@ MOST_THREADS = 128
 """A close waits for the network: with libfuse's ten, as many of them would stop everything else."""
 LIMITED_SINCE = (3, 12)
 """The libfuse that knows a limit of threads."""
+MOST_BACKGROUND = 32
+"""Requests for what is read ahead that the kernel sends at a time; 12 if nobody says more."""
 
 
 class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
+    def init_fuse_3(self, connection: Any, config: Any) -> None:
+        connection.contents.max_background = MOST_BACKGROUND
+        super().init_fuse_3(connection, config)
+
     def _text(self, path: bytes | None) -> str | None:
         return None if path is None else path.decode(self.encoding, self.errors)
 
     def read(self, path: bytes | None, buf: Any, size: int, offset: int, fip: Any) -> int:
         """Without mfusepy's copies of what is read and written: they cost more than all else that is done here."""
-        data = self.operations.read(self._text(path), size, offset, fip.contents)
-        if isinstance(data, memoryview) and not data.readonly:
-            ctypes.memmove(buf, (ctypes.c_char * len(data)).from_buffer(data), len(data))
-        else:
-            ctypes.memmove(buf, bytes(data), len(data))
-        return len(data)
+        pieces = self.operations.read(self._text(path), size, offset, fip.contents)
+        target = _memory(buf, size)
+        at = 0
+        for piece in pieces:
+            target[at : at + len(piece)] = piece
+            at += len(piece)
+        return at
 
     def write(self, path: bytes | None, buf: Any, size: int, offset: int, fip: Any) -> int:
         """The operation must not keep what it is given."""
-        data = memoryview((ctypes.c_char * size).from_address(ctypes.addressof(buf.contents))).cast("B")
-        return int(self.operations.write(self._text(path), data, offset, fip.contents))
+        return int(self.operations.write(self._text(path), _memory(buf, size), offset, fip.contents))
 
     def getxattr(self, path: bytes, name: bytes, value: Any, size: int, *args: Any) -> int:
         """ls -l asks twice for each file what no file here has: no error has to be made for that."""
@@ -78,6 +84,10 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         if flags & ~RENAME_NOREPLACE:
             return -errno.EINVAL
         return int(self.operations.rename(self._text(old), self._text(new), bool(flags & RENAME_NOREPLACE)))
+
+
+def _memory(buf: Any, size: int) -> memoryview:
+    return memoryview((ctypes.c_char * size).from_address(ctypes.addressof(buf.contents))).cast("B")
 
 
 def _handle(fip: Any) -> Any:

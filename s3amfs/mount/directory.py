@@ -14,12 +14,13 @@ class DirectoryNames:
         self._lock = threading.Lock()
         self._names: list[str] = []
         self._rest: Iterator[str] = iter(())
+        self._error: BaseException | None = None
 
     def after(self, offset: int) -> Iterator[tuple[str, None, int]]:
         """The entries from number `offset` on, each with the number of the next one."""
         if offset == 0:
             with self._lock:
-                self._names, self._rest = [], self._begin()
+                self._names, self._rest, self._error = [], self._begin(), None
         while (name := self._at(offset)) is not None:
             offset += 1
             yield name, None, offset
@@ -27,7 +28,13 @@ class DirectoryNames:
     def _at(self, number: int) -> str | None:
         with self._lock:
             while len(self._names) <= number:
-                name = next(self._rest, None)
+                if self._error is not None:
+                    raise self._error
+                try:
+                    name = next(self._rest, None)
+                except BaseException as error:
+                    self._error = error  # who asks again must not take it for the end
+                    raise
                 if name is None:
                     return None
                 self._names.append(name)

@@ -6,10 +6,15 @@ import errno
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from ..verbs.options import ObjectInfo
 from .openfile import OpenFile
 from .service import Service
+
+Pages = Literal["old", "new", "none"]
+"""Of an open file: what the kernel has is still right; it is not; nothing may be kept."""
+MOST_PAGES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +31,8 @@ class Files:
         self._by_key: dict[str, OpenFile] = {}
         self._paths: dict[OpenFile, str] = {}
         self._next = 1
+        self._pages: dict[str, str] = {}
+        """By path: ETag of the version whose pages the kernel may still have."""
 
     def hold(
         self, path: str, key: str, info: ObjectInfo | None, metadata: Mapping[str, str], *, writes: bool
@@ -39,11 +46,35 @@ class Files:
             if file is None or file.given_up or (not file.changed and _is_other(file.published, info)):
                 file = self._by_key[key] = OpenFile(self._service, key, info, metadata)
                 self._paths[file] = path
+            if writes:
+                self._pages.pop(path, None)
             file.holders += 1
             number = self._next
             self._next += 1
             self._handles[number] = Handle(file, writes)
             return number, file
+
+    def pages(self, path: str, file: OpenFile) -> Pages:
+        """How `file`, just opened at `path`, may use the kernel's page cache, which is by path, not by version."""
+        with self._lock:
+            if any(other is not file and at == path for other, at in self._paths.items()):
+                return "none"  # somebody reads an older version: theirs are the pages
+            stored = file.published
+            if stored is None or file.changed or any(h.writes and h.file is file for h in self._handles.values()):
+                self._pages.pop(path, None)
+                return "new"
+            known = self._pages.get(path)
+            if len(self._pages) >= MOST_PAGES:
+                self._pages.clear()
+            self._pages[path] = stored.etag
+            return "old" if known == stored.etag else "new"
+
+    def forget_pages(self, *paths: str) -> None:
+        """What is at `paths`, or below them, goes or becomes something else."""
+        with self._lock:
+            for path in paths:
+                for name in [name for name in self._pages if name == path or name.startswith(path + "/")]:
+                    del self._pages[name]
 
     def __getitem__(self, number: int) -> OpenFile:
         return self.handle(number).file

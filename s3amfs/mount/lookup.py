@@ -70,6 +70,8 @@ class Lookup:
         """By path: who asks for it now. What is forgotten meanwhile is no longer in here, and its answer not kept."""
         self._infos: dict[str, ObjectInfo] = {}
         """By key: what was seen last, to be recognised in listings."""
+        self._told: dict[str, str] = {}
+        """By path: ETag of the version whose size and times the kernel was told last; it believes them for a while."""
 
     def entry(self, path: str) -> Entry:
         """What is at `path`. Raises NotFound, and OSError (EILSEQ, ENAMETOOLONG) for what no key can be."""
@@ -86,6 +88,17 @@ class Lookup:
             return looking.result()
         self._look(path, mine, listed)
         return mine.result()
+
+    def tell(self, path: str, entry: Entry) -> None:
+        """The kernel is told what is at `path`."""
+        if len(self._told) >= MOST_ENTRIES:
+            self._told.clear()
+        self._told[path] = entry.info.etag if entry.info is not None else ""
+
+    def is_news(self, path: str, entry: Entry) -> bool:
+        """Whether the kernel may believe another version to be there; asked again, it is not."""
+        etag = entry.info.etag if entry.info is not None else ""
+        return self._told.pop(path, etag) != etag
 
     def forget(self, path: str) -> None:
         """`path` is no longer what it was, or is about to change."""
@@ -114,6 +127,7 @@ class Lookup:
         entry = Entry(key, False, info, self._until())
         with self._lock:
             self._entries[path] = entry
+        self.tell(path, entry)
 
     def _until(self) -> float:
         return time.monotonic() + self._ttl

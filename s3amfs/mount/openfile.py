@@ -27,7 +27,7 @@ from ..verbs.reader import ObjectReader
 from ..verbs.spooled import SpooledFile
 from ..verbs.upload_source import guess_content_type
 from ..verbs.writer import ObjectWriter
-from .attributes import Attributes, attributes, time_of, time_text
+from .attributes import Attributes, attributes, last_changed, time_of, time_text
 from .service import Service
 
 log = logging.getLogger("s3amfs.mount")
@@ -67,7 +67,7 @@ class OpenFile:
 
     @property
     def attributes(self) -> Attributes:
-        return attributes(self._service.options, self.metadata, size=self.size, changed=time.time_ns())
+        return attributes(self._service.options, self.metadata, size=self.size, changed=last_changed(self.published))
 
     @property
     def mtime(self) -> int:
@@ -76,31 +76,32 @@ class OpenFile:
     def written_by(self, process: int) -> bool:
         return process in self._writers
 
-    def read(self, offset: int, size: int) -> bytes | memoryview:
-        """Raises SourceChanged if the object was replaced by somebody else, TransferError; EBUSY (a stream)."""
+    def read(self, offset: int, size: int) -> list[bytes | memoryview]:
+        """In pieces. Raises SourceChanged if the object was replaced elsewhere, TransferError; EBUSY (a stream)."""
         while True:
             with self.lock:
                 if self._lost:
                     raise OSError(errno.EIO, "it was removed while it was written: what was sent is gone")
                 if self._spooled is not None:
-                    return self._spooled.read(offset, size)
+                    return [self._spooled.read(offset, size)]
                 if self._stream is not None:
-                    return self._stream.read(offset, size)
+                    return [self._stream.read(offset, size)]
                 if self.published is None or self._emptied:
-                    return b""
+                    return []
                 reader = self._open_reader()
             try:
-                return reader.view(offset, size)
+                return reader.buffers(offset, size)
             except S3AMError:
                 if self._reader is reader:
                     raise  # else the file has changed meanwhile, which has stopped its reader
 
     def _open_reader(self) -> ObjectReader:
+        if self._reader is not None and self._reader.pinned.location.key != self.key:
+            self._close_reader()  # it was renamed
         if self._reader is None:
             assert self.published is not None
-            self._service.reading.add(self)
-            self._reader = ObjectReader(Pinned(self._service.client, self._location, self.published))
-        self._reader.limit_to(self._service.reader_share)
+            self._reader = self._service.readers.open(Pinned(self._service.client, self._location, self.published))
+        self._reader.limit_to(self._service.readers.share)
         return self._reader
 
     @property
@@ -230,8 +231,7 @@ class OpenFile:
     def _close_reader(self) -> None:
         reader, self._reader = self._reader, None
         if reader is not None:
-            self._service.reading.discard(self)
-            reader.close()
+            self._service.readers.close(reader)
 
     # -- publishing -------------------------------------------------------------------------------------------------
 

@@ -15,9 +15,9 @@ from typing import Any
 
 import mfusepy
 
-from ..errors import NotFound
+from ..errors import ChecksumMismatch, NotFound
 from ..verbs.options import ObjectInfo, ObjectOptions
-from .answers import answered
+from .answers import LookAgain, answered
 from .attributes import Attributes, is_symlink, time_text
 from .callers import is_open, process_of, was_killed
 from .directory import DirectoryNames
@@ -136,7 +136,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         key = self.tree.key(path)
         metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
         fi.fh, file = self.files.hold(path, key, None, metadata, writes=True)
-        self._opened(fi, file)
+        self._opened(path, fi, file)
         self.tree.forget(path)
         return 0
 
@@ -156,21 +156,30 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
             entry = self.tree.entry(path)
             if entry.directory:
                 raise OSError(errno.EISDIR, "is a directory")
+            if self.tree.is_news(path, entry):
+                raise LookAgain
             info = entry.info
             fi.fh, file = self.files.hold(path, entry.key, info, self.tree.metadata(entry), writes=writes)
         if writes and fi.flags & os.O_TRUNC:
             file.begin_anew()
-        self._opened(fi, file)
+        self._opened(path, fi, file)
         return 0
 
-    def _opened(self, fi: Any, file: OpenFile) -> None:
+    def _opened(self, path: str, fi: Any, file: OpenFile) -> None:
         """Writes alone go around the page cache, in requests of a MiB."""
-        fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY
+        pages = self.files.pages(path, file)
+        fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY or pages == "none"
+        fi.keep_cache = pages == "old"
         file.copies_all |= fi.flags & os.O_ACCMODE == os.O_RDWR
 
     @answered
-    def read(self, path: str | None, size: int, offset: int, fi: Any) -> bytes | memoryview:
-        return self.files[fi.fh].read(offset, size)
+    def read(self, path: str | None, size: int, offset: int, fi: Any) -> list[bytes | memoryview]:
+        file = self.files[fi.fh]
+        try:
+            return file.read(offset, size)
+        except ChecksumMismatch:
+            self.files.forget_pages(self.files.path_of(file))  # what the kernel has of it may be wrong
+            raise
 
     @answered
     def write(self, path: str | None, data: bytes | memoryview, offset: int, fi: Any) -> int:
@@ -280,6 +289,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         file = self._open_at(path)
         if file is not None and file.published is None:
             raise OSError(errno.EBUSY, "libfuse hides what is open before it unlinks it")
+        self.files.forget_pages(path)
         self.tree.remove(path, self.tree.entry(path).key)
         return 0
 
@@ -287,6 +297,7 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
     def rename(self, old: str, new: str, no_replace: bool = False) -> int:
         if no_replace and self._exists(new):
             raise OSError(errno.EEXIST, "it exists")
+        self.files.forget_pages(old, new)
         if _is_hidden(new):
             self._hide(old, new)
             return 0

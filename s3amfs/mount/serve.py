@@ -12,6 +12,7 @@ import select
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from ..errors import AccessDenied, InvalidDestination, NotFound, S3AMError, Tran
 from ..verbs.connect import S3Config, connect
 from .callers import users_of
 from .options import MountOptions
+from .readers import Readers
 from .service import Service
 from .tree import Tree
 from .xattrs import PID_XATTR, SYNC_XATTR
@@ -59,7 +61,7 @@ def mount(location: S3Location, directory: str, options: MountOptions, config: S
         config = replace(config, verify_tls=os.path.abspath(config.verify_tls))
     _find_libfuse()
     if options.foreground:
-        _serve(location, directory, options, config, lambda: _read_ahead_more(directory))
+        _serve(location, directory, options, config, threading.Thread(target=_read_ahead_more, args=(directory,)).start)
         return
     ready, answer = os.pipe()
     child = os.fork()
@@ -70,6 +72,7 @@ def mount(location: S3Location, directory: str, options: MountOptions, config: S
     with os.fdopen(ready, "rb") as pipe:
         said = pipe.read()
     if said == b"ready":
+        _read_ahead_more(directory)
         return
     os.waitpid(child, 0)
     _raise_what_it_said(said, directory)
@@ -88,7 +91,6 @@ def _be_daemon(location: S3Location, directory: str, options: MountOptions, conf
     status = 1
 
     def ready() -> None:
-        _read_ahead_more(directory)
         os.chdir("/")
         null = os.open(os.devnull, os.O_RDWR)
         for descriptor in (0, 1, 2):
@@ -131,7 +133,8 @@ def _serve(location: S3Location, directory: str, options: MountOptions, config: 
     from .bindings import serve
 
     tree = Tree(client, location, options)
-    operations = Operations(tree, Service(client, location.bucket, options, ByteBudget(WRITER_BYTES)), directory, ready)
+    service = Service(client, location.bucket, options, ByteBudget(WRITER_BYTES), Readers(options.cache_size))
+    operations = Operations(tree, service, directory, ready)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
     log.info("%s is mounted on %s", location.url, directory)
     serve(operations, directory, _fuse_options(location, options))
@@ -146,7 +149,12 @@ def _keep_memory() -> None:
 
 
 def _read_ahead_more(directory: str) -> None:
-    """The kernel asks for 128 KiB at a time; more of it costs less. Only root may say so: without, it works as well."""
+    """The kernel asks for 128 KiB at a time; more of it costs less. Only root may say so: without, it works as well.
+
+    Not from a request of the kernel's: while it has not got the answer to its first one, it takes no more than 128 KiB.
+    """
+    with contextlib.suppress(OSError):
+        os.statvfs(directory)  # it has been answered
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()
         if fields[4] == directory.replace(" ", "\\040"):

@@ -41,6 +41,7 @@ class Tree:
         self._lookup = Lookup(client, self.bucket, self.root, options.metadata_ttl, self._pool)
         self.entry = self._lookup.entry
         self.forget = self._lookup.forget
+        self.is_news = self._lookup.is_news
         self._began = time.time_ns()
 
     # -- one path ---------------------------------------------------------------------------------------------------
@@ -54,6 +55,7 @@ class Tree:
 
     def attributes(self, path: str) -> Attributes:
         entry = self.entry(path)
+        self._lookup.tell(path, entry)
         if entry.info is None:
             return attributes(self.options, self.metadata(entry), size=0, changed=self._began, directory=True)
         return attributes_of(self.options, entry.info, self.metadata(entry), directory=entry.directory)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..core.locations import S3Location
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
 from ..engine.client import S3Client
-from ..engine.operation import PartResult, ReceivePart
+from ..engine.operation import PartProblem, PartResult, ReceivePart
+from ..engine.quick import Quick
 from ..engine.sinks import MemorySink
 from ..engine.slots import SlotGate
+from ..engine.sources import range_judge
 from ..engine.transfer import Transfer
 from ..errors import ChecksumMismatch
 from ..wire import s3api
+from ..wire.requests import Reply
+from ..wire.streams import Chunks
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer
 from .proof import ReadProof
@@ -48,6 +52,35 @@ class Pinned:
     def is_encrypted(self) -> bool:
         """Whether TLS finds every bit that changes on the way."""
         return self.client.session.endpoint_id(self.location.bucket).startswith("https")
+
+    def begin(self, offset: int, length: int, on_bytes: Callable[[Chunks | None], None]) -> Quick:
+        """Begins to fetch one range (at most a piece); no thread waits for it, and nothing is tried again.
+
+        on_bytes is called in a loop's thread, with the bytes, or after any trouble with None: then `read_whole` helps.
+        """
+        chunks = Chunks(length)
+        judge = range_judge(Part(1, offset, length), self.info.size, self.info.etag, stored=True)
+
+        def told(reply: Reply | None) -> None:
+            try:
+                if reply is not None:
+                    judge(reply)
+            except PartProblem:
+                reply = None
+            on_bytes(chunks if reply is not None and sum(map(len, chunks)) == length else None)
+
+        request = s3api.get_object(
+            self.location.bucket,
+            self.location.key,
+            offset=offset,
+            length=length,
+            version_id=self.location.version_id,
+            if_match=self.info.etag,
+            customer_key=self.customer_key,
+        )
+        # Where TLS costs CPU both loops share it.
+        loop = offset // PIECE_BYTES if self.client.session.endpoint_id().startswith("https") else 0
+        return self.client.begin(request, told, chunks, loop=loop, gate=self.gate)
 
     def fetch(
         self,

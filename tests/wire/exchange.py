@@ -8,7 +8,7 @@ from collections.abc import Callable
 from s3amfs.wire.curl import Exchange, Multi
 from s3amfs.wire.curl_options import Options
 from s3amfs.wire.requests import HttpRequest, Reply
-from s3amfs.wire.streams import Reader, Sink
+from s3amfs.wire.streams import Chunks, Reader, Sink
 
 
 def drive(multi: Multi, until: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -19,10 +19,17 @@ def drive(multi: Multi, until: Callable[[], bool], seconds: float = 20.0) -> Non
         multi.poll(0.2)
 
 
-def run(multi: Multi, request: HttpRequest, *, reader: Reader | None = None, sink: Sink | None = None) -> Exchange:
+def run(
+    multi: Multi,
+    request: HttpRequest,
+    *,
+    reader: Reader | None = None,
+    sink: Sink | None = None,
+    chunks: Chunks | None = None,
+) -> Exchange:
     """Sends one request to its end."""
     done: list[Exchange] = []
-    multi.start(Exchange(request, done.append, reader=reader, sink=sink))
+    multi.start(Exchange(request, done.append, reader=reader, sink=sink, chunks=chunks))
     drive(multi, lambda: bool(done))
     return done[0]
 

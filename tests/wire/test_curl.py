@@ -12,7 +12,7 @@ from s3amfs.core.failures import Kind
 from s3amfs.wire.curl import CONTROL_BODY_BYTES, ERROR_BODY_BYTES, Exchange, Multi
 from s3amfs.wire.replies import classify
 from s3amfs.wire.requests import HttpRequest, Reply
-from s3amfs.wire.streams import PAUSE
+from s3amfs.wire.streams import PAUSE, Chunks
 from tests.support.httpserver import HttpServer
 from tests.wire.curl_helpers import DATA, Give, Keep, RawServer, get, put, read_request
 from tests.wire.exchange import drive, run
@@ -98,6 +98,28 @@ def test_an_endless_reply_is_cut(
     failure = classify(reply)
     assert failure.kind is (Kind.SERVER if status == 500 else Kind.NETWORK)
     assert status == 500 or "endless" in failure.message
+
+
+def test_a_body_as_it_comes(
+    multi: Multi, web: HttpServer, raw: Callable[[Callable[[socket.socket, int], None]], RawServer]
+) -> None:
+    chunks = Chunks(len(DATA))
+    reply = run(multi, get(web.add("/data", DATA)), chunks=chunks).reply
+    assert (reply.status, reply.body, b"".join(chunks)) == (200, b"", DATA)
+    # A handle that is used again has forgotten all of this.
+    assert run(multi, get(web.add("/data", DATA))).reply.body == DATA
+    longer = run(multi, get(web.add("/data", DATA)), chunks=Chunks(len(DATA) - 1)).reply
+    assert longer.curl_code != 0
+
+    def serve(connection: socket.socket, number: int) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 X\r\n\r\n")
+        while True:
+            connection.sendall(bytes(1 << 20))
+
+    endless = Chunks(1 << 20)
+    assert run(multi, get(raw(serve).url), chunks=endless).reply.curl_code != 0
+    assert sum(map(len, endless)) <= 2 << 20
 
 
 def test_endless_headers_are_cut(

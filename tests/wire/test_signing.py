@@ -280,6 +280,29 @@ def test_keys_are_escaped_and_signed_as_sent(oracle: Oracle) -> None:
         assert signature_by_the_book(ours) in dict(ours.headers)["Authorization"], key
 
 
+def test_what_is_kept_of_a_signature_belongs_to_one_key_day_and_host() -> None:
+    """Signed one after the other and again: always the same."""
+    day = 86400
+    choices = [(SECRET, 0, "us-east-1", "a.test"), (SECRET + "x", 0, "us-east-1", "a.test")]
+    choices += [(SECRET, day, "us-east-1", "a.test"), (SECRET, 0, "eu-west-1", "a.test"), (SECRET, 0, "us-east-1", "b")]
+
+    def signed(secret: str, now: int, region: str, host: str) -> str:
+        endpoint = Endpoint(f"https://{host}", region, "s3", "sigv4", ())
+        headers = sign(
+            S3Request("GET", "bucket"),
+            f"https://{host}/k",
+            (),
+            endpoint,
+            ReadOnlyCredentials(ACCESS, secret, None),
+            now,
+        )
+        return dict(headers)["Authorization"].rpartition("=")[2]
+
+    first = [signed(*choice) for choice in choices]
+    assert len(set(first)) == len(choices)
+    assert [signed(*choice) for choice in reversed(choices)] == first[::-1]
+
+
 def test_a_session_token_is_sent_and_signed() -> None:
     headers = dict(session(token="TOKEN").prepare(s3api.head_bucket("bucket")).headers)
     assert headers["X-Amz-Security-Token"] == "TOKEN"

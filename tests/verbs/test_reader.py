@@ -1,0 +1,117 @@
+"""`ObjectReader`: exact ranges, readers that share a memory, trouble on the way, one version only."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from s3amfs.core.locations import S3Location
+from s3amfs.errors import SourceChanged, TransferError
+from s3amfs.verbs.connect import S3Client
+from s3amfs.verbs.ranges import Pinned
+from s3amfs.verbs.read_memory import ReadMemory
+from s3amfs.verbs.reader import ObjectReader
+from tests.support.faults import Rule, error, reset, stall, truncate
+from tests.support.files import content
+from tests.support.proxy import FaultProxy
+
+MIB = 1024 * 1024
+SIZE = 24 * MIB
+DATA = content(SIZE, 3)
+
+
+@pytest.fixture
+def pinned(through: S3Client, boto: Any, bucket: str, proxy: FaultProxy) -> Iterator[Pinned]:
+    boto.put_object(Bucket=bucket, Key="k", Body=DATA)
+    yield pin(through, bucket, "k")
+    proxy.rules.clear()
+
+
+def pin(client: S3Client, bucket: str, key: str) -> Pinned:
+    return Pinned(client, S3Location(bucket, key), client.head(bucket, key))
+
+
+def moved(proxy: FaultProxy) -> int:
+    return sum(request.response_length for request in proxy.of("GetRange"))
+
+
+def test_random_reads_move_what_they_ask_for(pinned: Pinned, proxy: FaultProxy) -> None:
+    reader, draw, asked = ObjectReader(pinned), random.Random(5), 0
+    for _ in range(30):
+        at, size = draw.randrange(MIB, SIZE), draw.choice((1, 4096, 100_000))
+        assert reader.pread(at, size) == DATA[at : at + size]
+        asked += len(DATA[at : at + size])
+    reader.close()
+    assert moved(proxy) == asked
+
+
+def test_forward_readers_at_once_fetch_everything_once(pinned: Pinned, proxy: FaultProxy) -> None:
+    memory = ReadMemory(64 * MIB, keeps=True)
+    reader = ObjectReader(pinned, limit=8 * MIB, memory=memory)
+
+    def read(step: int) -> bool:
+        return all(reader.pread(at, step) == DATA[at : at + step] for at in range(0, SIZE, step))
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(read, (MIB, 300_000, MIB, 128 * 1024)))
+    assert moved(proxy) == SIZE
+    reader.close()
+    assert memory.held == 0
+
+
+def test_a_memory_is_never_exceeded_and_what_is_read_goes_first(
+    through: S3Client, boto: Any, bucket: str, pinned: Pinned, proxy: FaultProxy
+) -> None:
+    limit = 10 * MIB
+    memory = ReadMemory(limit, keeps=True)
+    readers = [ObjectReader(pinned, limit=MIB, memory=memory)]
+    for number in range(3):
+        boto.put_object(Bucket=bucket, Key=f"k{number}", Body=DATA)
+        readers.append(ObjectReader(pin(through, bucket, f"k{number}"), limit=MIB, memory=memory))
+    for at in range(0, SIZE, MIB // 2):
+        for reader in readers:
+            assert reader.pread(at, MIB // 2) == DATA[at : at + MIB // 2]
+            assert memory.held <= limit
+    assert memory.held > limit // 2
+    assert moved(proxy) == len(readers) * SIZE
+    before = moved(proxy)
+    assert readers[0].pread(SIZE - MIB, MIB) == DATA[-MIB:]
+    assert moved(proxy) == before  # the end is still there
+    for reader in readers:
+        reader.close()
+    assert memory.held == 0
+
+
+def test_trouble_is_tried_again(pinned: Pinned, proxy: FaultProxy) -> None:
+    proxy.rules += [
+        Rule("GetRange", error(503, "SlowDown"), nth=1),
+        Rule("GetRange", reset("response_body", after=1000), nth=3),
+        Rule("GetRange", truncate(5000), nth=5),
+    ]
+    reader = ObjectReader(pinned)
+    assert b"".join(reader.pread(at, MIB) for at in range(0, SIZE, MIB)) == DATA
+    reader.close()
+
+
+def test_a_replaced_object_is_not_mixed_in(pinned: Pinned, boto: Any, bucket: str) -> None:
+    reader = ObjectReader(pinned, limit=MIB)
+    assert reader.pread(0, MIB) == DATA[:MIB]
+    boto.put_object(Bucket=bucket, Key="k", Body=content(SIZE, 4))
+    with pytest.raises(SourceChanged):
+        reader.pread(SIZE // 2, MIB)
+    reader.close()
+
+
+def test_closing_frees_who_waits(pinned: Pinned, proxy: FaultProxy) -> None:
+    proxy.rules.append(Rule("GetRange", stall("before_response", seconds=60)))
+    reader = ObjectReader(pinned)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(reader.pread, 0, 10)
+        assert proxy.wait_for(lambda: any(request.kind == "GetRange" for request in proxy.requests))
+        reader.close()
+        with pytest.raises(TransferError):
+            waiting.result(timeout=20)
