@@ -113,7 +113,6 @@ class Engine:
         self.pid = os.getpid()
         self._lock = threading.Lock()
         self._loops: list[Loop | None] = [None] * loops
-        self._next = 0
 
     def loop(self, index: int = 0) -> Loop:
         """The loop number `index` (modulo their count), started at first use. Raises OSError."""
@@ -123,6 +122,10 @@ class Engine:
             if loop is None:
                 loop = self._loops[index] = _new_loop(f"s3am-loop-{index}")
             return loop
+
+    def loops(self) -> list[Loop]:
+        """All of them, started. Raises OSError."""
+        return [self.loop(index) for index in range(len(self._loops))]
 
     def call(self, request: HttpRequest, *, reader: Reader | None = None, sink: Sink | None = None) -> Reply:
         """Sends one request, once, and waits for its reply. Raises only what `reader` or `sink` raised."""

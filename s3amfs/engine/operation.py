@@ -1,7 +1,7 @@
 """One attempt to move one part: at most two exchanges on one loop, joined by a bounded pipe when both ends are remote.
 
-An operation lives in its loop's thread. It ends once, by calling `done` with a `PartResult` or a `Failure`; after
-`cancel` it never does.
+An operation lives in its loop's thread. It ends once, by calling `done` with its `Outcome`; after `cancel` it
+never does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ..wire.replies import classify
 from ..wire.requests import HttpRequest, Reply
 from .loop import Loop
 
-PIPE_BYTES = 512 * 1024
+PIPE_BYTES = 256 * 1024
 """Room of the pipe of a relay; curl's own buffers on either side come on top."""
 
 
@@ -42,7 +42,10 @@ class PartResult:
     """Base64 checksum as the server stores it; '' if it told none."""
 
 
-Done = Callable[["PartResult | Failure"], None]
+Outcome = PartResult | Failure | BaseException
+"""How an attempt ended; an exception is a bug of a source, target or sink, and ends the transfer."""
+
+Done = Callable[[Outcome], None]
 
 
 class PartBody(Reader, Protocol):
@@ -178,7 +181,7 @@ class Operation:
             self._loop.multi.cancel(exchange)
         self._exchanges.clear()
 
-    def _end(self, outcome: PartResult | Failure) -> None:
+    def _end(self, outcome: Outcome) -> None:
         done, self._done = self._done, None
         self._cut()
         if done is not None:
@@ -197,20 +200,23 @@ class Operation:
         return None
 
     def _body_sent(self, exchange: Exchange) -> None:
-        failure = self._problem(exchange, "target")
-        if failure is None:
-            assert self._body is not None
-            self._end(_judged(partial(self._body.finish, exchange.reply)))
-        else:
-            self._end(failure)
+        assert self._body is not None
+        self._end(self._judged(exchange, "target", partial(self._body.finish, exchange.reply)))
 
     def _sink_filled(self, exchange: Exchange) -> None:
-        failure = self._problem(exchange, "source")
-        if failure is None:
-            assert self._sink is not None
-            self._end(_judged(self._sink.finish))
-        else:
-            self._end(failure)
+        assert self._sink is not None
+        self._end(self._judged(exchange, "source", self._sink.finish))
+
+    def _judged(self, exchange: Exchange, role: str, finish: Callable[[], PartResult]) -> Outcome:
+        try:
+            failure = self._problem(exchange, role)
+            return finish() if failure is None else failure
+        except PartProblem as problem:
+            return problem.failure
+        except OSError as error:  # the last bytes did not fit on the disk
+            return Failure(Kind.LOCAL, str(error), errno=error.errno)
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that owns the transfer
+            return error
 
     def _relay(self, plan: RelayPart) -> None:
         pipe = Pipe(self._part.length)
@@ -220,27 +226,30 @@ class Operation:
         target = Exchange(plan.target, self._body_sent, reader=self._body, limit_rate=self._limit_rate)
         end.source, end.target = source, target
         self._send(source)
-        end.start_target = lambda: self._send(target) if self._done is not None else None
+        end.start_target = partial(self._start_target, target)
+
+    def _start_target(self, target: Exchange) -> None:
+        if self._done is None:
+            return
+        try:
+            self._send(target)
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that owns the transfer
+            self._end(error)
 
     def _source_ended(self, exchange: Exchange) -> None:
-        failure = self._problem(exchange, "source")
         end = exchange.sink
         assert isinstance(end, _RelayEnd)
+        try:
+            failure = self._problem(exchange, "source")
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that owns the transfer
+            self._end(error)
+            return
         if failure is None and end.pipe.received < self._part.length:
             failure = Failure(
                 Kind.NETWORK, f"the source ended {self._part.length - end.pipe.received} bytes too early", status=0
             )
         if failure is not None:
             self._end(failure)  # the target's request is cut too: it would wait for bytes that never come
-
-
-def _judged(finish: Callable[[], PartResult]) -> PartResult | Failure:
-    try:
-        return finish()
-    except PartProblem as problem:
-        return problem.failure
-    except OSError as error:  # the last bytes did not fit on the disk
-        return Failure(Kind.LOCAL, str(error), errno=error.errno)
 
 
 class _RelayEnd:

@@ -23,7 +23,7 @@ from ..core.parts import Part
 from ..core.retry import RetryPolicy
 from ..wire.replies import to_error
 from .loop import Engine, Loop
-from .operation import Move, Operation, PartProblem, PartResult
+from .operation import Move, Operation, Outcome, PartProblem, PartResult
 from .slots import SlotGate
 
 TICK_SECONDS = 0.1
@@ -46,7 +46,7 @@ class Transfer:
     engine: whose loops to use. move: makes the work of a part. describe: what a final failure is about.
     credentials: of all sessions that sign parts; renewed in a thread of their own when they end.
     on_part: called in a loop's thread for each part that is done, before it counts as done; must be quick (a journal).
-    gate: slots shared with other transfers. spread: use several loops (worth it where TLS costs CPU).
+    gate: slots shared with other transfers. spread: use all loops (worth it where bytes cost much CPU).
     total: bytes of the whole, for progress; None if unknown. done_before: bytes that an earlier run has moved.
     """
 
@@ -68,7 +68,6 @@ class Transfer:
         done_before: int = 0,
         rate_per_slot: int = 0,
     ) -> None:
-        self._engine = engine
         self._move = move
         self._describe = describe
         self._machine = m.Machine(policy, pacer, random.random)
@@ -79,7 +78,6 @@ class Transfer:
         self._on_failure = on_failure
         self._on_event = on_event
         self._gate = gate
-        self._spread = 2 if spread else 1
         self._total = total
         self._rate_per_slot = rate_per_slot
         self._parts: dict[int, Part] = {}
@@ -93,9 +91,9 @@ class Transfer:
         self._on_over: Callable[[], None] = lambda: None
         self._failure: Failure | None = None
         self._crash: BaseException | None = None
-        self._home: Loop = engine.loop(0)
-        for index in range(self._spread):
-            engine.loop(index)  # here, where an error (too few descriptors) reaches the caller
+        # Here, where an error (too few descriptors) reaches the caller.
+        self._loops = engine.loops() if spread else [engine.loop(0)]
+        self._home: Loop = self._loops[0]
         self.parts_moved = 0
         self.bytes_sent = 0
 
@@ -203,16 +201,20 @@ class Transfer:
         else:
             if isinstance(instruction, m.Failed):
                 self._failure = instruction.failure
-            self._settle(self._spread - 1)
+            self._settle(self._loops[1:])
 
-    def _settle(self, loops_left: int) -> None:
+    def _settle(self, busy: list[Loop]) -> None:
         """Over only when the cancellations queued in the other loops have run: then no buffer or file is in use."""
-        if loops_left == 0:
+        if not busy:
             self._over.set()
             self._on_over()
         else:
-            other = self._engine.loop(loops_left)
-            other.submit(lambda: self._home.submit(lambda: self._settle(loops_left - 1)))
+            other = busy.pop()
+            other.submit(lambda: self._home.submit(lambda: self._settle(busy)))
+
+    def _loop_of(self, number: int) -> Loop:
+        """Parts take turns on the loops of the transfer."""
+        return self._loops[number % len(self._loops)]
 
     def _start(self, start: m.Start) -> None:
         self._attempts[start.number] = start.attempt
@@ -231,7 +233,7 @@ class Transfer:
 
     def _dispatch(self, number: int, attempt: int) -> None:
         begin = partial(self._begin, number, attempt)
-        loop = self._engine.loop(number % self._spread)
+        loop = self._loop_of(number)
         if self._renewing is not None:
             self._renewing.append(lambda: loop.submit(begin))
         elif self._expired or not all(source.credentials_fresh() for source in self._credentials):
@@ -257,7 +259,7 @@ class Transfer:
 
     def _cancel(self, number: int) -> None:
         attempt = self._attempts.pop(number, None)
-        self._engine.loop(number % self._spread).submit(partial(self._cut, number, attempt))
+        self._loop_of(number).submit(partial(self._cut, number, attempt))
         self._release(number)
 
     def _release(self, number: int) -> None:
@@ -265,12 +267,15 @@ class Transfer:
             self._holds.discard(number)
             self._gate.leave()
 
-    def _ended(self, number: int, attempt: int, moved: int, outcome: PartResult | Failure) -> None:
+    def _ended(self, number: int, attempt: int, moved: int, outcome: Outcome) -> None:
         self.bytes_sent += moved
         if self._attempts.get(number) != attempt:
             return
         del self._attempts[number]
         self._release(number)
+        if isinstance(outcome, BaseException):
+            self._crashed(outcome)
+            return
         if isinstance(outcome, Failure):
             self._handle(m.PartFailed(number, outcome))
             return
@@ -293,12 +298,11 @@ class Transfer:
             return
         part = self._parts[number]
 
-        def done(outcome: PartResult | Failure) -> None:
+        def done(outcome: Outcome) -> None:
             self._operations.pop(number, None)
             self._home.submit(partial(self._ended, number, attempt, operation.moved, outcome))
 
-        loop = self._engine.loop(number % self._spread)
-        operation = Operation(loop, part, done, limit_rate=self._rate_per_slot)
+        operation = Operation(self._loop_of(number), part, done, limit_rate=self._rate_per_slot)
         self._operations[number] = operation
         try:
             operation.start(self._move(part, attempt))

@@ -26,11 +26,10 @@ __all__ = ["PAUSE", "BytesReader", "Exchange", "Multi", "Reader", "Sink", "range
 
 BUFFER_BYTES: Final = 256 * 1024
 """Receive and send buffer of one connection; larger ones gained under 3 % and cost memory in every slot."""
+TLS_SEND_BYTES: Final = BUFFER_BYTES // 2  # since what was encrypted is buffered as well
 ERROR_BODY_BYTES: Final = 64 * 1024
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
-KEPT_BYTES: Final = 4 * 1024 * 1024
-"""Allocated and freed once: from then on glibc keeps that much at hand for callbacks (mallopt(3), M_MMAP_THRESHOLD)."""
 MAX_CONNECTIONS_KEPT: Final = 64
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 """The former since libcurl deprecates the latter."""
@@ -162,7 +161,6 @@ class Multi:
         self._timer_count = 0
         self._ended: deque[tuple[pycurl.Curl, int, str]] = deque()
         self._ca_bundle = ca_bundle()
-        bytearray(KEPT_BYTES)  # see there
 
     # -- called by the owner thread ---------------------------------------------------------------------------------
 
@@ -382,7 +380,8 @@ class Multi:
             set_option(pycurl.READFUNCTION, exchange._on_read)
             set_option(pycurl.SEEKFUNCTION, exchange._on_seek)
             if length > 64 * 1024:
-                set_option(pycurl.UPLOAD_BUFFERSIZE, BUFFER_BYTES)
+                tls = request.url[:5].lower() == "https"
+                set_option(pycurl.UPLOAD_BUFFERSIZE, TLS_SEND_BYTES if tls else BUFFER_BYTES)
             headers.append("Expect:")
             if method != "PUT":
                 set_option(pycurl.CUSTOMREQUEST, method)
