@@ -91,9 +91,14 @@ class Spool:
 
     def _copy_to(self, name: str) -> None:
         target = os.open(name, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        size, at = os.fstat(self.fd).st_size, 0
-        while at < size:
-            at += os.sendfile(target, self.fd, at, size - at)
+        try:
+            size, at = os.fstat(self.fd).st_size, 0
+            while at < size:
+                at += os.sendfile(target, self.fd, at, size - at)
+        except BaseException:
+            os.close(target)
+            os.unlink(name)
+            raise
         os.close(self.fd)
         self.fd = target
 

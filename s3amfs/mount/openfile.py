@@ -56,6 +56,8 @@ class OpenFile:
         self._lost = False
         """Whether it was removed while it was sent, and not all of it was copied."""
         self._off_record = False
+        self._unwritten: BaseException | None = None
+        """Why a write failed: of a memory map the kernel alone has heard of it, so the next fsync or close tells it."""
         self._sent: dict[str, str] = {}
         self._writers: set[int] = set()
         self.failed = False
@@ -119,8 +121,10 @@ class OpenFile:
                 self._stream = self._begin_stream()
             try:
                 self._write(data, offset)
-            except BaseException:
+            except BaseException as error:
                 self.failed = True
+                if getattr(error, "errno", None) != errno.EFBIG:  # which changes nothing
+                    self._unwritten = error
                 raise
             self.changed = True
             return len(data)
@@ -158,7 +162,7 @@ class OpenFile:
 
     def _empty(self) -> None:
         self._discard()
-        self._emptied, self.size = True, 0
+        self._emptied, self.size, self._unwritten = True, 0, None
 
     def _touched(self) -> None:
         self.changed = True
@@ -244,6 +248,9 @@ class OpenFile:
             self._check_usable()
             if not self.changed or self.unlinked:
                 return False
+            unwritten, self._unwritten = self._unwritten, None
+            if unwritten is not None:
+                raise unwritten
             try:
                 self._published_as(self._store())
             except BaseException:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -118,6 +120,30 @@ def test_a_full_spool(new_mount: Callable[..., Mount], stored: Stored) -> None:
             file.seek(1, os.SEEK_CUR)
             file.write(bytes(MIB))
     assert stored.head("k")["ContentLength"] == MIB
+
+
+MAPPED = """
+import mmap, os, sys
+fd = os.open(sys.argv[1], os.O_RDWR)
+os.ftruncate(fd, 1 << 21)
+view = mmap.mmap(fd, 0)
+sum(view[place] for place in range(0, len(view), 4096))
+view[:] = b"x" * len(view)
+view.close()
+try:
+    os.close(fd)
+except OSError:
+    sys.exit(3)
+"""
+
+
+def test_a_full_spool_behind_a_memory_map(new_mount: Callable[..., Mount], stored: Stored) -> None:
+    """The kernel writes the pages when the file is closed, and the daemon hears of no close after that failed."""
+    stored.put("k", b"old")
+    mount = new_mount(env={"SICK": f"full after {MIB}", "PYTHONPATH": f"{SICK}:{ROOT}"})
+    assert subprocess.run([sys.executable, "-c", MAPPED, mount / "k"], timeout=60, check=False).returncode == 3
+    assert mount.umount().rc == 0
+    assert stored.get("k") == b"old"
 
 
 def test_a_stream_needs_no_spool(new_mount: Callable[..., Mount], stored: Stored) -> None:
