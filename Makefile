@@ -10,10 +10,10 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lowest lint format bench docs chaos clean
+.PHONY: help demo test lowest lint format bench bench-filesystem docs chaos clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(BIN)/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "s3amfs needs Python 3.10 or later")'
@@ -66,6 +66,9 @@ format: $(VENV)/.lint  ## let ruff rewrite what it can
 
 bench: $(VENV)/.bench  ## side by side with other tools, ratios of one run (SIZE=4GiB)
 	$(BIN)/python -m benchmarks --size $(SIZE)
+
+bench-filesystem: $(VENV)/.test  ## file systems side by side: s3fs, obstore (if installed), boto3
+	$(BIN)/python -m benchmarks.filesystem
 
 docs: $(VENV)/.docs  ## the manual as HTML in site/
 	$(BIN)/mkdocs build --strict
