@@ -21,15 +21,13 @@ LOWER: dict[str, set[str]] = {
     "wire": {"errors", "core"},
     "engine": {"errors", "core", "wire"},
     "verbs": {"errors", "core", "wire", "engine"},
-    "fs_options": {"errors", "core", "wire"},
-    "file": {"errors", "core", "engine", "verbs", "filesystem", "fs_options"},
-    "filesystem": {"errors", "core", "engine", "verbs", "file", "fs_options"},
-    "mount": {"errors", "core", "engine", "verbs", "filesystem", "file"},
+    "filesystem": {"errors", "core", "wire", "engine", "verbs"},
+    "mount": {"errors", "core", "engine", "verbs"},
     "demo": {"errors", "core", "verbs"},
     "cli": {"errors", "core", "wire", "engine", "verbs", "mount", "demo"},
-    "__init__": {"errors", "filesystem", "file"},
+    "__init__": {"errors", "filesystem"},
 }
-"""Layer -> layers it may import; each also itself. filesystem and file are one layer in two files."""
+"""Layer -> layers it may import; each also itself."""
 
 DOORS: dict[str, tuple[str, ...]] = {
     "pycurl": ("wire/curl.py",),
@@ -37,8 +35,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "aiobotocore": (),
     "boto3": ("demo/",),
     "awscrt": ("core/checksums.py",),
-    "s3fs": ("filesystem.py", "file.py"),
-    "fsspec": ("filesystem.py", "file.py", "engine/fsspec_source.py"),
+    "s3fs": ("filesystem/",),
+    "fsspec": ("filesystem/", "engine/fsspec_source.py"),
     "mfusepy": ("mount/operations.py", "mount/bindings.py"),
     "dask": ("engine/cluster.py",),
     "distributed": ("engine/cluster.py",),

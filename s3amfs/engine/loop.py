@@ -16,6 +16,12 @@ from collections.abc import Callable
 
 from ..wire.curl import Exchange, Multi, Reader, Sink
 from ..wire.requests import HttpRequest, Reply
+from .slots import SlotGate
+
+SHARED_SLOTS = 32
+"""Requests with parts in each direction, of all transfers that share them: one transfer uses up to 16."""
+SMALL_SLOTS = 64
+SMALL_BYTES = 32 * 1024 * 1024
 
 
 class Loop:
@@ -111,6 +117,10 @@ class Engine:
 
     def __init__(self, loops: int = 2) -> None:
         self.pid = os.getpid()
+        self.sending = SlotGate(SHARED_SLOTS)
+        self.receiving = SlotGate(SHARED_SLOTS)
+        self.small = SlotGate(SMALL_SLOTS, SMALL_BYTES)
+        """Whole objects in one request, in memory: more at a time, since each of them waits most of its time."""
         self._lock = threading.Lock()
         self._loops: list[Loop | None] = [None] * loops
 

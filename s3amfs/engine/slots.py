@@ -8,30 +8,49 @@ from collections.abc import Callable
 
 
 class SlotGate:
-    """At most `limit` holders at a time; who comes later is called in order of arrival. Never blocks."""
+    """At most `limit` holders with at most `most_bytes` at a time; who comes later is called in order of arrival.
 
-    def __init__(self, limit: int) -> None:
+    Never blocks. A lone holder always gets in, however many bytes it has.
+    """
+
+    def __init__(self, limit: int, most_bytes: int | None = None) -> None:
         self.limit = limit
+        self.most_bytes = most_bytes
         self._lock = threading.Lock()
         self._held = 0
-        self._waiting: deque[Callable[[], None]] = deque()
+        self._bytes = 0
+        self._waiting: deque[tuple[Callable[[], None], int]] = deque()
 
-    def enter(self, begin: Callable[[], None]) -> None:
-        """Calls `begin` now, or in another thread when a slot is free. Every call of `begin` is owed a `leave`."""
+    def enter(self, begin: Callable[[], None], size: int = 0) -> None:
+        """Calls `begin` now, or in another thread when there is room. Every call of `begin` is owed a `leave`."""
         with self._lock:
-            if self._held >= self.limit:
-                self._waiting.append(begin)
+            if self._waiting or not self._fits(size):
+                self._waiting.append((begin, size))
                 return
-            self._held += 1
+            self._hold(size)
         begin()
 
-    def leave(self) -> None:
+    def leave(self, size: int = 0) -> None:
+        """size: as it was when this holder entered."""
+        admitted: list[Callable[[], None]] = []
         with self._lock:
-            if not self._waiting:
-                self._held -= 1
-                return
-            begin = self._waiting.popleft()
-        begin()
+            self._held -= 1
+            self._bytes -= size
+            while self._waiting and self._fits(self._waiting[0][1]):
+                begin, more = self._waiting.popleft()
+                self._hold(more)
+                admitted.append(begin)
+        for begin in admitted:
+            begin()
+
+    def _hold(self, size: int) -> None:
+        self._held += 1
+        self._bytes += size
+
+    def _fits(self, size: int) -> bool:
+        if self._held == 0:
+            return True
+        return self._held < self.limit and (self.most_bytes is None or self._bytes + size <= self.most_bytes)
 
 
 class ByteBudget:

@@ -54,7 +54,7 @@ def copy(
     if options.expect:
         raise UsageError("--expect-… needs the bytes, which a copy inside S3 never sees: use 's3am verify --against'")
     try:
-        return _Copy(source, info, target, client, _with_kept(client, source, info, options), report, gate).run()
+        return _Copy(source, info, target, client, with_kept(client, source, info, options), report, gate).run()
     except Unsupported as error:
         report.warn(f"the server can't copy this by itself ({error}): it is relayed through this machine")
         return upload(source, target, client, options, source_client=client, on_event=on_event, gate=gate)
@@ -65,7 +65,7 @@ def _check_onto_itself(source: S3Location, options: UploadOptions) -> None:
         raise UsageError(f"{source.url} is source and target: give other metadata, another class or another key")
 
 
-def _with_kept(client: S3Client, source: S3Location, info: s3api.ObjectInfo, options: UploadOptions) -> UploadOptions:
+def with_kept(client: S3Client, source: S3Location, info: s3api.ObjectInfo, options: UploadOptions) -> UploadOptions:
     """`options` with what the source has, wherever they say nothing."""
     kept = info.copy_options()
     given = options.object

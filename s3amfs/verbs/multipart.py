@@ -323,6 +323,8 @@ class MultipartJob:
             if failure.kind is Kind.UNSUPPORTED and implied and not explicit:
                 capabilities.conditional_writes = implied = False
                 continue
+            if failure.kind is Kind.CONDITION and self._options.unfinished == "continue":
+                self.abort()  # what may not become an object is nothing to continue
             raise to_error(failure, self._target.url)
 
     def _look(self, records: list[m.PartRecord], declared: tuple[str, str] | None) -> s3api.StoredInfo | None:

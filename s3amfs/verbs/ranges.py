@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -31,6 +33,9 @@ TRIES = 4
 """Of a read that arrives damaged."""
 PIECE_BYTES = 4 * 1024 * 1024
 """One request fetches at most this much, so that large ranges come in parallel."""
+SHORT_BYTES = 512 * 1024
+SHORT_SLOTS = 32
+"""Ranges that are shorter on average wait more than they move: many of them at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ class Pinned:
         ranges = S3Source(self.client, self.location, self.info, UploadOptions(source_key=self.customer_key))
         crc = proof.crc_name if proof is not None else None
         parts = [Part(number, offset, len(buffer)) for number, (offset, buffer) in enumerate(pieces, start=1)]
+        total = sum(part.length for part in parts)
 
         def move(part: Part, attempt: int) -> ReceivePart:
             sink = MemorySink(pieces[part.number - 1][1], part, ranges.accept(part), crc)
@@ -106,11 +112,12 @@ class Pinned:
             self.client,
             move,
             self.location.url,
-            Speed(),
+            Speed(slots=SHORT_SLOTS if total < len(parts) * SHORT_BYTES else None),
             Report("read", self.location.url, "", on_event),
             on_part=arrived,
             gate=self.gate,
-            total=sum(part.length for part in parts),
+            total=total,
+            receives=len(parts) > 1,
         )
         transfer.add(parts, last=True)
         return transfer
@@ -126,15 +133,29 @@ def read_whole(pinned: Pinned, start: int, end: int, on_event: OnEvent = ignore)
 
     Raises ChecksumMismatch if it never arrives as it is stored.
     """
-    buffer = bytearray(max(0, end - start))
-    for left in reversed(range(TRIES if buffer else 0)):
+    if end <= start:
+        return b""
+    room = io.BytesIO()
+    room.seek(end - start - 1)
+    room.write(b"\0")
+    with room.getbuffer() as view:
+        pieces = split(start, view)
         try:
-            pinned.fetch(split(start, memoryview(buffer)), on_event, pinned.proof).wait()
-            break
+            _fill(pinned, pieces, on_event)
+        finally:
+            for _, piece in pieces:
+                piece.release()
+    return room.getvalue()  # what it holds, not a copy, once no view is left: large objects are in memory once
+
+
+def _fill(pinned: Pinned, pieces: list[tuple[int, memoryview]], on_event: OnEvent) -> None:
+    for left in reversed(range(TRIES)):
+        try:
+            pinned.fetch(pieces, on_event, pinned.proof).wait()
+            return
         except ChecksumMismatch:
             if not left:
                 raise
-    return bytes(buffer)
 
 
 def read_to_keep(pinned: Pinned, start: int, end: int) -> bytes:
@@ -161,13 +182,15 @@ def read_ranges(pinned: Pinned, ranges: Sequence[tuple[int, int]]) -> list[bytes
     ]
     if pieces:
         pinned.fetch(pieces).wait()
+    firsts = [start for start, _ in merged]
     found: list[bytes] = []
     for start, end in ranges:
         if end <= start:
             found.append(b"")
             continue
-        at = next(i for i, (first, last) in enumerate(merged) if first <= start and end <= last)
-        found.append(bytes(buffers[at][start - merged[at][0] : end - merged[at][0]]))
+        at = bisect_right(firsts, start) - 1
+        first = firsts[at]
+        found.append(bytes(memoryview(buffers[at])[start - first : end - first]))
     return found
 
 

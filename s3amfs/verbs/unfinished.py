@@ -36,8 +36,10 @@ def settle(
 
     Raises UnfinishedUploadExists or SeveralUnfinishedUploads, as `mode` wants it.
     """
-    found = list_unfinished(client, target)
     ours = _ours(target, manifest)
+    if mode == "continue" and ours is None:
+        return None  # only what a manifest knows is continued: no listing is needed
+    found = list_unfinished(client, target)
     if found is None:
         report.warn("the server does not list unfinished uploads: only one that began here can be continued")
     uploads = {upload.upload_id: _upload(target, upload) for upload in found or ()}

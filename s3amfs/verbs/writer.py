@@ -41,7 +41,10 @@ READ_BYTES = 256 * 1024
 
 
 class ObjectWriter:
-    """A stream into `s3://bucket/key`. budget: bytes in memory, shared with other writers."""
+    """A stream into `s3://bucket/key`.
+
+    budget: bytes in memory, shared with other writers. first_part: bytes of parts at first, if the options fix none.
+    """
 
     def __init__(
         self,
@@ -55,6 +58,7 @@ class ObjectWriter:
         identity: SourceIdentity | None = None,
         budget: ByteBudget | None = None,
         gate: SlotGate | None = None,
+        first_part: int = DEFAULT_PART,
     ) -> None:
         self.target = S3Location(bucket, key)
         self.position = 0
@@ -66,7 +70,7 @@ class ObjectWriter:
         self._report = report or Report("upload", self._identity.url, self.target.url, on_event)
         self._budget = budget or ByteBudget(BUDGET_BYTES)
         self._gate = gate
-        self._base = check_part_size(options.part_size) if options.part_size is not None else DEFAULT_PART
+        self._base = check_part_size(options.part_size if options.part_size is not None else first_part)
         self._buffer = bytearray()
         self._starts: list[int] = []
         """Where each part that is full begins."""
@@ -133,6 +137,11 @@ class ObjectWriter:
         del self._buffer[position - self.filling :]
         self.position = position
 
+    def send_rest(self) -> None:
+        """Sends what is left as the last part, without making the object visible: `close` or `abort` comes next."""
+        if self._buffer:
+            self._guard(self._part_is_full)
+
     def close(self, again: Sequence[Part] = (), source: LocalSource | None = None) -> s3api.StoredInfo:
         """Makes the object visible. Raises what went wrong; then nothing is visible and the parts stay.
 
@@ -172,6 +181,11 @@ class ObjectWriter:
         if self._begun is None:
             self._options = replace(self._options, object=options)
         return self._begun is None
+
+    @property
+    def upload_id(self) -> str | None:
+        """Of the multipart upload, once there is one."""
+        return self._begun.upload.upload_id if self._begun is not None else None
 
     @property
     def sent_parts(self) -> bool:
@@ -246,6 +260,8 @@ class ObjectWriter:
         assert self._job is not None
         if self._begun is None:
             self._begun = self._job.begin(self._base)
+            if not self._begin_with_existing():
+                return
         if self._transfer is None:
             self._report.started(self._identity.size, self._base, None)
             self._transfer = self._start(self._begun)
@@ -263,6 +279,10 @@ class ObjectWriter:
         self._transfer.tell()
         if self._is_over():
             self._wait(last=False)
+
+    def _begin_with_existing(self) -> bool:
+        """For those who continue an object, right after the upload was begun; False: the full part is taken care of."""
+        return True
 
     def _is_over(self) -> bool:
         return self._transfer is not None and self._transfer.over

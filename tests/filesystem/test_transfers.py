@@ -12,7 +12,7 @@ import pytest
 from fsspec.callbacks import Callback
 
 from s3amfs import S3AMFileSystem
-from s3amfs.fs_options import service
+from s3amfs.filesystem.arguments import service
 from s3amfs.verbs.connect import connect
 from tests.support.faults import Rule, internal_error
 from tests.support.files import digest, make_file, object_digest
@@ -123,8 +123,11 @@ def test_a_changed_source_supersedes_the_unfinished_upload(
 def test_put_from_a_url(fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path) -> None:
     make_file(tmp_path / "f", 11 * MIB, 1)
     with HttpServer() as web:
-        fs.put_file(web.add("/f", tmp_path / "f"), f"{bucket}/k")
+        url = web.add("/f", tmp_path / "f")
+        fs.put_file(url, f"{bucket}/k")
+        fs.put(url, f"s3am://{bucket}/folder/")
     assert object_digest(boto, bucket, "k") == digest(tmp_path / "f")
+    assert object_digest(boto, bucket, "folder/f") == digest(tmp_path / "f")
 
 
 def test_cat_ranges(fs: S3AMFileSystem, bucket: str) -> None:

@@ -10,10 +10,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
+from ..core.parts import MAX_PART, MIN_PART
+
 if TYPE_CHECKING:
-    from .core.ssec import CustomerKey
-    from .wire.config import S3Config
-    from .wire.s3api import ObjectOptions
+    from ..core.ssec import CustomerKey
+    from ..wire.config import S3Config
+    from ..wire.s3api import ObjectOptions
 
 _TEXTS = {
     "ContentType": "content_type",
@@ -54,7 +56,7 @@ _CONFIG = {
 
 def customer_key(given: Mapping[str, Any], prefix: str = "") -> CustomerKey | None:
     """The SSE-C key among s3fs's keyword arguments; bytes or text, as boto3 takes it. Raises EncryptionKeyError."""
-    from .core.ssec import KEY_SIZE, CustomerKey
+    from ..core.ssec import KEY_SIZE, CustomerKey
 
     key = given.get(f"{prefix}SSECustomerKey")
     if key is None:
@@ -65,7 +67,7 @@ def customer_key(given: Mapping[str, Any], prefix: str = "") -> CustomerKey | No
 
 def object_options(given: Mapping[str, Any]) -> ObjectOptions | None:
     """Options of a new object from s3fs's keyword arguments; None if one of them is beyond the engine."""
-    from .wire.s3api import ObjectOptions
+    from ..wire.s3api import ObjectOptions
 
     fields: dict[str, Any] = {}
     for name, value in given.items():
@@ -88,9 +90,14 @@ def object_options(given: Mapping[str, Any]) -> ObjectOptions | None:
     return ObjectOptions(**fields)
 
 
+def part_size_of(chunksize: int | None) -> int | None:
+    """s3fs's `chunksize` as a part size, where S3 takes parts of that size."""
+    return chunksize if chunksize is not None and MIN_PART <= chunksize <= MAX_PART else None
+
+
 def service(fs: Any) -> S3Config | None:
     """The service that an s3fs instance talks to; None if it is configured in a way the engine does not know."""
-    from .wire.config import S3Config
+    from ..wire.config import S3Config
 
     client: dict[str, Any] = dict(fs.client_kwargs)
     config: dict[str, Any] = dict(fs.config_kwargs)

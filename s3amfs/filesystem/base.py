@@ -1,0 +1,176 @@
+"""What `S3AMFileSystem` has beside its operations: arguments, the engine's client, slots, options of transfers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from dataclasses import replace
+from typing import Any, Literal
+
+import fsspec
+import s3fs
+
+from ..core.locations import S3Location
+from ..core.sizes import parse_size
+from ..engine.client import S3Client
+from ..engine.loop import SMALL_BYTES
+from ..engine.slots import SlotGate
+from ..verbs.connect import connect
+from ..verbs.options import ObjectOptions, UploadOptions
+from ..verbs.ranges import Pinned
+from .arguments import customer_key, object_options, part_size_of, service
+from .bridge import run
+
+THRESHOLD = 16 * 1024 * 1024
+"""Below it one request does."""
+
+Unfinished = Literal["resume", "restart", "error"]
+
+
+class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
+    """Arguments as in `S3AMFileSystem`."""
+
+    _pid: int
+
+    def __init__(
+        self,
+        *args: Any,
+        part_size: int | str | None = None,
+        slots: int | None = None,
+        multipart_threshold: int | str | None = None,
+        checksum: str = "auto",
+        on_unfinished: Unfinished = "resume",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        if on_unfinished not in ("resume", "restart", "error"):
+            raise ValueError(f"on_unfinished={on_unfinished!r}: give 'resume', 'restart' or 'error'")
+        if checksum not in ("auto", "crc64nvme", "crc32c", "md5", "none"):
+            raise ValueError(f"checksum={checksum!r}: give 'auto', 'crc64nvme', 'crc32c', 'md5' or 'none'")
+        if slots is not None and slots < 1:
+            raise ValueError(f"slots={slots!r}: give 1 or more, or None")
+        self.part_size = parse_size(part_size) if part_size is not None else None
+        self.slots = slots
+        self.threshold = parse_size(multipart_threshold) if multipart_threshold is not None else THRESHOLD
+        self.checksum_choice = checksum
+        self.on_unfinished = on_unfinished
+        self.cache_type_is_chosen = "default_cache_type" in kwargs
+        self._concurrency = kwargs.get("max_concurrency")
+        self._own_gates = self._make_gates()
+        self._service = service(self)
+        self._client: S3Client | None = None
+
+    # -- the engine's side ------------------------------------------------------------------------------------------
+
+    def _make_gates(self) -> tuple[SlotGate, SlotGate] | None:
+        if self.slots is None:
+            return None
+        return SlotGate(self.slots, SMALL_BYTES), SlotGate(self.slots, SMALL_BYTES)
+
+    def _begin_anew_after_fork(self) -> None:
+        """Threads do not survive a fork; what they held and locked is for nobody any more."""
+        if self._pid == os.getpid():
+            return
+        fsspec.asyn.reset_lock()
+        fsspec.asyn.iothread[0] = fsspec.asyn.loop[0] = None
+        self._pid = os.getpid()
+        self._loop = None if self.asynchronous else fsspec.asyn.get_loop()
+        self._s3 = None
+        if self._session_is_owned:
+            self.session = None
+        self._set_session_lock = asyncio.Lock()
+        self._own_gates = self._make_gates()
+        self._client = None
+
+    @property
+    def loop(self) -> Any:
+        """The event loop; in a forked child a new one."""
+        self._begin_anew_after_fork()
+        return self._loop
+
+    @property
+    def client(self) -> S3Client:
+        """The engine's client; reads configuration files at first use. Not where s3fs alone knows the service."""
+        self._begin_anew_after_fork()
+        if self._client is None:
+            assert self._service is not None
+            self._client = connect(self._service)
+        return self._client
+
+    async def ready_client(self) -> S3Client:
+        """The client with credentials that need no fetching."""
+        self._begin_anew_after_fork()
+        if self._client is None or not self._client.session.credentials_fresh():
+            await run(lambda: self.client.session.refresh_credentials())
+        return self.client
+
+    async def set_session(self, refresh: bool = False, kwargs: Any = None) -> Any:
+        if refresh:
+            self._client = None  # reads the configuration and credentials again
+        return await super().set_session(refresh=refresh)
+
+    _connect = set_session
+    connect = fsspec.asyn.sync_wrapper(set_session)
+
+    def gates(self) -> tuple[SlotGate, SlotGate]:
+        """Slots for sending and for receiving: this instance's, or those that all instances share."""
+        if self._own_gates is not None:
+            return self._own_gates
+        engine = self.client.engine
+        return engine.sending, engine.receiving
+
+    def location(self, path: str, version_id: str | None = None) -> S3Location:
+        bucket, key, version = self.split_path(path)
+        return S3Location(bucket, key, version_id or version)
+
+    def object_options(self, given: dict[str, Any]) -> ObjectOptions | None:
+        """Options of a new object; None if only s3fs can do what is asked."""
+        return object_options({**self.s3_additional_kwargs, **given}) if self._service is not None else None
+
+    def upload_options(
+        self,
+        options: ObjectOptions,
+        *,
+        exclusive: bool = False,
+        chunksize: int | None = None,
+        max_concurrency: int | None = None,
+    ) -> UploadOptions:
+        modes: dict[str, Any] = {"resume": "continue", "restart": "restart", "error": "refuse"}
+        slots = self._slots(max_concurrency)
+        return UploadOptions(
+            unfinished=modes[self.on_unfinished],
+            exists="overwrite",
+            part_size=self.part_size if self.part_size is not None else part_size_of(chunksize),
+            upload_slots=slots,
+            download_slots=slots,
+            object=replace(options, if_none_match="*") if exclusive else options,
+            source_key=customer_key(self.s3_additional_kwargs, "CopySource") or customer_key(self.s3_additional_kwargs),
+            checksum=self.checks,
+        )
+
+    @property
+    def checks(self) -> Any:
+        """As verbs take it."""
+        return None if self.checksum_choice == "auto" else self.checksum_choice
+
+    def _slots(self, max_concurrency: int | None) -> int | None:
+        """Of one transfer: `slots`, or the smaller limit that s3fs's own argument sets."""
+        given = [n for n in (self.slots, max_concurrency or self._concurrency) if n is not None]
+        return min(given) if given else None
+
+    def pinned(self, location: S3Location) -> Pinned:
+        """`location` as it is now. Blocks; raises FileNotFoundError, PermissionError."""
+        key = customer_key(self.s3_additional_kwargs)
+        info = self.client.head(location.bucket, location.key, version_id=location.version_id, customer_key=key)
+        if self.version_aware and info.version_id:
+            location = replace(location, version_id=info.version_id)
+        return Pinned(self.client, location, info, key, self.gates()[1])
+
+    def forget(self, path: str) -> None:
+        """What listings say of `path` and the folders above it may be no longer so."""
+        while path:
+            self.invalidate_cache(path)
+            path = self._parent(path)
+
+    def is_large(self, size: int) -> bool:
+        return size >= self.threshold

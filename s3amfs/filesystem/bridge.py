@@ -1,0 +1,177 @@
+"""From coroutines to the engine and back, without ever blocking the event loop.
+
+`run` gives a blocking verb a thread that ends with it; `answer` waits for a request that was begun; `room` waits for a
+slot. All of them may be cancelled. State is of this process: a forked child begins with none.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+from fsspec.callbacks import Callback
+
+from ..core.events import BytesMoved, Event
+from ..engine.slots import SlotGate
+from ..errors import Interrupted
+
+T = TypeVar("T")
+
+MOST_THREADS = 32
+"""Verbs at a time; each only waits, since the engine's loops do the work."""
+
+
+class Cancelled:
+    """Told to a running verb that nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._set = False
+
+    def set(self) -> None:
+        self._set = True
+
+    def check(self) -> None:
+        """Raises Interrupted; for the callbacks of a verb, which then stops its transfer."""
+        if self._set:
+            raise Interrupted("the operation was cancelled")
+
+
+def telling(callback: Callback, cancelled: Cancelled) -> Callable[[Event], None]:
+    """Events as fsspec's callbacks: exact bytes, never backwards. Raises Interrupted once nobody waits any more."""
+
+    def tell(event: Event) -> None:
+        cancelled.check()
+        if isinstance(event, BytesMoved):
+            if callback.size is None and event.total is not None:
+                callback.set_size(event.total)
+            callback.absolute_update(event.done)
+
+    return tell
+
+
+class Threads:
+    """At most `limit` threads, each of them there only while there is work."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._lock = threading.Lock()
+        self._running = 0
+        self._waiting: deque[Callable[[], None]] = deque()
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Runs `work`, which raises nothing, in a thread."""
+        with self._lock:
+            if self._running >= self._limit:
+                self._waiting.append(work)
+                return
+            self._running += 1
+        threading.Thread(target=self._run, args=(work,), name="s3am-fs", daemon=True).start()
+
+    def _run(self, work: Callable[[], None]) -> None:
+        while True:
+            work()
+            with self._lock:
+                if not self._waiting:
+                    self._running -= 1
+                    return
+                work = self._waiting.popleft()
+
+
+_threads = Threads(MOST_THREADS)
+
+
+def _forget_after_fork() -> None:
+    global _threads
+    _threads = Threads(MOST_THREADS)
+
+
+os.register_at_fork(after_in_child=_forget_after_fork)
+
+
+async def run(function: Callable[[], T], cancelled: Cancelled | None = None) -> T:
+    """What `function` returns, called in a thread. cancelled: set when this coroutine is cancelled."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def work() -> None:
+        try:
+            result = function()
+        except BaseException as error:  # noqa: BLE001 - raised where it is waited for
+            _tell(loop, future, None, error)
+        else:
+            _tell(loop, future, result, None)
+
+    _threads.submit(work)
+    try:
+        return await future
+    except asyncio.CancelledError:
+        if cancelled is not None:
+            cancelled.set()
+        raise
+
+
+async def answer(begin: Callable[[Callable[[T], None]], Callable[[], None]]) -> T:
+    """What `begin` hands to the function it is given, which may happen in any thread; `begin` returns what cuts it."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+    cut = begin(lambda result: _tell(loop, future, result, None))
+    try:
+        return await future
+    except asyncio.CancelledError:
+        cut()
+        raise
+
+
+@asynccontextmanager
+async def room(gate: SlotGate, size: int = 0) -> AsyncIterator[None]:
+    """A slot of `gate` and room for `size` bytes."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[None] = loop.create_future()
+    here = threading.get_ident()
+
+    def granted() -> None:
+        if threading.get_ident() == here:
+            settle()
+        else:
+            try:
+                loop.call_soon_threadsafe(settle)
+            except RuntimeError:  # the event loop is closed: nobody waits
+                gate.leave(size)
+
+    def settle() -> None:
+        if future.cancelled():
+            gate.leave(size)
+        else:
+            future.set_result(None)
+
+    gate.enter(granted, size)
+    try:
+        await future
+    except asyncio.CancelledError:
+        if future.done() and not future.cancelled():
+            gate.leave(size)  # granted, and cancelled before this went on
+        raise
+    try:
+        yield
+    finally:
+        gate.leave(size)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: Any, error: BaseException | None) -> None:
+    def settle() -> None:
+        if future.cancelled():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(result)
+
+    try:
+        loop.call_soon_threadsafe(settle)
+    except RuntimeError:
+        return  # the event loop is closed: nobody waits

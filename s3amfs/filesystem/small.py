@@ -1,0 +1,148 @@
+"""Objects that one request moves: many at a time on the engine's connections. None or False: s3fs has to do it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from fsspec.callbacks import Callback
+
+from ..engine.loop import SMALL_BYTES
+from ..errors import S3AMError
+from ..verbs.small import Fetched, begin_get, begin_put
+from ..verbs.writer import ObjectWriter
+from .arguments import customer_key
+from .bridge import answer, room, run
+from .local import read_file, write_file
+
+if TYPE_CHECKING:
+    from ..core.locations import S3Location
+    from ..engine.client import S3Client
+    from ..engine.slots import SlotGate
+    from ..verbs.options import ObjectOptions, StoredInfo, UploadOptions
+    from .system import S3AMFileSystem
+
+QUICK_BYTES = 256 * 1024
+"""What the event loop reads or writes by itself: a thread would cost more time than the page cache does."""
+GUESSED_BYTES = 1024 * 1024
+"""Taken for the size of an object that no listing told of; a larger one is found out by its reply."""
+
+
+async def put_file(
+    fs: S3AMFileSystem, path: str, size: int, target: S3Location, options: ObjectOptions, callback: Callback
+) -> bool:
+    if size > SMALL_BYTES:
+        return False
+    if options.content_type is None:
+        options = _with_guessed_type(options, path)
+    client = await _client(fs)
+    if client is None:
+        return False
+    async with room(_gate(fs, client, 0), size):
+        data = read_file(path) if size <= QUICK_BYTES else await run(partial(read_file, path))
+        stored = await answer(partial(begin_put, client, target, data, options, fs.checks))
+    if stored is None:
+        return False
+    callback.set_size(len(data))
+    callback.relative_update(len(data))
+    return True
+
+
+async def pipe_file(fs: S3AMFileSystem, data: Any, target: S3Location, options: ObjectOptions) -> dict[str, Any] | None:
+    """What S3 answered, as s3fs gives it back."""
+    if len(data) > SMALL_BYTES or not isinstance(data, bytes | bytearray | memoryview):
+        return None
+    client = await _client(fs)
+    if client is None:
+        return None
+    async with room(_gate(fs, client, 0), len(data)):
+        stored = await answer(partial(begin_put, client, target, bytes(data), options, fs.checks))
+    return _told(stored) if stored is not None else None
+
+
+def pipe_large(
+    client: S3Client, data: Any, target: S3Location, options: UploadOptions, gate: SlotGate
+) -> dict[str, Any]:
+    """In parts; blocks."""
+    writer = ObjectWriter(client, target.bucket, target.key, options, gate=gate)
+    try:
+        writer.write(data)
+        stored = writer.close()
+    except BaseException:
+        writer.abort(keep=True)
+        raise
+    return _told(stored)
+
+
+async def get_file(fs: S3AMFileSystem, source: S3Location, path: str, lpath: str, callback: Callback) -> bool:
+    fetched = await _fetch(fs, source, path, None)
+    if fetched is None:
+        return False
+    callback.set_size(len(fetched.data))
+    if len(fetched.data) <= QUICK_BYTES:
+        write_file(lpath, fetched.data)
+    else:
+        await run(partial(write_file, lpath, fetched.data))
+    callback.relative_update(len(fetched.data))
+    return True
+
+
+async def cat(fs: S3AMFileSystem, source: S3Location, path: str, start: int | None, end: int | None) -> bytes | None:
+    """Bytes [start, end); only what needs no size to be known."""
+    span = None
+    if start is not None or end is not None:
+        span = (start or 0, end if end is not None else -1)
+        if not 0 <= span[0] < span[1]:
+            return None
+    fetched = await _fetch(fs, source, path, span)
+    return fetched.data if fetched is not None else None
+
+
+async def _fetch(fs: S3AMFileSystem, source: S3Location, path: str, span: tuple[int, int] | None) -> Fetched | None:
+    size = span[1] - span[0] if span is not None else _known_size(fs, source, path)
+    expected = size if size is not None else GUESSED_BYTES
+    most = min(fs.threshold - 1, SMALL_BYTES)
+    if most <= 0 or (size is not None and size > most):
+        return None
+    client = await _client(fs)
+    if client is None:
+        return None
+    key = customer_key(fs.s3_additional_kwargs)
+    limit = min(max(expected, GUESSED_BYTES), most)
+    async with room(_gate(fs, client, 1), expected):
+        return await answer(lambda done: begin_get(client, source, done, limit=limit, span=span, customer_key=key))
+
+
+async def _client(fs: S3AMFileSystem) -> S3Client | None:
+    """None without usable credentials or configuration: s3fs's users know its errors."""
+    try:
+        return await fs.ready_client()
+    except S3AMError:
+        return None
+
+
+def _known_size(fs: S3AMFileSystem, source: S3Location, path: str) -> int | None:
+    """From a listing; it may be old, so it is only a first guess."""
+    if source.version_id:
+        return None
+    name = fs._strip_protocol(path)
+    listed = next((entry for entry in fs._ls_from_cache(name) or () if entry["name"] == name), None)
+    return listed["size"] if listed is not None else None
+
+
+def _told(stored: StoredInfo) -> dict[str, Any]:
+    told = {"ETag": f'"{stored.etag}"', "VersionId": stored.version_id}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _gate(fs: S3AMFileSystem, client: S3Client, direction: int) -> SlotGate:
+    """With `slots` these count as any other request with a body."""
+    return fs.gates()[direction] if fs.slots is not None else client.engine.small
+
+
+def _with_guessed_type(options: ObjectOptions, path: str) -> ObjectOptions:
+    """As s3fs does it."""
+    import mimetypes
+    from dataclasses import replace
+
+    return replace(options, content_type=mimetypes.guess_type(path)[0])

@@ -1,0 +1,253 @@
+"""`S3AMFileSystem`: s3fs with the engine below it.
+
+From `multipart_threshold` on, put, get, copy, pipe and cat go through verbs/, and open files always. Smaller objects
+are one request on the engine's connections (`small.py`); where that is no success at once, s3fs does it again and has
+the say about errors. Listings and everything else are s3fs's. The event loop never waits for the engine (`bridge.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import Any
+
+import fsspec
+from fsspec.callbacks import DEFAULT_CALLBACK, Callback
+
+from ..core.locations import LocalPath, Url, last_component
+from ..verbs.copy import copy
+from ..verbs.download import download
+from ..verbs.options import DownloadOptions
+from ..verbs.ranges import read_whole
+from ..verbs.upload import upload
+from . import small
+from .arguments import customer_key, part_size_of
+from .base import EngineFileSystem
+from .bridge import Cancelled, run, telling
+from .local import is_writable_object, put_source, size_of
+from .ranges import cat_ranges, limits
+
+
+class S3AMFileSystem(EngineFileSystem):
+    """All arguments of s3fs.S3FileSystem, and:
+
+    part_size: bytes, or text such as '64MiB'; None: chosen. slots: most requests with bodies at a time in each
+    direction, for this instance; None: adapted. multipart_threshold: bytes from which on the engine moves an object in
+    parts. checksum: 'auto', 'crc64nvme', 'crc32c', 'md5' or 'none'. on_unfinished: what to do about an interrupted put
+    or get of the same source to the same target: 'resume', 'restart' or 'error'.
+    """
+
+    protocol = ("s3am", "s3", "s3a")  # the latter two as in s3fs: paths may bear them, register_s3() needs them
+
+    # -- trees ------------------------------------------------------------------------------------------------------
+
+    async def _put(self, lpath: Any, rpath: Any, *args: Any, **kwargs: Any) -> Any:
+        source = put_source(lpath) if isinstance(rpath, str) else None
+        if isinstance(source, Url):  # nothing of this machine, whose folders fsspec would look at
+            if rpath.endswith("/") or await self._isdir(rpath):
+                rpath = f"{rpath.rstrip('/')}/{last_component(source)}"
+            lpath, rpath = [lpath], [rpath]
+        return await super()._put(lpath, rpath, *args, **kwargs)
+
+    async def _get(self, rpath: Any, lpath: Any, *args: Any, **kwargs: Any) -> Any:
+        if not is_writable_object(lpath):
+            return await super()._get(rpath, lpath, *args, **kwargs)
+        return await self._get_file(rpath, lpath, kwargs.get("callback", DEFAULT_CALLBACK))
+
+    # -- put, get, copy, pipe, cat ----------------------------------------------------------------------------------
+
+    async def _put_file(
+        self,
+        lpath: Any,
+        rpath: str,
+        callback: Callback = DEFAULT_CALLBACK,
+        chunksize: int | None = None,
+        max_concurrency: int | None = None,
+        mode: str = "overwrite",
+        **kwargs: Any,
+    ) -> None:
+        if isinstance(lpath, str | os.PathLike) and os.path.isdir(lpath):
+            return  # s3 has no directories; s3fs would make a bucket of the local path's name
+        target = self.location(rpath)
+        source = put_source(lpath)
+        options = self.object_options(kwargs)
+        if options is None or source is None or not target.key or target.version_id:
+            await super()._put_file(lpath, rpath, callback, chunksize, max_concurrency, mode, **kwargs)
+            return
+        size = size_of(source)
+        try:
+            if size is not None and not self.is_large(size) and mode != "create":
+                assert isinstance(source, LocalPath)
+                if not await small.put_file(self, source.path, size, target, options, callback):
+                    await super()._put_file(lpath, rpath, callback, chunksize, max_concurrency, mode, **kwargs)
+                return
+            if size is not None:
+                callback.set_size(size)
+            client = await self.ready_client()
+            chosen = self.upload_options(
+                options, exclusive=mode == "create", chunksize=chunksize, max_concurrency=max_concurrency
+            )
+            cancelled = Cancelled()
+            verb = partial(upload, on_event=telling(callback, cancelled), gate=self.gates()[0])
+            await run(lambda: verb(source, target, client, chosen), cancelled)
+        finally:
+            self.forget(rpath)
+
+    async def _get_file(
+        self,
+        rpath: str,
+        lpath: Any,
+        callback: Callback = DEFAULT_CALLBACK,
+        version_id: str | None = None,
+        chunksize: int | None = None,
+        max_concurrency: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if is_writable_object(lpath):
+            await self._get_into(rpath, lpath, callback, version_id)
+            return
+        if os.path.isdir(lpath):
+            return
+        source = self.location(rpath, version_id)
+        if self._service is None or kwargs or not source.key:
+            await super()._get_file(rpath, lpath, callback, version_id, chunksize, max_concurrency, **kwargs)
+            return
+        if await small.get_file(self, source, rpath, os.fspath(lpath), callback):
+            return
+        info = await self._info(rpath, version_id=source.version_id if self.version_aware else None)
+        if info["type"] == "directory" or not self.is_large(info["size"] or 0):
+            await super()._get_file(rpath, lpath, callback, version_id, chunksize, max_concurrency, **kwargs)
+            return
+        callback.set_size(info["size"])
+        modes: dict[str, Any] = {"resume": "resume", "restart": "discard", "error": "refuse"}
+        options = DownloadOptions(
+            file_exists="overwrite",
+            download_exists=modes[self.on_unfinished],
+            part_size=self.part_size if self.part_size is not None else part_size_of(chunksize),
+            download_slots=self._slots(max_concurrency),
+            customer_key=customer_key(self.s3_additional_kwargs),
+        )
+        client = await self.ready_client()
+        target, cancelled = LocalPath(os.fspath(lpath)), Cancelled()
+        verb = partial(download, on_event=telling(callback, cancelled), gate=self.gates()[1])
+        await run(lambda: verb(source, target, client, options), cancelled)
+
+    async def _get_into(self, rpath: str, file: Any, callback: Callback, version_id: str | None) -> None:
+        """Into an open file object, in order."""
+        with await self._open_async(rpath, version_id) as opened:
+            callback.set_size(opened.size)
+            while data := await run(partial(opened.read, 4 * 1024 * 1024)):
+                await run(partial(file.write, data))
+                callback.relative_update(len(data))
+
+    async def _open_async(self, path: str, version_id: str | None) -> Any:
+        given = {"version_id": version_id} if version_id else {}
+        if self._service is None:
+            await self.set_session()
+        return await run(lambda: self._open(path, "rb", **given))
+
+    async def _cp_file(self, path1: str, path2: str, preserve_etag: bool | None = None, **kwargs: Any) -> None:
+        source, target = self.location(path1), self.location(path2)
+        options = self.object_options(kwargs) if not preserve_etag else None
+        info = await self._info(path1, source.bucket, source.key, version_id=source.version_id)
+        try:
+            if options is None or not source.key or target.version_id or not self.is_large(info["size"] or 0):
+                await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
+                return
+            client = await self.ready_client()
+            chosen, cancelled = self.upload_options(options), Cancelled()
+            verb = partial(copy, on_event=telling(DEFAULT_CALLBACK, cancelled), gate=self.gates()[0])
+            await run(lambda: verb(source, target, client, chosen), cancelled)
+        finally:
+            self.forget(path2)
+
+    async def _pipe_file(
+        self,
+        path: str,
+        data: bytes,
+        chunksize: int | None = None,
+        max_concurrency: int | None = None,
+        mode: str = "overwrite",
+        **kwargs: Any,
+    ) -> Any:
+        target = self.location(path)
+        options = self.object_options(kwargs)
+        theirs = partial(super()._pipe_file, path, data, max_concurrency=max_concurrency, mode=mode, **kwargs)
+        if chunksize is not None:
+            theirs = partial(theirs, chunksize=chunksize)
+        if options is None or not target.key or target.version_id:
+            return await theirs()
+        try:
+            if not self.is_large(len(data)) and mode != "create":
+                return await small.pipe_file(self, data, target, options) or await theirs()
+            chosen = self.upload_options(
+                options, exclusive=mode == "create", chunksize=chunksize, max_concurrency=max_concurrency
+            )
+            client = await self.ready_client()
+            return await run(lambda: small.pipe_large(client, data, target, chosen, self.gates()[0]))
+        finally:
+            self.forget(path)
+
+    async def _cat_file(
+        self,
+        path: str,
+        version_id: str | None = None,
+        start: int | None = None,
+        end: int | None = None,
+        **kwargs: Any,
+    ) -> bytes:
+        source = self.location(path, version_id)
+        theirs = partial(super()._cat_file, path, version_id=version_id, start=start, end=end, **kwargs)
+        found: bytes | None
+        if self._service is None or not source.key:
+            found = await theirs()
+            return found
+        found = await small.cat(self, source, path, start, end)
+        if found is not None:
+            return found
+        if source.version_id and not self.version_aware:
+            found = await theirs()
+            return found
+        size = (await self._info(path, version_id=source.version_id))["size"] or 0
+        first, last = limits(start, end, size)
+        if not self.is_large(last - first):
+            found = await theirs()
+            return found
+        await self.ready_client()
+
+        def whole() -> bytes:
+            pinned = self.pinned(source)
+            return read_whole(pinned, *limits(start, end, pinned.info.size))
+
+        return await run(whole)
+
+    async def _cat_ranges(
+        self,
+        paths: list[str],
+        starts: Any,
+        ends: Any,
+        max_gap: int | None = None,
+        batch_size: int | None = None,
+        on_error: str = "return",
+        **kwargs: Any,
+    ) -> list[Any]:
+        if self._service is None or max_gap is not None or kwargs or not isinstance(paths, list):
+            found: list[Any] = await super()._cat_ranges(
+                paths, starts, ends, max_gap=max_gap, batch_size=batch_size, on_error=on_error, **kwargs
+            )
+            return found
+        return await cat_ranges(self, paths, starts, ends, on_error)
+
+    # -- open files -------------------------------------------------------------------------------------------------
+
+    def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
+        from .files import open_file
+
+        opened = open_file(self, path, mode, kwargs) if self._service is not None else None
+        return opened if opened is not None else super()._open(path, mode, **kwargs)
+
+
+def register_s3() -> None:
+    """Makes `s3://` and `s3a://` URLs use S3AMFileSystem in this process."""
+    for protocol in ("s3", "s3a"):
+        fsspec.register_implementation(protocol, S3AMFileSystem, clobber=True)

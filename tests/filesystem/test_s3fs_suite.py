@@ -1,0 +1,30 @@
+"""s3fs's own test suite, with S3AMFileSystem in s3fs's place: what s3fs itself passes has to pass."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.support import s3fs_suite
+
+CORE = "s3fs/tests/test_s3fs.py::"
+NOT_HERE = {
+    f"{CORE}test_async_close": "asks AWS itself",
+    f"{CORE}test_invalidate_cache": "needs a plugin for coroutines",
+}
+DIFFERENT: dict[str, str] = {}
+"""Tests of ours to fail on purpose, with the reason."""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("which", ["default", "forced"])
+def test_passes_where_s3fs_does(which: str, tmp_path: Path) -> None:
+    ours = s3fs_suite.run(which, tmp_path, tmp_path / "log")
+    assert len(ours) > 300
+    failed = {test for test, outcome in ours.items() if outcome == "failed"} - set(NOT_HERE) - set(DIFFERENT)
+    if failed:  # theirs are run only then: most of the time there is nothing to ask
+        theirs = s3fs_suite.run("s3fs", tmp_path, tmp_path / "log of s3fs")
+        failed = {test for test in failed if theirs.get(test) == "passed"}
+    assert not failed, (tmp_path / "log").read_text()[-20000:]

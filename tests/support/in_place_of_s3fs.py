@@ -1,0 +1,58 @@
+"""A pytest plugin for s3fs's own tests: puts S3AMFileSystem in s3fs's place and writes every outcome down.
+
+S3FS_TEST_CLASS says what is tested: 's3fs', 'default' (our class) or 'forced' (the engine in parts for every size).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from typing import Any
+
+import botocore.loaders
+import fsspec
+import pytest
+import s3fs
+import s3fs.core
+
+from s3amfs.filesystem import base, system
+
+WHICH = os.environ["S3FS_TEST_CLASS"]
+_outcomes: dict[str, str] = {}
+_parsed: dict[str, Any] = {}
+_load_file = botocore.loaders.JSONFileLoader.load_file
+
+
+def _load_once(self: Any, path: str) -> Any:
+    """Each test makes clients anew: most of its time would go into the same files of botocore."""
+    if path not in _parsed:
+        _parsed[path] = _load_file(self, path)
+    return _parsed[path]
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    os.environ["S3FS_TEST_PORT"] = str(_free_port())
+    botocore.loaders.JSONFileLoader.load_file = _load_once
+    if WHICH == "s3fs":
+        return
+    if WHICH == "forced":
+        base.THRESHOLD = 0
+    s3fs.S3FileSystem = s3fs.core.S3FileSystem = system.S3AMFileSystem
+    system.register_s3()
+    assert fsspec.get_filesystem_class("s3") is system.S3AMFileSystem
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.when == "call" or report.outcome == "failed":
+        _outcomes[report.nodeid] = report.outcome
+
+
+def pytest_sessionfinish() -> None:
+    with open(os.environ["S3FS_TEST_OUTCOMES"], "w", encoding="utf-8") as file:
+        json.dump(_outcomes, file)

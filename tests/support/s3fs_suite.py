@@ -1,0 +1,72 @@
+"""s3fs's own tests: fetched with the version that is installed, kept for later runs, run in a child process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tarfile
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / ".pytest_cache" / "s3fs"
+FILES = ("s3fs/tests/test_s3fs.py", "s3fs/tests/test_mapping.py", "s3fs/tests/derived/s3fs_test.py")
+FIXED_PORT = "port = 5555"
+"""As s3fs's tests have it; several of them at a time need one each."""
+FREE_PORT = 'port = int(os.environ["S3FS_TEST_PORT"])'
+
+
+def fetch() -> Path:
+    """A folder with the source of the installed s3fs, tests included."""
+    folder = CACHE / version("s3fs")
+    if folder.is_dir():
+        return folder
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
+        wanted = f"s3fs=={version('s3fs')}"
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--no-binary", "s3fs", wanted]
+        subprocess.run([*command, "-d", scratch], check=True)
+        (archive,) = Path(scratch).glob("s3fs-*.tar.gz")
+        with tarfile.open(archive) as packed:
+            packed.extractall(scratch, filter="data")
+        source = archive.with_suffix("").with_suffix("")
+        tests = source / "s3fs" / "tests" / "test_s3fs.py"
+        text = tests.read_text()
+        assert text.count(FIXED_PORT) == 1
+        tests.write_text(text.replace(FIXED_PORT, FREE_PORT))
+        try:
+            source.rename(folder)
+        except OSError:  # another process was faster
+            assert folder.is_dir()
+    return folder
+
+
+def run(which: str, scratch: Path, log: Path, tests: tuple[str, ...] = FILES) -> dict[str, str]:
+    """Outcome ('passed', 'failed', 'skipped') by test. which: as in in_place_of_s3fs.py; log: what pytest said."""
+    outcomes = scratch / f"{which}.json"
+    source = fetch()
+    home = scratch / "home"
+    home.mkdir(exist_ok=True)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTEST_"))}
+    environment |= {
+        "HOME": str(home),
+        "PYTHONPATH": f"{source}{os.pathsep}{ROOT}",
+        "S3AM_STATE_DIR": str(scratch / "state"),
+        "S3FS_TEST_CLASS": which,
+        "S3FS_TEST_OUTCOMES": str(outcomes),
+        "AWS_ACCESS_KEY_ID": "foo",
+        "AWS_SECRET_ACCESS_KEY": "foo",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    command = [sys.executable, "-m", "pytest", "-p", "tests.support.in_place_of_s3fs", "-p", "no:cacheprovider", "-q"]
+    command += ["--tb=short", "--show-capture=no", "--timeout=180", f"--rootdir={source}", "-c", os.devnull]
+    with log.open("w") as said:
+        subprocess.run(
+            [*command, *tests], cwd=source, env=environment, stdout=said, stderr=subprocess.STDOUT, check=False
+        )
+    assert outcomes.exists(), log.read_text()[-3000:]
+    found: dict[str, str] = json.loads(outcomes.read_text())
+    return found
