@@ -152,14 +152,16 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
         """Those that are at the server or on their way; None until there is a multipart upload."""
         if self._writer.upload_id is None:
             return None
-        return [{"PartNumber": part.number} for part in self._writer.full_parts(0, self._writer.position)]
+        return [{"PartNumber": number} for number in range(1, self._writer.next_number)]
 
     @parts.setter
     def parts(self, value: Any) -> None:
         """As `mpu`."""
 
     def _initiate_upload(self) -> None:
-        """The writer begins by itself, when there is enough for a part."""
+        """The writer begins by itself, when there is enough for a part; what is appended to is one already."""
+        if isinstance(self._writer, Appender):
+            self._writer.copy_base()
 
     def _upload_chunk(self, final: bool = False) -> bool:
         buffer: Any = self.buffer

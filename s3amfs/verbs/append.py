@@ -44,6 +44,9 @@ class Appender(ObjectWriter):
     ) -> None:
         client, location, info = base.client, base.location, base.info
         options = with_kept(client, location, info, options)
+        if options.object.sse is None and options.object.customer_key is None:
+            kept = {"sse": info.sse, "sse_kms_key_id": info.sse_kms_key_id, "bucket_key": info.bucket_key}
+            options = replace(options, object=replace(options.object, **kept))  # type: ignore[arg-type]
         if client.session.capabilities(location.bucket).conditional_writes:
             options = replace(options, object=replace(options.object, if_match=info.etag))
         super().__init__(
@@ -60,6 +63,17 @@ class Appender(ObjectWriter):
         self._pinned = base
         self._moved_base = info.size == 0
         self.position = info.size
+
+    def copy_base(self) -> None:
+        """Begins now, not with the first full part."""
+        if self._begun is None and not self._moved_base and self._pinned.info.size > MIN_PART:
+            self._guard(self._begin_upload)
+
+    def _begin_upload(self) -> None:
+        self.begin()
+        assert self._job is not None
+        self._begun = self._job.begin(self._base)
+        self._begin_with_existing()
 
     def _finish(self) -> None:
         info = self._pinned.info
@@ -120,7 +134,7 @@ class Appender(ObjectWriter):
             if failure is not None and failure.kind in (Kind.CONDITION, Kind.MISSING):
                 raise to_error(replace(failure, kind=Kind.CHANGED), location.url) from None
             raise
-        self._number = len(parts) + 1
+        self.next_number = len(parts) + 1
         return True
 
     def _rewrite(self) -> None:

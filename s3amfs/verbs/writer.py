@@ -74,7 +74,7 @@ class ObjectWriter:
         self._buffer = bytearray()
         self._starts: list[int] = []
         """Where each part that is full begins."""
-        self._number = 1
+        self.next_number = 1
         self._job: MultipartJob | None = None
         self._begun: Begun | None = None
         self._transfer: Transfer | None = None
@@ -157,7 +157,7 @@ class ObjectWriter:
         stored = self.close()
         return self._report.result(
             size=self.position,
-            parts=self._number,
+            parts=self.next_number,
             etag=stored.etag,
             version_id=stored.version_id,
             checksum=self._checksum,
@@ -227,7 +227,7 @@ class ObjectWriter:
         """Length in bytes of the part that is being filled."""
         if self._options.part_size is not None:
             return self._base
-        return growing_length(self._number, self._base)
+        return growing_length(self.next_number, self._base)
 
     def _find(self) -> None:
         self._job = MultipartJob(
@@ -265,9 +265,9 @@ class ObjectWriter:
         if self._transfer is None:
             self._report.started(self._identity.size, self._base, None)
             self._transfer = self._start(self._begun)
-        number, data = self._number, self._buffer
+        number, data = self.next_number, self._buffer
         self._starts.append(self.filling)
-        self._number, self._buffer = number + 1, bytearray()
+        self.next_number, self._buffer = number + 1, bytearray()
         if self._there_already(number, data):
             return
         while not self._budget.take(len(data), give_up=self._is_over):
@@ -388,9 +388,9 @@ class ObjectWriter:
 
     def _finish_parts(self) -> None:
         assert self._job is not None
-        if self._buffer or self._number == 1:
+        if self._buffer or self.next_number == 1:
             self._part_is_full()
-        self._number -= 1
+        self.next_number -= 1
         if self._transfer is not None:
             self._transfer.add((), last=True)
             self._wait(last=True)
