@@ -17,6 +17,8 @@ from ..errors import ChecksumMismatch, UsageError
 from ..wire import s3api
 from .options import UploadOptions
 from .proof import Stored, part_sizes, parts_of, stored_of
+from .ranges import Pinned
+from .reader import ObjectReader
 from .report import OnEvent, Report, ignore
 from .upload_source import RangedUpload, S3Source, UploadSource, open_source
 
@@ -41,27 +43,22 @@ def verify(
     customer_key: CustomerKey | None = None,
     on_event: OnEvent = ignore,
 ) -> str:
-    """The digest, in hex, of the bytes that S3 has. Raises InvalidChecksumAlgorithm, NotFound, TransferError."""
+    """The digest, in hex, of the bytes that S3 has, read in parallel ranges.
+
+    Raises InvalidChecksumAlgorithm, NotFound, SourceChanged, TransferError; ChecksumMismatch if what came is not what
+    S3 stores a checksum of.
+    """
     running = hasher(checksum)
     info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=customer_key)
-    if info.size == 0:
-        return running.hexdigest()
-    ranges = S3Source(client, source, info, UploadOptions(source_key=customer_key))
-    stream = UrlStream(
-        client.engine.loop(1),
-        ranges.request(Part(1, 0, info.size)),
-        expected=info.size,
-        describe=source.url,
-        etag=info.etag,
-    )
+    reader = ObjectReader(Pinned(client, source, info, customer_key))
     done = 0
     try:
-        while data := stream.read(READ_BYTES):
+        while data := reader.pread(done, READ_BYTES):
             running.update(data)
             done += len(data)
             on_event(BytesMoved(done, info.size))
     finally:
-        stream.close()
+        reader.close()
     return running.hexdigest()
 
 

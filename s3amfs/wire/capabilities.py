@@ -16,19 +16,7 @@ class Capabilities:
     """CRC64NVME, and full-object checksums at CompleteMultipartUpload."""
     conditional_writes: bool | None = None
     """If-None-Match: * on PutObject and CompleteMultipartUpload."""
-    copy_source_if_match: bool | None = None
-    """x-amz-copy-source-if-match on CopyObject and UploadPartCopy."""
-    copy: bool | None = None
-    """CopyObject."""
-    part_copy: bool | None = None
-    """UploadPartCopy."""
     copied_checksums: bool | None = None
     """UploadPartCopy into an upload that declares a checksum algorithm (MinIO computes none for copied parts)."""
-    ssec_copy: bool | None = None
-    """UploadPartCopy between objects under customer keys (SSE-C)."""
-    attributes: bool | None = None
-    """GetObjectAttributes."""
     list_uploads: bool | None = None
     """ListMultipartUploads."""
-    tagging: bool | None = None
-    """GetObjectTagging, PutObjectTagging and the x-amz-tagging header."""

@@ -18,7 +18,7 @@ from typing import Final
 
 import pycurl
 
-from .curl_options import PROXY_CAINFO, TIMEOUTS, ca_bundle, ranged, source_options, timeout_options
+from .curl_options import PROXY_CAINFO, ca_bundle, ranged, source_options, with_time_limits
 from .requests import HttpRequest, Reply
 from .streams import PAUSE, BytesReader, Chunks, Reader, Sink
 
@@ -353,13 +353,14 @@ class Multi:
         set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
         set_option(pycurl.USERAGENT, "s3amfs")
         headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
+        is_control = exchange.sink is exchange.reader is exchange.chunks is None
         self._configure_method(handle, exchange, headers)
         set_option(pycurl.HTTPHEADER, headers)
         if exchange.chunks is not None:
             set_option(pycurl.MAXFILESIZE_LARGE, exchange.chunks.most)
         if exchange.sink is not None or exchange.chunks is not None:
             set_option(pycurl.BUFFERSIZE, BUFFER_BYTES)
-        for option, value in (*timeout_options(*TIMEOUTS), *request.options):
+        for option, value in with_time_limits(request.options, is_control=is_control):
             set_option(option, os.fsencode(value) if isinstance(value, str) else value)  # pycurl takes ASCII only
         if exchange.limit_rate:
             set_option(pycurl.MAX_RECV_SPEED_LARGE, exchange.limit_rate)

@@ -19,6 +19,7 @@ SSL_VERIFYPEER = 64
 MAXREDIRS = 68
 FILETIME = 69
 SSL_VERIFYHOST = 81
+TIMEOUT_MS = 155
 CONNECTTIMEOUT_MS = 156
 REDIR_PROTOCOLS = 182
 PATH_AS_IS = 234
@@ -28,6 +29,10 @@ PROXY_CAINFO = 10246
 
 TIMEOUTS = (10.0, 60.0)
 """Seconds for a connection to stand, and without a byte until a request is given up."""
+
+CONTROL_PATIENCE = 10
+"""Times the stall time-out that a request without data may take in all: a server that sends a byte now and then is no
+stall to curl."""
 
 CA_VARIABLES = ("CURL_CA_BUNDLE", "SSL_CERT_FILE")
 CA_PLACES = (
@@ -77,6 +82,16 @@ def source_options(url: str, *, verify_tls: bool | str, timeouts: tuple[float, f
 def timeout_options(connect: float, stall: float) -> Options:
     """Both in seconds; curl counts stalls in whole ones."""
     return ((CONNECTTIMEOUT_MS, max(1, int(connect * 1000))), (LOW_SPEED_TIME, max(1, round(stall))))
+
+
+def with_time_limits(options: Options, *, is_control: bool) -> Options:
+    """`options` after the usual time-outs; a control call gets a limit on its whole time, too."""
+    found = (*timeout_options(*TIMEOUTS), *options)
+    if not is_control:
+        return found
+    stall = dict(found)[LOW_SPEED_TIME]
+    assert isinstance(stall, int)
+    return (*found, (TIMEOUT_MS, 1000 * stall * CONTROL_PATIENCE))
 
 
 def tls_options(verify_tls: bool | str) -> Options:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -92,3 +93,17 @@ def test_what_is_read_to_be_stored_again(mount: Mount, boto: Any, bucket: str, d
     wanted = data[: 7 * MIB] + b"changed" + data[7 * MIB + 7 :]
     assert proxy.rules[0].fired == 1
     assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == wanted
+
+
+def test_verify_goes_on_after_a_broken_connection(cli: Cli, bucket: str, data: bytes, proxy: FaultProxy) -> None:
+    proxy.rules.append(Rule(("Get", "GetRange"), faults.reset("response_body"), nth=2))
+    env = {"AWS_ENDPOINT_URL": proxy.endpoint_url}
+    assert cli.ok("verify", f"s3://{bucket}/k", env=env).stdout == hashlib.md5(data).hexdigest() + "\n"
+    assert proxy.rules[0].fired == 1
+    sent = sum(asked.response_length for asked in proxy.of("Get", "GetRange"))
+    assert sent < SIZE + 5 * MIB  # what had arrived was not fetched again
+
+
+def test_verify_says_when_the_bytes_are_not_those_stored(cli: Cli, bucket: str, data: bytes, proxy: FaultProxy) -> None:
+    proxy.rules.append(Rule("GetRange", faults.flip("response"), nth=2))
+    assert cli("verify", f"s3://{bucket}/k", env={"AWS_ENDPOINT_URL": proxy.endpoint_url}).rc == 16

@@ -19,7 +19,7 @@ from tests.support.tls import Certificates
 from tests.wire.exchange import fetch
 
 NAMES = ["LOW_SPEED_TIME", "FOLLOWLOCATION", "SSL_VERIFYPEER", "MAXREDIRS", "SSL_VERIFYHOST", "CONNECTTIMEOUT_MS"]
-NAMES += ["PATH_AS_IS", "RANGE", "CAINFO", "PROXY_CAINFO", "REDIR_PROTOCOLS"]
+NAMES += ["TIMEOUT_MS", "PATH_AS_IS", "RANGE", "CAINFO", "PROXY_CAINFO", "REDIR_PROTOCOLS"]
 UPLOAD = s3api.MultipartUpload("bucket", "key", "id")
 
 

@@ -139,6 +139,28 @@ def test_a_server_that_stalls_is_given_up(
     assert 0.9 < reply.seconds < 5
 
 
+def test_a_server_that_answers_a_control_call_drop_by_drop_is_given_up(
+    multi: Multi,
+    raw: Callable[[Callable[[socket.socket, int], None]], RawServer],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("s3amfs.wire.curl_options.CONTROL_PATIENCE", 2)
+    gone = threading.Event()
+
+    def serve(connection: socket.socket, number: int) -> None:
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while not gone.wait(0.05):  # never a whole second without a byte
+            connection.sendall(b"x")
+
+    try:
+        reply = run(multi, get(raw(serve).url, impatient=True)).reply
+    finally:
+        gone.set()
+    assert classify(reply).kind is Kind.TIMEOUT
+    assert 1.9 < reply.seconds < 10
+
+
 def test_a_server_that_takes_no_more_is_given_up(
     multi: Multi, raw: Callable[[Callable[[socket.socket, int], None]], RawServer]
 ) -> None:
