@@ -353,7 +353,7 @@ class Multi:
         set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
         set_option(pycurl.USERAGENT, "s3amfs")
         headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
-        is_control = exchange.sink is exchange.reader is exchange.chunks is None
+        is_control = exchange.sink is None and exchange.reader is None and exchange.chunks is None
         self._configure_method(handle, exchange, headers)
         set_option(pycurl.HTTPHEADER, headers)
         if exchange.chunks is not None:
