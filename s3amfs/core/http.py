@@ -10,6 +10,14 @@ from .checksums import DIGEST_SIZES, decode_base64
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d{1,20})-(\d{1,20})|\*)/(\d{1,20}|\*)\s*\Z", re.IGNORECASE | re.ASCII)
 _DIGEST = re.compile(r"\s*([a-z0-9-]{1,20})\s*=\s*:?([A-Za-z0-9+/]{1,100}={0,2}):?\s*\Z", re.IGNORECASE | re.ASCII)
+_ENDINGS = {
+    "gzip": (".gz", ".tgz", ".gzip", ".svgz"),
+    "bzip2": (".bz2", ".tbz", ".tbz2"),
+    "compress": (".z", ".taz"),
+    "xz": (".xz", ".txz"),
+    "zstd": (".zst", ".tzst"),
+    "br": (".br",),
+}
 _NAMES = {"sha": "sha1", "sha-1": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
 
 
@@ -34,6 +42,21 @@ def parse_content_range(text: str) -> ContentRange | None:
     return ContentRange(first, last - first + 1, total)
 
 
+def coded_for_the_way(headers: Mapping[str, str], name: str) -> bool:
+    """Whether a reply's bytes are the file `name` compressed for the way (Content-Encoding, RFC 9110 section 8.4).
+
+    Many servers say Content-Encoding of files that are compressed themselves (`x.tar.gz`; Apache's AddEncoding): those
+    are taken as they are stored, as curl and wget do.
+    """
+    name, kind = name.lower(), headers.get("content-type", "").partition(";")[0].strip().lower()
+    for coding in headers.get("content-encoding", "").lower().split(","):
+        plain = coding.strip().removeprefix("x-")
+        itself = name.endswith(_ENDINGS.get(plain, ())) or kind in (f"application/{plain}", f"application/x-{plain}")
+        if plain not in ("", "identity") and not itself:
+            return True
+    return False
+
+
 def source_digests(headers: Mapping[str, str]) -> dict[str, bytes]:
     """What a reply says of the content: name -> digest.
 
@@ -42,7 +65,10 @@ def source_digests(headers: Mapping[str, str]) -> dict[str, bytes]:
     """
     found: dict[str, bytes] = {}
     _add(found, "md5", headers.get("content-md5", ""), "-content")
-    for header, suffix in (("digest", ""), ("repr-digest", ""), ("content-digest", "-content"), ("x-goog-hash", "")):
+    told = [("digest", ""), ("repr-digest", ""), ("content-digest", "-content")]
+    if headers.get("x-goog-stored-content-encoding", "identity") in ("identity", headers.get("content-encoding")):
+        told.append(("x-goog-hash", ""))  # else of what is stored compressed, and was unpacked for this reply
+    for header, suffix in told:
         for item in headers.get(header, "").split(",")[:10]:
             match = _DIGEST.match(item)
             if match is not None:

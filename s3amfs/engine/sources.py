@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..core.failures import Failure, Kind
-from ..core.http import parse_content_range
+from ..core.http import coded_for_the_way, parse_content_range
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..wire.requests import HttpRequest, Reply
@@ -133,11 +133,14 @@ class MemoryPartReader:
         return True
 
 
-def range_judge(part: Part, total: int, etag: str | None, *, stored: bool = False) -> Callable[[Reply], None]:
+WRONG_RANGE = Failure(Kind.CORRUPT, "the source sent another byte range than was asked for", code="WrongRange")
+
+
+def range_judge(part: Part, total: int, etag: str | None, *, name: str | None = None) -> Callable[[Reply], None]:
     """A judge for the reply to a ranged GET over HTTP (RFC 9110 section 14): right range, right object.
 
     total: size of the whole in bytes. etag: what the source said at the start, quotes and all; None: it said none.
-    stored: Content-Encoding is a property of the object, whose ranges are of what is stored, as in S3.
+    name: of the file; None: Content-Encoding is a property of the object, whose ranges are of what is stored, as in S3.
     """
 
     def judge(reply: Reply) -> None:
@@ -146,8 +149,8 @@ def range_judge(part: Part, total: int, etag: str | None, *, stored: bool = Fals
         headers = reply.headers
         if etag is not None and "etag" in headers and bare_etag(headers["etag"]) != bare_etag(etag):
             raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
-        if not stored and headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-            raise PartProblem(Failure(Kind.FATAL, "the source compresses a byte range, so it can't be put together"))
+        if name is not None and coded_for_the_way(headers, name):
+            raise PartProblem(Failure(Kind.FATAL, "the source compresses a byte range", code="ContentEncoding"))
         if reply.status == 200:
             if part.offset == 0 and part.length == total:
                 return
@@ -156,7 +159,7 @@ def range_judge(part: Part, total: int, etag: str | None, *, stored: bool = Fals
             raise PartProblem(Failure(Kind.FATAL, f"the source answered a byte range with status {reply.status}"))
         content_range = parse_content_range(headers.get("content-range", ""))
         if content_range is None or content_range.start != part.offset or content_range.length != part.length:
-            raise PartProblem(Failure(Kind.CORRUPT, "the source sent another byte range than was asked for"))
+            raise PartProblem(WRONG_RANGE)
         if content_range.total is not None and content_range.total != total:
             raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its size differs)"))
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..core.failures import Failure, Kind
-from ..core.http import parse_content_range, source_digests
-from ..core.locations import Url
+from ..core.http import coded_for_the_way, parse_content_range, source_digests
+from ..core.locations import Url, last_component
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..core.retry import RetryPolicy
@@ -31,6 +31,9 @@ from .sources import range_judge
 
 RANGED = frozenset({"ftp", "ftps", "sftp"})
 """Besides http(s), whose servers say it: libcurl ignores a range of scp and the rest."""
+COMPRESSES = Failure(
+    Kind.FATAL, "the server compresses what it sends although it was asked not to", code="ContentEncoding"
+)
 STREAM_BYTES = 4 * 1024 * 1024
 
 
@@ -60,8 +63,6 @@ class Probe:
     digests: dict[str, bytes] = field(default_factory=dict)
     """What the source says of its whole content: name -> digest."""
     content_type: str | None = None
-    compressed: bool = False
-    """The server sends a Content-Encoding even though identity was asked for."""
 
 
 Look = Callable[[HttpRequest], Reply]
@@ -116,11 +117,12 @@ def _probe_http(url: Url, options: Options, look: Look) -> Probe:
     headers = (("Range", "bytes=0-0"), ("Accept-Encoding", "identity"))
     reply = look(HttpRequest("GET", url.url, headers, options=options))
     content_range = parse_content_range(reply.headers.get("content-range", ""))
-    compressed = reply.headers.get("content-encoding", "identity").lower() not in ("identity", "")
+    if coded_for_the_way(reply.headers, last_component(url)):
+        raise to_error(COMPRESSES, url.display)
     size: int | None = None
     if reply.status in (206, 416) and content_range is not None:
         size = content_range.total
-    elif reply.status == 200 and not compressed and "content-length" in reply.headers:
+    elif reply.status == 200 and "content-length" in reply.headers:
         size = max(0, reply.content_length)
     etag = reply.headers.get("etag")
     identity = SourceIdentity(
@@ -129,11 +131,11 @@ def _probe_http(url: Url, options: Options, look: Look) -> Probe:
         etag=etag,
         last_modified=float(reply.filetime) if reply.filetime >= 0 else None,
     )
-    ranges = reply.status == 206 and size is not None and not compressed
+    ranges = reply.status == 206 and size is not None
     digests = {} if reply.status == 206 else source_digests(reply.headers)
     if reply.status == 206:  # these speak of the whole object also on a partial reply (RFC 9530, GCS)
         digests = {k: v for k, v in source_digests(reply.headers).items() if not k.endswith("-content")}
-    return Probe(identity, ranges, digests, reply.headers.get("content-type"), compressed)
+    return Probe(identity, ranges, digests, reply.headers.get("content-type"))
 
 
 class UrlSource:
@@ -146,6 +148,7 @@ class UrlSource:
         assert seen.identity.size is not None
         self._size = seen.identity.size
         self._url = url.url
+        self._name = last_component(url)
         self._http = url.url[:4].lower() == "http"
         self._options = source_options(url.url, verify_tls=verify_tls, timeouts=timeouts)
         self._pin: tuple[tuple[str, str], ...] = ()
@@ -161,7 +164,7 @@ class UrlSource:
         return HttpRequest("GET", self._url, options=ranged(self._options, part.offset, part.length))
 
     def accept(self, part: Part) -> Callable[[Reply], None]:
-        return range_judge(part, self._size, self.identity.etag)
+        return range_judge(part, self._size, self.identity.etag, name=self._name)
 
 
 def stream_request(url: str, *, verify_tls: bool | str, timeouts: tuple[float, float] = TIMEOUTS) -> HttpRequest:
@@ -173,8 +176,9 @@ def stream_request(url: str, *, verify_tls: bool | str, timeouts: tuple[float, f
 class UrlStream:
     """A URL read from beginning to end by one request, as a file object with `read`.
 
-    The loop fills a small queue and pauses when it is full. `close` cuts the request. A connection that breaks in the
-    middle is an error: there is no range to go on from.
+    name: of the file, to tell a compression for the way; None: what is stored is sent, as in S3. The loop fills a
+    small queue and pauses when it is full. `close` cuts the request. A connection that breaks in the middle is an
+    error: there is no range to go on from.
     """
 
     def __init__(
@@ -185,11 +189,13 @@ class UrlStream:
         expected: int | None,
         describe: str,
         etag: str | None = None,
+        name: str | None = None,
     ) -> None:
         self._loop = loop
         self._expected = expected
         self._describe = describe
         self._etag = etag
+        self._name = name
         self._chunks: deque[bytes] = deque()
         self._size = 0
         self._received = 0
@@ -205,8 +211,8 @@ class UrlStream:
     def begin(self, reply: Reply) -> None:
         if self._etag is not None and bare_etag(reply.headers.get("etag", self._etag)) != bare_etag(self._etag):
             raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
-        if reply.headers.get("content-encoding", "identity").lower() not in ("identity", "", "aws-chunked"):
-            raise PartProblem(Failure(Kind.FATAL, "the server compresses what it sends although it was asked not to"))
+        if self._name is not None and coded_for_the_way(reply.headers, self._name):
+            raise PartProblem(COMPRESSES)
 
     def write(self, data: bytes) -> object | None:
         with self._condition:

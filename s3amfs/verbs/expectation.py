@@ -1,7 +1,8 @@
 """Digests that the whole source must have: given by the user (--expect-md5, ...) or told by the source itself.
 
 What can be joined from parts (CRCs) is compared after the parts have moved; what needs the bytes in order (MD5,
-SHA-256) is only taken where the user asks for it, since that makes a parallel transfer a sequential one.
+SHA-256) is only taken where the user asks for it, since that makes a parallel transfer a sequential one, and where the
+source is one stream anyway.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .upload_source import ByteStream
 
 READ_BYTES = 1024 * 1024
+CHEAPEST_FIRST = ("crc64nvme", "crc32c", "crc32", "md5", "md5-content", "sha1", "sha256", "sha512", "sha256-content")
 
 
 class Expectation:
@@ -26,6 +28,7 @@ class Expectation:
     def __init__(self, expect: tuple[tuple[str, str], ...], said: Mapping[str, bytes], report: Report) -> None:
         self._hashers: list[tuple[str, str, Hasher]] = [(name, text.lower(), hasher(name)) for name, text in expect]
         self._said = said
+        self._told: tuple[str, Hasher] | None = None
         self._report = report
 
     @property
@@ -43,8 +46,20 @@ class Expectation:
         hashers = [running for _, _, running in self._hashers]
         return _Watched(stream, hashers) if hashers else stream
 
+    def watching_all(self, stream: ByteStream) -> ByteStream:
+        """`watching`, and the cheapest of the digests that the source tells of itself."""
+        name = next((name for name in CHEAPEST_FIRST if name in self._said), None)
+        if name is None:
+            return self.watching(stream)
+        self._told = (name, hasher(name.removesuffix("-content")))
+        return _Watched(self.watching(stream), [self._told[1]])
+
     def check(self, target: str) -> None:
         """Raises ChecksumMismatch unless every digest the user gave is that of the bytes read."""
+        if self._told is not None:
+            name, told = self._told
+            if told.hexdigest() != self._said[name].hex():
+                raise _differs(target, name.removesuffix("-content"))
         for name, expected, running in self._hashers:
             found = running.hexdigest()
             if found != expected:
@@ -57,9 +72,13 @@ class Expectation:
         if crc is None or crc[0] not in self._said:
             return
         if int.from_bytes(self._said[crc[0]], "big") != decode(*crc):
-            raise ChecksumMismatch(
-                f"{target} was not stored: the {crc[0]} that the source tells is not that of its bytes: read it again"
-            )
+            raise _differs(target, crc[0])
+
+
+def _differs(target: str, name: str) -> ChecksumMismatch:
+    return ChecksumMismatch(
+        f"{target} was not stored: the {name} that the source tells is not that of its bytes: read it again"
+    )
 
 
 class _Watched:

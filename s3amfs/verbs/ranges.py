@@ -64,7 +64,7 @@ class Pinned:
         on_bytes is called in a loop's thread, with the bytes, or after any trouble with None: then `read_whole` helps.
         """
         chunks = Chunks(length)
-        judge = range_judge(Part(1, offset, length), self.info.size, self.info.etag, stored=True)
+        judge = range_judge(Part(1, offset, length), self.info.size, self.info.etag)
 
         def told(reply: Reply | None) -> None:
             try:

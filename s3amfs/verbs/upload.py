@@ -126,7 +126,7 @@ class _Upload:
             gate=self._gate,
         )
         try:
-            writer.copy_from(expects.watching(self._source.stream()))
+            writer.copy_from(expects.watching_all(self._source.stream()))
             self._source.check()
             expects.check(self._target.url)
             return writer.finish()

@@ -231,7 +231,7 @@ class S3Source:
         )
 
     def accept(self, part: Part) -> Callable[[Reply], None]:
-        return range_judge(part, self._info.size, self._info.etag, stored=True)
+        return range_judge(part, self._info.size, self._info.etag)
 
 
 def identity_of(location: S3Location, info: s3api.ObjectInfo) -> SourceIdentity:
@@ -309,6 +309,7 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
             expected=identity.size,
             describe=source.display,
             etag=identity.etag,
+            name=last_component(source),
         )
 
     if identity.size == 0:

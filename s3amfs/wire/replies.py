@@ -70,6 +70,8 @@ def may_lack_trailers(failure: Failure) -> bool:
     """
     if failure.kind is Kind.DENIED:
         return failure.code == "SignatureDoesNotMatch"
+    if failure.code in ("Range", "WrongRange"):  # of the source
+        return False
     return failure.kind in (Kind.UNSUPPORTED, Kind.CORRUPT) or (failure.kind is Kind.FATAL and failure.status == 400)
 
 
@@ -257,6 +259,8 @@ _BY_CODE: dict[str, tuple[type[errors.S3AMError], str]] = {
     "InvalidTag": (errors.UsageError, "check --tag"),
     "EntityTooLarge": (errors.TransferError, "the server does not take objects or parts this large"),
     "EntityTooSmall": (errors.TransferError, "the server wants larger parts: give --part-size"),
+    "WrongRange": (errors.TransferError, "save it with another program and upload the file"),
+    "ContentEncoding": (errors.TransferError, "save it with another program and upload the file"),
     "QuotaExceeded": (errors.TransferError, "the storage quota is used up: make room, then resume"),
     "XMinioStorageFull": (errors.TransferError, "the server's disks are full: make room, then resume"),
 }

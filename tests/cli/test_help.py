@@ -28,6 +28,8 @@ def test_usage_errors(cli: Cli, words: tuple[str, ...]) -> None:
     result = cli(*words)
     assert (result.rc, result.stderr.count("\n")) == (2, 1)
     assert result.stderr.startswith("error: ")
+    command = f"{words[0]} " if words and words[0] in COMMANDS else ""
+    assert result.stderr.endswith(f"; see 's3am {command}--help'\n")
 
 
 def test_general_options_stand_before_and_after() -> None:

@@ -63,6 +63,9 @@ def test_digests() -> None:
     assert found == {"md5-content": md5, "sha256": sha, "crc32c": crc, "md5": md5, "crc64nvme": b"12345678"}
     composite = {"x-amz-checksum-crc32c": text(crc), "x-amz-checksum-type": "COMPOSITE"}
     assert source_digests(composite) == {}
+    unpacked = {"x-goog-hash": f"md5={text(md5)}", "x-goog-stored-content-encoding": "gzip"}
+    assert source_digests(unpacked) == {}
+    assert source_digests({**unpacked, "content-encoding": "gzip"}) == {"md5": md5}
     assert source_digests({"digest": "SHA=" + text(hashlib.sha1(b"x").digest())}) == {
         "sha1": hashlib.sha1(b"x").digest()
     }
