@@ -47,9 +47,12 @@ class Loop:
         return threading.get_ident() == self._thread.ident
 
     def close(self) -> None:
+        """Ends the thread and cuts what is under way."""
         self._closing = True
         self.multi.wake()
         self._thread.join(timeout=5)
+        if not self._thread.is_alive():
+            self.multi.close()  # not by the thread itself: it may be at its end before it is woken
 
     def _run(self) -> None:
         while not self._closing:
@@ -60,7 +63,6 @@ class Loop:
                 self.multi.poll(0 if self._inbox else None)
             except Exception:  # noqa: BLE001 - see _guard
                 threading.excepthook(_except_args())
-        self.multi.close()
 
     def _guard(self, function: Callable[[], None]) -> None:
         """A bug in one transfer must not stop the loop that others depend on; it is reported as a thread's crash."""

@@ -13,7 +13,7 @@ import pytest
 
 from s3amfs.demo.seaweed import SeaweedServer
 from tests.support.cli import ROOT, Cli
-from tests.support.faults import Rule, error, stall
+from tests.support.faults import Rule, stall
 from tests.support.files import digest, make_file, object_digest
 from tests.support.ftpserver import FtpServer
 from tests.support.httpserver import HttpServer
@@ -136,18 +136,6 @@ def test_targets_that_take_the_name_of_the_source(cli: Cli, boto: Any, bucket: s
     (tmp_path / "out").mkdir()
     cli.ok("download", f"s3://{bucket}/deep/a name", tmp_path / "out")
     assert digest(tmp_path / "out" / "a name") == digest(tmp_path / "a name")
-
-
-@pytest.mark.parametrize("key", ["/lead", "a//b", "../up", "a/./b", "k" * 1024])
-def test_keys_that_look_like_paths_are_sent_verbatim(
-    cli: Cli, bucket: str, tmp_path: Path, proxy: FaultProxy, key: str
-) -> None:
-    """On the wire: SeaweedFS maps keys to paths of its own and changes these."""
-    make_file(tmp_path / "f", 10, 1)
-    proxy.rules.append(Rule("Put", error(403, "AccessDenied")))
-    through = {"AWS_ENDPOINT_URL": proxy.endpoint_url}
-    assert cli("upload", "--exists", "overwrite", tmp_path / "f", f"s3://{bucket}/{key}", env=through).rc == 14
-    assert {put.path for put in proxy.of("Put")} == {f"/{bucket}/{key}"}
 
 
 def test_download_rules(cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
