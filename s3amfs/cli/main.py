@@ -68,7 +68,11 @@ def build_parser() -> Parser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs `s3am` with `arguments` (None: those of the process) and returns its exit code."""
     streams.prepare()
-    args = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        args = build_parser().parse_args(words)
+    except S3AMError as error:
+        return Output(json="--json" in words, verbose=False, progress=False).error(error)
     signal.signal(signal.SIGTERM, _terminated)
     output = Output(json=args.json, verbose=args.verbose or args.debug, progress=args.progress)
     signal.signal(signal.SIGUSR1, lambda _signal, _frame: output.status())

@@ -64,4 +64,6 @@ def run(args: argparse.Namespace, output: Output) -> int:
     else:
         given.pop("fuse_options", None)
     mount(location, args.directory, MountOptions(**given), config_of(args, output))
+    event = "unmounted" if args.foreground else "mounted"
+    output.note({"event": event, "url": location.url, "directory": args.directory})
     return 0

@@ -66,6 +66,11 @@ class Output:
         else:
             self._print(text)
 
+    def note(self, fields: Mapping[str, Any]) -> None:
+        """What only programs want to be told: people see that it has worked."""
+        if self._json:
+            self._line(fields)
+
     def warn(self, message: str) -> None:
         if self._json:
             self._line({"event": "warning", "message": message})

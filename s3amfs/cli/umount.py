@@ -25,4 +25,5 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from ..mount.serve import umount
 
     umount(args.directory)
+    output.note({"event": "unmounted", "directory": args.directory})
     return 0

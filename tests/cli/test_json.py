@@ -63,3 +63,48 @@ def test_other_commands(cli: Cli, boto: Any, bucket: str, tmp_path: Path, schema
     assert "cancelled" in events(cli("cancel", "--json", f"s3://{bucket}/u"), schema)
     assert events(cli("verify", "--json", url + "none"), schema)["error"]["exit_code"] == 17
     assert "key" in events(cli("generate-sse-key", "--json", tmp_path / "key"), schema)
+    assert "completion" in events(cli("completion", "--json", "bash"), schema)
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("upload {folder}/none s3://{bucket}/k", 17),
+        ("upload s3://{bucket}/none s3://{bucket}/k", 17),
+        ("upload --nonsense a b", 2),
+        ("download s3://{bucket}/none {folder}/out", 17),
+        ("cancel s3://{bucket}/folder/", 6),
+        ("verify --checksum md17 s3://{bucket}/k", 9),
+        ("verify --against {folder}/f s3://{bucket}/none", 17),
+        ("pending s3://no-such-bucket-here", 17),
+        ("generate-sse-key {folder}/f", 11),
+        ("mount s3://{bucket} {folder}/none", 6),
+        ("umount {folder}", 6),
+        ("completion nonsense", 2),
+        ("demo --size 1MB", 2),
+    ],
+)
+def test_failures(cli: Cli, bucket: str, tmp_path: Path, schema: Draft202012Validator, words: str, code: int) -> None:
+    (tmp_path / "f").write_bytes(b"hello")
+    result = cli("--json", *words.format(bucket=bucket, folder=tmp_path).split())
+    told = events(result, schema)
+    assert (result.rc, told["error"]["exit_code"]) == (code, code)
+    assert result.stderr == f"error: {told['error']['message']}\n"
+
+
+def test_every_event_is_in_the_table(schema: Draft202012Validator) -> None:
+    names = schema.schema["properties"]["event"]["enum"]
+    table = PAGE.read_text().partition("## Schema")[0]
+    assert [name for name in names if f"`{name}`" not in table] == []
+
+
+@pytest.mark.fuse
+def test_mounts(cli: Cli, bucket: str, tmp_path: Path, schema: Draft202012Validator) -> None:
+    place = tmp_path / "mount"
+    place.mkdir()
+    mounted = events(cli("mount", "--json", f"s3://{bucket}/", place), schema)
+    try:
+        assert mounted == {"mounted": {"event": "mounted", "url": f"s3://{bucket}/", "directory": str(place)}}
+    finally:
+        left = cli("umount", "--json", place)
+    assert events(left, schema) == {"unmounted": {"event": "unmounted", "directory": str(place)}}
