@@ -100,6 +100,26 @@ def test_a_redirect_on_the_same_host_keeps_them() -> None:
         assert fetch(url, source_options(url, verify_tls=True)).body == b"hello"
 
 
+@pytest.mark.parametrize("how", ["url", "header"])
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_out_of_tls_takes_no_credentials(how: str, status: int, certs: Certificates) -> None:
+    """From https to http on the same host: who listens there may not be the one that TLS proved."""
+    with HttpServer(tls=certs.server_context()) as safe, HttpServer(host="localhost") as open_to_all:
+        target = open_to_all.add("/there", b"hello")
+        url = safe.add("/here", b"", redirect=target, redirect_status=status, user_password=("user", "pass"))
+        assert (url.split(":")[:2], target.split(":")[:2]) == (["https", "//localhost"], ["http", "//localhost"])
+        headers: tuple[tuple[str, str], ...] = (("Authorization", basic("user", "pass")), ("Cookie", "secret=1"))
+        if how == "url":
+            headers, url = (), url.replace("https://", "https://user:pass@")
+        reply = fetch(url, source_options(url, verify_tls=str(certs.ca)), headers)
+        assert (reply.body, reply.url) == (b"hello", target)
+        assert safe.requests[-1].headers["authorization"] == basic("user", "pass")
+        (asked,) = open_to_all.requests
+        assert "authorization" not in asked.headers
+        assert "cookie" not in asked.headers
+        assert "pass" not in str(asked.headers)
+
+
 @pytest.mark.parametrize(
     "target", ["file:///etc/passwd", "ftp://localhost/x", "sftp://localhost/x", "dict://localhost/"]
 )
