@@ -54,13 +54,23 @@ class PartialFile:
     def _finish_publishing(self) -> None:
         """Removes what a run has left that was killed just after its file had got its name.
 
-        The partial file is the target then, under a second name: what is written to one would be in the other.
+        The partial file may be the target then, under a second name: what is written to one would be in the other. Or
+        it is gone and only the manifest is left, which speaks of nothing.
         """
-        with contextlib.suppress(OSError):  # nothing there; another process is just at it; a folder that is read-only
-            if os.path.samestat(os.lstat(self.partial), os.lstat(self.path)):
+        with contextlib.suppress(OSError):  # another process is just at it; a folder that is read-only
+            if self._is_published():
                 journal = Journal.open(self.progress)
-                os.unlink(self.partial)
-                journal.remove()
+                if self._is_published():  # also now that no other process may change it
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self.partial)
+                    journal.remove()
+                else:
+                    journal.close()
+
+    def _is_published(self) -> bool:
+        if not os.path.lexists(self.partial):
+            return os.path.lexists(self.progress)
+        return os.path.samestat(os.lstat(self.partial), os.lstat(self.path))
 
     def open(self, mode: str, identity: m.SourceIdentity) -> tuple[m.Manifest | None, str]:
         """Opens or creates the partial file; returns what can be resumed, and why not if something was there.

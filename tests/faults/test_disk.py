@@ -171,6 +171,19 @@ def test_killed_just_after_the_file_got_its_name(stored: Disk, mode: str) -> Non
     assert stored.beside() == ["out"]
 
 
+@pytest.mark.parametrize("mode", ["refuse", "skip", "overwrite"])
+@pytest.mark.parametrize("call", ["unlink", "replace"])
+def test_killed_when_only_the_manifest_was_left(stored: Disk, call: str, mode: str) -> None:
+    first = ("--file-exists", "overwrite") if call == "replace" else ()
+    killed = stored.cli(*stored.download(*first), env=stored.sick(f"killed after {call}"))
+    assert (killed.rc, stored.beside()) == (-9, [".out.progress", "out"])
+    options = () if mode == "refuse" else ("--file-exists", mode)
+    again = stored.cli(*stored.download(*options))
+    assert again.rc == {"refuse": 11, "skip": 0, "overwrite": 0}[mode], again.stderr
+    assert digest(stored.out) == digest(stored.file)
+    assert stored.beside() == ["out"]
+
+
 def test_a_target_that_becomes_a_folder(stored: Disk) -> None:
     running = stored.slowly("GetRange", stored.download("--file-exists", "overwrite"))
     stored.out.mkdir()

@@ -1,6 +1,6 @@
 """Makes system calls of a child process go wrong: on its PYTHONPATH, Python imports this first. SICK says how.
 
-killed after link    SIGKILL as soon as a file has got its second name
+killed after link    SIGKILL as soon as a file has got its second name; also: unlink, replace (of a .partial)
 full after N         the disk has room for N bytes of written parts
 quota after N        the user has, and then EDQUOT
 unreadable after N   the disk reads N bytes of sources, then EIO
@@ -16,14 +16,15 @@ from collections.abc import Sequence
 from typing import Any
 
 
-def _killed_after_link() -> None:
-    link = os.link
+def _killed_after(name: str) -> None:
+    call = getattr(os, name)
 
-    def linked(*args: Any, **names: Any) -> None:
-        link(*args, **names)
-        os.kill(os.getpid(), signal.SIGKILL)
+    def called(path: Any, *args: Any, **names: Any) -> None:
+        call(path, *args, **names)
+        if os.fspath(path).endswith(".partial"):
+            os.kill(os.getpid(), signal.SIGKILL)
 
-    os.link = linked
+    setattr(os, name, called)
 
 
 def _full(room: int, number: int = errno.ENOSPC) -> None:
@@ -68,8 +69,8 @@ def _no_manifests() -> None:
 
 
 _how = os.environ.get("SICK", "")
-if _how == "killed after link":
-    _killed_after_link()
+if _how.startswith("killed after "):
+    _killed_after(_how.removeprefix("killed after "))
 elif _how.startswith("full after "):
     _full(int(_how.removeprefix("full after ")))
 elif _how.startswith("quota after "):
