@@ -44,13 +44,6 @@ class PartFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class BytesMoved:
-    """Bytes went over the wire: the network is alive, whatever becomes of the part."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
 class Woken:
     """The time of a `Wake` has come."""
 
@@ -62,7 +55,7 @@ class Stop:
     failure: Failure
 
 
-Event = PartsAdded | PartSucceeded | PartFailed | BytesMoved | Woken | Stop
+Event = PartsAdded | PartSucceeded | PartFailed | Woken | Stop
 
 # -- instructions: what to do -----------------------------------------------------------------------------------------
 
@@ -152,9 +145,6 @@ class Machine:
             self._last_progress = now
         elif isinstance(event, PartFailed):
             return self._failed(event, now) + self._fill(now)
-        elif isinstance(event, BytesMoved):
-            self._last_progress = now
-            self.pacer.moved(event.count, now)
         elif isinstance(event, Stop):
             return self._end(event.failure)
         elif isinstance(event, Woken) and self._waiting and self._waiting[0][0] > now:

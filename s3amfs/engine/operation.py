@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.curl import PAUSE, Exchange, Reader, Sink
+from ..wire.curl_options import DRIP, at_least
 from ..wire.replies import classify
 from ..wire.requests import HttpRequest, Reply
 from .loop import Loop
@@ -159,10 +160,12 @@ class Operation:
     def start(self, plan: PartWork) -> None:
         if isinstance(plan, SendPart):
             self._body = plan.body
-            self._send(Exchange(plan.request, self._body_sent, reader=plan.body, limit_rate=self._limit_rate))
+            request = self._not_in_drips(plan.request) if plan.request.content_length else plan.request
+            self._send(Exchange(request, self._body_sent, reader=plan.body, limit_rate=self._limit_rate))
         elif isinstance(plan, ReceivePart):
             self._sink = plan.sink
-            self._send(Exchange(plan.request, self._sink_filled, sink=plan.sink, limit_rate=self._limit_rate))
+            request = self._not_in_drips(plan.request)
+            self._send(Exchange(request, self._sink_filled, sink=plan.sink, limit_rate=self._limit_rate))
         else:
             self._relay(plan)
 
@@ -171,6 +174,9 @@ class Operation:
         self._cut()
 
     # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _not_in_drips(self, request: HttpRequest) -> HttpRequest:
+        return replace(request, options=at_least(DRIP, request.options, limit_rate=self._limit_rate))
 
     def _send(self, exchange: Exchange) -> None:
         self._exchanges.append(exchange)
@@ -222,7 +228,9 @@ class Operation:
         pipe = Pipe(self._part.length)
         end = _RelayEnd(self._loop, pipe, plan.accept)
         self._body = plan.make_body(end)
-        source = Exchange(plan.source, self._source_ended, sink=end, limit_rate=self._limit_rate)
+        # Its own pauses are no drips to curl. The target's may be: it waits for the source, and both would be cut.
+        request = self._not_in_drips(plan.source)
+        source = Exchange(request, self._source_ended, sink=end, limit_rate=self._limit_rate)
         target = Exchange(plan.target, self._body_sent, reader=self._body, limit_rate=self._limit_rate)
         end.source, end.target = source, target
         self._send(source)

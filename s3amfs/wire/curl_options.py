@@ -12,6 +12,7 @@ from .ssh_options import SCHEMES, ssh_options
 
 Options = tuple[tuple[int, object], ...]
 
+LOW_SPEED_LIMIT = 19
 LOW_SPEED_TIME = 20
 FOLLOWLOCATION = 52
 FRESH_CONNECT = 74
@@ -29,6 +30,9 @@ PROXY_CAINFO = 10246
 
 TIMEOUTS = (10.0, 60.0)
 """Seconds for a connection to stand, and without a byte until a request is given up."""
+
+DRIP = 64
+"""Bytes per second; a part that moves fewer for all of the stall time-out would never end. 8 MiB took 36 hours."""
 
 CONTROL_PATIENCE = 10
 """Times the stall time-out that a request without data may take in all: a server that sends a byte now and then is no
@@ -92,6 +96,11 @@ def with_time_limits(options: Options, *, is_control: bool) -> Options:
     stall = dict(found)[LOW_SPEED_TIME]
     assert isinstance(stall, int)
     return (*found, (TIMEOUT_MS, 1000 * stall * CONTROL_PATIENCE))
+
+
+def at_least(rate: int, options: Options, *, limit_rate: int) -> Options:
+    """`options` of data that stall below `rate` bytes per second, or below a quarter of `limit_rate` (0: none)."""
+    return (*options, (LOW_SPEED_LIMIT, max(1, min(rate, limit_rate // 4)) if limit_rate else rate))
 
 
 def tls_options(verify_tls: bool | str) -> Options:

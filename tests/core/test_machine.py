@@ -191,3 +191,27 @@ def test_progress_of_others_keeps_a_part_alive() -> None:
             run.wakes.remove(min(run.wakes))
             run.handle(m.Woken())
     assert run.end is None
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 16), st.floats(1, 600), st.floats(1, 120))
+@settings(deadline=None, max_examples=60)
+def test_parts_that_only_drip_end_with_the_budget(
+    seed: int, parts: int, slots: int, budget: float, timeout: float
+) -> None:
+    """Each attempt is cut after its stall time-out: the bytes that came meanwhile are no progress, only a part is."""
+    machine = m.Machine(RetryPolicy(budget=budget), Pacer(fixed=slots), random.Random(seed).random)
+    run = Run(machine, seed, 1.0, [Kind.TIMEOUT])
+    run.handle(m.PartsAdded(range(1, parts + 1), True))
+    while run.end is None:
+        if run.running:
+            run.now += timeout
+            for number in sorted(run.running):
+                if number in run.running:
+                    run.running.remove(number)
+                    run.handle(m.PartFailed(number, Failure(Kind.TIMEOUT, "drip")))
+        else:
+            run.now = max(run.now, run.wakes.pop(run.wakes.index(min(run.wakes))))
+            run.handle(m.Woken())
+    assert isinstance(run.end, m.Failed)
+    rounds = 1 + parts // slots  # until the turn of a part comes again
+    assert run.now <= budget + (2 * timeout + 21) * (rounds + 1)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import calendar
 import json
+import socket
 import time
+from contextlib import suppress
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from tests.support.faults import Answer, Headers, Recorded, Rule
 from tests.support.files import digest, make_file, object_digest
 from tests.support.httpserver import HttpServer
 from tests.support.proxy import FaultProxy
+from tests.wire.curl_helpers import RawServer, read_request
 
 MIB = 1024 * 1024
 PART = 5 * MIB
@@ -117,6 +120,40 @@ def test_a_stall_is_ended_and_tried_again(odd: Odd, where: Any) -> None:
         assert digest(odd.out) == digest(odd.file)
     else:
         assert object_digest(odd.boto, odd.bucket, "k") == digest(odd.file)
+
+
+def drip(connection: socket.socket, _number: int) -> None:
+    """A source that answers at once, and then sends 20 bytes a second for ever."""
+    size = 5 * PART // 2
+    with connection, suppress(OSError):
+        while "range: bytes=0-0" in (asked := read_request(connection)[0].decode().lower()):
+            connection.sendall(_partial(0, 0, size) + b"x")
+        if not asked:  # the one that looked is done with this connection
+            return
+        first, last = asked.partition("range: bytes=")[2].split("\r\n")[0].split("-")
+        connection.sendall(_partial(int(first), int(last), size))
+        while True:
+            connection.sendall(b"x")
+            time.sleep(0.05)  # the rate is what is tested
+
+
+def _partial(first: int, last: int, size: int) -> bytes:
+    head = f'HTTP/1.1 206 Partial Content\r\nETag: "e"\r\nContent-Length: {last - first + 1}\r\n'
+    return f"{head}Content-Range: bytes {first}-{last}/{size}\r\n\r\n".encode()
+
+
+def test_a_source_that_drips_for_ever_is_given_up(odd: Odd) -> None:
+    """Some bytes each second are no stall to curl, and no progress either."""
+    source = RawServer(drip)
+    try:
+        patience = ("--timeout", "2", "--retry-budget", "1")
+        result = odd.run(*patience, "upload", "--part-size", "5M", source.url + "f", f"s3://{odd.bucket}/k")
+    finally:
+        source.close()
+    assert result.rc == 1
+    assert "again in" in result.stderr, "it was tried again"
+    assert result.stderr.splitlines()[-1].startswith("error: ")
+    assert not odd.stored()
 
 
 def self_words(odd: Odd, kind: str) -> tuple[object, ...]:

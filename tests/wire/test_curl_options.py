@@ -19,7 +19,7 @@ from tests.support.tls import Certificates
 from tests.wire.exchange import fetch
 
 NAMES = ["LOW_SPEED_TIME", "FOLLOWLOCATION", "SSL_VERIFYPEER", "MAXREDIRS", "SSL_VERIFYHOST", "CONNECTTIMEOUT_MS"]
-NAMES += ["TIMEOUT_MS", "PATH_AS_IS", "RANGE", "CAINFO", "PROXY_CAINFO", "REDIR_PROTOCOLS"]
+NAMES += ["LOW_SPEED_LIMIT", "TIMEOUT_MS", "PATH_AS_IS", "RANGE", "CAINFO", "PROXY_CAINFO", "REDIR_PROTOCOLS"]
 UPLOAD = s3api.MultipartUpload("bucket", "key", "id")
 
 
@@ -125,3 +125,9 @@ def test_an_sftp_source_must_be_a_known_host() -> None:
 
 def test_a_range_is_an_option_for_ftp() -> None:
     assert o.ranged(((1, 2),), 10, 5) == ((1, 2), (o.RANGE, "10-14"))
+
+
+@pytest.mark.parametrize(("limit_rate", "floor"), [(0, 64), (1, 1), (100, 25), (256, 64), (10**9, 64)])
+def test_a_drip_is_less_than_what_bwlimit_leaves(limit_rate: int, floor: int) -> None:
+    options = o.at_least(o.DRIP, ((o.LOW_SPEED_TIME, 7),), limit_rate=limit_rate)
+    assert dict(options) == {o.LOW_SPEED_TIME: 7, o.LOW_SPEED_LIMIT: floor}
