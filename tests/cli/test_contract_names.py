@@ -149,3 +149,17 @@ def test_forms_of_sizes(cli: Cli, bucket: str, tmp_path: Path) -> None:
     for number, size in enumerate(("5MB", "5MiB", "5M", "5242880")):
         told = cli.ok("--json", "upload", "--part-size", size, file, f"s3://{bucket}/{number}").json_lines()[-1]
         assert told["parts"] == 3
+
+
+def test_a_version_of_an_object(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy) -> None:
+    boto.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    old = boto.put_object(Bucket=bucket, Key="k", Body=b"hello")["VersionId"]
+    boto.put_object(Bucket=bucket, Key="k", Body=b"newer")
+    url, through = f"s3://{bucket}/k", {"AWS_ENDPOINT_URL": proxy.endpoint_url}
+    cli.ok("download", "--version-id", old, url, tmp_path / "out", env=through)
+    assert (tmp_path / "out").read_bytes() == b"hello"
+    assert {asked.query.get("versionId") for asked in proxy.of("Head", "Get", "GetRange")} == {old}
+    assert cli.ok("verify", "--version-id", old, url).stdout == "5d41402abc4b2a76b9719d911017c592\n"
+    assert cli("download", "--version-id", "0" * 32, url, tmp_path / "none").rc != 0
+    for version in boto.list_object_versions(Bucket=bucket)["Versions"]:
+        boto.delete_object(Bucket=bucket, Key="k", VersionId=version["VersionId"])
