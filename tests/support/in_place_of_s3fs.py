@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import socket
 from typing import Any
 
 import botocore.loaders
 import fsspec
 import pytest
+import requests
 import s3fs
 import s3fs.core
+from moto.moto_server import threaded_moto_server
 
 from s3amfs.filesystem import base, system
 
@@ -33,19 +34,29 @@ def _load_once(self: Any, path: str) -> Any:
 
 
 def _free_port() -> int:
-    """Below those that outgoing connections get: the tests stop their server and start it again at the same port."""
-    for port in random.sample(range(15_000, 32_000), 100):
-        try:
-            socket.create_server(("127.0.0.1", port)).close()
-        except OSError:
-            continue
-        return port
-    raise RuntimeError("no port is free")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+class OneServer(threaded_moto_server.ThreadedMotoServer):  # type: ignore[misc]
+    """The tests stop their server and start it again at the same port, which somebody else may have by then."""
+
+    running = False
+
+    def start(self) -> None:
+        if not OneServer.running:
+            super().start()
+            OneServer.running = True
+
+    def stop(self) -> None:
+        """Only what it holds goes."""
+        requests.post(f"http://127.0.0.1:{os.environ['S3FS_TEST_PORT']}/moto-api/reset", timeout=60)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["S3FS_TEST_PORT"] = str(_free_port())
     botocore.loaders.JSONFileLoader.load_file = _load_once
+    threaded_moto_server.ThreadedMotoServer = OneServer
     if WHICH == "s3fs":
         return
     if WHICH == "forced":
