@@ -148,6 +148,8 @@ def resolve_download_target(text: str, source: S3Location, is_directory: Callabl
     """The file that DST means for a download of `source`. Raises InvalidDestination."""
     if not text or "\0" in text:
         raise InvalidDestination("the destination is empty or holds a NUL: give a file or a directory")
+    if text == "-":
+        raise InvalidDestination("downloads go to a file, not to standard output: write ./- for a file of the name -")
     scheme = _scheme(text)
     if scheme == "file":
         path = _file_path(text, InvalidDestination)

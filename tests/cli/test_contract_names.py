@@ -163,3 +163,11 @@ def test_a_version_of_an_object(cli: Cli, boto: Any, bucket: str, tmp_path: Path
     assert cli("download", "--version-id", "0" * 32, url, tmp_path / "none").rc != 0
     for version in boto.list_object_versions(Bucket=bucket)["Versions"]:
         boto.delete_object(Bucket=bucket, Key="k", VersionId=version["VersionId"])
+
+
+def test_a_download_goes_to_no_standard_output(cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
+    boto.put_object(Bucket=bucket, Key="k", Body=b"content")
+    refused = cli("download", f"s3://{bucket}/k", "-", cwd=tmp_path)
+    assert (refused.rc, refused.stderr.count("\n")) == (6, 1)
+    cli.ok("download", f"s3://{bucket}/k", "./-", cwd=tmp_path)
+    assert (tmp_path / "-").read_bytes() == b"content"
