@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
+from tests.support import faults
 from tests.support.cli import Cli
+from tests.support.faults import Rule
 from tests.support.files import digest, make_file, object_digest
 from tests.support.proxy import FaultProxy
 
@@ -85,3 +87,24 @@ def test_download(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: Fault
         assert again.rc in (0, 11), again.stderr  # 11: it was killed after the rename
     assert digest(out) == digest(tmp_path / "f")
     assert [p.name for p in tmp_path.glob(".out*")] == []
+
+
+def test_cancel_and_verify(cli: Cli, boto: Any, bucket: str, proxy: FaultProxy) -> None:
+    """What was killed leaves nothing that a second run does not do or find."""
+    for number in range(3):
+        boto.create_multipart_upload(Bucket=bucket, Key=f"a/{number}")
+    proxy.rules.append(Rule("Abort", faults.delay(0.3)))
+    running = cli.start("cancel", "--prefix", f"s3://{bucket}/a/", env=proxied(proxy))
+    assert running.kill_when(lambda: proxy.count("Abort") >= 1)
+    assert running.wait().rc == -9
+    cli.ok("cancel", "--prefix", f"s3://{bucket}/a/", env=proxied(proxy))
+    assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+
+    boto.put_object(Bucket=bucket, Key="k", Body=b"hello")
+    before = sorted(cli.home.rglob("*.manifest"))
+    proxy.rules[:] = [Rule(("Get", "GetRange"), faults.delay(0.3))]
+    running = cli.start("verify", f"s3://{bucket}/k", env=proxied(proxy))
+    assert running.kill_when(lambda: proxy.count("Get") + proxy.count("GetRange") >= 1)
+    assert running.wait().rc == -9
+    assert sorted(cli.home.rglob("*.manifest")) == before
+    assert cli.ok("verify", f"s3://{bucket}/k").stdout == "5d41402abc4b2a76b9719d911017c592\n"
