@@ -57,7 +57,7 @@ class Files:
     def pages(self, path: str, file: OpenFile) -> Pages:
         """How `file`, just opened at `path`, may use the kernel's page cache, which is by path, not by version."""
         with self._lock:
-            if any(other is not file and at == path for other, at in self._paths.items()):
+            if any(other is not file and other.holders and at == path for other, at in self._paths.items()):
                 return "none"  # somebody reads an older version: theirs are the pages
             stored = file.published
             if stored is None or file.changed or any(h.writes and h.file is file for h in self._handles.values()):

@@ -1,0 +1,40 @@
+"""Which files are open, and what the kernel may keep of them: no mount, no server."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+from s3amfs.mount.files import Files
+from s3amfs.mount.service import Service
+from s3amfs.verbs.options import ObjectInfo
+
+
+def info(etag: str) -> ObjectInfo:
+    return ObjectInfo(size=1, etag=etag)
+
+
+def new_files() -> Files:
+    options: Any = SimpleNamespace(spool_dir=None)
+    return Files(cast(Service, SimpleNamespace(options=options)))
+
+
+def test_a_file_that_is_still_being_closed_leaves_its_pages_to_the_next_opening() -> None:
+    files = new_files()
+    number, closing = files.hold("/a", "a", info("1"), {}, writes=False)
+    assert files.pages("/a", closing) == "new"
+    assert files.drop(number) is closing  # its spool and connections go now, in another thread
+    _, reopened = files.hold("/a", "a", info("1"), {}, writes=False)
+    assert reopened is not closing
+    assert files.pages("/a", reopened) == "old"
+    files.forget(closing)
+
+
+def test_pages_belong_to_the_version_that_is_still_read() -> None:
+    files = new_files()
+    number, older = files.hold("/a", "a", info("1"), {}, writes=False)
+    _, newer = files.hold("/a", "a", info("2"), {}, writes=False)
+    assert newer is not older
+    assert files.pages("/a", newer) == "none"
+    assert files.drop(number) is older
+    assert files.pages("/a", newer) == "new"
