@@ -30,7 +30,7 @@ LOWER: dict[str, set[str]] = {
 """Layer -> layers it may import; each also itself."""
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "pycurl": ("wire/curl.py",),
+    "pycurl": ("wire/curl.py", "wire/exchange.py"),
     "botocore": ("wire/session.py", "wire/endpoints.py", "wire/signing.py"),
     "aiobotocore": (),
     "boto3": ("demo/",),

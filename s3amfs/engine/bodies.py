@@ -14,8 +14,8 @@ from typing import Protocol
 from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
 from ..wire import aws_chunked
-from ..wire.curl import PAUSE
 from ..wire.requests import Reply
+from ..wire.streams import PAUSE
 from .operation import PartProblem, PartResult
 
 

@@ -14,8 +14,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from ..wire.curl import Exchange, Multi, Reader, Sink
+from ..wire.curl import Multi
+from ..wire.exchange import Exchange
 from ..wire.requests import HttpRequest, Reply
+from ..wire.streams import Reader, Sink
 from .slots import SlotGate
 
 SHARED_SLOTS = 32

@@ -14,10 +14,11 @@ from typing import Protocol
 
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
-from ..wire.curl import PAUSE, Exchange, Reader, Sink
 from ..wire.curl_options import DRIP, at_least
+from ..wire.exchange import Exchange
 from ..wire.replies import classify
 from ..wire.requests import HttpRequest, Reply
+from ..wire.streams import PAUSE, Reader, Sink
 from .loop import Loop
 
 PIPE_BYTES = 256 * 1024
@@ -165,7 +166,10 @@ class Operation:
         elif isinstance(plan, ReceivePart):
             self._sink = plan.sink
             request = self._not_in_drips(plan.request)
-            self._send(Exchange(request, self._sink_filled, sink=plan.sink, limit_rate=self._limit_rate))
+            exchange = Exchange(
+                request, self._sink_filled, sink=plan.sink, may_pause=False, limit_rate=self._limit_rate
+            )
+            self._send(exchange)
         else:
             self._relay(plan)
 

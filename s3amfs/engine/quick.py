@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..wire.curl import Exchange
+from ..wire.exchange import Exchange
 from ..wire.replies import find_failure
 from ..wire.requests import HttpRequest, Reply
 from ..wire.streams import Chunks

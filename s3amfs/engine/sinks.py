@@ -14,10 +14,11 @@ from ..core.parts import Part
 from ..wire.requests import Reply
 from .operation import PartProblem, PartResult
 
-WRITE_BYTES = 128 * 1024
+WRITE_BYTES = 512 * 1024
+"""Written in one go: the fewer, the less the loops are in each other's way."""
 _MOST_PIECES = 1024
 """Linux takes no more in one write (IOV_MAX)."""
-HELD_BYTES = 2 * WRITE_BYTES
+HELD_BYTES = WRITE_BYTES + WRITE_BYTES // 2
 """As much is held while another thread writes to the same file; then it has to wait."""
 
 

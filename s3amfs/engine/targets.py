@@ -15,10 +15,10 @@ from ..core.parts import Part
 from ..core.ssec import CustomerKey
 from ..errors import S3AMError
 from ..wire import s3api
-from ..wire.curl import Reader
 from ..wire.replies import find_failure
 from ..wire.requests import HttpRequest, Reply
 from ..wire.session import S3Session
+from ..wire.streams import Reader
 from .bodies import InnerReader, PartChecks, UploadBody
 from .operation import PartProblem, PartResult, PartWork, RelayPart, SendPart
 from .sources import LocalSource, RangedSource

@@ -18,8 +18,8 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..core.retry import RetryPolicy
 from ..errors import Interrupted
-from ..wire.curl import Exchange
 from ..wire.curl_options import TIMEOUTS, Options, ranged, source_options
+from ..wire.exchange import Exchange
 from ..wire.replies import classify, to_error
 from ..wire.requests import HttpRequest, Reply
 from ..wire.s3api import bare_etag

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from s3amfs.wire.curl import Exchange, Multi
+from s3amfs.wire.curl import Multi
 from s3amfs.wire.curl_options import Options
+from s3amfs.wire.exchange import Exchange
 from s3amfs.wire.requests import HttpRequest, Reply
 from s3amfs.wire.streams import Chunks, Reader, Sink
 

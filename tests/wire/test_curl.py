@@ -9,7 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from s3amfs.core.failures import Kind
-from s3amfs.wire.curl import CONTROL_BODY_BYTES, ERROR_BODY_BYTES, Exchange, Multi
+from s3amfs.wire.curl import Multi
+from s3amfs.wire.exchange import CONTROL_BODY_BYTES, ERROR_BODY_BYTES, Exchange
 from s3amfs.wire.replies import classify
 from s3amfs.wire.requests import HttpRequest, Reply
 from s3amfs.wire.streams import PAUSE, Chunks

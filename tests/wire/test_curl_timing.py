@@ -10,7 +10,8 @@ from collections.abc import Callable
 import pytest
 
 from s3amfs.core.failures import Kind
-from s3amfs.wire.curl import Exchange, Multi
+from s3amfs.wire.curl import Multi
+from s3amfs.wire.exchange import Exchange
 from s3amfs.wire.replies import classify
 from s3amfs.wire.requests import HttpRequest
 from s3amfs.wire.streams import PAUSE, BytesReader

@@ -1,0 +1,121 @@
+"""One request of curl's, its reply, and the callbacks between them; `curl.Multi` drives it.
+
+Bodies are streamed: a reader gives bytes to send, a sink takes bytes received; either may answer `PAUSE` and be resumed
+later, which is the back-pressure of relays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import pycurl
+
+from .requests import HttpRequest, Reply
+from .streams import PAUSE, Chunks, Reader, Sink
+
+ERROR_BODY_BYTES: Final = 64 * 1024
+CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
+"""Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
+
+
+class Exchange:
+    """One request, its streamed bodies and, in the end, its reply. may_pause: whether `sink` ever does.
+
+    `error` holds what a reader or sink raised; the transfer is cut then and `reply.curl_code` is non-zero.
+    """
+
+    __slots__ = (
+        "_body",
+        "_body_size",
+        "_endless",
+        "_handle",
+        "_sink_begun",
+        "chunks",
+        "error",
+        "limit_rate",
+        "may_pause",
+        "on_done",
+        "reader",
+        "reply",
+        "request",
+        "sink",
+        "started",
+    )
+
+    def __init__(
+        self,
+        request: HttpRequest,
+        on_done: Callable[[Exchange], None],
+        *,
+        reader: Reader | None = None,
+        sink: Sink | None = None,
+        chunks: Chunks | None = None,
+        may_pause: bool = True,
+        limit_rate: int = 0,
+    ) -> None:
+        self.request = request
+        self.on_done = on_done
+        self.reader, self.sink = reader, sink
+        self.chunks, self.limit_rate = chunks, limit_rate
+        self.may_pause = may_pause and chunks is None
+        self.reply = Reply(0)
+        self.error: BaseException | None = None
+        self.started = 0.0
+        self._body = bytearray()
+        self._body_size = 0
+        self._sink_begun = self._endless = False
+        self._handle: pycurl.Curl | None = None
+
+    def _on_header(self, line: bytes) -> None:
+        if line.startswith(b"HTTP/"):  # a new reply begins: after 100 Continue, a redirect or an auth round
+            fields = line.split(None, 2)
+            self.reply.status = int(fields[1]) if len(fields) > 1 and fields[1].isdigit() else 0
+            self.reply.headers.clear()
+            return
+        name, colon, value = line.partition(b":")
+        if colon and self.reply.is_http:
+            self.reply.headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
+
+    def _on_body(self, data: bytes) -> int | None:
+        try:
+            if self.sink is not None and (self.reply.status < 300 or not self.reply.is_http):
+                if not self._sink_begun:
+                    self._sink_begun = True
+                    self.sink.begin(self.reply)
+                if self.sink.write(data) is PAUSE:
+                    return int(pycurl.WRITEFUNC_PAUSE)
+                self.reply.bytes_down += len(data)
+                return None
+            return self._keep(data)
+        except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange, see `error`
+            self.error = error
+            return -1
+
+    def _keep(self, data: bytes) -> int | None:
+        """Replies without a sink are small; an error body beyond its limit is dropped, not buffered."""
+        self._body_size += len(data)
+        limit = ERROR_BODY_BYTES if self.reply.status >= 300 else CONTROL_BODY_BYTES
+        self._body += data[: max(0, limit - len(self._body))]
+        self._endless = self._body_size > CONTROL_BODY_BYTES
+        return -1 if self._endless else None
+
+    def _on_read(self, size: int) -> bytes | int:
+        assert self.reader is not None
+        try:
+            data = self.reader.read(size)
+        except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange, see `error`
+            self.error = error
+            return int(pycurl.READFUNC_ABORT)
+        if data is PAUSE:
+            return int(pycurl.READFUNC_PAUSE)
+        assert isinstance(data, bytes)
+        self.reply.bytes_up += len(data)
+        return data
+
+    def _on_seek(self, offset: int, origin: int) -> int:
+        assert self.reader is not None
+        if offset == 0 and origin == 0 and self.reader.rewind():
+            self.reply.bytes_up = 0
+            return int(pycurl.SEEKFUNC_OK)
+        return int(pycurl.SEEKFUNC_CANTSEEK)
