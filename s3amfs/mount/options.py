@@ -19,7 +19,7 @@ class MountOptions:
     """For objects and directories without a mode of their own."""
     part_size: int | None = None
     """Bytes; None: chosen."""
-    cache_size: int = 64 * MIB
+    cache_size: int = 48 * MIB
     """Bytes that may be read ahead, all open files together."""
     spool_dir: str | None = None
     """Where changed files wait for their close; None: the folder for temporary files."""

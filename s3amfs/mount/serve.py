@@ -31,7 +31,7 @@ from .service import Service
 from .tree import Tree
 from .xattrs import PID_XATTR, SYNC_XATTR
 
-WRITER_BYTES = 48 * MIB
+WRITER_BYTES = 40 * MIB
 """Of all writers of a mount that may be in memory."""
 MALLOC = {-8: 1, -3: 32 * MIB, -1: 32 * MIB}
 """mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD."""

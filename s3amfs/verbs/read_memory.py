@@ -53,8 +53,7 @@ class Piece:
     def _keep(self, chunks: list[bytes]) -> None:
         if self._crc_name is not None:
             crc = Crc(self._crc_name)
-            for chunk in chunks:
-                crc.update(chunk)
+            crc.update_all(chunks)
             self.crc = crc.value
         self._ends = list(accumulate(map(len, chunks)))
         self._chunks = chunks
