@@ -13,6 +13,7 @@ import os
 import random
 import resource
 import shutil
+import socket
 import statistics
 import subprocess
 import sys
@@ -32,6 +33,7 @@ RANGES, RANGE_BYTES = 2000, 64 * 1024
 FILES, FILE_BYTES = 1000, 64 * 1024
 TABLE_BYTES = 500 * 1000 * 1000
 TOOLS = ("s3am", "s3fs", "obstore", "boto3")
+KERNEL = "socket to file"
 CASES = ("put", "get", "cat_ranges", "read_parquet", "files up", "files down")
 
 
@@ -123,6 +125,21 @@ def boto3_job(case: str, endpoint: str, path: str, size: int) -> Callable[[], No
     return lambda: _drain(pool.map(lambda n: s3.download_file("bench", n, f"{path}/{n}"), names))
 
 
+def kernel_job(endpoint: str, path: str) -> Callable[[], None]:
+    """The least that any `get` needs: what comes out of one socket goes into the file; nothing looks at it."""
+    host, _, port = endpoint.removeprefix("http://").partition(":")
+    buffer = memoryview(bytearray(MIB))
+
+    def fetch() -> None:
+        with socket.create_connection((host, int(port))) as sock, open(path, "wb", buffering=0) as file:
+            sock.sendall(b"GET /bench/down HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+            sock.shutdown(socket.SHUT_WR)
+            while count := sock.recv_into(buffer):
+                file.write(buffer[:count])
+
+    return fetch
+
+
 def _drain(results: Any) -> None:
     for _ in results:
         pass
@@ -138,7 +155,12 @@ def _check_table(table: Any) -> None:
 
 def job(tool: str, case: str, endpoint: str, path: str, size: int) -> None:
     """The child: prints what `case` cost."""
-    run = boto3_job(case, endpoint, path, size) if tool == "boto3" else fsspec_job(tool, case, endpoint, path, size)
+    if tool == KERNEL:
+        run = kernel_job(endpoint, path)
+    elif tool == "boto3":
+        run = boto3_job(case, endpoint, path, size)
+    else:
+        run = fsspec_job(tool, case, endpoint, path, size)
     peak = _peak_memory()
     before, begun = resource.getrusage(resource.RUSAGE_SELF), time.monotonic()
     run()
@@ -164,9 +186,10 @@ class Comparison:
         self.results: dict[tuple[str, str], dict[str, float]] = {}
 
     def case(self, case: str, endpoint: str, path: Path, size: int) -> None:
-        runs: dict[str, list[dict[str, float]]] = {tool: [] for tool in self.tools}
+        tools = [*self.tools, KERNEL] if case == "get" else self.tools
+        runs: dict[str, list[dict[str, float]]] = {tool: [] for tool in tools}
         for _ in range(self._repeat):
-            for tool in self.tools:
+            for tool in tools:
                 runs[tool].append(self._once(tool, case, endpoint, path, size))
         for tool, found in runs.items():
             middle = {name: statistics.median(run[name] for run in found) for name in ("wall", "cpu")}

@@ -38,9 +38,12 @@ class _CountedSink:
 
     def write(self, data: bytes) -> None:
         if self.moved + len(data) > self._part.length:
-            raise PartProblem(Failure(Kind.CORRUPT, "the source sent more bytes than the range asked for"))
+            raise self._too_much()
         self._store(data, self.moved)
         self.moved += len(data)
+
+    def _too_much(self) -> PartProblem:
+        return PartProblem(Failure(Kind.CORRUPT, "the source sent more bytes than the range asked for"))
 
     def _hash(self, data: bytes | memoryview) -> None:
         """Every byte, in order."""
@@ -82,8 +85,12 @@ class FileSink(_CountedSink):
         self._held: list[bytes] = []
         self._held_bytes = 0
 
-    def _store(self, data: bytes, at: int) -> None:
-        # libcurl hands out 16 KiB at most (CURL_MAX_WRITE_SIZE): many of them make one write.
+    def write(self, data: bytes) -> None:
+        # libcurl hands out 16 KiB at most (CURL_MAX_WRITE_SIZE): many of them make one write. So this is called 65,536
+        # times per GiB with the interpreter's lock held, and all in one place.
+        self.moved += len(data)
+        if self.moved > self._part.length:
+            raise self._too_much()
         self._held.append(data)
         self._held_bytes += len(data)
         full = self._held_bytes >= HELD_BYTES or len(self._held) == _MOST_PIECES

@@ -15,6 +15,7 @@ from .requests import HttpRequest, Reply
 from .streams import PAUSE, Chunks, Reader, Sink
 
 ERROR_BODY_BYTES: Final = 64 * 1024
+_PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 
@@ -31,6 +32,7 @@ class Exchange:
         "_endless",
         "_handle",
         "_sink_begun",
+        "_take",
         "chunks",
         "error",
         "limit_rate",
@@ -64,6 +66,7 @@ class Exchange:
         self.started = 0.0
         self._body = bytearray()
         self._body_size = 0
+        self._take: Callable[[bytes], object] | None = None
         self._sink_begun = self._endless = False
         self._handle: pycurl.Curl | None = None
 
@@ -72,6 +75,7 @@ class Exchange:
             fields = line.split(None, 2)
             self.reply.status = int(fields[1]) if len(fields) > 1 and fields[1].isdigit() else 0
             self.reply.headers.clear()
+            self._take = None
             return
         name, colon, value = line.partition(b":")
         if colon and self.reply.is_http:
@@ -79,26 +83,31 @@ class Exchange:
 
     def _on_body(self, data: bytes) -> int | None:
         try:
-            if self.sink is not None and (self.reply.status < 300 or not self.reply.is_http):
-                if not self._sink_begun:
-                    self._sink_begun = True
-                    self.sink.begin(self.reply)
-                if self.sink.write(data) is PAUSE:
-                    return int(pycurl.WRITEFUNC_PAUSE)
-                self.reply.bytes_down += len(data)
-                return None
-            return self._keep(data)
+            if self._take is None:
+                self._take = self._taker()
+            if self._take(data) is PAUSE:
+                return _PAUSE
+            return -1 if self._endless else None
         except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange, see `error`
             self.error = error
             return -1
 
-    def _keep(self, data: bytes) -> int | None:
+    def _taker(self) -> Callable[[bytes], object]:
+        """What takes the body of the reply that has begun."""
+        if self.sink is None or (self.reply.is_http and self.reply.status >= 300):
+            return self._keep
+        if not self._sink_begun:
+            self._sink_begun = True
+            self.sink.begin(self.reply)
+        return self.sink.write
+
+    def _keep(self, data: bytes) -> None:
         """Replies without a sink are small; an error body beyond its limit is dropped, not buffered."""
         self._body_size += len(data)
         limit = ERROR_BODY_BYTES if self.reply.status >= 300 else CONTROL_BODY_BYTES
         self._body += data[: max(0, limit - len(self._body))]
-        self._endless = self._body_size > CONTROL_BODY_BYTES
-        return -1 if self._endless else None
+        if self._body_size > CONTROL_BODY_BYTES:
+            self._endless = True
 
     def _on_read(self, size: int) -> bytes | int:
         assert self.reader is not None
