@@ -22,16 +22,15 @@ from s3amfs.demo.servers import FtpServer
 
 from .bench import MIB, Bench, Run, make_certificate, make_data, middle, null_server, s3am
 from .faults import faults
-from .tools import others
+from .tools import others, trust
 
 PARTS = 10_000
 HEAD = ["| case | tool | wall s | CPU s | peak MiB | remark |", "|---|---|---|---|---|---|"]
 
 
-def transfers(bench: Bench, endpoint: str, source: Path, certificate: str, *, compare: bool) -> None:
-    """The same file up and down: curl, s3am, and (compare) every other tool."""
+def transfers(bench: Bench, endpoint: str, source: Path, certificate: str) -> None:
+    """The same file up and down: curl, s3am and every other tool."""
     scheme = endpoint.partition(":")[0]
-    trust = {"AWS_CA_BUNDLE": certificate}
     target = bench.folder / "downloaded"
     for way in ("up", "down"):
         case = f"{'upload' if way == 'up' else 'download'}, {scheme}"
@@ -44,10 +43,11 @@ def transfers(bench: Bench, endpoint: str, source: Path, certificate: str, *, co
             else ["download", "s3://bench/down", str(target)]
         )
         path = str(source if way == "up" else target)
-        commands = {"curl": (curl, {}), "s3am": (s3am(*ours, "--endpoint-url", endpoint), trust)}
-        if compare:
-            made = ((name, make) for name, make in others().items() if make is not None)
-            commands |= {name: make(endpoint, way, path) for name, make in made}
+        commands = {"curl": (curl, {}), "s3am": (s3am(*ours, "--endpoint-url", endpoint), {})}
+        made = ((name, make) for name, make in others().items() if make is not None)
+        commands |= {name: make(endpoint, way, path) for name, make in made}
+        for name, (_, environment) in commands.items():
+            environment.update(trust(certificate, name))
         found = side_by_side(bench, case, commands, target)
         bench.verdict(f"{case}: CPU seconds, times curl's", found["s3am"].cpu / found["curl"].cpu, 1.3)
         rivals = {name: run.wall for name, run in found.items() if name not in ("curl", "s3am") and run.code == 0}
@@ -177,8 +177,8 @@ def main() -> int:
         print("\n".join(HEAD))
         with null_server(source, checksum) as plain, null_server(source, checksum, *certificate) as secure:
             startup(bench, f"http://{plain}")
-            transfers(bench, f"http://{plain}", source, certificate[0], compare=True)
-            transfers(bench, f"https://{secure}", source, certificate[0], compare=False)
+            transfers(bench, f"http://{plain}", source, certificate[0])
+            transfers(bench, f"https://{secure}", source, certificate[0])
             memory(bench, f"http://{plain}", source)
             bookkeeping(bench, f"http://{plain}", args.sparse)
         source.unlink()

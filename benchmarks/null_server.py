@@ -91,6 +91,9 @@ class Connection:
         if target == b"/received":
             self._say(200, b"", b"%d" % self._faults.received)
             return True
+        if headers.get(b"transfer-encoding", b"").lower() == b"chunked":  # boto3's over TLS
+            self._answer(method, target, headers, self._drain_chunked())
+            return True
         length = int(headers.get(b"content-length", b"0"))
         fault, read = self._faults.draw(length)
         tail = self._drain(read)
@@ -120,6 +123,25 @@ class Connection:
             self._faults.count(count)
             tail = (tail + bytes(self._buffer[max(0, count - 100) : count]))[-100:]
         return tail
+
+    def _drain_chunked(self) -> bytes:
+        """As `_drain`, of a body in chunks (RFC 9112, section 7.1)."""
+        tail = b""
+        while size := int(self._line(), 16):
+            tail = (tail + self._drain(size))[-100:]
+            self._line()
+        while self._line():
+            pass
+        return tail
+
+    def _line(self) -> bytes:
+        while b"\r\n" not in self._rest:
+            more = self._sock.recv(65536)
+            if not more:
+                raise OSError("cut")
+            self._rest += more
+        line, _, self._rest = self._rest.partition(b"\r\n")
+        return line
 
     def _answer(self, method: bytes, target: bytes, headers: dict[bytes, bytes], tail: bytes) -> None:
         path, _, query = target.partition(b"?")

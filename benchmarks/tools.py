@@ -23,7 +23,8 @@ OBSTORE = """
 import os, sys, obstore
 from obstore.store import S3Store
 way, endpoint, path = sys.argv[1:]
-store = S3Store("bench", endpoint=endpoint, virtual_hosted_style_request=False, client_options={"allow_http": True})
+options = {"allow_http": True, "allow_invalid_certificates": True}  # it trusts no certificate that is given by a file
+store = S3Store("bench", endpoint=endpoint, virtual_hosted_style_request=False, client_options=options)
 if way == "up":
     obstore.put(store, "up-obstore", open(path, "rb"), chunk_size=8 * 1024 * 1024, max_concurrency=12)
 else:
@@ -37,11 +38,16 @@ from urllib.parse import urlsplit
 from awscrt import auth, http, io, s3
 way, endpoint, path = sys.argv[1:]
 host = urlsplit(endpoint).netloc
+tls = {"tls_mode": s3.S3RequestTlsMode.DISABLED}
+if endpoint.startswith("https"):
+    trust = io.TlsContextOptions()
+    trust.override_default_trust_store_from_path(None, os.environ["SSL_CERT_FILE"])
+    tls = {"tls_connection_options": io.ClientTlsContext(trust).new_connection_options()}
 bootstrap = io.ClientBootstrap.get_or_create_static_default()
 provider = auth.AwsCredentialsProvider.new_static("AKIDEXAMPLE", "secret")
 signing = s3.create_default_s3_signing_config(region="us-east-1", credential_provider=provider)
 client = s3.S3Client(bootstrap=bootstrap, region="us-east-1", signing_config=signing, part_size=8 << 20,
-                     throughput_target_gbps=10, tls_mode=s3.S3RequestTlsMode.DISABLED)
+                     throughput_target_gbps=10, **tls)
 headers = http.HttpHeaders([("host", host)])
 put = way == "up"
 if put:
@@ -82,6 +88,11 @@ def _rclone(endpoint: str, way: str, path: str) -> Command:
         "RCLONE_CONFIG_N_ENDPOINT": endpoint,
     }
     return ["rclone", "copyto", *flags, *ends], remote
+
+
+def trust(certificate: str, name: str) -> dict[str, str]:
+    """The environment in which the tool trusts `certificate`."""
+    return {"AWS_CA_BUNDLE" if name in ("s3am", "boto3") else "SSL_CERT_FILE": certificate}
 
 
 def others() -> dict[str, Make | None]:
