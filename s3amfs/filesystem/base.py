@@ -164,7 +164,7 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         info = self.client.head(location.bucket, location.key, version_id=location.version_id, customer_key=key)
         if self.version_aware and info.version_id:
             location = replace(location, version_id=info.version_id)
-        return Pinned(self.client, location, info, key, self.gates()[1])
+        return Pinned(self.client, location, info, key, self.gates()[1], spread=True)
 
     def forget(self, path: str) -> None:
         """What listings say of `path` and the folders above it may be no longer so."""

@@ -47,6 +47,9 @@ class Pinned:
     info: s3api.ObjectInfo
     customer_key: CustomerKey | None = None
     gate: SlotGate | None = None
+    spread: bool = False
+    """Whether all loops fetch pieces, as they do where TLS costs CPU: faster for who works on what was read meanwhile,
+    but each GiB costs some CPU time more."""
 
     @property
     def proof(self) -> ReadProof:
@@ -83,8 +86,8 @@ class Pinned:
             if_match=self.info.etag,
             customer_key=self.customer_key,
         )
-        # Where TLS costs CPU both loops share it.
-        loop = offset // PIECE_BYTES if self.client.session.endpoint_id().startswith("https") else 0
+        spread = self.spread or self.client.session.endpoint_id().startswith("https")
+        loop = offset // PIECE_BYTES if spread else 0
         return self.client.begin(request, told, chunks, loop=loop, gate=self.gate)
 
     def fetch(
