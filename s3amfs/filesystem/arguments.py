@@ -5,12 +5,12 @@ None where the engine can't do what is asked: then s3fs does the whole thing. Pu
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
 
 from ..core.parts import MAX_PART, MIN_PART
+from ..errors import EncryptionKeyError
 
 if TYPE_CHECKING:
     from ..core.ssec import CustomerKey
@@ -61,8 +61,10 @@ def customer_key(given: Mapping[str, Any], prefix: str = "") -> CustomerKey | No
     key = given.get(f"{prefix}SSECustomerKey")
     if key is None:
         return None
+    if not isinstance(key, str | bytes | bytearray | memoryview):
+        raise EncryptionKeyError(f"SSECustomerKey is {type(key).__name__}: give the key's {KEY_SIZE} bytes, or base64")
     raw = key.encode() if isinstance(key, str) else bytes(key)
-    return CustomerKey(raw if len(raw) == KEY_SIZE else base64.b64decode(raw))
+    return CustomerKey(raw) if len(raw) == KEY_SIZE else CustomerKey.from_base64(raw.decode("latin-1"))
 
 
 def object_options(given: Mapping[str, Any]) -> ObjectOptions | None:

@@ -6,6 +6,7 @@ later, which is the back-pressure of relays.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -16,6 +17,7 @@ from .streams import PAUSE, Chunks, Reader, Sink
 
 ERROR_BODY_BYTES: Final = 64 * 1024
 _PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
+_STATUS: Final = re.compile(rb"HTTP/\S*\s+([1-9][0-9]{2})(?:\s|\Z)")
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 
@@ -71,14 +73,16 @@ class Exchange:
         self._handle: pycurl.Curl | None = None
 
     def _on_header(self, line: bytes) -> None:
+        if not self.reply.is_http:
+            return
         if line.startswith(b"HTTP/"):  # a new reply begins: after 100 Continue, a redirect or an auth round
-            fields = line.split(None, 2)
-            self.reply.status = int(fields[1]) if len(fields) > 1 and fields[1].isdigit() else 0
+            told = _STATUS.match(line)
+            self.reply.status = int(told[1]) if told is not None else 0
             self.reply.headers.clear()
             self._take = None
             return
         name, colon, value = line.partition(b":")
-        if colon and self.reply.is_http:
+        if colon:
             self.reply.headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
 
     def _on_body(self, data: bytes) -> int | None:

@@ -229,6 +229,9 @@ class S3Session:
         frozen = _settle(self._credentials.get_frozen_credentials)
         if not frozen.access_key or not frozen.secret_key:
             raise AccessDenied("the credentials found are empty: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+        sent = frozen.access_key + (frozen.token or "")
+        if not (sent.isascii() and sent.isprintable()):  # it would end its header, or be quoted by an error of curl's
+            raise AccessDenied("the access key or session token found is not plain ASCII on one line: copy it anew")
         self._frozen = frozen
 
     def _find(self, force: bool) -> Any:
@@ -335,6 +338,8 @@ def _translating(function: Callable[[], Any]) -> Any:
         raise AccessDenied(f"no usable credentials: {_line(error)}") from None
     except (theirs.SSOError, theirs.UnauthorizedSSOTokenError, theirs.TokenRetrievalError) as error:
         raise AccessDenied(f"no usable credentials: {_line(error)}; log in again (aws sso login)") from None
+    except theirs.InvalidRegionError as error:  # a ValueError, too
+        raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # A document that is not what it should be. The error may quote it, secrets and all: its kind is said alone.
         raise AccessDenied(

@@ -110,7 +110,8 @@ def test_credentials_of_a_process(planted: Planted, s3: Any) -> None:
     script, seen = home / ".aws" / "credentials.sh", planted.target / "seen"
     document = {"Version": 1, "AccessKeyId": s3.access_key, "SecretAccessKey": s3.secret_key, "SessionToken": TOKEN}
     (home / ".aws" / "document").write_text(json.dumps(document))
-    script.write_text(f"#!/bin/sh\ncat /proc/$PPID/cmdline /proc/$$/cmdline >> {seen}\ncat {home}/.aws/document\n")
+    look = f"cat /proc/$PPID/cmdline /proc/$$/cmdline /proc/$$/environ >> {seen}"
+    script.write_text(f"#!/bin/sh\n{look}\ncat {home}/.aws/document\n")
     script.chmod(0o700)
     (home / ".aws" / "config").write_text(f"[default]\nregion = us-east-1\ncredential_process = {script}\n")
     planted.proxy.rules.append(Rule("UploadPart", faults.expired_token(), nth=2))
