@@ -111,14 +111,14 @@ def service(fs: Any) -> S3Config | None:
     session = fs.session if not fs._session_is_owned else None
     use_ssl = client.get("use_ssl", fs.use_ssl)
     endpoint = fs.endpoint_url or client.get("endpoint_url")
-    if not use_ssl and endpoint is None:
+    if (not use_ssl and endpoint is None) or "ExpectedBucketOwner" in fs.s3_additional_kwargs:
         return None
     return S3Config(
         profile=fs.kwargs.get("profile"),
         region=client.get("region_name") or config.get("region_name"),
         endpoint_url=endpoint,
         anonymous=bool(fs.anon),
-        requester_pays=bool(fs.requester_pays),
+        requester_pays=bool(fs.requester_pays) or fs.s3_additional_kwargs.get("RequestPayer") == "requester",
         addressing_style=s3.get("addressing_style") or "auto",
         verify_tls=client.get("verify", True) if client.get("verify") is not None else True,
         access_key=fs.key or client.get("aws_access_key_id"),

@@ -125,7 +125,10 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
 
     def object_options(self, given: dict[str, Any]) -> ObjectOptions | None:
         """Options of a new object; None if only s3fs can do what is asked."""
-        return object_options({**self.s3_additional_kwargs, **given}) if self._service is not None else None
+        known = self._service
+        if known is None or ("RequestPayer" in given and bool(given["RequestPayer"]) != known.requester_pays):
+            return None
+        return object_options({**self.s3_additional_kwargs, **given})
 
     def upload_options(
         self,

@@ -7,6 +7,7 @@ modules saves a tenth at most) is loaded when an `S3Session` is made. Thread-saf
 
 from __future__ import annotations
 
+import copy
 import importlib
 import inspect
 import os
@@ -243,7 +244,7 @@ class S3Session:
                 raise AccessDenied("only half of the credentials is given: access key and secret key belong together")
             return Credentials(config.access_key, config.secret_key, config.token)
         if not force or getattr(self._credentials, "method", None) == "explicit":
-            return _settle(self._session.get_credentials)
+            return _unshared(_settle(self._session.get_credentials))
         if config.session is None:
             import botocore.session
 
@@ -322,6 +323,20 @@ def _settle(function: Callable[[], Any]) -> Any:
 
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(lambda: asyncio.run(wait())).result()
+
+
+def _unshared(credentials: Any) -> Any:
+    """`credentials`, but those of aiobotocore as a copy with a lock of its own.
+
+    Theirs is an asyncio.Lock, which the session's owner holds on another event loop, maybe: whoever waited for it on
+    ours would never be woken.
+    """
+    make_lock = getattr(credentials, "_create_lock", None)
+    if make_lock is None:
+        return credentials
+    own = copy.copy(credentials)
+    own._refresh_lock = make_lock()
+    return own
 
 
 def _translating(function: Callable[[], Any]) -> Any:

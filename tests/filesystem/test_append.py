@@ -14,11 +14,6 @@ from tests.support.proxy import FaultProxy
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def watched(arguments: dict[str, Any], proxy: FaultProxy) -> S3AMFileSystem:
-    return S3AMFileSystem(**{**arguments, "endpoint_url": proxy.endpoint_url}, skip_instance_cache=True)
-
-
 def content(boto: Any, bucket: str) -> bytes:
     found: bytes = boto.get_object(Bucket=bucket, Key="k")["Body"].read()
     return found

@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from s3amfs import S3AMFileSystem
-from tests.conftest import boto_client
 
 MIB = 1024 * 1024
 EVIL = ("d/../../up", "d/sub/../../../up", "d/..", "../up", "d/sub/../../../../../../../../../../tmp/up")
-
-
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """moto keeps keys as they are; SeaweedFS makes paths of them."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield "http://{}:{}".format(*server.get_host_and_port())
-    server.stop()
-
-
-@pytest.fixture
-def boto_of_moto(moto: str) -> Any:
-    return boto_client(moto, "key", "secret")
 
 
 def files(folder: Path) -> set[str]:

@@ -19,11 +19,6 @@ from tests.support.proxy import FaultProxy
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def watched(arguments: dict[str, Any], proxy: FaultProxy) -> S3AMFileSystem:
-    return S3AMFileSystem(**{**arguments, "endpoint_url": proxy.endpoint_url}, skip_instance_cache=True)
-
-
 def test_asynchronous(arguments: dict[str, Any], proxy: FaultProxy, bucket: str, tmp_path: Path) -> None:
     make_file(tmp_path / "f", 20 * MIB, 1)
     arrived, go_on = threading.Event(), threading.Event()

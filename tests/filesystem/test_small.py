@@ -17,11 +17,6 @@ from tests.support.proxy import FaultProxy
 MIB = 1024 * 1024
 
 
-@pytest.fixture
-def watched(arguments: dict[str, Any], proxy: FaultProxy) -> S3AMFileSystem:
-    return S3AMFileSystem(**{**arguments, "endpoint_url": proxy.endpoint_url}, skip_instance_cache=True)
-
-
 def test_one_request_each(watched: S3AMFileSystem, proxy: FaultProxy, bucket: str, tmp_path: Path) -> None:
     (tmp_path / "f.txt").write_bytes(b"x" * 1000)
     watched.put_file(str(tmp_path / "f.txt"), f"{bucket}/k")

@@ -38,6 +38,7 @@ class FaultProxy:
         self.rules: list[Rule] = []
         self.chaos: list[Chaos] = []
         self.requests: list[Recorded] = []
+        self._watched: dict[str, list[str | None]] = {}
         self.connections = 0
         """Client connections accepted so far."""
         self._changed = threading.Condition()
@@ -106,6 +107,11 @@ class FaultProxy:
         """Waits until `condition()` holds, asked whenever a request arrives, is answered or ends."""
         with self._changed:
             return self._changed.wait_for(condition, timeout)
+
+    def watch(self, header: str) -> list[str | None]:
+        """What every request from now on bears as `header` (None: it has none); also what records leave out."""
+        with self._changed:
+            return self._watched.setdefault(header.lower(), [])
 
     def clear(self) -> None:
         """Forgets requests, rules and chaos."""
@@ -192,6 +198,8 @@ class FaultProxy:
                 started=time.monotonic(),
             )
             self.requests.append(request)
+            for header, values in self._watched.items():
+                values.append(next((value for name, value in headers if name.lower() == header), None))
             draw = random.Random(f"{self.seed}:{request.number}")
             decided = (rule.decide(request, draw) for rule in self.rules)
             fault = next((f for f in decided if f), None) or next(
