@@ -10,15 +10,20 @@ PF_EXITING = 0x4
 
 
 def was_killed(pid: int) -> bool:
-    """Whether `pid` is dying of a signal. One that may not be looked at counts as one that closed its file.
-
-    proc(5), /proc/pid/stat: field 9 is flags, field 52 is exit_code as waitpid tells it (0 without permission).
-    """
+    """Whether `pid` is dying of a signal. One that may not be looked at counts as one that closed its file."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+        return dies_of_a_signal(Path(f"/proc/{pid}/stat").read_text(errors="replace"))
     except OSError:
         return False
-    return bool(int(fields[6]) & PF_EXITING and int(fields[49]) & 0x7F)
+
+
+def dies_of_a_signal(stat: str) -> bool:
+    """proc(5), /proc/pid/stat: field 9 is flags, field 52 is exit_code as waitpid tells it (0 without permission).
+
+    A kernel before 3.5 has no exit_code there.
+    """
+    fields = stat.rpartition(")")[2].split()  # the name before may hold spaces and brackets
+    return len(fields) > 49 and bool(int(fields[6]) & PF_EXITING and int(fields[49]) & 0x7F)
 
 
 def process_of(thread: int) -> int:

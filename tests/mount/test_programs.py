@@ -102,7 +102,7 @@ def test_a_second_rsync_into_the_root_finds_nothing_to_do(mounted: Mount, tree: 
     assert mounted.directory.stat().st_mode & 0o777 == 0o750
 
 
-@pytest.mark.parametrize("how", [[], ["--inplace"], ["--partial"]])
+@pytest.mark.parametrize("how", [[], ["--inplace"], ["--partial"], ["--delete"]])
 def test_what_rsync_of_a_large_file_costs(
     watched: Mount, proxy: FaultProxy, tmp_path: Path, file: Path, stored: Stored, how: list[str]
 ) -> None:
@@ -117,6 +117,22 @@ def test_what_rsync_of_a_large_file_costs(
     assert proxy.count("Copy") == 1
     assert proxy.count("Create") == 1
     assert proxy.count("CopyPart") == proxy.count("GetRange") == proxy.count("Get") == 0
+
+
+def test_a_second_rsync_sends_nothing(watched: Mount, proxy: FaultProxy, tree: Path, stored: Stored) -> None:
+    """Not only no file: no request that would store, copy or remove anything, nor one that reads contents."""
+    words = ("-a", "--delete", f"{tree}/", f"{watched.directory}/copy/")
+    changes(*words)
+    watched.remount()
+    before = stored.listed()
+    proxy.clear()
+    # This server keeps no metadata of directories: their times are known to a mount alone.
+    assert [line for line in changes("-O", *words) if line[1] != "d"] == []
+    assert watched.umount().rc == 0
+    assert [asked for asked in proxy.requests if asked.method in ("PUT", "POST", "DELETE")] == []
+    read = {asked.key for asked in proxy.of("Get", "GetRange")}
+    assert read <= {"copy/link"}, "a link's target is an object's content"
+    assert stored.listed() == before
 
 
 def test_rsync_delete(mounted: Mount, tree: Path) -> None:
