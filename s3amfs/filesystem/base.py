@@ -139,7 +139,7 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         max_concurrency: int | None = None,
     ) -> UploadOptions:
         modes: dict[str, Any] = {"resume": "continue", "restart": "restart", "error": "refuse"}
-        slots = self._slots(max_concurrency)
+        slots = self.slots_of(max_concurrency)
         return UploadOptions(
             unfinished=modes[self.on_unfinished],
             exists="overwrite",
@@ -156,18 +156,18 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         """As verbs take it."""
         return None if self.checksum_choice == "auto" else self.checksum_choice
 
-    def _slots(self, max_concurrency: int | None) -> int | None:
+    def slots_of(self, max_concurrency: int | None) -> int | None:
         """Of one transfer: `slots`, or the smaller limit that s3fs's own argument sets."""
         given = [n for n in (self.slots, max_concurrency or self._concurrency) if n is not None]
         return min(given) if given else None
 
-    def pinned(self, location: S3Location) -> Pinned:
-        """`location` as it is now. Blocks; raises FileNotFoundError, PermissionError."""
+    def pinned(self, location: S3Location, slots: int | None = None) -> Pinned:
+        """`location` as it is now, read with at most `slots` requests at a time. Blocks; raises OSError."""
         key = customer_key(self.s3_additional_kwargs)
         info = self.client.head(location.bucket, location.key, version_id=location.version_id, customer_key=key)
         if self.version_aware and info.version_id:
             location = replace(location, version_id=info.version_id)
-        return Pinned(self.client, location, info, key, self.gates()[1], spread=True)
+        return Pinned(self.client, location, info, key, self.gates()[1], spread=True, slots=slots)
 
     def forget(self, path: str) -> None:
         """What listings say of `path` and the folders above it may be no longer so."""

@@ -42,6 +42,7 @@ class S3AMFileSystem(EngineFileSystem):
     # -- trees ------------------------------------------------------------------------------------------------------
 
     async def _put(self, lpath: Any, rpath: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("on_error", None)  # s3fs's put and get take no notice of it
         source = put_source(lpath) if isinstance(rpath, str) else None
         if isinstance(source, Url):  # nothing of this machine, whose folders fsspec would look at
             if rpath.endswith("/") or await self._isdir(rpath):
@@ -50,6 +51,7 @@ class S3AMFileSystem(EngineFileSystem):
         return await super()._put(lpath, rpath, *args, **kwargs)
 
     async def _get(self, rpath: Any, lpath: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("on_error", None)
         if not is_writable_object(lpath):
             return await super()._get(rpath, lpath, *args, **kwargs)
         return await self._get_file(rpath, lpath, kwargs.get("callback", DEFAULT_CALLBACK))
@@ -114,17 +116,18 @@ class S3AMFileSystem(EngineFileSystem):
             return
         if await small.get_file(self, source, rpath, os.fspath(lpath), callback):
             return
-        info = await self._info(rpath, version_id=source.version_id if self.version_aware else None)
-        if info["type"] == "directory" or not self.is_large(info["size"] or 0):
-            await super()._get_file(rpath, lpath, callback, version_id, chunksize, max_concurrency, **kwargs)
-            return
-        callback.set_size(info["size"])
+        if self.version_aware or source.version_id is None:  # else s3fs's `info` would tell of another version
+            info = await self._info(rpath, version_id=source.version_id)
+            if info["type"] == "directory" or not self.is_large(info["size"] or 0):
+                await super()._get_file(rpath, lpath, callback, version_id, chunksize, max_concurrency, **kwargs)
+                return
+            callback.set_size(info["size"])
         modes: dict[str, Any] = {"resume": "resume", "restart": "discard", "error": "refuse"}
         options = DownloadOptions(
             file_exists="overwrite",
             download_exists=modes[self.on_unfinished],
             part_size=self.part_size if self.part_size is not None else part_size_of(chunksize),
-            download_slots=self._slots(max_concurrency),
+            download_slots=self.slots_of(max_concurrency),
             customer_key=customer_key(self.s3_additional_kwargs),
         )
         client = await self.ready_client()
@@ -205,18 +208,16 @@ class S3AMFileSystem(EngineFileSystem):
         found = await small.cat(self, source, path, start, end)
         if found is not None:
             return found
-        if source.version_id and not self.version_aware:
-            found = await theirs()
-            return found
-        size = (await self._info(path, version_id=source.version_id))["size"] or 0
-        first, last = limits(start, end, size)
-        if not self.is_large(last - first):
-            found = await theirs()
-            return found
+        if self.version_aware or source.version_id is None:  # else s3fs's `info` would tell of another version
+            size = (await self._info(path, version_id=source.version_id))["size"] or 0
+            first, last = limits(start, end, size)
+            if not self.is_large(last - first):
+                found = await theirs()
+                return found
         await self.ready_client()
 
         def whole() -> bytes:
-            pinned = self.pinned(source)
+            pinned = self.pinned(source, self.slots_of(kwargs.get("max_concurrency")))
             return read_whole(pinned, *limits(start, end, pinned.info.size))
 
         return await run(whole)

@@ -50,6 +50,8 @@ class Pinned:
     spread: bool = False
     """Whether all loops fetch pieces, as they do where TLS costs CPU: faster for who works on what was read meanwhile,
     but each GiB costs some CPU time more."""
+    slots: int | None = None
+    """Most requests of one `fetch` at a time; None: as many as serve."""
 
     @property
     def proof(self) -> ReadProof:
@@ -102,6 +104,7 @@ class Pinned:
         crc = proof.crc_name if proof is not None else None
         parts = [Part(number, offset, len(buffer)) for number, (offset, buffer) in enumerate(pieces, start=1)]
         total = sum(part.length for part in parts)
+        slots = SHORT_SLOTS if total < len(parts) * SHORT_BYTES else None
 
         def move(part: Part, attempt: int) -> ReceivePart:
             sink = MemorySink(pieces[part.number - 1][1], part, ranges.accept(part), crc)
@@ -115,7 +118,7 @@ class Pinned:
             self.client,
             move,
             self.location.url,
-            Speed(slots=SHORT_SLOTS if total < len(parts) * SHORT_BYTES else None),
+            Speed(slots=self.slots or slots),
             Report("read", self.location.url, "", on_event),
             on_part=arrived,
             gate=self.gate,

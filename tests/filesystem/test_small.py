@@ -73,8 +73,8 @@ def test_trees_share_slots(
     assert sum(told.branches) == 59 * 100 + 6 * MIB
     assert fs.cat(fs.find(f"{bucket}/tree"))[f"{bucket}/tree/07"] == b"\7" * 100
     if slots is not None:
-        assert most_at_a_time(proxy, "Put", "UploadPart") <= slots
-        assert most_at_a_time(proxy, "Get", "GetRange") <= slots
+        assert proxy.most_at_a_time("Put", "UploadPart") <= slots
+        assert proxy.most_at_a_time("Get", "GetRange") <= slots
 
 
 class Recording(Callback):  # type: ignore[misc]
@@ -93,15 +93,6 @@ class Recording(Callback):  # type: ignore[misc]
     def branches(self) -> list[int]:
         assert all(child.size == child.value for child in self.children)
         return [child.value for child in self.children]
-
-
-def most_at_a_time(proxy: FaultProxy, *kinds: str) -> int:
-    times = [(r.started, 1) for r in proxy.of(*kinds)] + [(r.started + r.seconds, -1) for r in proxy.of(*kinds)]
-    now = most = 0
-    for _, change in sorted(times):
-        now += change
-        most = max(most, now)
-    return most
 
 
 def test_nothing_is_left_behind(arguments: dict[str, Any], bucket: str, tmp_path: Path) -> None:

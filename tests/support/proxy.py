@@ -103,6 +103,15 @@ class FaultProxy:
         """How many requests of these classes came; with `status`, how many were answered so."""
         return sum(status is None or r.status == status for r in self.of(*kinds))
 
+    def most_at_a_time(self, *kinds: str) -> int:
+        """How many requests of these classes were under way at once, at the most."""
+        ends = [(r.started + r.seconds, -1) for r in self.of(*kinds)]
+        now = most = 0
+        for _, change in sorted([*((r.started, 1) for r in self.of(*kinds)), *ends]):
+            now += change
+            most = max(most, now)
+        return most
+
     def wait_for(self, condition: Callable[[], bool], timeout: float = 60.0) -> bool:
         """Waits until `condition()` holds, asked whenever a request arrives, is answered or ends."""
         with self._changed:
