@@ -112,6 +112,11 @@ class SeaweedServer:
         return f"https://127.0.0.1:{self.https_port}"
 
     @property
+    def filer_url(self) -> str:
+        """The file tree below the gateway: /buckets/BUCKET/KEY; it knows folders, which S3 does not."""
+        return f"http://127.0.0.1:{self._filer_port}"
+
+    @property
     def pid(self) -> int:
         """Process id of the server, 0 when it does not run."""
         return self._process.pid if self._process else 0
