@@ -25,7 +25,7 @@ from . import checking
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer, move_all
-from .recovery import part_size_of, recover
+from .recovery import part_size_of, take_up
 from .report import OnEvent, Report, ignore
 from .upload_source import identity_of
 
@@ -163,10 +163,7 @@ class _Copy:
         part_size = copy_part_size(size, self._options.part_size, taken_up=taken_up)
         plan = Plan(size, part_size)
         if begun is not None:
-            kept = recover(begun, plan, None, self._target.url)
-            job.continue_with(begun, part_size, kept)
-            self._report.parts_resumed = len(kept)
-            self._report.bytes_resumed = sum(record.length for record in kept.values())
+            take_up(job, begun, plan, None, self._target.url, self._report)
         self._report.started(size, part_size, len(plan))
         while True:
             if begun is None:

@@ -94,8 +94,7 @@ class _Download:
         if manifest is not None:
             for number, record in self._file.proven(manifest, plan, self._threads).items():
                 self._crcs[number] = (record.crc or 0, record.length)
-            self._report.parts_resumed = len(self._crcs)
-            self._report.bytes_resumed = sum(length for _, length in self._crcs.values())
+            self._report.resumed(length for _, length in self._crcs.values())
         else:
             self._begin(identity, plan)
         self._report.started(plan.size, plan.part_size, len(plan))

@@ -14,10 +14,18 @@ from ..core.manifest import PartRecord
 from ..core.parts import Part, Plan, Recovered, infer_part_size
 from ..errors import IncompatiblePartSize, SourceChanged
 from ..wire import s3api
-from .multipart import Begun
+from .multipart import Begun, MultipartJob
+from .report import Report
 
 Hash = Callable[[Iterable[Part], str], dict[int, tuple[int, str]]]
 """Reads parts of the source: part number -> (CRC, MD5 in hex)."""
+
+
+def take_up(job: MultipartJob, begun: Begun, plan: Plan, hashes: Hash | None, describe: str, report: Report) -> None:
+    """`job` goes on with `begun`: the parts that `recover` proves count as done, and the report says so."""
+    kept = recover(begun, plan, hashes, describe)
+    job.continue_with(begun, plan.part_size, kept)
+    report.resumed(record.length for record in kept.values())
 
 
 def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dict[int, PartRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from ..core.events import Completing, Event, TransferResult, TransferStarted, Warned
 from ..engine.transfer import Transfer
@@ -43,6 +43,11 @@ class Report:
                 self.bytes_resumed,
             )
         )
+
+    def resumed(self, lengths: Iterable[int]) -> None:
+        """Parts of these lengths were there already."""
+        found = tuple(lengths)
+        self.parts_resumed, self.bytes_resumed = len(found), sum(found)
 
     def warn(self, message: str) -> None:
         self.on_event(Warned(message))
