@@ -169,6 +169,15 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
             location = replace(location, version_id=info.version_id)
         return Pinned(self.client, location, info, key, self.gates()[1], spread=True, slots=slots)
 
+    async def look_up(self, path: str, version_id: str | None) -> dict[str, Any]:
+        """What s3fs knows of `path`; also of an object that is younger than the listing it remembers."""
+        found: dict[str, Any]
+        try:
+            found = await self._info(path, version_id=version_id)
+        except FileNotFoundError:
+            found = await self._info(path, version_id=version_id, refresh=True)
+        return found
+
     def forget(self, path: str) -> None:
         """What listings say of `path` and the folders above it may be no longer so."""
         while path:

@@ -126,7 +126,11 @@ def _known_size(fs: S3AMFileSystem, source: S3Location, path: str) -> int | None
     if source.version_id:
         return None
     name = fs._strip_protocol(path)
-    listed = next((entry for entry in fs._ls_from_cache(name) or () if entry["name"] == name), None)
+    try:
+        listing = fs._ls_from_cache(name) or ()
+    except FileNotFoundError:  # it may be younger than the listing
+        return None
+    listed = next((entry for entry in listing if entry["name"] == name), None)
     return listed["size"] if listed is not None else None
 
 

@@ -117,7 +117,7 @@ class S3AMFileSystem(EngineFileSystem):
         if await small.get_file(self, source, rpath, os.fspath(lpath), callback):
             return
         if self.version_aware or source.version_id is None:  # else s3fs's `info` would tell of another version
-            info = await self._info(rpath, version_id=source.version_id)
+            info = await self.look_up(rpath, source.version_id)
             if info["type"] == "directory" or not self.is_large(info["size"] or 0):
                 await super()._get_file(rpath, lpath, callback, version_id, chunksize, max_concurrency, **kwargs)
                 return
@@ -209,7 +209,7 @@ class S3AMFileSystem(EngineFileSystem):
         if found is not None:
             return found
         if self.version_aware or source.version_id is None:  # else s3fs's `info` would tell of another version
-            size = (await self._info(path, version_id=source.version_id))["size"] or 0
+            size = (await self.look_up(path, source.version_id))["size"] or 0
             first, last = limits(start, end, size)
             if not self.is_large(last - first):
                 found = await theirs()

@@ -79,9 +79,7 @@ class Place:
 
 
 @pytest.fixture(params=sorted(PARTS))
-def place(
-    request: pytest.FixtureRequest, cli: Cli, proxy: FaultProxy, boto: Any, bucket: str, tmp_path: Path
-) -> Place:
+def place(request: pytest.FixtureRequest, cli: Cli, proxy: FaultProxy, boto: Any, bucket: str, tmp_path: Path) -> Place:
     return Place(request.param, cli, proxy, boto, bucket, tmp_path)
 
 

@@ -60,6 +60,20 @@ def test_an_object_that_grew_since_it_was_listed(fs: S3AMFileSystem, boto: Any, 
     assert fs.cat_file(f"{bucket}/k") == data
 
 
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+def test_an_object_that_is_younger_than_the_listing(
+    fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path, size: int
+) -> None:
+    """s3fs's get_file asks S3, not the listing."""
+    fs.pipe_file(f"{bucket}/other", b"")
+    assert fs.ls(bucket) == [f"{bucket}/other"]
+    data = os.urandom(size)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    fs.get_file(f"{bucket}/k", str(tmp_path / "out"))
+    assert (tmp_path / "out").read_bytes() == data
+    assert fs.cat_file(f"{bucket}/k") == data
+
+
 @pytest.mark.parametrize("slots", [None, 2])
 def test_trees_share_slots(
     arguments: dict[str, Any], proxy: FaultProxy, bucket: str, tmp_path: Path, slots: int | None

@@ -16,6 +16,7 @@ from s3amfs.filesystem.arguments import service
 from s3amfs.verbs.connect import connect
 from tests.support.faults import Rule, internal_error
 from tests.support.files import digest, make_file, object_digest
+from tests.support.ftpserver import FtpServer
 from tests.support.httpserver import HttpServer
 from tests.support.proxy import FaultProxy
 
@@ -128,6 +129,20 @@ def test_put_from_a_url(fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Pa
         fs.put(url, f"s3am://{bucket}/folder/")
     assert object_digest(boto, bucket, "k") == digest(tmp_path / "f")
     assert object_digest(boto, bucket, "folder/f") == digest(tmp_path / "f")
+
+
+@pytest.mark.parametrize("without", [(), ("REST", "SIZE", "MDTM")], ids=["in ranges", "in order"])
+def test_put_from_ftp(fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path, without: tuple[str, ...]) -> None:
+    make_file(tmp_path / "f", 11 * MIB, 1)
+    with FtpServer(tmp_path, without=without) as ftp:
+        fs.put_file(ftp.url("/f"), f"{bucket}/k")
+        fs.put(ftp.url("/f"), f"s3am://{bucket}/folder/")
+        with pytest.raises(FileNotFoundError):
+            fs.put(ftp.url("/none"), f"{bucket}/none")
+    assert object_digest(boto, bucket, "k") == digest(tmp_path / "f")
+    assert object_digest(boto, bucket, "folder/f") == digest(tmp_path / "f")
+    assert not fs.exists(f"{bucket}/none")
+    assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
 def test_cat_ranges(fs: S3AMFileSystem, bucket: str) -> None:
