@@ -117,6 +117,10 @@ class AccessDenied(S3AMError, PermissionError):
     default_errno = _errno.EACCES
 
 
+class BadCredentials(AccessDenied):
+    """There are none, or the server knows them not: no other request would fare better."""
+
+
 class SourceChanged(S3AMError):
     exit_code = 15
     default_errno = _errno.ESTALE

@@ -22,7 +22,7 @@ from ..core.locations import S3Location
 from ..core.sizes import MIB
 from ..engine.journal import state_dir
 from ..engine.slots import ByteBudget
-from ..errors import AccessDenied, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
+from ..errors import AccessDenied, BadCredentials, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
 from ..verbs.connect import S3Config, connect
 from .callers import users_of
 from .options import MountOptions
@@ -35,7 +35,10 @@ WRITER_BYTES = 40 * MIB
 """Of all writers of a mount that may be in memory."""
 MALLOC = {-8: 1, -3: 32 * MIB, -1: 32 * MIB}
 """mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD."""
-ERRORS: tuple[type[S3AMError], ...] = (NotFound, AccessDenied, InvalidDestination, Unsupported, TransferError)
+ERRORS: tuple[type[S3AMError], ...] = (
+    *(NotFound, AccessDenied, BadCredentials, InvalidDestination),
+    *(Unsupported, TransferError),
+)
 READ_AHEAD_KIB = 1024
 """As much as one request of FUSE can be."""
 Ready = Callable[[], None]

@@ -6,7 +6,7 @@ from ..core.failures import Kind
 from ..core.locations import S3Location
 from ..core.manifest import Manifest
 from ..engine.client import S3Client
-from ..errors import SeveralUnfinishedUploads, UnfinishedUploadExists, Unsupported
+from ..errors import BadCredentials, SeveralUnfinishedUploads, UnfinishedUploadExists, Unsupported
 from ..wire import s3api
 from ..wire.replies import to_error
 from .options import Unfinished
@@ -23,6 +23,8 @@ def list_unfinished(client: S3Client, target: S3Location) -> list[s3api.UploadIn
     except Unsupported:
         capabilities.list_uploads = False
         return None
+    except BadCredentials:
+        raise
     except PermissionError:
         return None
     capabilities.list_uploads = True

@@ -11,7 +11,7 @@ from ..core.parts import Plan, choose_part_size
 from ..engine.client import S3Client
 from ..engine.slots import SlotGate
 from ..engine.targets import MultipartTarget
-from ..errors import EncryptionKeyError, ObjectExists, S3AMError
+from ..errors import BadCredentials, EncryptionKeyError, ObjectExists, S3AMError
 from . import checking, expectation
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions
@@ -65,6 +65,8 @@ def skips_existing(client: S3Client, target: S3Location, options: UploadOptions)
         found = client.find(target.bucket, target.key, customer_key=options.object.customer_key) is not None
     except EncryptionKeyError:
         found = True  # there is an object, only under another key
+    except BadCredentials:
+        raise
     except PermissionError:
         found = False  # who may write need not be allowed to read
     if found and options.exists == "refuse":

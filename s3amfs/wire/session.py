@@ -17,7 +17,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..errors import AccessDenied, InvalidS3Url, S3AMError, UsageError
+from ..errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
 from .capabilities import Capabilities
 from .config import AddressingStyle, S3Config
 from .curl_options import PATH_AS_IS, Options, timeout_options, tls_options
@@ -43,7 +43,7 @@ class S3Session:
     """Signs requests for one configuration; shared by all transfers that use it."""
 
     def __init__(self, config: S3Config | None = None) -> None:
-        """Reads the configuration files. Raises UsageError (no such profile, bad endpoint) and AccessDenied."""
+        """Reads the configuration files. Raises UsageError (no such profile, bad endpoint) and BadCredentials."""
         self.config = config if config is not None else S3Config()
         self._lock = threading.RLock()
         self._session: Any = self.config.session
@@ -62,7 +62,7 @@ class S3Session:
     def prepare(self, request: S3Request) -> HttpRequest:
         """`request` with its URL and a signature made now; blocks only if credentials have to be fetched.
 
-        Raises AccessDenied (no credentials, or a provider failed) and InvalidS3Url (no endpoint for the bucket).
+        Raises BadCredentials (no credentials, or a provider failed) and InvalidS3Url (no endpoint for the bucket).
         """
         endpoint = self._endpoint(request)
         url = endpoint.url + _path(endpoint.url, request.key) + _query(request.query)
@@ -129,7 +129,7 @@ class S3Session:
         """Gets credentials if there are none or they end soon; with `force` all providers are asked again.
 
         `force` is for ExpiredToken: files are read anew, processes run anew. Credentials given as such stay.
-        Raises AccessDenied when there are none or a provider failed.
+        Raises BadCredentials when there are none or a provider failed.
         """
         if self.config.anonymous:
             return
@@ -223,16 +223,16 @@ class S3Session:
             self._credentials = self._find(force)
         self._not_before = time.monotonic() + _ADVISORY_RETRY
         if self._credentials is None:
-            raise AccessDenied(
+            raise BadCredentials(
                 "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a --profile, "
                 "or use --no-sign-request for public buckets"
             )
         frozen = _settle(self._credentials.get_frozen_credentials)
         if not frozen.access_key or not frozen.secret_key:
-            raise AccessDenied("the credentials found are empty: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
+            raise BadCredentials("the credentials found are empty: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         sent = frozen.access_key + (frozen.token or "")
         if not (sent.isascii() and sent.isprintable()):  # it would end its header, or be quoted by an error of curl's
-            raise AccessDenied("the access key or session token found is not plain ASCII on one line: copy it anew")
+            raise BadCredentials("the access key or session token found is not plain ASCII on one line: copy it anew")
         self._frozen = frozen
 
     def _find(self, force: bool) -> Any:
@@ -241,7 +241,7 @@ class S3Session:
             from botocore.credentials import Credentials
 
             if config.access_key is None or config.secret_key is None:
-                raise AccessDenied("only half of the credentials is given: access key and secret key belong together")
+                raise BadCredentials("only half of the credentials is given: access key and secret key belong together")
             return Credentials(config.access_key, config.secret_key, config.token)
         if not force or getattr(self._credentials, "method", None) == "explicit":
             return _unshared(_settle(self._session.get_credentials))
@@ -350,20 +350,20 @@ def _translating(function: Callable[[], Any]) -> Any:
     except theirs.ProfileNotFound as error:
         raise UsageError(f"{error}: check --profile, AWS_PROFILE and ~/.aws/config") from None
     except (theirs.NoCredentialsError, theirs.PartialCredentialsError, theirs.CredentialRetrievalError) as error:
-        raise AccessDenied(f"no usable credentials: {_line(error)}") from None
+        raise BadCredentials(f"no usable credentials: {_line(error)}") from None
     except (theirs.SSOError, theirs.UnauthorizedSSOTokenError, theirs.TokenRetrievalError) as error:
-        raise AccessDenied(f"no usable credentials: {_line(error)}; log in again (aws sso login)") from None
+        raise BadCredentials(f"no usable credentials: {_line(error)}; log in again (aws sso login)") from None
     except theirs.InvalidRegionError as error:  # a ValueError, too
         raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # A document that is not what it should be. The error may quote it, secrets and all: its kind is said alone.
-        raise AccessDenied(
+        raise BadCredentials(
             f"no usable credentials: what a provider of them answered cannot be read ({type(error).__name__})"
         ) from None
     except theirs.BotoCoreError as error:
         raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
     except RuntimeError as error:  # "Credentials were refreshed, but the refreshed credentials are still expired."
-        raise AccessDenied(f"no usable credentials: {_line(error)}") from None
+        raise BadCredentials(f"no usable credentials: {_line(error)}") from None
 
 
 def _line(error: BaseException) -> str:

@@ -117,8 +117,11 @@ def test_part_size_limits(cli: Cli, bucket: str, tmp_path: Path) -> None:
 def test_wrong_credentials(cli: Cli, bucket: str, tmp_path: Path) -> None:
     make_file(tmp_path / "f", 10, 1)
     result = cli("upload", tmp_path / "f", f"s3://{bucket}/k", env={"AWS_SECRET_ACCESS_KEY": "wrong-secret-value"})
-    assert result.rc == 14
+    assert (result.rc, result.stderr.count("\n")) == (14, 1), result.stderr
     assert "wrong-secret-value" not in result.stderr
+    none = {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_EC2_METADATA_DISABLED": "true"}
+    result = cli("upload", tmp_path / "f", f"s3://{bucket}/k", env=none)
+    assert (result.rc, result.stderr.count("\n")) == (14, 1), result.stderr
 
 
 def test_targets_that_take_the_name_of_the_source(cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
