@@ -145,6 +145,12 @@ class Engine:
         """Sends one request, once, and waits for its reply. Raises only what `reader` or `sink` raised."""
         return Call(self.loop(), request, reader, sink).wait()
 
+    def hang_up(self) -> None:
+        """Closes kept connections, soon. For finalizers: takes no lock, since they run anywhere, also amid `loop`."""
+        for loop in list(self._loops):
+            if loop is not None:
+                loop.submit(loop.multi.hang_up)
+
     def close(self) -> None:
         with self._lock:
             loops, self._loops = self._loops, [None] * len(self._loops)
@@ -175,6 +181,13 @@ def get_engine() -> Engine:
         if _engine is None or _engine.pid != os.getpid():
             _engine = Engine()
         return _engine
+
+
+def hang_up() -> None:
+    """Closes the connections that the process's engine, if there is one, keeps for later and nothing uses now."""
+    engine = _engine
+    if engine is not None and engine.pid == os.getpid():
+        engine.hang_up()
 
 
 def _forget_after_fork() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
+import weakref
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -13,7 +15,7 @@ import s3fs
 from ..core.locations import S3Location
 from ..core.sizes import parse_size
 from ..engine.client import S3Client
-from ..engine.loop import SMALL_BYTES
+from ..engine.loop import SMALL_BYTES, hang_up
 from ..engine.slots import SlotGate
 from ..verbs.connect import connect
 from ..verbs.options import ObjectOptions, UploadOptions
@@ -23,6 +25,10 @@ from .bridge import run
 
 THRESHOLD = 16 * 1024 * 1024
 """Below it one request does."""
+
+_numbers = itertools.count()
+_living: set[int] = set()
+"""A number for each instance of the process; when the last one goes, no connection is kept for later."""
 
 Unfinished = Literal["resume", "restart", "error"]
 
@@ -59,6 +65,9 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         self._own_gates = self._make_gates()
         self._service = service(self)
         self._client: S3Client | None = None
+        number = next(_numbers)
+        _living.add(number)
+        weakref.finalize(self, _gone, number).atexit = False
 
     # -- the engine's side ------------------------------------------------------------------------------------------
 
@@ -186,3 +195,9 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
 
     def is_large(self, size: int) -> bool:
         return size >= self.threshold
+
+
+def _gone(number: int) -> None:
+    _living.discard(number)
+    if not _living:
+        hang_up()

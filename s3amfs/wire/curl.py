@@ -41,10 +41,7 @@ class Multi:
     """Drives exchanges with curl_multi_socket_action over epoll, so that thousands of sockets cost nothing."""
 
     def __init__(self) -> None:
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, MAX_CONNECTIONS_KEPT)
+        self._multi = self._new_multi()
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
         self._wake_receive, self._wake_send = socket.socketpair()
@@ -59,6 +56,13 @@ class Multi:
         self._timer_count = 0
         self._ended: deque[tuple[pycurl.Curl, int, str]] = deque()
         self._ca_bundle = ca_bundle()
+
+    def _new_multi(self) -> pycurl.CurlMulti:
+        multi = pycurl.CurlMulti()
+        multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
+        multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
+        multi.setopt(pycurl.M_MAXCONNECTS, MAX_CONNECTIONS_KEPT)
+        return multi
 
     # -- called by the owner thread ---------------------------------------------------------------------------------
 
@@ -116,6 +120,14 @@ class Multi:
         self._collect()
         while self._timers and self._timers[0][0] <= now:
             heapq.heappop(self._timers)[2]()
+
+    def hang_up(self) -> None:
+        """Closes the connections that are kept for later, unless something is under way. Not inside callbacks."""
+        if self._active or self._ended:
+            return
+        self._multi.close()  # libcurl has no other way
+        self._deadline = None
+        self._multi = self._new_multi()
 
     def close(self) -> None:
         for exchange in list(self._active.values()):
