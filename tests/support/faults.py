@@ -8,6 +8,7 @@ proxy.fail_rate(0.1, seed=7)
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -49,7 +50,13 @@ class Recorded:
     """Bytes of the response body that went to the client."""
     fault: str = ""
     seconds: float = 0.0
+    answered_after: float = 0.0
+    """Seconds until the last bytes of the answer were about to leave: the client may begin its next request before this
+    side notices that they have left."""
     done: bool = False
+
+    def answered(self) -> None:
+        self.answered_after = time.monotonic() - self.started
 
     @property
     def bucket(self) -> str:

@@ -105,7 +105,7 @@ class FaultProxy:
 
     def most_at_a_time(self, *kinds: str) -> int:
         """How many requests of these classes were under way at once, at the most."""
-        ends = [(r.started + r.seconds, -1) for r in self.of(*kinds)]
+        ends = [(r.started + (r.answered_after or r.seconds), -1) for r in self.of(*kinds)]
         now = most = 0
         for _, change in sorted([*((r.started, 1) for r in self.of(*kinds)), *ends]):
             now += change

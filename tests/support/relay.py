@@ -210,12 +210,14 @@ class Exchange:
         if self.fault.edit_response:
             first, headers = self.fault.edit_response(first, headers)
         self.at("response_head")
+        self.request.answered()
         self.client.sock.sendall(format_head(first, headers))
         place = self._place("response", length)
         for piece, payload in body_pieces(upstream, length):
             if payload:
                 piece = self._damage("response", piece, self.request.response_length, place)
                 self.request.response_length += len(piece)
+            self.request.answered()
             self.client.sock.sendall(piece)
         self.request.status = int(first.split(" ")[1])
         self.at("after_response")
