@@ -70,6 +70,12 @@ class Stream:
         poll.register(self.sock, select.POLLIN)
         return bool(poll.poll(seconds * 1000))
 
+    def is_left(self) -> bool:
+        """Whether the other side has closed its end, as the system does for a process that was killed."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLRDHUP)
+        return bool(poll.poll(0))
+
     def reset(self) -> None:
         """Closes with RST: linger 0."""
         with contextlib.suppress(OSError):
@@ -211,6 +217,7 @@ class Exchange:
             first, headers = self.fault.edit_response(first, headers)
         self.at("response_head")
         self.request.answered()
+        told = not self.client.is_left()
         self.client.sock.sendall(format_head(first, headers))
         place = self._place("response", length)
         for piece, payload in body_pieces(upstream, length):
@@ -219,7 +226,7 @@ class Exchange:
                 self.request.response_length += len(piece)
             self.request.answered()
             self.client.sock.sendall(piece)
-        self.request.status = int(first.split(" ")[1])
+        self.request.status = int(first.split(" ")[1]) if told else 0
         self.at("after_response")
         closing = any(n.lower() == "connection" and v.lower() == "close" for n, v in headers)
         if length is None or closing or not self.keep_client:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from typing import Any
@@ -67,6 +68,17 @@ def test_answer_is_lost_but_the_server_has_it(proxy: FaultProxy, through: Any, b
     assert boto.get_object(Bucket=bucket, Key="a")["Body"].read() == b"there"
     request = proxy.of("Put")[0]
     assert (request.status, request.upstream_status, request.fault) == (0, 200, "lose_answer")
+
+
+def test_who_is_gone_has_been_told_nothing(proxy: FaultProxy) -> None:
+    proxy.rules.append(Rule("Head", faults.stall("before_response", seconds=0.2)))
+    with socket.create_connection(("127.0.0.1", proxy.port)) as client:
+        client.sendall(b"HEAD /no-bucket/key HTTP/1.1\r\nHost: here\r\n\r\n")
+        assert proxy.wait_for(lambda: proxy.count("Head") == 1)
+    assert proxy.wait_for(lambda: proxy.of("Head")[0].done)
+    (request,) = proxy.of("Head")
+    assert request.upstream_status >= 400
+    assert request.status == 0
 
 
 @pytest.mark.parametrize(
