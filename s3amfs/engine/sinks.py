@@ -16,10 +16,12 @@ from .operation import PartProblem, PartResult
 
 WRITE_BYTES = 512 * 1024
 """Written in one go: the fewer, the less the loops are in each other's way."""
+TLS_WRITE_BYTES = WRITE_BYTES // 2
+"""Through TLS bytes come slower, and its connections need memory of their own."""
 _MOST_PIECES = 1024
 """Linux takes no more in one write (IOV_MAX)."""
-HELD_BYTES = WRITE_BYTES + WRITE_BYTES // 2
-"""As much is held while another thread writes to the same file; then it has to wait."""
+_HELD = 1.5
+"""Times what is written in one go is held while another thread writes to the same file; then it has to wait."""
 
 
 class _CountedSink:
@@ -77,9 +79,11 @@ class FileSink(_CountedSink):
         crc: str | None = "crc64nvme",
         base: int = 0,
         turn: threading.Lock | None = None,
+        write_bytes: int = WRITE_BYTES,
     ) -> None:
         super().__init__(part, accept, crc)
         self._fd = fd
+        self._write_bytes, self._most_held = write_bytes, int(write_bytes * _HELD)
         self._at = part.offset - base
         self._turn = turn if turn is not None else threading.Lock()
         self._held: list[bytes] = []
@@ -93,8 +97,8 @@ class FileSink(_CountedSink):
             raise self._too_much()
         self._held.append(data)
         self._held_bytes += len(data)
-        full = self._held_bytes >= HELD_BYTES or len(self._held) == _MOST_PIECES
-        if full or (self._held_bytes >= WRITE_BYTES and not self._turn.locked()):
+        full = self._held_bytes >= self._most_held or len(self._held) == _MOST_PIECES
+        if full or (self._held_bytes >= self._write_bytes and not self._turn.locked()):
             self._flush()
 
     def _flush(self) -> None:

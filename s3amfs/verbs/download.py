@@ -14,7 +14,7 @@ from ..core.locations import LocalPath, S3Location
 from ..core.parts import Part, Plan, download_part_size
 from ..engine.client import S3Client
 from ..engine.operation import PartResult, ReceivePart
-from ..engine.sinks import FileSink
+from ..engine.sinks import TLS_WRITE_BYTES, WRITE_BYTES, FileSink
 from ..engine.slots import SlotGate
 from ..errors import ChecksumMismatch, IncompatiblePartSize
 from ..wire import s3api
@@ -154,9 +154,12 @@ class _Download:
             return
 
         turn = threading.Lock()
+        in_tls = self._client.session.endpoint_id(self._location.bucket).startswith("https")
+        size = TLS_WRITE_BYTES if in_tls else WRITE_BYTES
 
         def move(part: Part, attempt: int) -> ReceivePart:
-            sink = FileSink(self._file.fd, part, self._ranges.accept(part), self._crc_name, turn=turn)
+            judge = self._ranges.accept(part)
+            sink = FileSink(self._file.fd, part, judge, self._crc_name, turn=turn, write_bytes=size)
             return ReceivePart(self._ranges.request(part), sink)
 
         def part_done(result: PartResult) -> None:

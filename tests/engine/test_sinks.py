@@ -12,8 +12,11 @@ import pytest
 from s3amfs.core.checksums import crc
 from s3amfs.core.parts import Part
 from s3amfs.engine.operation import PartProblem
-from s3amfs.engine.sinks import HELD_BYTES, WRITE_BYTES, FileSink
+from s3amfs.engine.sinks import WRITE_BYTES, FileSink
 from tests.support.files import content
+
+HELD_BYTES = WRITE_BYTES + WRITE_BYTES // 2
+"""As much is held at most."""
 
 
 @pytest.fixture
