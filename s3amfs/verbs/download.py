@@ -154,8 +154,7 @@ class _Download:
             return
 
         turn = threading.Lock()
-        in_tls = self._client.session.endpoint_id(self._location.bucket).startswith("https")
-        size = TLS_WRITE_BYTES if in_tls else WRITE_BYTES
+        size = TLS_WRITE_BYTES if self._client.session.uses_tls(self._location.bucket) else WRITE_BYTES
 
         def move(part: Part, attempt: int) -> ReceivePart:
             judge = self._ranges.accept(part)

@@ -72,7 +72,7 @@ def make_transfer(
         on_failure=lambda failure: client.learn(failure, None),
         on_event=report.on_event,
         gate=gate,
-        spread=receives or client.session.endpoint_id().startswith("https"),
+        spread=receives or client.session.uses_tls(),
         total=total,
         done_before=done_before,
         rate_per_slot=speed.rate_per_slot,

@@ -61,7 +61,7 @@ class Pinned:
     @property
     def is_encrypted(self) -> bool:
         """Whether TLS finds every bit that changes on the way."""
-        return self.client.session.endpoint_id(self.location.bucket).startswith("https")
+        return self.client.session.uses_tls(self.location.bucket)
 
     def begin(self, offset: int, length: int, on_bytes: Callable[[Chunks | None], None]) -> Quick:
         """Begins to fetch one range (at most a piece); no thread waits for it, and nothing is tried again.
@@ -88,7 +88,7 @@ class Pinned:
             if_match=self.info.etag,
             customer_key=self.customer_key,
         )
-        spread = self.spread or self.client.session.endpoint_id().startswith("https")
+        spread = self.spread or self.is_encrypted
         loop = offset // PIECE_BYTES if spread else 0
         return self.client.begin(request, told, chunks, loop=loop, gate=self.gate)
 

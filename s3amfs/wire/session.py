@@ -90,6 +90,10 @@ class S3Session:
         """The service as 'https://host': the same on every run, whatever region or addressing style is used."""
         return self._rules.identity(bucket)
 
+    def uses_tls(self, bucket: str | None = None) -> bool:
+        """Whether the way to the service is encrypted: it costs CPU, and finds every bit that changes on it."""
+        return self.endpoint_id(bucket).startswith("https")
+
     def capabilities(self, bucket: str | None = None) -> Capabilities:
         """What the endpoint was seen to be able to do: one object per endpoint, written by whoever learns more."""
         with self._lock:
