@@ -11,6 +11,7 @@ from tests.support.cli import Cli
 PROGRAM = """
 import gc, json, os, socket, stat, sys, tempfile, threading, time
 from s3amfs import S3AMFileSystem
+from s3amfs.engine.loop import get_engine
 
 MIB = 1024 * 1024
 bucket, folder = sys.argv[1:]
@@ -45,6 +46,10 @@ def left():
     deadline = time.monotonic() + 30
     while connections() and time.monotonic() < deadline:
         time.sleep(0.01)  # they are closed by other threads
+    for loop in get_engine().loops():
+        done = threading.Event()
+        loop.submit(done.set)
+        assert done.wait(30)  # a loop that hangs up makes a new set of connections: not seen half-way
     return {
         "connections": connections(),
         "threads": sorted(thread.name for thread in threading.enumerate()),
