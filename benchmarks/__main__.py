@@ -20,7 +20,7 @@ from pathlib import Path
 from s3amfs.core.sizes import format_size, parse_size
 from s3amfs.demo.servers import FtpServer
 
-from .bench import MIB, Bench, Run, make_certificate, make_data, middle, null_server, s3am
+from .bench import MIB, Bench, Run, make_certificate, make_data, middle, null_server, s3am, turns
 from .faults import faults
 from .tools import others, trust
 
@@ -62,10 +62,10 @@ def side_by_side(
 ) -> dict[str, Run]:
     """Medians by tool; the tools take turns, so that all see the same machine."""
     runs: dict[str, list[Run]] = {name: [] for name in commands}
-    for _ in range(bench.repeat):
-        for name, (argv, environment) in commands.items():
-            target.unlink(missing_ok=True)
-            runs[name].append(bench.once(argv, **environment))
+    for name in turns(commands, bench.repeat):
+        argv, environment = commands[name]
+        target.unlink(missing_ok=True)
+        runs[name].append(bench.once(argv, **environment))
     target.unlink(missing_ok=True)
     found = {name: middle(several) for name, several in runs.items()}
     for name, run in found.items():

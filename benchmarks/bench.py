@@ -8,7 +8,8 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -122,6 +123,14 @@ def make_certificate(folder: Path) -> tuple[str, str]:
     command += ["-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate]
     subprocess.run(command, check=True, capture_output=True)
     return certificate, key
+
+
+def turns(tools: Iterable[str], repeat: int) -> Iterator[str]:
+    """Each tool `repeat` times; the order shifts from turn to turn, so that none always runs after the same other."""
+    waiting = deque(tools)
+    for _ in range(repeat):
+        yield from list(waiting)
+        waiting.rotate(-1)
 
 
 def make_data(path: Path, size: int) -> str:

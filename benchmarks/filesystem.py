@@ -27,7 +27,7 @@ from typing import Any
 
 from s3amfs.core.sizes import format_size, parse_size
 
-from .bench import MIB, ROOT, Bench, make_data, null_server
+from .bench import MIB, ROOT, Bench, make_data, null_server, turns
 
 RANGES, RANGE_BYTES = 2000, 64 * 1024
 FILES, FILE_BYTES = 1000, 64 * 1024
@@ -188,9 +188,8 @@ class Comparison:
     def case(self, case: str, endpoint: str, path: Path, size: int) -> None:
         tools = [*self.tools, KERNEL] if case == "get" else self.tools
         runs: dict[str, list[dict[str, float]]] = {tool: [] for tool in tools}
-        for _ in range(self._repeat):
-            for tool in tools:
-                runs[tool].append(self._once(tool, case, endpoint, path, size))
+        for tool in turns(tools, self._repeat):
+            runs[tool].append(self._once(tool, case, endpoint, path, size))
         for tool, found in runs.items():
             middle = {name: statistics.median(run[name] for run in found) for name in ("wall", "cpu")}
             middle["growth"] = max(run["growth"] for run in found)

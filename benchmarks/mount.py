@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import MIB, make_data
+from benchmarks.bench import MIB, make_data, turns
 from s3amfs.core.sizes import parse_size
 from s3amfs.demo.seaweed import SeaweedServer
 
@@ -209,10 +209,10 @@ def main() -> int:
             boto.create_bucket(Bucket=BUCKET)
             mounts = Mounts(server, work)
             daemons += [mounts.start(name) for name in names]
-            for _ in range(args.repeat):
-                for daemon in daemons:
-                    copy_in(daemon, data / "source", boto)
-                    copy_out(daemon, data / "back")
+            by_name = dict(zip(names, daemons, strict=True))
+            for name in turns(names, args.repeat):
+                copy_in(by_name[name], data / "source", boto)
+                copy_out(by_name[name], data / "back")
             with ThreadPoolExecutor(16) as pool:
                 put = lambda n: boto.put_object(Bucket=BUCKET, Key=f"s3am/many/{n:05}", Body=b"x")  # noqa: E731
                 list(pool.map(put, range(FILES)))

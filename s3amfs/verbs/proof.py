@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 from ..core.checksums import CRC_WIDTHS, combine, decode, etag_parts, multipart_etag
 from ..core.parts import Part
@@ -47,6 +48,15 @@ def stored_of(info: s3api.ObjectInfo) -> Stored:
 
 
 RANGES_KEPT = 4096
+
+
+class TakesCrcs(Protocol):
+    """Is told the CRC of each range that arrives."""
+
+    crc_name: str | None
+    """Which one; None: no CRCs are wanted."""
+
+    def add(self, start: int, length: int, crc: int) -> None: ...
 
 
 class ReadProof:

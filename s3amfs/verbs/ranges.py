@@ -23,7 +23,7 @@ from ..wire.requests import Reply
 from ..wire.streams import Chunks
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer
-from .proof import ReadProof
+from .proof import ReadProof, TakesCrcs
 from .report import OnEvent, Report, ignore
 from .upload_source import S3Source
 
@@ -96,10 +96,10 @@ class Pinned:
         self,
         pieces: Sequence[tuple[int, memoryview]],
         on_event: OnEvent = ignore,
-        proof: ReadProof | None = None,
+        proof: TakesCrcs | None = None,
     ) -> Transfer:
         """Begins to fill each (offset, buffer); `wait` for what is returned: that raises SourceChanged, too, and
-        ChecksumMismatch when the pieces complete what `proof` proves wrong."""
+        ChecksumMismatch when the pieces complete what a ReadProof proves wrong."""
         ranges = S3Source(self.client, self.location, self.info, UploadOptions(source_key=self.customer_key))
         crc = proof.crc_name if proof is not None else None
         parts = [Part(number, offset, len(buffer)) for number, (offset, buffer) in enumerate(pieces, start=1)]
@@ -141,9 +141,7 @@ def read_whole(pinned: Pinned, start: int, end: int, on_event: OnEvent = ignore)
     """
     if end <= start:
         return b""
-    room = io.BytesIO()
-    room.seek(end - start - 1)
-    room.write(b"\0")
+    room = make_room(end - start)
     with room.getbuffer() as view:
         pieces = split(start, view)
         try:
@@ -151,7 +149,16 @@ def read_whole(pinned: Pinned, start: int, end: int, on_event: OnEvent = ignore)
         finally:
             for _, piece in pieces:
                 piece.release()
-    return room.getvalue()  # what it holds, not a copy, once no view is left: large objects are in memory once
+    return room.getvalue()
+
+
+def make_room(size: int) -> io.BytesIO:
+    """Room for `size` bytes, more than 0: `getbuffer` is for who fills it, and once no view is left, `getvalue` gives
+    what it holds, not a copy, so that large objects are in memory once."""
+    room = io.BytesIO()
+    room.seek(size - 1)
+    room.write(b"\0")
+    return room
 
 
 def _fill(pinned: Pinned, pieces: list[tuple[int, memoryview]], on_event: OnEvent) -> None:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from s3amfs.core.locations import S3Location
-from s3amfs.errors import SourceChanged, TransferError
+from s3amfs.errors import ChecksumMismatch, SourceChanged, TransferError
 from s3amfs.verbs.connect import S3Client
 from s3amfs.verbs.ranges import Pinned
 from s3amfs.verbs.read_memory import ReadMemory
 from s3amfs.verbs.reader import ObjectReader
-from tests.support.faults import Rule, error, reset, stall, truncate
+from tests.support.faults import Rule, error, flip, reset, stall, truncate
 from tests.support.files import content
 from tests.support.proxy import FaultProxy
 
@@ -111,6 +111,66 @@ def test_closing_frees_who_waits(pinned: Pinned, proxy: FaultProxy) -> None:
     reader = ObjectReader(pinned)
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(reader.pread, 0, 10)
+        assert proxy.wait_for(lambda: any(request.kind == "GetRange" for request in proxy.requests))
+        reader.close()
+        with pytest.raises(TransferError):
+            waiting.result(timeout=20)
+
+
+def test_large_reads_use_what_is_there_and_fetch_the_rest_once(pinned: Pinned, proxy: FaultProxy) -> None:
+    memory = ReadMemory(64 * MIB, keeps=True)
+    reader = ObjectReader(pinned, limit=MIB, memory=memory)
+    for at in (MIB + 5, 10 * MIB, 15 * MIB + 1):
+        assert reader.pread(at, MIB) == DATA[at : at + MIB]
+    assert reader.pread(3, SIZE) == DATA[3:]
+    assert reader.pread(3, SIZE) == DATA[3:]
+    assert moved(proxy) == 2 * (SIZE - 3) - 3 * MIB
+    assert reader.pread(SIZE - 1, SIZE) == DATA[-1:]
+    reader.close()
+    assert memory.held == 0
+
+
+def test_a_large_read_hands_on_what_was_read_ahead(pinned: Pinned, proxy: FaultProxy) -> None:
+    reader = ObjectReader(pinned)
+    assert b"".join(reader.pread(at, 9 * MIB) for at in range(0, SIZE, 9 * MIB)) == DATA
+    reader.close()
+    assert moved(proxy) == SIZE
+
+
+def test_a_large_read_is_proved(pinned: Pinned, proxy: FaultProxy) -> None:
+    """Whatever makes up the whole: large reads, small ones, pieces that were read ahead."""
+    proxy.rules.append(Rule("GetRange", flip("response", 12345), nth=3))
+    reader = ObjectReader(pinned)
+    with pytest.raises(ChecksumMismatch):
+        for at, size in ((0, 9 * MIB), (9 * MIB, MIB), (10 * MIB, 14 * MIB)):
+            reader.pread(at, size)
+    with pytest.raises(ChecksumMismatch):
+        reader.pread(0, 9 * MIB)
+    reader.close()
+
+
+@pytest.mark.parametrize("trouble", [error(503, "SlowDown"), reset("response_body", after=1000), truncate(5000)])
+def test_trouble_in_a_large_read(pinned: Pinned, proxy: FaultProxy, trouble: Any) -> None:
+    proxy.rules += [Rule("GetRange", trouble, nth=1), Rule("GetRange", trouble, nth=3)]
+    reader = ObjectReader(pinned)
+    assert reader.pread(0, SIZE) == DATA
+    reader.close()
+
+
+def test_a_large_read_of_a_replaced_object(pinned: Pinned, boto: Any, bucket: str) -> None:
+    reader = ObjectReader(pinned, limit=MIB)
+    assert reader.pread(0, MIB) == DATA[:MIB]
+    boto.put_object(Bucket=bucket, Key="k", Body=content(SIZE, 4))
+    with pytest.raises(SourceChanged):
+        reader.pread(MIB, SIZE)
+    reader.close()
+
+
+def test_closing_frees_who_waits_for_a_large_read(pinned: Pinned, proxy: FaultProxy) -> None:
+    proxy.rules.append(Rule("GetRange", stall("before_response", seconds=60)))
+    reader = ObjectReader(pinned)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(reader.pread, 0, SIZE)
         assert proxy.wait_for(lambda: any(request.kind == "GetRange" for request in proxy.requests))
         reader.close()
         with pytest.raises(TransferError):
