@@ -117,7 +117,7 @@ class Cli:
 
     def __init__(self, home: Path, environment: dict[str, str]) -> None:
         self.home = home
-        self.command = [sys.executable, "-c", "import sys; from s3amfs.cli.main import main; sys.exit(main())"]
+        self.command = [sys.executable, "-c", "from s3amfs.cli.main import script; script()"]
         """What `start` puts before its arguments."""
         home.mkdir(parents=True, exist_ok=True)
         self.environment = {
