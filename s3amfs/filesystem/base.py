@@ -185,6 +185,7 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
             found = await self._info(path, version_id=version_id)
         except FileNotFoundError:
             found = await self._info(path, version_id=version_id, refresh=True)
+            self.forget(path)  # s3fs may look once more
         return found
 
     def forget(self, path: str) -> None:

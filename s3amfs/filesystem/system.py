@@ -152,7 +152,7 @@ class S3AMFileSystem(EngineFileSystem):
     async def _cp_file(self, path1: str, path2: str, preserve_etag: bool | None = None, **kwargs: Any) -> None:
         source, target = self.location(path1), self.location(path2)
         options = self.object_options(kwargs) if not preserve_etag else None
-        info = await self._info(path1, source.bucket, source.key, version_id=source.version_id)
+        info = await self.look_up(path1, source.version_id)
         try:
             if options is None or not source.key or target.version_id or not self.is_large(info["size"] or 0):
                 await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)

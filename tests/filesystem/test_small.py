@@ -74,6 +74,22 @@ def test_an_object_that_is_younger_than_the_listing(
     assert fs.cat_file(f"{bucket}/k") == data
 
 
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+@pytest.mark.parametrize("copy", ["cp_file", "copy", "mv"])
+def test_a_copy_of_an_object_that_is_younger_than_the_listing(
+    fs: S3AMFileSystem, boto: Any, bucket: str, size: int, copy: str
+) -> None:
+    fs.pipe_file(f"{bucket}/other", b"")
+    assert fs.ls(bucket) == [f"{bucket}/other"]
+    data = os.urandom(size)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    getattr(fs, copy)(f"{bucket}/k", f"{bucket}/copy")
+    assert fs.cat_file(f"{bucket}/copy") == data
+    assert fs.exists(f"{bucket}/k") == (copy != "mv")
+    with pytest.raises(FileNotFoundError):
+        fs.cp_file(f"{bucket}/none", f"{bucket}/copy")
+
+
 @pytest.mark.parametrize("slots", [None, 2])
 def test_trees_share_slots(
     arguments: dict[str, Any], proxy: FaultProxy, bucket: str, tmp_path: Path, slots: int | None
