@@ -186,4 +186,4 @@ def connect_from(args: argparse.Namespace, output: Output) -> S3Client:
     """A client for the service that the general options describe."""
     from ..verbs.connect import connect
 
-    return connect(config_of(args, output), on_retry=output.control_retried)
+    return connect(config_of(args, output), on_retry=output.control_retried, on_notice=output.detail)

@@ -86,8 +86,12 @@ class Output:
     def control_retried(self, failure: Failure, delay: float) -> None:
         """A control call is tried again."""
         self._last_status = f"trying again in {delay:.1f} s: {failure.message}"
+        self.detail(self._last_status)
+
+    def detail(self, message: str) -> None:
+        """What is worth knowing with --verbose alone."""
         if self._verbose and not self._json:
-            self._say(f"trying again in {delay:.1f} s: {failure.message}")
+            self._say(message)
 
     def error(self, error: S3AMError) -> int:
         """Prints the one line of `error`; returns its exit code."""

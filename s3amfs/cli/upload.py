@@ -108,6 +108,7 @@ def _source_client(args: argparse.Namespace, output: Output) -> S3Client | None:
             anonymous=args.src_no_sign_request,
         ),
         on_retry=output.control_retried,
+        on_notice=output.detail,
     )
 
 

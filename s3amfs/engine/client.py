@@ -27,16 +27,25 @@ from .retrying import retrying
 from .slots import SlotGate
 
 OnRetry = Callable[[Failure, float], None]
+OnNotice = Callable[[str], None]
 
 
 class S3Client:
-    """session: whom to talk to. engine: None: the process's own. on_retry: told of each retry (failure, delay in s)."""
+    """session: whom to talk to. engine: None: the process's own. on_retry: told of each retry (failure, delay in s).
+    on_notice: told, once, what is odd about the server and makes no difference."""
 
-    def __init__(self, session: S3Session, engine: Engine | None = None, on_retry: OnRetry | None = None) -> None:
+    def __init__(
+        self,
+        session: S3Session,
+        engine: Engine | None = None,
+        on_retry: OnRetry | None = None,
+        on_notice: OnNotice | None = None,
+    ) -> None:
         self.session = session
         self.given_engine = engine
         self.policy = RetryPolicy(budget=session.config.retry_budget)
         self.on_retry = on_retry
+        self.on_notice = on_notice
 
     @property
     def engine(self) -> Engine:
@@ -79,7 +88,15 @@ class S3Client:
                 self.on_retry(failure, delay)
 
         failure = retrying(self.policy, once, learn)
+        if failure is None and s3api.has_bare_etag(reply):
+            self._notice_etags(request.bucket)
         return reply, failure
+
+    def _notice_etags(self, bucket: str | None) -> None:
+        can = self.session.capabilities(bucket)
+        told, can.quoted_etags = can.quoted_etags is False, False
+        if self.on_notice is not None and not told:
+            self.on_notice("the server sends ETags without quotes; they are compared without")
 
     def begin(
         self,

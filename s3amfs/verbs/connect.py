@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from ..engine.client import OnRetry, S3Client
+from ..engine.client import OnNotice, OnRetry, S3Client
 from ..wire.config import S3Config
 from ..wire.session import S3Session
 
 __all__ = ["S3Client", "S3Config", "connect"]
 
 
-def connect(config: S3Config | None = None, *, on_retry: OnRetry | None = None) -> S3Client:
+def connect(
+    config: S3Config | None = None, *, on_retry: OnRetry | None = None, on_notice: OnNotice | None = None
+) -> S3Client:
     """A client for one service and account. Nothing is connected yet; any thread may use it.
 
     Raises UsageError (no such profile, bad endpoint) and AccessDenied (no usable credentials).
     """
-    return S3Client(S3Session(config), on_retry=on_retry)
+    return S3Client(S3Session(config), on_retry=on_retry, on_notice=on_notice)

@@ -375,7 +375,7 @@ class _Counting(S3Client):
     """A client like `client` that counts its retries: an answer may have been lost."""
 
     def __init__(self, client: S3Client) -> None:
-        super().__init__(client.session, client.given_engine, self._count)
+        super().__init__(client.session, client.given_engine, self._count, client.on_notice)
         self._told = client.on_retry
         self.retries = 0
 

@@ -20,3 +20,5 @@ class Capabilities:
     """UploadPartCopy into an upload that declares a checksum algorithm (MinIO computes none for copied parts)."""
     list_uploads: bool | None = None
     """ListMultipartUploads."""
+    quoted_etags: bool | None = None
+    """ETags in quotes (RFC 9110, section 8.8.3); without them they mean the same."""

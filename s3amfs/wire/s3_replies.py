@@ -6,6 +6,7 @@ TransferError (retryable by the caller's policy as a server's fault).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ from .s3_model import (
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
+_BARE_ETAG = re.compile(rb"<ETag>\s*(?!W/|[\"\s<]|&quot;|&#34;|&#x22;)")
 CHECKSUMS = ("crc64nvme", "crc32c", "crc32", "sha1", "sha256")
 
 
@@ -42,6 +44,12 @@ def _without_framing(coding: str | None) -> str | None:
     """`aws-chunked` is how a body was sent; some servers keep it as if the object were encoded so."""
     kept = [token for token in (coding or "").split(",") if token.strip().lower() not in ("aws-chunked", "")]
     return ",".join(kept) or None
+
+
+def has_bare_etag(reply: Reply) -> bool:
+    """Whether an ETag is there, in a header or in XML, without the quotes that belong to it."""
+    header = reply.headers.get("etag", "").strip()
+    return not header.endswith('"') if header else _BARE_ETAG.search(reply.body) is not None
 
 
 def parse_object(reply: Reply) -> ObjectInfo:

@@ -26,6 +26,7 @@ from .s3_model import (
     quote_etag,
 )
 from .s3_replies import (
+    has_bare_etag,
     http_time,
     iso_time,
     parse_attributes,
@@ -94,6 +95,7 @@ __all__ = [
     "get_object",
     "get_object_attributes",
     "get_object_tagging",
+    "has_bare_etag",
     "head_bucket",
     "head_object",
     "http_time",

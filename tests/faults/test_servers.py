@@ -57,11 +57,13 @@ def bare(line: str, headers: Headers) -> tuple[str, Headers]:
 
 
 def test_etags_whose_quotes_come_and_go(odd: Odd) -> None:
+    notice = "the server sends ETags without quotes"
     odd.proxy.rules.append(Rule("*", faults.edit_response(bare), nth=range(1, 1000, 2)))
     result = odd.upload()
     assert result.rc == 0, result.stderr
-    result = odd.download()
-    assert result.rc == 0, result.stderr
+    odd.proxy.rules[:] = [Rule("*", faults.edit_response(bare), nth=range(1, 1000, 2))]
+    result = odd.download("--verbose")
+    assert (result.rc, result.stderr.count(notice)) == (0, 1), result.stderr
     assert digest(odd.out) == digest(odd.file)
     assert odd.proxy.parts_sent_again() == []
 

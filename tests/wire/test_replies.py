@@ -232,3 +232,21 @@ def test_a_store_without_etag_is_no_success() -> None:
 )
 def test_locations(body: bytes, location: str) -> None:
     assert s3api.parse_location(Reply(200, {}, body)) == location
+
+
+@pytest.mark.parametrize(
+    ("header", "body", "bare"),
+    [
+        ('"abc"', b"", False),
+        ('W/"abc"', b"", False),
+        (" abc ", b"", True),
+        ("", b"<A><ETag>abc-2</ETag></A>", True),
+        ("", b'<A><ETag>"abc-2"</ETag></A>', False),
+        ("", b"<A><ETag>\n  &quot;abc&quot;</ETag></A>", False),
+        ("", b"<A><ETag>&#34;abc&#34;</ETag><ETag>&#x22;abc&#x22;</ETag></A>", False),
+        ("", b"<A><ETag></ETag></A>", False),
+        ("", b"", False),
+    ],
+)
+def test_etags_without_quotes_are_noticed(header: str, body: bytes, bare: bool) -> None:
+    assert s3api.has_bare_etag(Reply(200, {"etag": header} if header else {}, body=body)) == bare
