@@ -10,7 +10,7 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test s3fs-suite lowest lint format bench bench-filesystem docs chaos clean
+.PHONY: help demo test lowest lint format bench bench-filesystem docs chaos clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -51,9 +51,6 @@ demo: $(VENV)/.demo  ## the main job against an embedded real S3 server
 
 test: $(VENV)/.test  ## every test (TESTS=path for some, JOBS=1 for one process)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --durations=15 $(TESTS)
-
-s3fs-suite: $(VENV)/.test  ## s3fs's own test suite with our class in its place (7 minutes)
-	$(BIN)/python -m pytest -q -n $(JOBS) tests/filesystem/s3fs_suite.py
 
 lowest: $(VENV)-lowest/.test  ## the same with the oldest versions that pyproject.toml allows
 	$(VENV)-lowest/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(TESTS)

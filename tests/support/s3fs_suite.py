@@ -14,8 +14,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".pytest_cache" / "s3fs"
 FILES = ("s3fs/tests/test_s3fs.py", "s3fs/tests/test_mapping.py", "s3fs/tests/derived/s3fs_test.py")
-FIXED_PORT = "port = 5555"
-"""As s3fs's tests have it; several of them at a time need one each."""
+FIXED_PORTS = {"test_s3fs.py": "port = 5555", "derived/s3fs_fixtures.py": "port = 5556"}
+"""As s3fs's tests have them; several of them at a time need one each."""
 FREE_PORT = 'port = int(os.environ["S3FS_TEST_PORT"])'
 
 
@@ -33,10 +33,11 @@ def fetch() -> Path:
         with tarfile.open(archive) as packed:
             packed.extractall(scratch, filter="data")
         source = archive.with_suffix("").with_suffix("")
-        tests = source / "s3fs" / "tests" / "test_s3fs.py"
-        text = tests.read_text()
-        assert text.count(FIXED_PORT) == 1
-        tests.write_text(text.replace(FIXED_PORT, FREE_PORT))
+        for name, port in FIXED_PORTS.items():
+            tests = source / "s3fs" / "tests" / name
+            text = tests.read_text()
+            assert text.count(port) == 1
+            tests.write_text(text.replace(port, FREE_PORT))
         try:
             source.rename(folder)
         except OSError:  # another process was faster

@@ -23,9 +23,10 @@ DIFFERENT = {
 @pytest.mark.parametrize("which", ["default", "forced"])
 def test_passes_where_s3fs_does(which: str, tmp_path: Path) -> None:
     ours = s3fs_suite.run(which, tmp_path, tmp_path / "log", without=(*NOT_HERE, *DIFFERENT))
-    assert len(ours) > 300
     failed = {test for test, outcome in ours.items() if outcome == "failed"}
     if failed:  # theirs are run only then: most of the time there is nothing to ask
         theirs = s3fs_suite.run("s3fs", tmp_path, tmp_path / "log of s3fs")
         failed = {test for test in failed if theirs.get(test) == "passed"}
-    assert not failed, (tmp_path / "log").read_text()[-20000:]
+    log = (tmp_path / "log").read_text()[-20000:]
+    assert not failed, log
+    assert sum(outcome == "passed" for outcome in ours.values()) > 350, log
