@@ -153,7 +153,10 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
             info: ObjectInfo | None = file.published
             fi.fh, file = self.files.hold(path, file.key, info, {}, writes=writes)
         else:
-            entry = self.tree.entry(path)
+            try:
+                entry = self.tree.entry(path)
+            except NotFound:  # the kernel remembers it, say from a writer that was killed: it may want to make it anew
+                raise LookAgain from None
             if entry.directory:
                 raise OSError(errno.EISDIR, "is a directory")
             if self.tree.is_news(path, entry):

@@ -234,6 +234,26 @@ def test_a_killed_writer_of_a_small_new_file_leaves_nothing(mounted: Mount, stor
     assert stored.listed() == []
 
 
+@pytest.mark.parametrize("flags", [os.O_WRONLY | os.O_TRUNC, os.O_RDWR | os.O_TRUNC, os.O_RDWR, os.O_WRONLY])
+def test_a_killed_writers_new_file_is_made_anew_at_once(
+    new_mount: Callable[..., Mount], stored: Stored, tmp_path: Path, flags: int
+) -> None:
+    """The kernel remembers its name for --metadata-ttl seconds."""
+    mount = new_mount("--metadata-ttl", "60")
+    (tmp_path / "data").write_bytes(b"half")
+    writer = python(WRITE_AND_WAIT, mount / "k", tmp_path / "data")
+    assert writer.stdout is not None
+    writer.stdout.readline()
+    writer.kill()
+    ended(writer)
+    with pytest.raises(FileNotFoundError):
+        os.open(mount / "k", os.O_RDONLY)
+    fd = os.open(mount / "k", flags | os.O_CREAT)
+    assert os.pwrite(fd, b"new one", 0) == 7
+    os.close(fd)
+    assert stored.get("k") == b"new one"
+
+
 def test_an_exit_without_close_publishes(mounted: Mount, stored: Stored, tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"all of it")
     writer = python(WRITE_AND_WAIT + "os._exit(3)", mounted / "k", tmp_path / "data")
