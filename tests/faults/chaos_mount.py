@@ -94,7 +94,8 @@ class MountRun(Run):
 
     def finish(self) -> None:
         assert self.mount is not None
-        for attempt in range(UMOUNTS):
+        # The writer may have ended well just before its daemon was killed: then there is nothing to unmount.
+        for attempt in range(0 if self.mount.killed else UMOUNTS):
             done = self.mount.umount()
             if done.rc == 0:
                 break

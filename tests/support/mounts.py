@@ -20,6 +20,7 @@ class Mount:
         self.cli, self.url, self.directory, self.options, self.env = cli, url, directory, options, env
         self.log = directory.parent / f"{directory.name}.log"
         self.daemon = 0
+        self.killed = False
         directory.mkdir(exist_ok=True)
         self.mount()
 
@@ -27,6 +28,7 @@ class Mount:
         command = ("mount", "--log-file", self.log, *self.options, self.url, self.directory)
         self.cli.ok(*command, env=self.env, timeout=60)
         self.daemon = int(os.getxattr(self.directory, "user.s3am.pid"))
+        self.killed = False
 
     def umount(self) -> Result:
         return self.cli("umount", self.directory, timeout=60)
@@ -41,6 +43,7 @@ class Mount:
         descriptor, watch = os.pidfd_open(self.daemon), select.poll()
         watch.register(descriptor, select.POLLIN)
         os.kill(self.daemon, signal.SIGKILL)
+        self.killed = True
         watch.poll()
         os.close(descriptor)
         self._take_away()
