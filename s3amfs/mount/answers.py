@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import functools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
+
+from ..errors import NotFound
 
 EXPECTED = {errno.ENOENT, errno.ENODATA, errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EOPNOTSUPP}
 """Errors that are answers, not trouble."""
@@ -18,6 +21,16 @@ class LookAgain(OSError):
 
     def __init__(self) -> None:
         super().__init__(errno.ESTALE, "it has changed since it was looked at")
+
+
+@contextmanager
+def found_before() -> Iterator[None]:
+    """For a path that the kernel has found or remembers: if it is gone, say with a killed writer, the kernel looks
+    again, and may make it anew."""
+    try:
+        yield
+    except NotFound:
+        raise LookAgain from None
 
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -16,8 +16,8 @@ from typing import Any
 import mfusepy
 
 from ..errors import ChecksumMismatch, NotFound
-from ..verbs.options import ObjectInfo, ObjectOptions
-from .answers import LookAgain, answered
+from ..verbs.options import ObjectOptions
+from .answers import LookAgain, answered, found_before
 from .attributes import Attributes, is_symlink, time_text
 from .callers import is_open, process_of, was_killed
 from .directory import DirectoryNames
@@ -150,19 +150,15 @@ class Operations(mfusepy.Operations):  # type: ignore[misc]
         writes = fi.flags & os.O_ACCMODE != os.O_RDONLY
         file = self._open_at(path)
         if file is not None and file.changed:
-            info: ObjectInfo | None = file.published
-            fi.fh, file = self.files.hold(path, file.key, info, {}, writes=writes)
+            fi.fh, file = self.files.hold(path, file.key, file.published, {}, writes=writes)
         else:
-            try:
+            with found_before():
                 entry = self.tree.entry(path)
-            except NotFound:  # the kernel remembers it, say from a writer that was killed: it may want to make it anew
-                raise LookAgain from None
             if entry.directory:
                 raise OSError(errno.EISDIR, "is a directory")
             if self.tree.is_news(path, entry):
                 raise LookAgain
-            info = entry.info
-            fi.fh, file = self.files.hold(path, entry.key, info, self.tree.metadata(entry), writes=writes)
+            fi.fh, file = self.files.hold(path, entry.key, entry.info, self.tree.metadata(entry), writes=writes)
         if writes and fi.flags & os.O_TRUNC:
             file.begin_anew()
         self._opened(path, fi, file)
