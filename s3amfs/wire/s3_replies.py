@@ -47,9 +47,14 @@ def _without_framing(coding: str | None) -> str | None:
 
 
 def has_bare_etag(reply: Reply) -> bool:
-    """Whether an ETag is there, in a header or in XML, without the quotes that belong to it."""
+    """Whether an ETag is there, in a header or in XML, without the quotes that belong to it.
+
+    That of GetObjectAttributes has none on AWS either.
+    """
     header = reply.headers.get("etag", "").strip()
-    return not header.endswith('"') if header else _BARE_ETAG.search(reply.body) is not None
+    if header:
+        return not header.endswith('"')
+    return b"<GetObjectAttributes" not in reply.body and _BARE_ETAG.search(reply.body) is not None
 
 
 def parse_object(reply: Reply) -> ObjectInfo:

@@ -60,15 +60,21 @@ def test_an_object_that_grew_since_it_was_listed(fs: S3AMFileSystem, boto: Any, 
     assert fs.cat_file(f"{bucket}/k") == data
 
 
+def stored_after_a_listing(fs: S3AMFileSystem, boto: Any, bucket: str, size: int) -> bytes:
+    """`k` is there, and `fs` remembers a listing without it."""
+    fs.pipe_file(f"{bucket}/other", b"")
+    assert fs.ls(bucket) == [f"{bucket}/other"]
+    data = os.urandom(size)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    return data
+
+
 @pytest.mark.parametrize("size", [10, 6 * MIB])
 def test_an_object_that_is_younger_than_the_listing(
     fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path, size: int
 ) -> None:
     """s3fs's get_file asks S3, not the listing."""
-    fs.pipe_file(f"{bucket}/other", b"")
-    assert fs.ls(bucket) == [f"{bucket}/other"]
-    data = os.urandom(size)
-    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    data = stored_after_a_listing(fs, boto, bucket, size)
     fs.get_file(f"{bucket}/k", str(tmp_path / "out"))
     assert (tmp_path / "out").read_bytes() == data
     assert fs.cat_file(f"{bucket}/k") == data
@@ -79,10 +85,7 @@ def test_an_object_that_is_younger_than_the_listing(
 def test_a_copy_of_an_object_that_is_younger_than_the_listing(
     fs: S3AMFileSystem, boto: Any, bucket: str, size: int, copy: str
 ) -> None:
-    fs.pipe_file(f"{bucket}/other", b"")
-    assert fs.ls(bucket) == [f"{bucket}/other"]
-    data = os.urandom(size)
-    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    data = stored_after_a_listing(fs, boto, bucket, size)
     getattr(fs, copy)(f"{bucket}/k", f"{bucket}/copy")
     assert fs.cat_file(f"{bucket}/copy") == data
     assert fs.exists(f"{bucket}/k") == (copy != "mv")

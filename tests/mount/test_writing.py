@@ -223,13 +223,18 @@ input()
     assert stored.uploads() == []
 
 
-def test_a_killed_writer_of_a_small_new_file_leaves_nothing(mounted: Mount, stored: Stored, tmp_path: Path) -> None:
-    (tmp_path / "data").write_bytes(b"half")
-    writer = python(WRITE_AND_WAIT, mounted / "k", tmp_path / "data")
+def kill_a_writer(path: Path, scratch: Path) -> None:
+    """It has written, but not closed."""
+    (scratch / "data").write_bytes(b"half")
+    writer = python(WRITE_AND_WAIT, path, scratch / "data")
     assert writer.stdout is not None
     writer.stdout.readline()
     writer.kill()
     ended(writer)
+
+
+def test_a_killed_writer_of_a_small_new_file_leaves_nothing(mounted: Mount, stored: Stored, tmp_path: Path) -> None:
+    kill_a_writer(mounted / "k", tmp_path)
     assert not (mounted / "k").exists()
     assert stored.listed() == []
 
@@ -240,12 +245,7 @@ def test_a_killed_writers_new_file_is_made_anew_at_once(
 ) -> None:
     """The kernel remembers its name for --metadata-ttl seconds."""
     mount = new_mount("--metadata-ttl", "60")
-    (tmp_path / "data").write_bytes(b"half")
-    writer = python(WRITE_AND_WAIT, mount / "k", tmp_path / "data")
-    assert writer.stdout is not None
-    writer.stdout.readline()
-    writer.kill()
-    ended(writer)
+    kill_a_writer(mount / "k", tmp_path)
     with pytest.raises(FileNotFoundError):
         os.open(mount / "k", os.O_RDONLY)
     fd = os.open(mount / "k", flags | os.O_CREAT)

@@ -97,20 +97,22 @@ def test_trouble_is_tried_again(pinned: Pinned, proxy: FaultProxy) -> None:
     reader.close()
 
 
-def test_a_replaced_object_is_not_mixed_in(pinned: Pinned, boto: Any, bucket: str) -> None:
+@pytest.mark.parametrize(("offset", "size"), [(SIZE // 2, MIB), (MIB, SIZE)])
+def test_a_replaced_object_is_not_mixed_in(pinned: Pinned, boto: Any, bucket: str, offset: int, size: int) -> None:
     reader = ObjectReader(pinned, limit=MIB)
     assert reader.pread(0, MIB) == DATA[:MIB]
     boto.put_object(Bucket=bucket, Key="k", Body=content(SIZE, 4))
     with pytest.raises(SourceChanged):
-        reader.pread(SIZE // 2, MIB)
+        reader.pread(offset, size)
     reader.close()
 
 
-def test_closing_frees_who_waits(pinned: Pinned, proxy: FaultProxy) -> None:
+@pytest.mark.parametrize("size", [10, SIZE])
+def test_closing_frees_who_waits(pinned: Pinned, proxy: FaultProxy, size: int) -> None:
     proxy.rules.append(Rule("GetRange", stall("before_response", seconds=60)))
     reader = ObjectReader(pinned)
     with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(reader.pread, 0, 10)
+        waiting = pool.submit(reader.pread, 0, size)
         assert proxy.wait_for(lambda: any(request.kind == "GetRange" for request in proxy.requests))
         reader.close()
         with pytest.raises(TransferError):
@@ -155,23 +157,3 @@ def test_trouble_in_a_large_read(pinned: Pinned, proxy: FaultProxy, trouble: Any
     reader = ObjectReader(pinned)
     assert reader.pread(0, SIZE) == DATA
     reader.close()
-
-
-def test_a_large_read_of_a_replaced_object(pinned: Pinned, boto: Any, bucket: str) -> None:
-    reader = ObjectReader(pinned, limit=MIB)
-    assert reader.pread(0, MIB) == DATA[:MIB]
-    boto.put_object(Bucket=bucket, Key="k", Body=content(SIZE, 4))
-    with pytest.raises(SourceChanged):
-        reader.pread(MIB, SIZE)
-    reader.close()
-
-
-def test_closing_frees_who_waits_for_a_large_read(pinned: Pinned, proxy: FaultProxy) -> None:
-    proxy.rules.append(Rule("GetRange", stall("before_response", seconds=60)))
-    reader = ObjectReader(pinned)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(reader.pread, 0, SIZE)
-        assert proxy.wait_for(lambda: any(request.kind == "GetRange" for request in proxy.requests))
-        reader.close()
-        with pytest.raises(TransferError):
-            waiting.result(timeout=20)

@@ -245,6 +245,7 @@ def test_locations(body: bytes, location: str) -> None:
         ("", b"<A><ETag>\n  &quot;abc&quot;</ETag></A>", False),
         ("", b"<A><ETag>&#34;abc&#34;</ETag><ETag>&#x22;abc&#x22;</ETag></A>", False),
         ("", b"<A><ETag></ETag></A>", False),
+        ("", b"<GetObjectAttributesResponse><ETag>abc</ETag></GetObjectAttributesResponse>", False),
         ("", b"", False),
     ],
 )
