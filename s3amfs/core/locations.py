@@ -220,11 +220,12 @@ def _url(text: str) -> Url:
         raise InvalidSource(f"{_shown(_hidden(text))} holds blanks or control characters: write a space as %20")
     try:
         parts = urlsplit(text)
-        host = parts.hostname
+        host, scheme = parts.hostname, parts.scheme.lower()
+        is_hosted = scheme in _HOSTED
+        _ = parts.port if is_hosted else None  # raises, too
     except ValueError:
         raise InvalidSource("the source is not a well-formed URL: check brackets and the port") from None
-    scheme = parts.scheme.lower()
-    if not host and scheme in _HOSTED:
+    if not host and is_hosted:
         raise InvalidSource(f"{_shown(_hidden(text))} names no host")
     if scheme in _LISTED and parts.path.partition(";")[0].rpartition("/")[2] == "":
         raise InvalidSource(f"{_shown(_hidden(text))} names a directory: give a file")

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
-from ..wire.curl_options import DRIP, at_least
+from ..wire.curl_options import not_in_drips
 from ..wire.exchange import Exchange
 from ..wire.replies import classify
 from ..wire.requests import HttpRequest, Reply
@@ -180,7 +180,7 @@ class Operation:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _not_in_drips(self, request: HttpRequest) -> HttpRequest:
-        return replace(request, options=at_least(DRIP, request.options, limit_rate=self._limit_rate))
+        return replace(request, options=not_in_drips(request.options, limit_rate=self._limit_rate))
 
     def _send(self, exchange: Exchange) -> None:
         self._exchanges.append(exchange)

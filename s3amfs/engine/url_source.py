@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..core.failures import Failure, Kind
 from ..core.http import coded_for_the_way, parse_content_range, source_digests
@@ -18,7 +18,7 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..core.retry import RetryPolicy
 from ..errors import Interrupted
-from ..wire.curl_options import TIMEOUTS, Options, ranged, source_options
+from ..wire.curl_options import TIMEOUTS, Options, not_in_drips, ranged, source_options
 from ..wire.exchange import Exchange
 from ..wire.replies import classify, to_error
 from ..wire.requests import HttpRequest, Reply
@@ -203,6 +203,8 @@ class UrlStream:
         self._ended = False
         self._error: BaseException | None = None
         self._condition = threading.Condition()
+        if expected is not None:  # where the end is known; who sends a live feed may take his time
+            request = replace(request, options=not_in_drips(request.options, limit_rate=0))
         self._exchange = Exchange(request, self._finished, sink=self)
         loop.submit(lambda: loop.multi.start(self._exchange))
 

@@ -231,7 +231,10 @@ class Multi:
         reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
         reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
         reply.content_length = int(handle.getinfo(_ANNOUNCED))
-        reply.url = handle.getinfo(pycurl.EFFECTIVE_URL)
+        try:
+            reply.url = handle.getinfo(pycurl.EFFECTIVE_URL)
+        except pycurl.error:  # libcurl could make nothing of it, as of a port that is no number
+            reply.url = exchange.request.url
         reply.body = bytes(exchange._body)
         self._multi.remove_handle(handle)
         if code == 0 and len(self._free) < MAX_CONNECTIONS_KEPT:

@@ -98,9 +98,9 @@ def with_time_limits(options: Options, *, is_control: bool) -> Options:
     return (*found, (TIMEOUT_MS, 1000 * stall * CONTROL_PATIENCE))
 
 
-def at_least(rate: int, options: Options, *, limit_rate: int) -> Options:
-    """`options` of data that stall below `rate` bytes per second, or below a quarter of `limit_rate` (0: none)."""
-    return (*options, (LOW_SPEED_LIMIT, max(1, min(rate, limit_rate // 4)) if limit_rate else rate))
+def not_in_drips(options: Options, *, limit_rate: int) -> Options:
+    """`options` of data that are given up below `DRIP`, or a quarter of `limit_rate` (0: none) where that is less."""
+    return (*options, (LOW_SPEED_LIMIT, max(1, min(DRIP, limit_rate // 4)) if limit_rate else DRIP))
 
 
 def tls_options(verify_tls: bool | str) -> Options:

@@ -139,6 +139,8 @@ def _classify_curl(reply: Reply) -> Failure:
         )
     elif reply.curl_code == 67 and _is_ssh(reply):
         said = f"SSH: {said}: neither a key without passphrase in ~/.ssh nor the agent nor a password opened the door"
+    elif reply.curl_code == 3:
+        return Failure(kind=Kind.FATAL, message=said, code="BadUrl")
     elif reply.curl_code in CURL_TLS_TRUST:
         said = (
             f"TLS: {said}; if the server's CA is private, name its file in AWS_CA_BUNDLE, of a source in SSL_CERT_FILE"
@@ -260,6 +262,7 @@ _BY_CODE: dict[str, tuple[type[errors.S3AMError], str]] = {
     "EntityTooLarge": (errors.TransferError, "the server does not take objects or parts this large"),
     "EntityTooSmall": (errors.TransferError, "the server wants larger parts: give --part-size"),
     "WrongRange": (errors.TransferError, "save it with another program and upload the file"),
+    "BadUrl": (errors.TransferError, "check the URL, and where it redirects to"),
     "ContentEncoding": (errors.TransferError, "save it with another program and upload the file"),
     "QuotaExceeded": (errors.TransferError, "the storage quota is used up: make room, then resume"),
     "XMinioStorageFull": (errors.TransferError, "the server's disks are full: make room, then resume"),

@@ -67,7 +67,7 @@ def test_a_redirect_takes_the_content_of_another_host_and_shows_it_no_password(j
         assert not [asked for asked in other.requests if "authorization" in asked.headers]
 
 
-@pytest.mark.parametrize("target", ["/here", "file:///etc/hostname"])
+@pytest.mark.parametrize("target", ["/here", "file:///etc/hostname", "http://127.0.0.1:99999/"])
 def test_a_redirect_that_leads_nowhere(job: Job, target: str) -> None:
     job.fails(job.web.add("/here", b"", redirect=target))
 

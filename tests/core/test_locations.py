@@ -48,7 +48,12 @@ def test_sources(text: str, found: Location) -> None:
     assert parse_source(text) == found
 
 
-@pytest.mark.parametrize("text", ["", "file://other/a", "file:a", "file:///a%00", "http:///x", "http://h/a b", "a\0b"])
+NO_PORTS = ["http://h:99999/x", "https://u:p@h:80x/x", "ftp://h:-1/x"]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "file://other/a", "file:a", "file:///a%00", "http:///x", "http://h/a b", "a\0b", *NO_PORTS]
+)
 def test_invalid_sources(text: str) -> None:
     with pytest.raises(InvalidSource):
         parse_source(text)

@@ -161,6 +161,27 @@ def test_a_source_that_drips_for_ever_is_given_up(odd: Odd) -> None:
     assert not odd.stored()
 
 
+def test_a_stream_of_known_length_that_drips_is_given_up(odd: Odd) -> None:
+    source = RawServer(drip_without_ranges)
+    try:
+        patience = ("--timeout", "2", "--retry-budget", "1")
+        result = odd.run(*patience, "upload", source.url + "f", f"s3://{odd.bucket}/k")
+    finally:
+        source.close()
+    assert result.rc == 1
+    assert "Operation too slow" in result.stderr
+    assert not odd.stored()
+
+
+def drip_without_ranges(connection: socket.socket, _number: int) -> None:
+    with connection, suppress(OSError):
+        while read_request(connection)[0]:
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
+            while True:
+                connection.sendall(b"x")
+                time.sleep(0.05)  # the rate is what is tested
+
+
 def self_words(odd: Odd, kind: str) -> tuple[object, ...]:
     url = f"s3://{odd.bucket}/k"
     return (

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Callable
 
+import pycurl
 import pytest
 
 from s3amfs.core.failures import Kind
@@ -195,6 +196,12 @@ def test_a_sink_that_raises_when_it_is_resumed(multi: Multi, web: HttpServer) ->
     assert isinstance(exchange.error, Trouble)
     assert exchange.reply.curl_code != 0
     assert multi.active == 0
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999/x", "ftp://127.0.0.1:1x/x", "http://%/x"])
+def test_a_url_that_libcurl_can_make_nothing_of_is_an_end_too(multi: Multi, url: str) -> None:
+    reply = run(multi, get(url)).reply
+    assert (reply.curl_code, reply.url) == (pycurl.E_URL_MALFORMAT, url)
 
 
 def test_an_owner_that_raises_does_not_lose_the_ends_of_others(multi: Multi, web: HttpServer) -> None:
