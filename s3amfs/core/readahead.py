@@ -14,6 +14,8 @@ from s3amfs.core.sizes import KIB, MIB
 
 FIRST_WINDOW = MIB
 """Fetched ahead once a reader has shown its direction (or has begun at byte 0); doubles while it goes on."""
+LARGE = 8 * MIB
+"""From this size on, the step after a read is fetched ahead, as it is expected to be asked for."""
 LIMIT = 32 * MIB
 SLACK = 2 * MIB
 """How far from its place a read may be and still belong to a known forward reader: the kernel has up to a dozen
@@ -62,7 +64,7 @@ class ReadAhead:
         self._reads += 1
         reader = self._known(offset) or self._promoted(offset, end)
         if reader is not None:
-            return self._forward(reader, end)
+            return self._forward(reader, end, step=length if length >= LARGE else None)
         strided = self._strides(offset, end)
         if strided is not None:
             return strided
@@ -94,14 +96,16 @@ class ReadAhead:
             readers.remove(min(readers, key=lambda other: other.used))
         readers.append(reader)
 
-    def _forward(self, reader: _Reader, end: int) -> tuple[tuple[int, int], ...]:
+    def _forward(self, reader: _Reader, end: int, step: int | None = None) -> tuple[tuple[int, int], ...]:
         reader.used = self._reads
         if end <= reader.end and reader.window:
             return ()
         reader.end = max(reader.end, end)
         reader.ahead = max(reader.ahead, reader.end)
         share = self.limit // self._active()
-        if not reader.window:
+        if step is not None:
+            reader.window = step
+        elif not reader.window:
             reader.window = min(FIRST_WINDOW, share)
         elif reader.ahead - reader.end <= reader.window // 2:
             reader.window = min(reader.window * 2, share)

@@ -8,27 +8,13 @@ raise ChecksumMismatch from then on. Threads may share a reader.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
-from ..core.readahead import LIMIT, ReadAhead
-from ..engine.transfer import Transfer
+from ..core.readahead import LARGE, LIMIT, ReadAhead
 from ..errors import ChecksumMismatch
-from .ranges import PIECE_BYTES, Pinned, make_room, split
-from .read_memory import Piece, ReadMemory
-
-LARGE_BYTES = 2 * PIECE_BYTES
-"""From this size on a read is worth a transfer of its own, which puts the bytes where they are wanted: no copy."""
-
-
-class _Crcs(list[tuple[int, int, int]]):
-    """Those of the ranges (start, length, CRC) of one large read, for the proof that all reads share."""
-
-    def __init__(self, crc_name: str | None) -> None:
-        super().__init__()
-        self.crc_name = crc_name
-
-    def add(self, start: int, length: int, crc: int) -> None:
-        self.append((start, length, crc))
+from .ranges import PIECE_BYTES, Pinned
+from .read_memory import ReadMemory
+from .read_pieces import Block, Fragment, Piece
 
 
 class ObjectReader:
@@ -40,7 +26,7 @@ class ObjectReader:
         self._ahead = ReadAhead(self.size, limit=limit)
         self._memory = memory if memory is not None else ReadMemory(2 * limit)
         self._pieces: list[Piece] = []
-        self._transfers: list[Transfer] = []
+        self._reading: list[Block] = []
         """Of large reads, under way."""
         self._proof = pinned.proof
         self.wrong: ChecksumMismatch | None = None
@@ -57,13 +43,13 @@ class ObjectReader:
     def pread(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes at `offset`; fewer only at the end. Raises SourceChanged, TransferError."""
         end = min(self.size, offset + max(0, size))
-        if end - offset >= LARGE_BYTES:
+        if end - offset >= LARGE:
             with self._memory.lock:
                 held = self._holding(offset, end)
             missing = list(_gaps(held, offset, end))
-            if sum(stop - start for start, stop in missing) >= LARGE_BYTES:
+            if sum(stop - start for start, stop in missing) >= LARGE:
                 return self._read_large(offset, end, held, missing)
-        return b"".join(self.buffers(offset, size))
+        return b"".join(self.buffers(offset, size))  # of one block that was read ahead: not a copy
 
     def buffers(self, offset: int, size: int) -> list[bytes | memoryview]:
         """The same as it lies in memory, without a copy."""
@@ -80,43 +66,34 @@ class ObjectReader:
 
     def _read_large(self, offset: int, end: int, held: list[Piece], missing: list[tuple[int, int]]) -> bytes:
         self._refuse_wrong()
-        room, crcs = make_room(end - offset), _Crcs(self._proof.crc_name)
-        with room.getbuffer() as view, ExitStack() as views:
-            parts = [(start, views.enter_context(view[start - offset : stop - offset])) for start, stop in missing]
-            pieces = [(at, views.enter_context(piece)) for start, part in parts for at, piece in split(start, part)]
-            with self._watching(held), self._fetching(pieces, crcs) as transfer:
-                with self._memory.lock:
-                    self._read_ahead(offset, end)
-                transfer.wait()
-                self._arrive(held, crcs)
-            for piece in held:
-                at = max(offset, piece.start) - offset
-                for buffer in self._take([piece], offset, end):
-                    view[at : at + len(buffer)] = buffer
-                    at += len(buffer)
-        return room.getvalue()
-
-    @contextmanager
-    def _fetching(self, pieces: list[tuple[int, memoryview]], crcs: _Crcs) -> Iterator[Transfer]:
-        """Nothing fills the pieces any more afterwards, whatever happens."""
         with self._memory.lock:
-            transfer = self.pinned.fetch(pieces, proof=crcs)
-            self._transfers.append(transfer)
+            block = Block(self.pinned, offset, end, self._proof.crc_name, missing)
+            self._reading.append(block)
+            self._read_ahead(offset, end)
         try:
-            yield transfer
+            with self._watching(held):
+                for piece in held:
+                    piece.wait()
+                    at = max(offset, piece.start)
+                    for buffer in self._take([piece], offset, end):
+                        block.put(at, buffer)
+                        at += len(buffer)
+                self._arrive([*held, block])
         finally:
-            if not transfer.over:
-                transfer.stop()
+            if block.under_way:
+                block.stop()
             with self._memory.lock:
-                self._transfers.remove(transfer)
+                self._reading.remove(block)
+        return b"".join(block.bytes_of(offset, end))
 
     def _refuse_wrong(self) -> None:
         if self.wrong is not None:
             raise self.wrong
 
     def _read_ahead(self, offset: int, end: int) -> None:
+        """Who reads in large steps gets the next one as he reads: as a block."""
         for start, stop in self._ahead.read(offset, end - offset):
-            self._cover(start, stop)
+            self._cover(start, stop, in_blocks=end - offset >= LARGE)
 
     @contextmanager
     def _watching(self, pieces: list[Piece]) -> Iterator[None]:
@@ -131,18 +108,15 @@ class ObjectReader:
                     self._memory.give_up(piece)
             raise
 
-    def _arrive(self, pieces: list[Piece], crcs: Iterable[tuple[int, int, int]] = ()) -> None:
-        """Waits for the pieces. Raises ChecksumMismatch when they, or the ranges with `crcs`, complete an object that
-        is not what S3 has."""
+    def _arrive(self, pieces: list[Piece]) -> None:
+        """Waits for the pieces. Raises ChecksumMismatch when they complete an object that is not what S3 has."""
         for piece in pieces:
             piece.wait()
         with self._memory.lock:
-            for crc in crcs:
-                self._proof.add(*crc)
             for piece in pieces:
-                if piece.crc is not None:
-                    self._proof.add(piece.start, piece.size, piece.crc)
-                    piece.crc = None
+                crcs, piece.crcs = piece.crcs, []
+                for crc in crcs:
+                    self._proof.add(*crc)
 
     def _take(self, pieces: list[Piece], offset: int, end: int) -> list[bytes | memoryview]:
         """Their bytes in [offset, end)."""
@@ -165,20 +139,20 @@ class ObjectReader:
             pieces = [piece for piece in self._pieces if everything or piece.under_way]
             for piece in pieces:
                 self._memory.give_up(piece)
-            transfers = list(self._transfers)
+            reading = list(self._reading)
             self._ahead = ReadAhead(self.size, limit=self._ahead.limit)
-        for piece in pieces:
+        for piece in (*pieces, *reading):
             if piece.under_way:
                 piece.stop()
-        for transfer in transfers:
-            transfer.stop()
 
-    def _cover(self, start: int, end: int) -> list[Piece]:
+    def _cover(self, start: int, end: int, *, in_blocks: bool = False) -> list[Piece]:
         """Pieces that together hold [start, end), new ones for what no piece holds yet."""
         needed = self._holding(start, end)
         for first, last in list(_gaps(needed, start, end)):
-            for at in range(first, last, PIECE_BYTES):
-                piece = Piece(self.pinned, at, min(last, at + PIECE_BYTES), self._proof.crc_name)
+            is_block = in_blocks and last - first >= LARGE
+            kind, step = (Block, last - first) if is_block else (Fragment, PIECE_BYTES)
+            for at in range(first, last, step):
+                piece = kind(self.pinned, at, min(last, at + step), self._proof.crc_name)
                 self._memory.add(piece, self._pieces)
                 needed.append(piece)
         return sorted(needed, key=lambda piece: piece.start)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.readahead import FIRST_WINDOW, LIMIT, ReadAhead
+from s3amfs.core.readahead import FIRST_WINDOW, LARGE, LIMIT, ReadAhead
 from s3amfs.core.sizes import GIB, KIB, MIB
 
 
@@ -39,6 +39,14 @@ def test_reads_out_of_order_are_one_reader() -> None:
     fetched = ahead(machine, [(at, step) for at in order])
     assert sum(end - start for start, end in fetched) <= 256 * MIB + LIMIT
     assert fetched[-1][1] >= 256 * MIB, "it kept ahead"
+
+
+@pytest.mark.parametrize("step", [LARGE, 20 * MIB, LIMIT])
+def test_large_steps_are_fetched_ahead_as_they_will_be_asked_for(step: int) -> None:
+    machine, size = ReadAhead(7 * step + 5), 7 * step + 5
+    steps = [(at, min(size, at + step)) for at in range(4, size, step)]
+    fetched = ahead(machine, [(start, end - start) for start, end in steps])
+    assert fetched == steps[2:], "two reads show that it goes forward"
 
 
 def test_several_readers_share_the_limit() -> None:
@@ -74,7 +82,7 @@ def test_equal_steps_are_foreseen(width: int) -> None:
     assert len(fetched) == len(set(fetched))
 
 
-@given(st.integers(1, 64 * MIB), st.lists(st.tuples(st.integers(0, 70 * MIB), st.integers(0, 4 * MIB)), max_size=60))
+@given(st.integers(1, 64 * MIB), st.lists(st.tuples(st.integers(0, 70 * MIB), st.integers(0, 20 * MIB)), max_size=60))
 def test_whatever_is_read(size: int, reads: list[tuple[int, int]]) -> None:
     machine = ReadAhead(size, limit=8 * MIB)
     for offset, length in reads:

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from s3amfs.core.locations import S3Location
-from s3amfs.errors import ChecksumMismatch, SourceChanged, TransferError
+from s3amfs.errors import AccessDenied, ChecksumMismatch, SourceChanged, TransferError
 from s3amfs.verbs.connect import S3Client
 from s3amfs.verbs.ranges import Pinned
 from s3amfs.verbs.read_memory import ReadMemory
 from s3amfs.verbs.reader import ObjectReader
-from tests.support.faults import Rule, error, flip, reset, stall, truncate
+from tests.support.faults import Recorded, Rule, error, flip, reset, stall, truncate
 from tests.support.files import content
 from tests.support.proxy import FaultProxy
 
@@ -37,6 +37,10 @@ def pin(client: S3Client, bucket: str, key: str) -> Pinned:
 
 def moved(proxy: FaultProxy) -> int:
     return sum(request.response_length for request in proxy.of("GetRange"))
+
+
+def is_from(request: Recorded, offset: int) -> bool:
+    return request.headers.get("range", "").startswith(f"bytes={offset}-")
 
 
 def test_random_reads_move_what_they_ask_for(pinned: Pinned, proxy: FaultProxy) -> None:
@@ -137,6 +141,53 @@ def test_a_large_read_hands_on_what_was_read_ahead(pinned: Pinned, proxy: FaultP
     assert b"".join(reader.pread(at, 9 * MIB) for at in range(0, SIZE, 9 * MIB)) == DATA
     reader.close()
     assert moved(proxy) == SIZE
+
+
+def test_the_step_after_a_large_read_is_fetched_to_its_place(pinned: Pinned, proxy: FaultProxy) -> None:
+    memory = ReadMemory(64 * MIB)
+    reader, step = ObjectReader(pinned, memory=memory), 8 * MIB
+    assert reader.pread(0, step) + reader.pread(step, step) == DATA[: 2 * step]
+    assert reader.buffers(2 * step, step) == [DATA[2 * step :]], "in one piece, so that joining it is no copy"
+    assert (moved(proxy), memory.held) == (SIZE, 0)
+    reader.close()
+
+
+def test_what_was_fetched_for_a_large_step_serves_other_reads_too(pinned: Pinned, proxy: FaultProxy) -> None:
+    reader, step = ObjectReader(pinned), 8 * MIB
+    reader.pread(0, step)
+    reader.pread(step, step)
+    for at in (2 * step + 5, 3 * step - 5000, 2 * step):
+        assert reader.pread(at, 1000) == DATA[at : at + 1000]
+    with ThreadPoolExecutor(4) as pool:
+        assert all(pool.map(lambda at: reader.pread(at, MIB) == DATA[at : at + MIB], range(2 * step, SIZE, MIB)))
+    assert moved(proxy) == SIZE
+    reader.close()
+
+
+def test_trouble_with_what_is_fetched_for_a_large_step(pinned: Pinned, proxy: FaultProxy) -> None:
+    reader, step = ObjectReader(pinned), 8 * MIB
+    reader.pread(0, step)
+    proxy.rules.append(Rule(lambda request: is_from(request, 2 * step), error(403, "AccessDenied"), nth=1))
+    assert reader.pread(step, step) == DATA[step : 2 * step]
+    with pytest.raises(AccessDenied):
+        reader.pread(2 * step, step)
+    assert reader.pread(2 * step, step) == DATA[2 * step :], "nobody uses what failed again"
+    reader.close()
+
+
+def test_closing_cuts_what_is_fetched_for_a_large_step(pinned: Pinned, proxy: FaultProxy) -> None:
+    memory = ReadMemory(64 * MIB)
+    reader, step = ObjectReader(pinned, memory=memory), 8 * MIB
+    reader.pread(0, step)
+    proxy.rules.append(Rule(lambda request: is_from(request, 2 * step), stall("before_response", seconds=60)))
+    reader.pread(step, step)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(reader.pread, 2 * step, step)
+        assert proxy.wait_for(lambda: any(is_from(request, 2 * step) for request in proxy.requests))
+        reader.close()
+        with pytest.raises(TransferError):
+            waiting.result(timeout=20)
+    assert memory.held == 0
 
 
 def test_a_large_read_is_proved(pinned: Pinned, proxy: FaultProxy) -> None:
