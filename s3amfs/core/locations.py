@@ -175,7 +175,8 @@ def last_component(source: Location) -> str:
         return posixpath.basename(source.path)
     if isinstance(source, Url):
         path = urlsplit(_first_file(source.url)).path.partition(";")[0]
-        return unquote_to_bytes(posixpath.basename(path)).decode("utf-8", "surrogateescape")
+        name = posixpath.basename(path).encode("utf-8", "surrogateescape")
+        return unquote_to_bytes(name).decode("utf-8", "surrogateescape")
     return ""
 
 

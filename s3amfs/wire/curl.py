@@ -226,25 +226,21 @@ class Multi:
         if exchange._endless:
             code, message = pycurl.E_RECV_ERROR, "the server sent an endless reply"
         reply.curl_code, reply.curl_error = code, message
-        reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
-        reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
-        reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
-        reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
-        reply.content_length = int(handle.getinfo(_ANNOUNCED))
         try:
-            reply.url = handle.getinfo(pycurl.EFFECTIVE_URL)
-        except pycurl.error:  # libcurl could make nothing of it, as of a port that is no number
-            reply.url = exchange.request.url
-        reply.body = bytes(exchange._body)
+            _fill(exchange, handle)
+        except Exception as error:  # noqa: BLE001 - whoever waits for its end has to hear of it
+            exchange.error = error
+            reply.curl_code = code or pycurl.E_RECV_ERROR
         self._multi.remove_handle(handle)
         if code == 0 and len(self._free) < MAX_CONNECTIONS_KEPT:
             handle.reset()
             self._free.append(handle)
         else:
             handle.close()
-        if code == 0 and exchange.sink is not None and not exchange._sink_begun and reply.status < 300:
+        sink = exchange.sink if not exchange._sink_begun and reply.curl_code == 0 else None
+        if sink is not None and reply.status < 300:
             try:
-                exchange.sink.begin(reply)  # an empty body: the sink still has to see and judge the reply
+                sink.begin(reply)  # an empty body: the sink still has to see and judge the reply
             except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange
                 exchange.error = error
         exchange.on_done(exchange)
@@ -310,3 +306,18 @@ class Multi:
             set_option(pycurl.HTTPGET, 1)
         else:
             set_option(pycurl.CUSTOMREQUEST, method)
+
+
+def _fill(exchange: Exchange, handle: pycurl.Curl) -> None:
+    """The reply, with what libcurl knows once it is over."""
+    reply = exchange.reply
+    reply.body = bytes(exchange._body)
+    reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
+    reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
+    reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
+    reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
+    reply.content_length = int(handle.getinfo(_ANNOUNCED))
+    try:
+        reply.url = os.fsdecode(handle.getinfo_raw(pycurl.EFFECTIVE_URL))
+    except pycurl.error:  # libcurl could make nothing of it, as of a port that is no number
+        reply.url = exchange.request.url

@@ -126,3 +126,16 @@ def test_relay_from_another_service(cli: Cli, boto: Any, bucket: str, s3: Seawee
         f"s3://{bucket}/relayed",
     )
     assert object_digest(boto, bucket, "relayed") == digest(tmp_path / "f")
+
+
+@pytest.mark.parametrize("typed", ["caf\udce9", "caf%e9"])
+def test_a_name_that_is_no_utf8(cli: Cli, boto: Any, bucket: str, tmp_path: Path, typed: str) -> None:
+    """Old FTP servers have such: the bytes are sent as they were typed."""
+    (tmp_path / "www").mkdir()
+    (tmp_path / "www" / "caf\udce9").write_bytes(b"black")
+    with FtpServer(tmp_path / "www") as ftp:
+        cli.ok("upload", ftp.url("/") + typed, f"s3://{bucket}/k")
+        assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == b"black"
+        assert cli("upload", ftp.url("/no-") + typed, f"s3://{bucket}/none").rc == 17
+        result = cli("upload", ftp.url("/") + typed, f"s3://{bucket}")
+        assert (result.rc, len(result.stderr.splitlines())) == (7, 1), "no key can have that name"

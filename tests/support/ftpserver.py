@@ -95,6 +95,7 @@ class FtpServer:
         handler.authorizer = authorizer
         handler.proto_cmds = {k: v for k, v in handler.proto_cmds.items() if k not in without}
         handler.passive_ports = None
+        handler.unicode_errors = "surrogateescape"  # names may be any bytes
         server = FTPServer(("127.0.0.1", 0), handler, ioloop=IOLoop())
         server.max_cons_per_ip = 0
         return server

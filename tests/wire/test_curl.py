@@ -204,6 +204,19 @@ def test_a_url_that_libcurl_can_make_nothing_of_is_an_end_too(multi: Multi, url:
     assert (reply.curl_code, reply.url) == (pycurl.E_URL_MALFORMAT, url)
 
 
+def test_a_url_with_bytes_that_are_no_utf8(multi: Multi, web: HttpServer) -> None:
+    url = web.base_url + "/caf\udce9"
+    reply = run(multi, get(url)).reply
+    assert (reply.status, reply.url) == (404, url)
+
+
+def test_what_goes_wrong_at_the_end_is_told(multi: Multi, web: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s3amfs.wire.curl._ANNOUNCED", "no such thing")
+    exchange = run(multi, get(web.add("/data", DATA)))
+    assert isinstance(exchange.error, TypeError)
+    assert not exchange.reply.ok
+
+
 def test_an_owner_that_raises_does_not_lose_the_ends_of_others(multi: Multi, web: HttpServer) -> None:
     url = web.add("/data", b"x")
     done: list[Exchange] = []
