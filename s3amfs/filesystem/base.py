@@ -20,6 +20,7 @@ from ..engine.slots import SlotGate
 from ..verbs.connect import connect
 from ..verbs.options import ObjectOptions, UploadOptions
 from ..verbs.ranges import Pinned
+from ..wire.log_secrets import hide_secrets
 from .arguments import customer_key, object_options, part_size_of, service
 from .bridge import run
 
@@ -48,6 +49,7 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         on_unfinished: Unfinished = "resume",
         **kwargs: Any,
     ) -> None:
+        hide_secrets()
         super().__init__(*args, **kwargs)
         if on_unfinished not in ("resume", "restart", "error"):
             raise ValueError(f"on_unfinished={on_unfinished!r}: give 'resume', 'restart' or 'error'")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import os
+import re
 import shutil
 import traceback
 from collections.abc import Callable
@@ -108,6 +110,25 @@ def fails(operation: str, fs: S3AMFileSystem, url: str, folder: Path) -> str:
 def test_what_a_server_refuses(operation: str, s3: SeaweedServer, bucket: str, folder: Path) -> None:
     """A secret key that is not right, so that every request is answered with 403."""
     assert secrets_in(fails(operation, new_fs(s3), f"{bucket}/k", folder)) == []
+
+
+def test_what_libraries_log(s3: SeaweedServer, bucket: str, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """At DEBUG, whoever turns that on: each request of s3fs's, with its headers."""
+    fs, loggers = new_fs(s3), ("", "botocore", "s3fs", "fsspec", "s3amfs")
+    for name in loggers:
+        caplog.set_level(logging.DEBUG, name)
+    logging.getLogger("s3fs").addHandler(caplog.handler)
+    try:
+        for operation in OPERATIONS:
+            fails(operation, fs, f"{bucket}/k", folder)
+        with pytest.raises(Exception):  # noqa: B017
+            fs.call_s3("head_object", Bucket=bucket, Key="k", **CUSTOMER_KEY)
+    finally:
+        logging.getLogger("s3fs").removeHandler(caplog.handler)
+    assert secrets_in(caplog.text) == []
+    assert {"customer-key': ***", "SSECustomerKey': ***", "Security-Token': ***"} <= set(
+        re.findall(r"(?:customer-key|SSECustomerKey|Security-Token)': \*\*\*", caplog.text)
+    )
 
 
 @pytest.mark.parametrize("operation", ["put small", "cat", "info"])
