@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Sequence
 from itertools import accumulate
 
 from ..core.checksums import Crc
 from ..engine.quick import Quick
-from ..errors import TransferError
+from ..errors import S3AMError, TransferError
 from ..wire.streams import Chunks
 from .ranges import Pinned, make_room, read_whole, split
 
@@ -136,14 +136,17 @@ class Block(Piece):
         start: int,
         end: int,
         crc_name: str | None = None,
-        missing: Iterable[tuple[int, int]] | None = None,
+        missing: Sequence[tuple[int, int]] | None = None,
     ) -> None:
         super().__init__(start, end)
+        self._pinned = pinned
         self._room = make_room(end - start)
         self._view = self._room.getbuffer()
-        self._parts = [self._view[first - start : last - start] for first, last in missing or [(start, end)]]
-        firsts = [first for first, _ in missing or [(start, end)]]
-        self._pieces = [piece for first, part in zip(firsts, self._parts, strict=True) for piece in split(first, part)]
+        ranges = missing or [(start, end)]
+        self._parts = [self._view[first - start : last - start] for first, last in ranges]
+        self._pieces = [
+            piece for (first, _), part in zip(ranges, self._parts, strict=True) for piece in split(first, part)
+        ]
         self._arrived = _Crcs(crc_name)
         self._bytes: bytes | None = None
         self._one_waits = threading.Lock()
@@ -163,13 +166,29 @@ class Block(Piece):
 
     def wait(self) -> None:
         with self._one_waits:
-            if self._bytes is None:
+            if self._bytes is not None:
+                return
+            unseen = self._transfer.over
+            try:
                 self._transfer.wait()
-                for view in (*(piece for _, piece in self._pieces), *self._parts, self._view):
-                    view.release()
-                self._pieces, self._parts = [], []
-                self.crcs = list(self._arrived)
-                self._bytes = self._room.getvalue()
+            except S3AMError:
+                if self.stopped or not unseen:
+                    raise
+                self._fetch_again()  # it failed while nobody waited: that may have been long ago
+                return
+            for view in (*(piece for _, piece in self._pieces), *self._parts, self._view):
+                view.release()
+            self._pieces, self._parts = [], []
+            self.crcs = list(self._arrived)
+            self._bytes = self._room.getvalue()
+
+    def _fetch_again(self) -> None:
+        found = read_whole(self._pinned, self.start, self.end)
+        if self._arrived.crc_name is not None:
+            crc = Crc(self._arrived.crc_name)
+            crc.update(found)
+            self.crcs = [(self.start, self.size, crc.value)]
+        self._bytes = found
 
     def bytes_of(self, start: int, end: int) -> list[bytes | memoryview]:
         first, last = self._within(start, end)

@@ -14,6 +14,7 @@ from s3amfs.errors import AccessDenied, ChecksumMismatch, SourceChanged, Transfe
 from s3amfs.verbs.connect import S3Client
 from s3amfs.verbs.ranges import Pinned
 from s3amfs.verbs.read_memory import ReadMemory
+from s3amfs.verbs.read_pieces import Block
 from s3amfs.verbs.reader import ObjectReader
 from tests.support.faults import Recorded, Rule, error, flip, reset, stall, truncate
 from tests.support.files import content
@@ -167,11 +168,25 @@ def test_what_was_fetched_for_a_large_step_serves_other_reads_too(pinned: Pinned
 def test_trouble_with_what_is_fetched_for_a_large_step(pinned: Pinned, proxy: FaultProxy) -> None:
     reader, step = ObjectReader(pinned), 8 * MIB
     reader.pread(0, step)
-    proxy.rules.append(Rule(lambda request: is_from(request, 2 * step), error(403, "AccessDenied"), nth=1))
+    proxy.rules.append(Rule(lambda request: is_from(request, 2 * step), error(403, "AccessDenied")))
     assert reader.pread(step, step) == DATA[step : 2 * step]
     with pytest.raises(AccessDenied):
         reader.pread(2 * step, step)
+    proxy.rules.clear()
     assert reader.pread(2 * step, step) == DATA[2 * step :], "nobody uses what failed again"
+    reader.close()
+
+
+def test_what_failed_while_nobody_waited_is_fetched_again(pinned: Pinned, proxy: FaultProxy) -> None:
+    reader, step = ObjectReader(pinned), 8 * MIB
+    reader.pread(0, step)
+    proxy.rules.append(Rule(lambda request: is_from(request, 2 * step), error(403, "AccessDenied"), nth=1))
+    reader.pread(step, step)
+    [block] = reader._pieces
+    assert isinstance(block, Block)
+    with pytest.raises(AccessDenied):
+        block._transfer.wait()
+    assert reader.pread(2 * step, step) == DATA[2 * step :]
     reader.close()
 
 
