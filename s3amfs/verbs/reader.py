@@ -69,8 +69,9 @@ class ObjectReader:
         with self._memory.lock:
             block = Block(self.pinned, offset, end, self._proof.crc_name, missing)
             self._reading.append(block)
-            self._read_ahead(offset, end)
         try:
+            with self._memory.lock:
+                self._read_ahead(offset, end)
             with self._watching(held):
                 for piece in held:
                     piece.wait()
