@@ -277,10 +277,10 @@ def open_source(
 
 def _open_local(source: LocalPath) -> UploadSource:
     try:
-        mode = os.stat(source.path).st_mode
-        if stat.S_ISDIR(mode):
+        there = os.stat(source.path)
+        if stat.S_ISDIR(there.st_mode):
             raise InvalidSource(f"{source.path} is a directory: give a file")
-        if stat.S_ISREG(mode):
+        if stat.S_ISREG(there.st_mode) and (there.st_size or not _holds_any(source.path)):
             return FileUpload(source.path)
         identity = SourceIdentity(url="file://" + os.path.abspath(source.path))
         return StreamUpload(identity, lambda: open(source.path, "rb", buffering=0))
@@ -290,6 +290,12 @@ def _open_local(source: LocalPath) -> UploadSource:
         raise AccessDenied(f"{source.path} may not be read: check its permissions") from None
     except NotADirectoryError:
         raise NotFound(f"{source.path} does not exist: a part of the path is no directory") from None
+
+
+def _holds_any(path: str) -> bool:
+    """Files of /proc say that they are empty."""
+    with open(path, "rb", buffering=0) as file:
+        return bool(file.read(1))
 
 
 def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Report) -> UploadSource:

@@ -139,3 +139,8 @@ def test_a_name_that_is_no_utf8(cli: Cli, boto: Any, bucket: str, tmp_path: Path
         assert cli("upload", ftp.url("/no-") + typed, f"s3://{bucket}/none").rc == 17
         result = cli("upload", ftp.url("/") + typed, f"s3://{bucket}")
         assert (result.rc, len(result.stderr.splitlines())) == (7, 1), "no key can have that name"
+
+
+def test_a_file_that_says_it_is_empty(cli: Cli, boto: Any, bucket: str) -> None:
+    cli.ok("upload", "/proc/version", f"s3://{bucket}/k")
+    assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == Path("/proc/version").read_bytes()
