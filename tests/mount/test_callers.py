@@ -20,7 +20,7 @@ RUNNING = 0x400000
 def stat(flags: int, exit_code: int, name: str = "cp") -> str:
     """A line as the kernel writes it: 52 fields, the name in brackets."""
     fields = ["1", f"({name})", "R", *["0"] * 49]
-    fields[8], fields[51] = str(flags), str(exit_code)
+    fields[8], fields[51] = str(flags), str(int(exit_code))
     return " ".join(fields) + "\n"
 
 
