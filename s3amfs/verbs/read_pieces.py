@@ -50,6 +50,12 @@ class Piece(ABC):
     def bytes_of(self, start: int, end: int) -> list[bytes | memoryview]:
         """[start, end) of the object, cut to what is in this piece, in order."""
 
+    def _take_crc(self, name: str | None, chunks: list[bytes]) -> None:
+        if name is not None:
+            crc = Crc(name)
+            crc.update_all(chunks)
+            self.crcs = [(self.start, self.size, crc.value)]
+
     def _within(self, start: int, end: int) -> tuple[int, int]:
         """[start, end) of the object, as places in this piece."""
         return max(start, self.start) - self.start, min(end, self.end) - self.start
@@ -78,10 +84,7 @@ class Fragment(Piece):
         self._came.set()
 
     def _keep(self, chunks: list[bytes]) -> None:
-        if self._crc_name is not None:
-            crc = Crc(self._crc_name)
-            crc.update_all(chunks)
-            self.crcs = [(self.start, self.size, crc.value)]
+        self._take_crc(self._crc_name, chunks)
         self._ends = list(accumulate(map(len, chunks)))
         self._chunks = chunks
 
@@ -184,10 +187,7 @@ class Block(Piece):
 
     def _fetch_again(self) -> None:
         found = read_whole(self._pinned, self.start, self.end)
-        if self._arrived.crc_name is not None:
-            crc = Crc(self._arrived.crc_name)
-            crc.update(found)
-            self.crcs = [(self.start, self.size, crc.value)]
+        self._take_crc(self._arrived.crc_name, [found])
         self._bytes = found
 
     def bytes_of(self, start: int, end: int) -> list[bytes | memoryview]:

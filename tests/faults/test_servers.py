@@ -137,9 +137,13 @@ def drip(connection: socket.socket, _number: int) -> None:
             return
         first, last = asked.partition("range: bytes=")[2].split("\r\n")[0].split("-")
         connection.sendall(_partial(int(first), int(last), size))
-        while True:
-            connection.sendall(b"x")
-            time.sleep(0.05)  # the rate is what is tested
+        send_drops(connection)
+
+
+def send_drops(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"x")
+        time.sleep(0.05)  # the rate is what is tested
 
 
 def _partial(first: int, last: int, size: int) -> bytes:
@@ -177,9 +181,7 @@ def drip_without_ranges(connection: socket.socket, _number: int) -> None:
     with connection, suppress(OSError):
         while read_request(connection)[0]:
             connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10000000\r\n\r\n")
-            while True:
-                connection.sendall(b"x")
-                time.sleep(0.05)  # the rate is what is tested
+            send_drops(connection)
 
 
 def self_words(odd: Odd, kind: str) -> tuple[object, ...]:
