@@ -26,7 +26,8 @@ def test_every_file_is_looked_at_once_and_trouble_is_tried_again(
     mount = new_mount("--metadata-ttl", "60", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
     proxy.rules += [Rule("Head", error(503, "SlowDown"), nth=20), Rule("Head", reset("before_response"), nth=150)]
     for _ in range(2):
-        found = {entry.name: entry.stat() for entry in os.scandir(mount / "many")}
+        # Not DirEntry.stat(): Python 3.10 holds its lock meanwhile, and the proxy, a thread here, could not answer.
+        found = {name: os.stat(mount / "many" / name) for name in os.listdir(mount / "many")}
         assert {name: stat.st_size for name, stat in found.items()} == sizes
         assert {stat.st_mode & 0o777 for stat in found.values()} == {0o640}
     looked = [request.key for request in proxy.of("Head") if request.key.startswith("many/0")]
