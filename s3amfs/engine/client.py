@@ -19,7 +19,7 @@ from ..wire.curl_options import FRESH_CONNECT
 from ..wire.replies import find_failure, to_error
 from ..wire.requests import HttpRequest, Reply, S3Request
 from ..wire.session import S3Session
-from ..wire.streams import Body
+from ..wire.streams import Chunks
 from ..wire.xml import MalformedXml
 from .loop import Engine, get_engine
 from .quick import OnReply, Quick
@@ -102,7 +102,7 @@ class S3Client:
         self,
         request: S3Request,
         on_reply: OnReply,
-        body: Body | None = None,
+        chunks: Chunks | None = None,
         *,
         loop: int = 0,
         gate: SlotGate | None = None,
@@ -110,13 +110,13 @@ class S3Client:
         """Sends `request` once and does not wait.
 
         on_reply is called in a loop's thread: with the reply of a success; with None for all else, which is then to be
-        done by `call`. body: where it goes. loop: number of the loop to use. gate: slots shared with others.
+        done by `call`. chunks: where the body goes. loop: number of the loop to use. gate: slots shared with others.
         """
 
         def prepare() -> HttpRequest | None:
             return self.session.prepare(request) if self.session.credentials_fresh() else None
 
-        return Quick(self.engine.loop(loop), prepare, on_reply, body, gate)
+        return Quick(self.engine.loop(loop), prepare, on_reply, chunks, gate)
 
     def learn(self, failure: Failure, bucket: str | None) -> None:
         """Takes up what a failure says about the service, so that the next request does better."""

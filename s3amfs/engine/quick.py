@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ..wire.exchange import Exchange
 from ..wire.replies import find_failure
 from ..wire.requests import HttpRequest, Reply
-from ..wire.streams import Body
+from ..wire.streams import Chunks
 from .loop import Loop
 from .slots import SlotGate
 
@@ -21,7 +21,7 @@ OnReply = Callable[[Reply | None], None]
 class Quick:
     """prepare: makes the request, in the loop's thread; None: not now.
 
-    on_reply: called once in the loop's thread, with the reply of a success, or None. body: where it goes.
+    on_reply: called once in the loop's thread, with the reply of a success, or None. chunks: where its body goes.
     gate: slots that are shared with others.
     """
 
@@ -30,13 +30,13 @@ class Quick:
         loop: Loop,
         prepare: Callable[[], HttpRequest | None],
         on_reply: OnReply,
-        body: Body | None = None,
+        chunks: Chunks | None = None,
         gate: SlotGate | None = None,
     ) -> None:
         self._loop = loop
         self._prepare = prepare
         self._on_reply = on_reply
-        self._body = body
+        self._chunks = chunks
         self._exchange: Exchange | None = None
         self._over = self._started = False
         self._gate = gate
@@ -57,7 +57,7 @@ class Quick:
         try:
             request = self._prepare()
             if request is not None:
-                self._exchange = Exchange(request, self._ended, body=self._body)
+                self._exchange = Exchange(request, self._ended, chunks=self._chunks)
                 self._loop.multi.start(self._exchange)
                 return
         except Exception:  # noqa: BLE001 - the usual way meets it again, and has somebody to tell
@@ -79,7 +79,7 @@ class Quick:
                 self._leave()
             self._on_reply(reply)
             # Who holds this and is told by it must not live until the garbage is collected, nor its bytes.
-            self._on_reply, self._prepare, self._exchange, self._body = _nothing, _no_request, None, None
+            self._on_reply, self._prepare, self._exchange, self._chunks = _nothing, _no_request, None, None
 
     def _leave(self) -> None:
         if self._gate is not None:

@@ -20,7 +20,7 @@ from ..engine.transfer import Transfer
 from ..errors import ChecksumMismatch
 from ..wire import s3api
 from ..wire.requests import Reply
-from ..wire.streams import Body
+from ..wire.streams import Chunks
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer
 from .proof import ReadProof, TakesCrcs
@@ -63,12 +63,12 @@ class Pinned:
         """Whether TLS finds every bit that changes on the way."""
         return self.client.session.uses_tls(self.location.bucket)
 
-    def begin(self, offset: int, length: int, on_bytes: Callable[[bytes | None], None]) -> Quick:
+    def begin(self, offset: int, length: int, on_bytes: Callable[[Chunks | None], None]) -> Quick:
         """Begins to fetch one range (at most a piece); no thread waits for it, and nothing is tried again.
 
         on_bytes is called in a loop's thread, with the bytes, or after any trouble with None: then `read_whole` helps.
         """
-        body = Body(length, length)
+        chunks = Chunks(length)
         judge = range_judge(Part(1, offset, length), self.info.size, self.info.etag)
 
         def told(reply: Reply | None) -> None:
@@ -77,7 +77,7 @@ class Pinned:
                     judge(reply)
             except PartProblem:
                 reply = None
-            on_bytes(body.content() if reply is not None and body.tell() == length else None)
+            on_bytes(chunks if reply is not None and sum(map(len, chunks)) == length else None)
 
         request = s3api.get_object(
             self.location.bucket,
@@ -90,7 +90,7 @@ class Pinned:
         )
         spread = self.spread or self.is_encrypted
         loop = offset // PIECE_BYTES if spread else 0
-        return self.client.begin(request, told, body, loop=loop, gate=self.gate)
+        return self.client.begin(request, told, chunks, loop=loop, gate=self.gate)
 
     def fetch(
         self,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from bisect import bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
-from ..core.checksums import crc
+from ..core.checksums import Crc
 from ..engine.quick import Quick
 from ..errors import S3AMError, TransferError
+from ..wire.streams import Chunks
 from .ranges import Pinned, make_room, read_whole, split
 
 RangeCrc = tuple[int, int, int]
@@ -26,7 +29,6 @@ class Piece(ABC):
         self.stopped = False
         self.crcs: list[RangeCrc] = []
         """Of its bytes, once they are here, where they are wanted for a proof."""
-        self._bytes: bytes | None = None
 
     @property
     def size(self) -> int:
@@ -44,25 +46,30 @@ class Piece(ABC):
     def wait(self) -> None:
         """Until the bytes are here. Raises SourceChanged, TransferError."""
 
-    def bytes_of(self, start: int, end: int) -> bytes | memoryview:
-        """[start, end) of the object, cut to what is in this piece, which is here."""
-        assert self._bytes is not None
-        first, last = max(start, self.start) - self.start, min(end, self.end) - self.start
-        return self._bytes if last - first == self.size else memoryview(self._bytes)[first:last]
+    @abstractmethod
+    def bytes_of(self, start: int, end: int) -> list[bytes | memoryview]:
+        """[start, end) of the object, cut to what is in this piece, in order."""
 
-    def _keep(self, found: bytes, crc_name: str | None) -> None:
-        if crc_name is not None:
-            self.crcs = [(self.start, self.size, crc(crc_name, found))]
-        self._bytes = found
+    def _take_crc(self, name: str | None, chunks: list[bytes]) -> None:
+        if name is not None:
+            crc = Crc(name)
+            crc.update_all(chunks)
+            self.crcs = [(self.start, self.size, crc.value)]
+
+    def _within(self, start: int, end: int) -> tuple[int, int]:
+        """[start, end) of the object, as places in this piece."""
+        return max(start, self.start) - self.start, min(end, self.end) - self.start
 
 
 class Fragment(Piece):
-    """By one request: what is read next waits for little."""
+    """By one request: what is read next waits for little, and small reads take few of its chunks."""
 
     def __init__(self, pinned: Pinned, start: int, end: int, crc_name: str | None = None) -> None:
         super().__init__(start, end)
         self._crc_name = crc_name
         self._pinned = pinned
+        self._chunks: list[bytes] | None = None
+        self._ends: list[int] = []
         self._came = threading.Event()
         self._again = threading.Lock()
         self._quick: Quick = pinned.begin(start, end - start, self._told)
@@ -71,10 +78,15 @@ class Fragment(Piece):
     def under_way(self) -> bool:
         return not self._came.is_set()
 
-    def _told(self, found: bytes | None) -> None:
-        if found is not None:
-            self._keep(found, self._crc_name)
+    def _told(self, chunks: Chunks | None) -> None:
+        if chunks is not None:
+            self._keep(chunks)
         self._came.set()
+
+    def _keep(self, chunks: list[bytes]) -> None:
+        self._take_crc(self._crc_name, chunks)
+        self._ends = list(accumulate(map(len, chunks)))
+        self._chunks = chunks
 
     def stop(self) -> None:
         self.stopped = True
@@ -82,12 +94,26 @@ class Fragment(Piece):
 
     def wait(self) -> None:
         self._came.wait()
-        if self._bytes is None:
+        if self._chunks is None:
             with self._again:
                 if self.stopped:
                     raise TransferError(f"{self._pinned.location.url}: the reading was stopped")
-                if self._bytes is None:
-                    self._keep(read_whole(self._pinned, self.start, self.end), self._crc_name)
+                if self._chunks is None:
+                    self._keep([read_whole(self._pinned, self.start, self.end)])
+
+    def bytes_of(self, start: int, end: int) -> list[bytes | memoryview]:
+        first, last = self._within(start, end)
+        found: list[bytes | memoryview] = []
+        chunks = self._chunks or []
+        at = bisect_right(self._ends, first)
+        begin = self._ends[at - 1] if at else 0
+        while begin < last:
+            chunk = chunks[at]
+            whole = first <= begin and begin + len(chunk) <= last
+            found.append(chunk if whole else memoryview(chunk)[max(0, first - begin) : last - begin])
+            begin += len(chunk)
+            at += 1
+        return found
 
 
 class _Crcs(list[RangeCrc]):
@@ -125,6 +151,7 @@ class Block(Piece):
             piece for (first, _), part in zip(ranges, self._parts, strict=True) for piece in split(first, part)
         ]
         self._arrived = _Crcs(crc_name)
+        self._bytes: bytes | None = None
         self._one_waits = threading.Lock()
         self._transfer = pinned.fetch(self._pieces, proof=self._arrived)
 
@@ -150,11 +177,20 @@ class Block(Piece):
             except S3AMError:
                 if self.stopped or not unseen:
                     raise
-                # It failed while nobody waited: that may have been long ago.
-                self._keep(read_whole(self._pinned, self.start, self.end), self._arrived.crc_name)
+                self._fetch_again()  # it failed while nobody waited: that may have been long ago
                 return
             for view in (*(piece for _, piece in self._pieces), *self._parts, self._view):
                 view.release()
             self._pieces, self._parts = [], []
             self.crcs = list(self._arrived)
             self._bytes = self._room.getvalue()
+
+    def _fetch_again(self) -> None:
+        found = read_whole(self._pinned, self.start, self.end)
+        self._take_crc(self._arrived.crc_name, [found])
+        self._bytes = found
+
+    def bytes_of(self, start: int, end: int) -> list[bytes | memoryview]:
+        first, last = self._within(start, end)
+        assert self._bytes is not None
+        return [self._bytes if last - first == self.size else memoryview(self._bytes)[first:last]]

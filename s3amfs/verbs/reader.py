@@ -75,14 +75,17 @@ class ObjectReader:
             with self._watching(held):
                 for piece in held:
                     piece.wait()
-                    block.put(max(offset, piece.start), *self._take([piece], offset, end))
+                    at = max(offset, piece.start)
+                    for buffer in self._take([piece], offset, end):
+                        block.put(at, buffer)
+                        at += len(buffer)
                 self._arrive([*held, block])
         finally:
             if block.under_way:
                 block.stop()
             with self._memory.lock:
                 self._reading.remove(block)
-        return bytes(block.bytes_of(offset, end))
+        return b"".join(block.bytes_of(offset, end))
 
     def _refuse_wrong(self) -> None:
         if self.wrong is not None:
@@ -118,7 +121,7 @@ class ObjectReader:
 
     def _take(self, pieces: list[Piece], offset: int, end: int) -> list[bytes | memoryview]:
         """Their bytes in [offset, end)."""
-        found = [piece.bytes_of(offset, end) for piece in pieces]
+        found = [buffer for piece in pieces for buffer in piece.bytes_of(offset, end)]
         with self._memory.lock:
             for piece in pieces:
                 self._memory.used(piece, read_up=end >= piece.end)

@@ -20,7 +20,7 @@ from ..engine.client import S3Client
 from ..errors import S3AMError
 from ..wire import s3api
 from ..wire.requests import Reply
-from ..wire.streams import Body
+from ..wire.streams import Chunks
 from .checking import etag_is_md5
 from .options import ChecksumChoice
 from .proof import stored_of
@@ -95,10 +95,10 @@ def begin_get(
 
     Returns what cuts it.
     """
-    body = Body(limit, span[1] - span[0] if span is not None else 0)
+    chunks = Chunks(limit)
 
     def ended(reply: Reply | None) -> None:
-        done(_fetched(reply, body.content(), span) if reply is not None else None)
+        done(_fetched(reply, b"".join(chunks), span) if reply is not None else None)
 
     request = s3api.get_object(
         source.bucket,
@@ -108,7 +108,7 @@ def begin_get(
         version_id=source.version_id,
         customer_key=customer_key,
     )
-    return client.begin(request, ended, body).cut
+    return client.begin(request, ended, chunks).cut
 
 
 def _fetched(reply: Reply, data: bytes, span: tuple[int, int] | None) -> Fetched | None:

@@ -259,15 +259,15 @@ class Multi:
             set_option(pycurl.CAINFO, os.fsencode(self._ca_bundle))
             set_option(PROXY_CAINFO, os.fsencode(self._ca_bundle))
         set_option(pycurl.HEADERFUNCTION, exchange._on_header)
-        set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.body is None else exchange.body.write)
+        set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
         set_option(pycurl.USERAGENT, "s3amfs")
         headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
-        is_control = exchange.sink is None and exchange.reader is None and exchange.body is None
+        is_control = exchange.sink is None and exchange.reader is None and exchange.chunks is None
         self._configure_method(handle, exchange, headers)
         set_option(pycurl.HTTPHEADER, headers)
-        if exchange.body is not None:
-            set_option(pycurl.MAXFILESIZE_LARGE, exchange.body.most)
-        if exchange.sink is not None or exchange.body is not None:
+        if exchange.chunks is not None:
+            set_option(pycurl.MAXFILESIZE_LARGE, exchange.chunks.most)
+        if exchange.sink is not None or exchange.chunks is not None:
             set_option(pycurl.BUFFERSIZE, BUFFER_BYTES if exchange.may_pause else RECEIVE_BYTES)
         for option, value in with_time_limits(request.options, is_control=is_control):
             set_option(option, os.fsencode(value) if isinstance(value, str) else value)  # pycurl takes ASCII only

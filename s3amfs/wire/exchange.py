@@ -13,7 +13,7 @@ from typing import Final
 import pycurl
 
 from .requests import HttpRequest, Reply
-from .streams import PAUSE, Body, Reader, Sink
+from .streams import PAUSE, Chunks, Reader, Sink
 
 ERROR_BODY_BYTES: Final = 64 * 1024
 _PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
@@ -35,7 +35,7 @@ class Exchange:
         "_handle",
         "_sink_begun",
         "_take",
-        "body",
+        "chunks",
         "error",
         "limit_rate",
         "may_pause",
@@ -54,15 +54,15 @@ class Exchange:
         *,
         reader: Reader | None = None,
         sink: Sink | None = None,
-        body: Body | None = None,
+        chunks: Chunks | None = None,
         may_pause: bool = True,
         limit_rate: int = 0,
     ) -> None:
         self.request = request
         self.on_done = on_done
         self.reader, self.sink = reader, sink
-        self.body, self.limit_rate = body, limit_rate
-        self.may_pause = may_pause and body is None
+        self.chunks, self.limit_rate = chunks, limit_rate
+        self.may_pause = may_pause and chunks is None
         self.reply = Reply(0)
         self.error: BaseException | None = None
         self.started = 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from typing import Final, Protocol
 
 from .requests import Reply
@@ -44,21 +43,12 @@ class BytesReader:
         return True
 
 
-class Body(io.BytesIO):
+class Chunks(list[bytes]):
     """A short body as it comes, in place of a sink: nothing of ours runs for its pieces.
 
-    most: bytes; a reply that has more is cut. size: bytes that are expected, for which there is room from the start.
+    most: bytes; a reply that has more is cut.
     """
 
-    def __init__(self, most: int, size: int = 0) -> None:
+    def __init__(self, most: int) -> None:
         super().__init__()
         self.most = most
-        if size:
-            self.seek(size - 1)
-            self.write(b"\0")
-            self.seek(0)
-
-    def content(self) -> bytes:
-        """What has come; not a copy."""
-        self.truncate()
-        return self.getvalue()

@@ -9,7 +9,7 @@ from s3amfs.wire.curl import Multi
 from s3amfs.wire.curl_options import Options
 from s3amfs.wire.exchange import Exchange
 from s3amfs.wire.requests import HttpRequest, Reply
-from s3amfs.wire.streams import Body, Reader, Sink
+from s3amfs.wire.streams import Chunks, Reader, Sink
 
 
 def drive(multi: Multi, until: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -26,11 +26,11 @@ def run(
     *,
     reader: Reader | None = None,
     sink: Sink | None = None,
-    body: Body | None = None,
+    chunks: Chunks | None = None,
 ) -> Exchange:
     """Sends one request to its end."""
     done: list[Exchange] = []
-    multi.start(Exchange(request, done.append, reader=reader, sink=sink, body=body))
+    multi.start(Exchange(request, done.append, reader=reader, sink=sink, chunks=chunks))
     drive(multi, lambda: bool(done))
     return done[0]
 
