@@ -2,7 +2,7 @@
 
 Each class is also the built-in exception that callers of files expect (FileNotFoundError, PermissionError, …), so
 fsspec users and the mount need no second table. Two maps exist in the project: server reply -> error
-(`wire/replies.py`) and error -> errno (the `errno` attribute, set here).
+(`wire/failures.py`) and error -> errno (the `errno` attribute, set here).
 """
 
 from __future__ import annotations

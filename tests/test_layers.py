@@ -30,8 +30,8 @@ LOWER: dict[str, set[str]] = {
 """Layer -> layers it may import; each also itself."""
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "pycurl": ("wire/curl.py", "wire/exchange.py"),
-    "botocore": ("wire/session.py", "wire/endpoints.py", "wire/signing.py"),
+    "pycurl": ("wire/curl/multi.py", "wire/curl/exchange.py"),
+    "botocore": ("wire/aws/session.py", "wire/aws/endpoints.py", "wire/aws/signing.py"),
     "aiobotocore": (),
     "boto3": ("demo/",),
     "awscrt": ("core/checksums.py",),

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..core.locations import S3Location
     from ..core.ssec import CustomerKey
     from ..engine.client import S3Client
-    from ..wire.config import S3Config
+    from ..wire.aws.config import S3Config
     from .output import Output
 
 
@@ -164,7 +164,7 @@ def key_of(
 
 def config_of(args: argparse.Namespace, output: Output) -> S3Config:
     """The service that the general options describe."""
-    from ..wire.config import S3Config
+    from ..wire.aws.config import S3Config
 
     if args.no_verify_tls:
         output.warn("TLS certificates are not checked: anybody on the way may read and change everything")

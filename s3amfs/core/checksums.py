@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Final, Protocol
 
-from s3amfs.errors import InvalidChecksumAlgorithm
+from ..errors import InvalidChecksumAlgorithm
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

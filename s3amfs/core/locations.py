@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit
 
-from s3amfs.errors import InvalidDestination, InvalidS3Url, InvalidSource, S3AMError
+from ..errors import InvalidDestination, InvalidS3Url, InvalidSource, S3AMError
 
 MAX_KEY_BYTES = 1024
 """S3 User Guide, "Creating object key names": at most 1,024 bytes of UTF-8."""

@@ -20,7 +20,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from s3amfs.errors import UsageError
+from ..errors import UsageError
 
 MARK = "@s3am."
 QUOTED = "@s3am.quoted"

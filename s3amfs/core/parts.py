@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from s3amfs.core.sizes import GIB, KIB, MIB, exact_size, format_size
-from s3amfs.errors import IncompatiblePartSize, UsageError
+from ..errors import IncompatiblePartSize, UsageError
+from .sizes import GIB, KIB, MIB, exact_size, format_size
 
 # S3 User Guide, "Amazon S3 multipart upload limits": parts of 5 MiB to 5 GiB (no minimum for the last), numbered
 # 1 to 10,000; 48.8 TiB is the product of the two, and S3's largest object.

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from s3amfs.core.parts import DEFAULT_PART, MAX_PART, MAX_PARTS, MIN_PART, copy_part_size, smallest_part_size
-from s3amfs.errors import UsageError
+from ..errors import UsageError
+from .parts import DEFAULT_PART, MAX_PART, MAX_PARTS, MIN_PART, copy_part_size, smallest_part_size
 
 
 class Ranges:

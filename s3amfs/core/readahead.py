@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from s3amfs.core.sizes import KIB, MIB
+from .sizes import KIB, MIB
 
 FIRST_WINDOW = MIB
 """Fetched ahead once a reader has shown its direction (or has begun at byte 0); doubles while it goes on."""

@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from s3amfs.core.failures import Failure, Kind
+from .failures import Failure, Kind
 
 # These need no waiting, only something learned first (a region, a clock offset, new credentials). If what was learned
 # does not help, the same answer comes back at once: a few times, then it is an error and not a busy loop.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from s3amfs.errors import UsageError
+from ..errors import UsageError
 
 KIB = 1 << 10
 MIB = 1 << 20

@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 
-from s3amfs.errors import EncryptionKeyError
+from ..errors import EncryptionKeyError
 
 KEY_SIZE = 32
 """Bytes: SSE-C is AES-256 (S3 User Guide, "Using server-side encryption with customer-provided keys")."""

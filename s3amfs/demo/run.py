@@ -22,9 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from s3amfs.core.sizes import format_size
-from s3amfs.errors import TransferError, UsageError
-
+from ..core.sizes import format_size
+from ..errors import TransferError, UsageError
 from .seaweed import SeaweedServer, find_weed
 from .servers import FtpServer, HttpServer
 

@@ -26,7 +26,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from s3amfs.errors import TransferError, Unsupported
+from ..errors import TransferError, Unsupported
 
 GRPC_OFFSET = 10_000
 """SeaweedFS puts the gRPC port of a service at its HTTP port plus this."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from s3amfs.errors import Unsupported
+from ..errors import Unsupported
 
 
 class FtpServer:

@@ -13,9 +13,9 @@ from typing import Protocol
 
 from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
-from ..wire import aws_chunked
-from ..wire.requests import Reply
-from ..wire.streams import PAUSE
+from ..wire.curl.streams import PAUSE
+from ..wire.messages import Reply
+from ..wire.s3 import aws_chunked
 from .operation import PartProblem, PartResult
 
 

@@ -14,13 +14,13 @@ from ..core.failures import Failure, Kind
 from ..core.retry import RetryPolicy
 from ..core.ssec import CustomerKey
 from ..errors import NotFound, S3AMError
-from ..wire import s3api
-from ..wire.curl_options import FRESH_CONNECT
-from ..wire.replies import find_failure, to_error
-from ..wire.requests import HttpRequest, Reply, S3Request
-from ..wire.session import S3Session
-from ..wire.streams import Chunks
-from ..wire.xml import MalformedXml
+from ..wire.aws.session import S3Session
+from ..wire.curl.options import FRESH_CONNECT
+from ..wire.curl.streams import Chunks
+from ..wire.failures import find_failure, to_error
+from ..wire.messages import HttpRequest, Reply, S3Request
+from ..wire.s3 import api as s3api
+from ..wire.s3.xml import MalformedXml
 from .loop import Engine, get_engine
 from .quick import OnReply, Quick
 from .retrying import retrying

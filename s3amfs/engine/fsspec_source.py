@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from ..core.locations import Url
 from ..errors import AccessDenied, InvalidSource, NotFound, S3AMError, SourceChanged, TransferError
-from ..wire.replies import clean
+from ..wire.failures import clean
 
 RANGE_BYTES = 8 * 1024 * 1024
 AHEAD = 4

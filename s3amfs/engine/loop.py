@@ -14,10 +14,10 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
-from ..wire.curl import Multi
-from ..wire.exchange import Exchange
-from ..wire.requests import HttpRequest, Reply
-from ..wire.streams import Reader, Sink
+from ..wire.curl.exchange import Exchange
+from ..wire.curl.multi import Multi
+from ..wire.curl.streams import Reader, Sink
+from ..wire.messages import HttpRequest, Reply
 from .slots import SlotGate
 
 SHARED_SLOTS = 32

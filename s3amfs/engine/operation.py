@@ -14,11 +14,11 @@ from typing import Protocol
 
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
-from ..wire.curl_options import not_in_drips
-from ..wire.exchange import Exchange
-from ..wire.replies import classify
-from ..wire.requests import HttpRequest, Reply
-from ..wire.streams import PAUSE, Reader, Sink
+from ..wire.curl.exchange import Exchange
+from ..wire.curl.options import not_in_drips
+from ..wire.curl.streams import PAUSE, Reader, Sink
+from ..wire.failures import classify
+from ..wire.messages import HttpRequest, Reply
 from .loop import Loop
 
 PIPE_BYTES = 256 * 1024

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..wire.exchange import Exchange
-from ..wire.replies import find_failure
-from ..wire.requests import HttpRequest, Reply
-from ..wire.streams import Chunks
+from ..wire.curl.exchange import Exchange
+from ..wire.curl.streams import Chunks
+from ..wire.failures import find_failure
+from ..wire.messages import HttpRequest, Reply
 from .loop import Loop
 from .slots import SlotGate
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
-from ..wire.requests import Reply
+from ..wire.messages import Reply
 from .operation import PartProblem, PartResult
 
 WRITE_BYTES = 512 * 1024

@@ -14,8 +14,8 @@ from ..core.failures import Failure, Kind
 from ..core.http import coded_for_the_way, parse_content_range
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
-from ..wire.requests import HttpRequest, Reply
-from ..wire.s3api import bare_etag
+from ..wire.messages import HttpRequest, Reply
+from ..wire.s3.api import bare_etag
 from .operation import PartProblem
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024

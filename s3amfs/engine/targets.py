@@ -14,11 +14,11 @@ from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
 from ..errors import S3AMError
-from ..wire import s3api
-from ..wire.replies import find_failure
-from ..wire.requests import HttpRequest, Reply
-from ..wire.session import S3Session
-from ..wire.streams import Reader
+from ..wire.aws.session import S3Session
+from ..wire.curl.streams import Reader
+from ..wire.failures import find_failure
+from ..wire.messages import HttpRequest, Reply
+from ..wire.s3 import api as s3api
 from .bodies import InnerReader, PartChecks, UploadBody
 from .operation import PartProblem, PartResult, PartWork, RelayPart, SendPart
 from .sources import LocalSource, RangedSource

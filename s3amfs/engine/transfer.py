@@ -21,7 +21,7 @@ from ..core.failures import Failure, Kind
 from ..core.pacing import Pacer
 from ..core.parts import Part
 from ..core.retry import RetryPolicy
-from ..wire.replies import to_error
+from ..wire.failures import to_error
 from .loop import Engine, Loop
 from .operation import Move, Operation, Outcome, PartProblem, PartResult
 from .slots import SlotGate

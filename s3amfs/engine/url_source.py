@@ -18,12 +18,12 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..core.retry import RetryPolicy
 from ..errors import Interrupted
-from ..wire.curl_options import TIMEOUTS, Options, not_in_drips, ranged, source_options
-from ..wire.exchange import Exchange
-from ..wire.replies import classify, to_error
-from ..wire.requests import HttpRequest, Reply
-from ..wire.s3api import bare_etag
-from ..wire.streams import PAUSE
+from ..wire.curl.exchange import Exchange
+from ..wire.curl.options import TIMEOUTS, Options, not_in_drips, ranged, source_options
+from ..wire.curl.streams import PAUSE
+from ..wire.failures import classify, to_error
+from ..wire.messages import HttpRequest, Reply
+from ..wire.s3.api import bare_etag
 from .loop import Call, Engine, Loop
 from .operation import PartProblem
 from .retrying import retrying

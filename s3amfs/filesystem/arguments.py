@@ -14,8 +14,8 @@ from ..errors import EncryptionKeyError
 
 if TYPE_CHECKING:
     from ..core.ssec import CustomerKey
-    from ..wire.config import S3Config
-    from ..wire.s3api import ObjectOptions
+    from ..wire.aws.config import S3Config
+    from ..wire.s3.api import ObjectOptions
 
 _TEXTS = {
     "ContentType": "content_type",
@@ -69,7 +69,7 @@ def customer_key(given: Mapping[str, Any], prefix: str = "") -> CustomerKey | No
 
 def object_options(given: Mapping[str, Any]) -> ObjectOptions | None:
     """Options of a new object from s3fs's keyword arguments; None if one of them is beyond the engine."""
-    from ..wire.s3api import ObjectOptions
+    from ..wire.s3.api import ObjectOptions
 
     fields: dict[str, Any] = {}
     for name, value in given.items():
@@ -99,7 +99,7 @@ def part_size_of(chunksize: int | None) -> int | None:
 
 def service(fs: Any) -> S3Config | None:
     """The service that an s3fs instance talks to; None if it is configured in a way the engine does not know."""
-    from ..wire.config import S3Config
+    from ..wire.aws.config import S3Config
 
     client: dict[str, Any] = dict(fs.client_kwargs)
     config: dict[str, Any] = dict(fs.config_kwargs)

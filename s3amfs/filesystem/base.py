@@ -20,7 +20,7 @@ from ..engine.slots import SlotGate
 from ..verbs.connect import connect
 from ..verbs.options import ObjectOptions, UploadOptions
 from ..verbs.ranges import Pinned
-from ..wire.log_secrets import hide_secrets
+from ..wire.aws.log_redaction import hide_secrets
 from .arguments import customer_key, object_options, part_size_of, service
 from .bridge import run
 

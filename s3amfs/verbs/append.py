@@ -18,8 +18,8 @@ from ..engine.operation import PartWork
 from ..engine.slots import SlotGate
 from ..engine.targets import MultipartTarget
 from ..errors import S3AMError, SourceChanged, Unsupported
-from ..wire import s3api
-from ..wire.replies import to_error
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
 from .copy import with_kept
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer, move_all

@@ -9,9 +9,9 @@ from ..core.failures import Failure
 from ..core.manifest import PartRecord
 from ..engine.bodies import PartChecks
 from ..errors import Unsupported
-from ..wire.capabilities import Capabilities
-from ..wire.replies import may_lack_trailers
-from ..wire.s3api import ObjectOptions
+from ..wire.aws.capabilities import Capabilities
+from ..wire.failures import may_lack_trailers
+from ..wire.s3.api import ObjectOptions
 from .options import ChecksumChoice
 
 

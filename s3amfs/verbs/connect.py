@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ..engine.client import OnNotice, OnRetry, S3Client
-from ..wire.config import S3Config
-from ..wire.session import S3Session
+from ..wire.aws.config import S3Config
+from ..wire.aws.session import S3Session
 
 __all__ = ["S3Client", "S3Config", "connect"]
 

@@ -19,8 +19,8 @@ from ..engine.operation import PartWork
 from ..engine.slots import SlotGate
 from ..engine.targets import MultipartTarget
 from ..errors import ChecksumMismatch, S3AMError, SourceChanged, Unsupported, UsageError
-from ..wire import s3api
-from ..wire.replies import to_error
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
 from . import checking
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions

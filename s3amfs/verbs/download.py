@@ -17,7 +17,7 @@ from ..engine.operation import PartResult, ReceivePart
 from ..engine.sinks import TLS_WRITE_BYTES, WRITE_BYTES, FileSink
 from ..engine.slots import SlotGate
 from ..errors import ChecksumMismatch, IncompatiblePartSize
-from ..wire import s3api
+from ..wire.s3 import api as s3api
 from .options import DownloadOptions, UploadOptions
 from .partial_file import READ_BYTES, PartialFile
 from .parts_mover import Speed, make_transfer, move_all

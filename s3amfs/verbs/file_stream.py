@@ -17,7 +17,7 @@ from ..core.parts import Part
 from ..core.patch import Ranges
 from ..engine.sources import FileSource
 from ..engine.spool import Spool
-from ..wire.s3api import StoredInfo
+from ..wire.s3.api import StoredInfo
 from .options import ObjectOptions
 from .writer import ObjectWriter
 

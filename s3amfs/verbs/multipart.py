@@ -18,8 +18,8 @@ from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
 from ..engine.operation import PartResult
 from ..errors import ChecksumMismatch, EncryptionKeyError, S3AMError, SourceChanged, TransferLocked
-from ..wire import s3api
-from ..wire.replies import to_error
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
 from . import checking, unfinished
 from .options import UploadOptions
 from .report import Report

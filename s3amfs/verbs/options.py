@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..core.ssec import CustomerKey
-from ..wire.s3api import ListedObject, ObjectInfo, ObjectOptions, StoredInfo
+from ..wire.s3.api import ListedObject, ObjectInfo, ObjectOptions, StoredInfo
 
 __all__ = ["DownloadOptions", "ListedObject", "ObjectInfo", "ObjectOptions", "StoredInfo", "UploadOptions"]
 

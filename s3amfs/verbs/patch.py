@@ -19,8 +19,8 @@ from ..engine.slots import SlotGate
 from ..engine.sources import FileSource
 from ..engine.targets import MultipartTarget, send
 from ..errors import S3AMError, SourceChanged
-from ..wire import s3api
-from ..wire.replies import to_error
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
 from . import checking
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions

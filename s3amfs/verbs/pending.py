@@ -17,7 +17,7 @@ from ..core.sizes import format_age, format_size
 from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
 from ..errors import InvalidDestination, NotFound, TransferLocked, UploadGone
-from ..wire import s3api
+from ..wire.s3 import api as s3api
 from .unpublished import UnpublishedChanges, discard, left_changes
 
 

@@ -15,7 +15,7 @@ from ..core.ssec import CustomerKey
 from ..engine.bodies import looks_like_md5
 from ..engine.client import S3Client
 from ..errors import ChecksumMismatch
-from ..wire import s3api
+from ..wire.s3 import api as s3api
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,9 +18,9 @@ from ..engine.slots import SlotGate
 from ..engine.sources import range_judge
 from ..engine.transfer import Transfer
 from ..errors import ChecksumMismatch
-from ..wire import s3api
-from ..wire.requests import Reply
-from ..wire.streams import Chunks
+from ..wire.curl.streams import Chunks
+from ..wire.messages import Reply
+from ..wire.s3 import api as s3api
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer
 from .proof import ReadProof, TakesCrcs

@@ -11,7 +11,7 @@ from itertools import accumulate
 from ..core.checksums import Crc
 from ..engine.quick import Quick
 from ..errors import S3AMError, TransferError
-from ..wire.streams import Chunks
+from ..wire.curl.streams import Chunks
 from .ranges import Pinned, make_room, read_whole, split
 
 RangeCrc = tuple[int, int, int]

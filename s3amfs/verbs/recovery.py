@@ -13,7 +13,7 @@ from ..core.checksums import decode, encode
 from ..core.manifest import PartRecord
 from ..core.parts import Part, Plan, Recovered, infer_part_size
 from ..errors import IncompatiblePartSize, SourceChanged
-from ..wire import s3api
+from ..wire.s3 import api as s3api
 from .multipart import Begun, MultipartJob
 from .report import Report
 

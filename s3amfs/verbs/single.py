@@ -14,7 +14,7 @@ from ..engine.operation import Move, PartResult
 from ..engine.slots import SlotGate
 from ..engine.targets import PutTarget, Target
 from ..errors import ChecksumMismatch, S3AMError
-from ..wire import s3api
+from ..wire.s3 import api as s3api
 from . import checking
 from .options import UploadOptions
 from .parts_mover import Speed, make_transfer, move_all

@@ -18,9 +18,9 @@ from ..core.ssec import CustomerKey
 from ..engine.bodies import looks_like_md5
 from ..engine.client import S3Client
 from ..errors import S3AMError
-from ..wire import s3api
-from ..wire.requests import Reply
-from ..wire.streams import Chunks
+from ..wire.curl.streams import Chunks
+from ..wire.messages import Reply
+from ..wire.s3 import api as s3api
 from .checking import etag_is_md5
 from .options import ChecksumChoice
 from .proof import stored_of

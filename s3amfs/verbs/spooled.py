@@ -21,7 +21,7 @@ from ..engine.client import S3Client
 from ..engine.slots import ByteBudget
 from ..engine.spool import Spool, SpoolRecord
 from ..errors import SourceChanged, Unsupported
-from ..wire.s3api import StoredInfo
+from ..wire.s3.api import StoredInfo
 from .options import ObjectInfo, UploadOptions
 from .patch import patch
 from .ranges import Pinned, read_to_keep

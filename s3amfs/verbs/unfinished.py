@@ -7,8 +7,8 @@ from ..core.locations import S3Location
 from ..core.manifest import Manifest
 from ..engine.client import S3Client
 from ..errors import BadCredentials, SeveralUnfinishedUploads, UnfinishedUploadExists, Unsupported
-from ..wire import s3api
-from ..wire.replies import to_error
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
 from .options import Unfinished
 from .report import Report
 

@@ -22,11 +22,11 @@ from ..engine.sources import FileSource, RangedSource, range_judge
 from ..engine.targets import Target, relay, send
 from ..engine.url_source import UrlSource, UrlStream, probe, stream_request
 from ..errors import AccessDenied, InvalidSource, NotFound
-from ..wire import s3api
-from ..wire.curl import protocols
-from ..wire.replies import to_error
-from ..wire.requests import HttpRequest, Reply
-from ..wire.streams import BytesReader
+from ..wire.curl.multi import protocols
+from ..wire.curl.streams import BytesReader
+from ..wire.failures import to_error
+from ..wire.messages import HttpRequest, Reply
+from ..wire.s3 import api as s3api
 from .options import UploadOptions
 from .parts_mover import RELAY_SLOTS, Speed, make_transfer, move_all
 from .report import Report

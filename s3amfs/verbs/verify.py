@@ -14,7 +14,7 @@ from ..core.ssec import CustomerKey
 from ..engine.client import S3Client
 from ..engine.url_source import UrlStream
 from ..errors import ChecksumMismatch, UsageError
-from ..wire import s3api
+from ..wire.s3 import api as s3api
 from .options import UploadOptions
 from .proof import Stored, part_sizes, parts_of, stored_of
 from .ranges import Pinned

@@ -25,7 +25,7 @@ from ..engine.sources import LocalSource, MemorySource
 from ..engine.targets import MultipartTarget, send
 from ..engine.transfer import Transfer
 from ..errors import Interrupted, S3AMError
-from ..wire import s3api
+from ..wire.s3 import api as s3api
 from .checking import should_fall_back
 from .multipart import Begun, MultipartJob, open_journal
 from .options import UploadOptions

@@ -15,8 +15,8 @@ from s3amfs.engine.loop import get_engine
 from s3amfs.engine.operation import Move, PartResult, PartWork, ReceivePart, RelayPart, SendPart
 from s3amfs.engine.sinks import MemorySink
 from s3amfs.engine.transfer import Transfer
-from s3amfs.wire.requests import HttpRequest, Reply
-from s3amfs.wire.streams import Reader
+from s3amfs.wire.curl.streams import Reader
+from s3amfs.wire.messages import HttpRequest, Reply
 from tests.support.httpserver import HttpServer
 
 PART = Part(1, 0, 1000)

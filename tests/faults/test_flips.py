@@ -19,7 +19,7 @@ from s3amfs.engine.bodies import PartChecks, UploadBody
 from s3amfs.engine.operation import PartProblem
 from s3amfs.engine.sinks import FileSink
 from s3amfs.engine.sources import MemorySource
-from s3amfs.wire.requests import Reply
+from s3amfs.wire.messages import Reply
 from tests.support.files import content
 
 LENGTH = 4096 + 17

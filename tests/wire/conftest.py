@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from s3amfs.wire.curl import Multi
+from s3amfs.wire.curl.multi import Multi
 from tests.support.httpserver import HttpServer
 from tests.wire.curl_helpers import RawServer
 

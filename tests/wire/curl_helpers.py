@@ -7,9 +7,9 @@ import socket
 import threading
 from collections.abc import Callable
 
-from s3amfs.wire.curl_options import timeout_options
-from s3amfs.wire.requests import HttpRequest, Reply
-from s3amfs.wire.streams import PAUSE, BytesReader
+from s3amfs.wire.curl.options import timeout_options
+from s3amfs.wire.curl.streams import PAUSE, BytesReader
+from s3amfs.wire.messages import HttpRequest, Reply
 
 DATA = hashlib.sha256(b"seed").digest() * 65536  # 2 MiB
 IMPATIENT = timeout_options(1.0, 1.0)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from s3amfs.wire.curl import Multi
-from s3amfs.wire.curl_options import Options
-from s3amfs.wire.exchange import Exchange
-from s3amfs.wire.requests import HttpRequest, Reply
-from s3amfs.wire.streams import Chunks, Reader, Sink
+from s3amfs.wire.curl.exchange import Exchange
+from s3amfs.wire.curl.multi import Multi
+from s3amfs.wire.curl.options import Options
+from s3amfs.wire.curl.streams import Chunks, Reader, Sink
+from s3amfs.wire.messages import HttpRequest, Reply
 
 
 def drive(multi: Multi, until: Callable[[], bool], seconds: float = 20.0) -> None:

@@ -10,11 +10,11 @@ import pycurl
 import pytest
 
 from s3amfs.core.failures import Kind
-from s3amfs.wire.curl import Multi
-from s3amfs.wire.exchange import CONTROL_BODY_BYTES, ERROR_BODY_BYTES, Exchange
-from s3amfs.wire.replies import classify
-from s3amfs.wire.requests import HttpRequest, Reply
-from s3amfs.wire.streams import PAUSE, Chunks
+from s3amfs.wire.curl.exchange import CONTROL_BODY_BYTES, ERROR_BODY_BYTES, Exchange
+from s3amfs.wire.curl.multi import Multi
+from s3amfs.wire.curl.streams import PAUSE, Chunks
+from s3amfs.wire.failures import classify
+from s3amfs.wire.messages import HttpRequest, Reply
 from tests.support.httpserver import HttpServer
 from tests.wire.curl_helpers import DATA, Give, Keep, RawServer, get, put, read_request
 from tests.wire.exchange import drive, run
@@ -211,7 +211,7 @@ def test_a_url_with_bytes_that_are_no_utf8(multi: Multi, web: HttpServer) -> Non
 
 
 def test_what_goes_wrong_at_the_end_is_told(multi: Multi, web: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s3amfs.wire.curl._ANNOUNCED", "no such thing")
+    monkeypatch.setattr("s3amfs.wire.curl.multi._ANNOUNCED", "no such thing")
     exchange = run(multi, get(web.add("/data", DATA)))
     assert isinstance(exchange.error, TypeError)
     assert not exchange.reply.ok

@@ -8,12 +8,12 @@ from pathlib import Path
 import pycurl
 import pytest
 
-from s3amfs.wire import curl_options as o
-from s3amfs.wire import s3api
-from s3amfs.wire import ssh_options as ssh
-from s3amfs.wire.config import S3Config
-from s3amfs.wire.requests import HttpRequest
-from s3amfs.wire.session import S3Session
+from s3amfs.wire.aws.config import S3Config
+from s3amfs.wire.aws.session import S3Session
+from s3amfs.wire.curl import options as o
+from s3amfs.wire.curl import ssh
+from s3amfs.wire.messages import HttpRequest
+from s3amfs.wire.s3 import api as s3api
 from tests.support.httpserver import HttpServer
 from tests.support.tls import Certificates
 from tests.wire.exchange import fetch

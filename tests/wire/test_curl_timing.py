@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 
 from s3amfs.core.failures import Kind
-from s3amfs.wire.curl import Multi
-from s3amfs.wire.exchange import Exchange
-from s3amfs.wire.replies import classify
-from s3amfs.wire.requests import HttpRequest
-from s3amfs.wire.streams import PAUSE, BytesReader
+from s3amfs.wire.curl.exchange import Exchange
+from s3amfs.wire.curl.multi import Multi
+from s3amfs.wire.curl.streams import PAUSE, BytesReader
+from s3amfs.wire.failures import classify
+from s3amfs.wire.messages import HttpRequest
 from tests.support.httpserver import HttpServer
 from tests.wire.curl_helpers import DATA, IMPATIENT, Give, Keep, RawServer, get, put, read_request
 from tests.wire.exchange import drive, run
@@ -144,7 +144,7 @@ def test_a_server_that_answers_a_control_call_drop_by_drop_is_given_up(
     raw: Callable[[Callable[[socket.socket, int], None]], RawServer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("s3amfs.wire.curl_options.CONTROL_PATIENCE", 2)
+    monkeypatch.setattr("s3amfs.wire.curl.multi.options.CONTROL_PATIENCE", 2)
     gone = threading.Event()
 
     def serve(connection: socket.socket, number: int) -> None:

@@ -6,8 +6,8 @@ import base64
 import hashlib
 
 from s3amfs.core.ssec import CustomerKey
-from s3amfs.wire import s3api
-from s3amfs.wire.s3_model import MultipartUpload
+from s3amfs.wire.s3 import api as s3api
+from s3amfs.wire.s3.model import MultipartUpload
 
 OLD, NEW = bytes(range(32)), bytes(range(32, 64))
 

@@ -9,8 +9,8 @@ import pytest
 from botocore.exceptions import BotoCoreError
 
 from s3amfs.errors import InvalidS3Url, UsageError
-from s3amfs.wire import s3api
-from s3amfs.wire.session import S3Config, S3Session
+from s3amfs.wire.aws.session import S3Config, S3Session
+from s3amfs.wire.s3 import api as s3api
 from tests.wire.oracle import ACCESS, SECRET, Oracle
 
 # Each: arguments of S3Config, then region, endpoint and Config of the client that must agree.

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from s3amfs.wire.exchange import Exchange
-from s3amfs.wire.replies import find_failure
-from s3amfs.wire.requests import HttpRequest, Reply
+from s3amfs.wire.curl.exchange import Exchange
+from s3amfs.wire.failures import find_failure
+from s3amfs.wire.messages import HttpRequest, Reply
 
 LINE = st.one_of(
     st.binary(max_size=200),

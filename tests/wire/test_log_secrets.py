@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from s3amfs.wire.log_secrets import hide_secrets
+from s3amfs.wire.aws.log_redaction import hide_secrets
 
 
 @pytest.mark.parametrize(

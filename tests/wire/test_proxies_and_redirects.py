@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from s3amfs.core.failures import Kind
-from s3amfs.wire.config import S3Config
-from s3amfs.wire.curl_options import source_options, tls_options
-from s3amfs.wire.replies import classify
-from s3amfs.wire.s3api import get_object
-from s3amfs.wire.session import S3Session
+from s3amfs.wire.aws.config import S3Config
+from s3amfs.wire.aws.session import S3Session
+from s3amfs.wire.curl.options import source_options, tls_options
+from s3amfs.wire.failures import classify
+from s3amfs.wire.s3.api import get_object
 from tests.support.httpserver import HttpServer, basic
 from tests.support.tls import Certificates
 from tests.wire.exchange import fetch

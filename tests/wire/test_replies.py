@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from s3amfs import errors
 from s3amfs.core.failures import Failure, Kind
-from s3amfs.wire import s3api
-from s3amfs.wire.replies import MESSAGE_LENGTH, classify, clean, find_failure, is_vague, may_lack_trailers, to_error
-from s3amfs.wire.requests import Reply
+from s3amfs.wire.failures import MESSAGE_LENGTH, classify, clean, find_failure, is_vague, may_lack_trailers, to_error
+from s3amfs.wire.messages import Reply
+from s3amfs.wire.s3 import api as s3api
 
 
 def reply(status: int, code: str = "", message: str = "", more: str = "", **headers: str) -> Reply:

@@ -17,9 +17,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from s3amfs.errors import AccessDenied, UsageError
-from s3amfs.wire import s3api
-from s3amfs.wire.config import S3Config
-from s3amfs.wire.session import S3Session
+from s3amfs.wire.aws.config import S3Config
+from s3amfs.wire.aws.session import S3Session
+from s3amfs.wire.s3 import api as s3api
 
 
 def key_of(session: S3Session) -> str:

@@ -14,12 +14,12 @@ from botocore.credentials import ReadOnlyCredentials
 
 from s3amfs.core.ssec import CustomerKey
 from s3amfs.errors import UsageError
-from s3amfs.wire import s3api
-from s3amfs.wire.config import S3Config
-from s3amfs.wire.endpoints import Endpoint
-from s3amfs.wire.requests import HttpRequest, S3Request
-from s3amfs.wire.session import S3Session
-from s3amfs.wire.signing import sign
+from s3amfs.wire.aws.config import S3Config
+from s3amfs.wire.aws.endpoints import Endpoint
+from s3amfs.wire.aws.session import S3Session
+from s3amfs.wire.aws.signing import sign
+from s3amfs.wire.messages import HttpRequest, S3Request
+from s3amfs.wire.s3 import api as s3api
 from tests.wire.oracle import ACCESS, SECRET, Oracle, Sent
 
 KEY = CustomerKey(bytes(range(32)))

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3amfs.errors import TransferError, UsageError
-from s3amfs.wire import xml
-from s3amfs.wire.aws_chunked import CHECKSUM_BASE64_LENGTHS, encoded_length, prefix, suffix
+from s3amfs.wire.s3 import xml
+from s3amfs.wire.s3.aws_chunked import CHECKSUM_BASE64_LENGTHS, encoded_length, prefix, suffix
 
 
 def test_namespaces_do_not_matter() -> None:

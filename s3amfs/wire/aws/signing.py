@@ -18,8 +18,8 @@ from botocore.auth import AUTH_TYPE_MAPS, EMPTY_SHA256_HASH, SIGNED_HEADERS_BLAC
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
+from ..messages import S3Request
 from .endpoints import Endpoint
-from .requests import S3Request
 
 Headers = tuple[tuple[str, str], ...]
 

@@ -18,7 +18,7 @@ from botocore.exceptions import EndpointProviderError
 from botocore.loaders import Loader
 from botocore.utils import ArnParser, is_s3_accelerate_url
 
-from ..errors import InvalidS3Url, UsageError
+from ...errors import InvalidS3Url, UsageError
 
 _RULES = "s3/2006-03-01/endpoint-rule-set-1"
 # Bucket names that are no host label go into the path (botocore handlers.customize_endpoint_resolver_builtins asks the

@@ -17,11 +17,11 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from ..errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
+from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
+from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
+from ..messages import HttpRequest, S3Request
 from .capabilities import Capabilities
 from .config import AddressingStyle, S3Config
-from .curl_options import PATH_AS_IS, Options, timeout_options, tls_options
-from .requests import HttpRequest, S3Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable

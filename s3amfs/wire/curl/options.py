@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from importlib.util import find_spec
 
-from .ssh_options import SCHEMES, ssh_options
+from .ssh import SCHEMES, ssh_options
 
 Options = tuple[tuple[int, object], ...]
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from .. import errors
 from ..core.failures import Failure, Kind
-from . import xml
-from .failure_tables import CURL_CODES, CURL_TLS_TRUST, FTP_STATUSES, S3_CODES, STATUSES
-from .requests import Reply
-from .s3_replies import http_time, iso_time
+from .failure_codes import CURL_CODES, CURL_TLS_TRUST, FTP_STATUSES, S3_CODES, STATUSES
+from .messages import Reply
+from .s3 import xml
+from .s3.responses import http_time, iso_time
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element

@@ -12,11 +12,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
-from ..core.http import parse_content_range
-from ..errors import TransferError
+from ...core.http import parse_content_range
+from ...errors import TransferError
+from ..messages import Reply
 from . import xml
-from .requests import Reply
-from .s3_model import (
+from .model import (
     CONTENT_HEADERS,
     BucketsPage,
     DeleteFailure,

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from ..messages import Payload
 from . import aws_chunked
-from .requests import Payload
 
 if TYPE_CHECKING:
-    from ..core.ssec import CustomerKey
+    from ...core.ssec import CustomerKey
 
 Headers = tuple[tuple[str, str], ...]
 

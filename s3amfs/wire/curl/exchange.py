@@ -12,7 +12,7 @@ from typing import Final
 
 import pycurl
 
-from .requests import HttpRequest, Reply
+from ..messages import HttpRequest, Reply
 from .streams import PAUSE, Chunks, Reader, Sink
 
 ERROR_BODY_BYTES: Final = 64 * 1024

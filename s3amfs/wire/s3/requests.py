@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from ..messages import S3Request
 from . import xml
-from .requests import S3Request
-from .s3_model import (
+from .model import (
     Body,
     CopySource,
     Headers,
@@ -27,7 +27,7 @@ from .s3_model import (
 )
 
 if TYPE_CHECKING:
-    from ..core.ssec import CustomerKey
+    from ...core.ssec import CustomerKey
 
 Query = tuple[tuple[str, str], ...]
 _DEFAULTS = ObjectOptions()

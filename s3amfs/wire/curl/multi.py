@@ -17,8 +17,8 @@ from typing import Final
 
 import pycurl
 
-from .curl_options import PROXY_CAINFO, ca_bundle, with_time_limits
 from .exchange import Exchange
+from .options import PROXY_CAINFO, ca_bundle, with_time_limits
 from .streams import BytesReader
 
 BUFFER_BYTES: Final = 256 * 1024

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Protocol
 
-from .requests import Reply
+from ..messages import Reply
 
 PAUSE: Final = object()
 """A reader or sink returns this when it has nothing to give or no room; see `curl.Multi.resume`."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..errors import TransferError, UsageError
+from ...errors import TransferError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

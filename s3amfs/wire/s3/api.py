@@ -6,7 +6,7 @@ info = s3api.parse_object(reply)                      # after replies.find_failu
 
 from __future__ import annotations
 
-from .s3_model import (
+from .model import (
     Body,
     BucketsPage,
     CopySource,
@@ -25,25 +25,7 @@ from .s3_model import (
     bare_etag,
     quote_etag,
 )
-from .s3_replies import (
-    has_bare_etag,
-    http_time,
-    iso_time,
-    parse_attributes,
-    parse_buckets,
-    parse_copied,
-    parse_created,
-    parse_deleted,
-    parse_location,
-    parse_object,
-    parse_objects,
-    parse_parts,
-    parse_region,
-    parse_stored,
-    parse_tags,
-    parse_uploads,
-)
-from .s3_requests import (
+from .requests import (
     abort_multipart_upload,
     complete_multipart_upload,
     copy_object,
@@ -65,6 +47,24 @@ from .s3_requests import (
     put_object_tagging,
     upload_part,
     upload_part_copy,
+)
+from .responses import (
+    has_bare_etag,
+    http_time,
+    iso_time,
+    parse_attributes,
+    parse_buckets,
+    parse_copied,
+    parse_created,
+    parse_deleted,
+    parse_location,
+    parse_object,
+    parse_objects,
+    parse_parts,
+    parse_region,
+    parse_stored,
+    parse_tags,
+    parse_uploads,
 )
 
 __all__ = [

@@ -1,0 +1,1 @@
+"""AWS's conventions: configuration, credentials, endpoints, signing, redaction of secrets."""

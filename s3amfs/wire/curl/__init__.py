@@ -1,0 +1,1 @@
+"""libcurl: one multi handle, its exchanges, their options."""

@@ -1,0 +1,1 @@
+"""S3's requests and responses as data."""
