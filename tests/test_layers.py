@@ -37,7 +37,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "awscrt": ("core/checksums.py",),
     "s3fs": ("filesystem/",),
     "fsspec": ("filesystem/", "engine/fsspec_source.py"),
-    "mfusepy": ("mount/operations.py", "mount/bindings.py"),
+    "mfusepy": ("mount/operations.py", "mount/fuse.py"),
     "dask": ("engine/cluster.py",),
     "distributed": ("engine/cluster.py",),
     "rich": ("cli/",),

@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace, output: Output) -> int:
     from ..core.locations import parse_s3_url, resolve_download_target
     from ..errors import InvalidSource
+    from ..transfers.options import DownloadOptions
     from ..verbs.download import download
-    from ..verbs.options import DownloadOptions
 
     source = replace(parse_s3_url(args.source, what="source"), version_id=args.version_id)
     if not source.key:

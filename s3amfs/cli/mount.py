@@ -50,8 +50,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from dataclasses import fields
 
     from ..core.locations import parse_s3_url
+    from ..mount.daemon import mount
     from ..mount.options import MountOptions
-    from ..mount.serve import mount
 
     location = parse_s3_url(args.url)
     given = {

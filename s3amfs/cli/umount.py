@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    from ..mount.serve import umount
+    from ..mount.daemon import umount
 
     umount(args.directory)
     output.note({"event": "unmounted", "directory": args.directory})

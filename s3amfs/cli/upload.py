@@ -10,8 +10,8 @@ from .options import add_key_options, config_of, connect_from, key_of, pair, rat
 
 if TYPE_CHECKING:
     from ..core.locations import S3Location
-    from ..verbs.connect import S3Client
-    from ..verbs.options import UploadOptions
+    from ..transfers.connect import S3Client
+    from ..transfers.options import UploadOptions
     from .output import Output
 
 SUMMARY = "stream a file, URL, S3 object or standard input into S3"
@@ -93,7 +93,7 @@ def _source_client(args: argparse.Namespace, output: Output) -> S3Client | None:
     """A client of its own, if the options say that SRC is elsewhere."""
     from dataclasses import replace
 
-    from ..verbs.connect import connect
+    from ..transfers.connect import connect
 
     given = (args.src_endpoint_url, args.src_profile, args.src_region, args.src_no_sign_request or None)
     if all(value is None for value in given):
@@ -121,7 +121,7 @@ def _options(
     target: S3Location,
 ) -> UploadOptions:
     from ..core.locations import S3Location
-    from ..verbs.options import ObjectOptions, UploadOptions
+    from ..transfers.options import ObjectOptions, UploadOptions
 
     source_key = None
     if isinstance(source, S3Location):

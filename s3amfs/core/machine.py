@@ -6,7 +6,7 @@
        +---- waiting <----+
 
 No clock, socket or thread in here: `now` (monotonic seconds) and `random` are arguments, so that tests replay hours of
-faults in microseconds. `engine/transfer.py` executes the instructions in the order given.
+faults in microseconds. `engine/executor.py` executes the instructions in the order given.
 """
 
 from __future__ import annotations

@@ -21,10 +21,10 @@ from ..wire.failures import find_failure, to_error
 from ..wire.messages import HttpRequest, Reply, S3Request
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
+from .limits import SlotGate
 from .loop import Engine, get_engine
-from .quick import OnReply, Quick
-from .retrying import retrying
-from .slots import SlotGate
+from .one_shot import OnReply, Quick
+from .retry_loop import retrying
 
 OnRetry = Callable[[Failure, float], None]
 OnNotice = Callable[[str], None]

@@ -18,7 +18,7 @@ from ..wire.curl.exchange import Exchange
 from ..wire.curl.multi import Multi
 from ..wire.curl.streams import Reader, Sink
 from ..wire.messages import HttpRequest, Reply
-from .slots import SlotGate
+from .limits import SlotGate
 
 SHARED_SLOTS = 32
 """Requests with parts in each direction, of all transfers that share them: one transfer uses up to 16."""

@@ -12,7 +12,7 @@ from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.messages import Reply
-from .operation import PartProblem, PartResult
+from .attempt import PartProblem, PartResult
 
 WRITE_BYTES = 512 * 1024
 """Written in one go: the fewer, the less the loops are in each other's way."""

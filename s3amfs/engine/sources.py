@@ -16,7 +16,7 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.api import bare_etag
-from .operation import PartProblem
+from .attempt import PartProblem
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
 

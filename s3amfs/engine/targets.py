@@ -19,9 +19,9 @@ from ..wire.curl.streams import Reader
 from ..wire.failures import find_failure
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3 import api as s3api
-from .bodies import InnerReader, PartChecks, UploadBody
-from .operation import PartProblem, PartResult, PartWork, RelayPart, SendPart
+from .attempt import PartProblem, PartResult, PartWork, RelayPart, SendPart
 from .sources import LocalSource, RangedSource
+from .upload_body import InnerReader, PartChecks, UploadBody
 
 
 class Target(Protocol):

@@ -24,9 +24,9 @@ from ..wire.curl.streams import PAUSE
 from ..wire.failures import classify, to_error
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.api import bare_etag
+from .attempt import PartProblem
 from .loop import Call, Engine, Loop
-from .operation import PartProblem
-from .retrying import retrying
+from .retry_loop import retrying
 from .sources import range_judge
 
 RANGED = frozenset({"ftp", "ftps", "sftp"})

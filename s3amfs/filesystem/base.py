@@ -15,11 +15,11 @@ import s3fs
 from ..core.locations import S3Location
 from ..core.sizes import parse_size
 from ..engine.client import S3Client
+from ..engine.limits import SlotGate
 from ..engine.loop import SMALL_BYTES, hang_up
-from ..engine.slots import SlotGate
-from ..verbs.connect import connect
-from ..verbs.options import ObjectOptions, UploadOptions
-from ..verbs.ranges import Pinned
+from ..objects.ranges import Pinned
+from ..transfers.connect import connect
+from ..transfers.options import ObjectOptions, UploadOptions
 from ..wire.aws.log_redaction import hide_secrets
 from .arguments import customer_key, object_options, part_size_of, service
 from .bridge import run

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from fsspec.callbacks import Callback
 
 from ..core.events import BytesMoved, Event
-from ..engine.slots import SlotGate
+from ..engine.limits import SlotGate
 from ..errors import Interrupted
 
 T = TypeVar("T")

@@ -11,12 +11,12 @@ from s3fs.utils import FileExpired
 
 from ..core.parts import DEFAULT_PART, MIN_PART
 from ..errors import SourceChanged
-from ..verbs.append import Appender
-from ..verbs.reader import ObjectReader
-from ..verbs.writer import ObjectWriter
+from ..objects.appender import Appender
+from ..objects.reader import ObjectReader
+from ..objects.writer import ObjectWriter
 
 if TYPE_CHECKING:
-    from ..verbs.ranges import Pinned
+    from ..objects.ranges import Pinned
     from .system import S3AMFileSystem
 
 S3FS_BLOCK = 50 * 1024 * 1024

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..verbs.ranges import read_ranges
+from ..objects.ranges import read_ranges
 from .bridge import run
 
 if TYPE_CHECKING:

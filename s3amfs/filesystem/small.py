@@ -9,8 +9,8 @@ from fsspec.callbacks import Callback
 
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
-from ..verbs.small import Fetched, begin_get, begin_put
-from ..verbs.writer import ObjectWriter
+from ..objects.writer import ObjectWriter
+from ..transfers.one_request import Fetched, begin_get, begin_put
 from .arguments import customer_key
 from .bridge import answer, room, run
 from .local import read_file, write_file
@@ -18,8 +18,8 @@ from .local import read_file, write_file
 if TYPE_CHECKING:
     from ..core.locations import S3Location
     from ..engine.client import S3Client
-    from ..engine.slots import SlotGate
-    from ..verbs.options import ObjectOptions, StoredInfo, UploadOptions
+    from ..engine.limits import SlotGate
+    from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
     from .system import S3AMFileSystem
 
 QUICK_BYTES = 256 * 1024

@@ -15,10 +15,10 @@ import fsspec
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from ..core.locations import LocalPath, Url, last_component
+from ..objects.ranges import read_whole
+from ..transfers.options import DownloadOptions
 from ..verbs.copy import copy
 from ..verbs.download import download
-from ..verbs.options import DownloadOptions
-from ..verbs.ranges import read_whole
 from ..verbs.upload import upload
 from . import small
 from .arguments import customer_key, part_size_of

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 
-from ..verbs.options import ObjectInfo
+from ..transfers.options import ObjectInfo
 from .options import MountOptions
 
 Attributes = dict[str, int]

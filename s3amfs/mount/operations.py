@@ -16,15 +16,15 @@ from typing import Any
 import mfusepy
 
 from ..errors import ChecksumMismatch, NotFound
-from ..verbs.options import ObjectOptions
-from .answers import LookAgain, answered, found_before
+from ..transfers.options import ObjectOptions
 from .attributes import Attributes, is_symlink, time_text
-from .callers import is_open, process_of, was_killed
-from .directory import DirectoryNames
-from .files import Files
-from .openfile import OpenFile
-from .service import Service
-from .tree import Tree
+from .context import Service
+from .errors import LookAgain, answered, found_before
+from .handle_table import Files
+from .namespace import Tree
+from .open_directory import DirectoryNames
+from .open_file import OpenFile
+from .processes import is_open, process_of, was_killed
 from .xattrs import PID_XATTR, SYNC_XATTR, XATTRS
 
 

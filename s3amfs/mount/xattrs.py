@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..verbs.options import ObjectInfo
+from ..transfers.options import ObjectInfo
 
 XATTRS: dict[str, Callable[[ObjectInfo], str]] = {
     "user.s3am.etag": lambda info: info.etag,

@@ -14,20 +14,20 @@ from ..core.failures import Kind
 from ..core.locations import S3Location
 from ..core.parts import MAX_SINGLE, Part, Plan, copy_part_size
 from ..core.sizes import MIB
+from ..engine.attempt import PartWork
 from ..engine.client import S3Client
-from ..engine.operation import PartWork
-from ..engine.slots import SlotGate
+from ..engine.limits import SlotGate
 from ..engine.targets import MultipartTarget
 from ..errors import ChecksumMismatch, S3AMError, SourceChanged, Unsupported, UsageError
+from ..transfers import checksum_choice
+from ..transfers.multipart import Begun, MultipartJob, open_journal
+from ..transfers.options import UploadOptions
+from ..transfers.report import OnEvent, Report, ignore
+from ..transfers.resume import part_size_of, take_up
+from ..transfers.send_parts import Speed, make_transfer, move_all
+from ..transfers.source import identity_of
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
-from . import checking
-from .multipart import Begun, MultipartJob, open_journal
-from .options import UploadOptions
-from .parts_mover import Speed, make_transfer, move_all
-from .recovery import part_size_of, take_up
-from .report import OnEvent, Report, ignore
-from .upload_source import identity_of
 
 SINGLE_BYTES = 128 * MIB
 """Up to this one CopyObject is quicker than create, parts and complete."""
@@ -171,7 +171,7 @@ class _Copy:
             try:
                 self._move(job, begun, plan)
                 break
-            except checking.CopiedWithoutChecksum:
+            except checksum_choice.CopiedWithoutChecksum:
                 job.abort_to_begin_again()
                 begun = None
             except Unsupported:
@@ -210,7 +210,7 @@ class _Copy:
                 raise to_error(replace(transfer.failure, kind=Kind.CHANGED), self._location.url) from None
             if not job.records:
                 can = self._client.session.capabilities(self._target.bucket)
-                checking.check_copied(transfer.failure, begun.checks, can)
+                checksum_choice.check_copied(transfer.failure, begun.checks, can)
             raise
 
     def _check_source(self) -> None:

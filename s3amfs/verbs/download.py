@@ -12,18 +12,18 @@ from ..core.checksums import combine, encode
 from ..core.events import TransferResult
 from ..core.locations import LocalPath, S3Location
 from ..core.parts import Part, Plan, download_part_size
+from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
-from ..engine.operation import PartResult, ReceivePart
+from ..engine.limits import SlotGate
 from ..engine.sinks import TLS_WRITE_BYTES, WRITE_BYTES, FileSink
-from ..engine.slots import SlotGate
 from ..errors import ChecksumMismatch, IncompatiblePartSize
+from ..transfers.options import DownloadOptions, UploadOptions
+from ..transfers.partial_file import READ_BYTES, PartialFile
+from ..transfers.proof import Stored, matching_etag, part_sizes, stored_of
+from ..transfers.report import OnEvent, Report, ignore
+from ..transfers.send_parts import Speed, make_transfer, move_all
+from ..transfers.source import S3Source, identity_of
 from ..wire.s3 import api as s3api
-from .options import DownloadOptions, UploadOptions
-from .partial_file import READ_BYTES, PartialFile
-from .parts_mover import Speed, make_transfer, move_all
-from .proof import Stored, matching_etag, part_sizes, stored_of
-from .report import OnEvent, Report, ignore
-from .upload_source import S3Source, identity_of
 
 
 def download(

@@ -1,6 +1,6 @@
 """`pending` and `cancel`: unfinished uploads, what they hold, whether this machine can resume them, their removal.
 
-With them go the changes that a mount could not publish (verbs/unpublished.py).
+With them go the changes that a mount could not publish (objects/unpublished.py).
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from ..core.sizes import format_age, format_size
 from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
 from ..errors import InvalidDestination, NotFound, TransferLocked, UploadGone
+from ..objects.unpublished import UnpublishedChanges, discard, left_changes
 from ..wire.s3 import api as s3api
-from .unpublished import UnpublishedChanges, discard, left_changes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,18 +9,18 @@ from ..core.events import TransferResult
 from ..core.locations import LocalPath, Location, S3Location
 from ..core.parts import Plan, choose_part_size
 from ..engine.client import S3Client
-from ..engine.slots import SlotGate
+from ..engine.limits import SlotGate
 from ..engine.targets import MultipartTarget
 from ..errors import BadCredentials, EncryptionKeyError, ObjectExists, S3AMError
-from . import checking, expectation
-from .multipart import Begun, MultipartJob, open_journal
-from .options import UploadOptions
-from .parts_mover import Speed, make_transfer, move_all
-from .recovery import part_size_of, take_up
-from .report import OnEvent, Report, ignore
-from .single import put_single
-from .unpublished import is_spool, publish_left
-from .upload_source import UploadSource, open_source
+from ..objects.unpublished import is_spool, publish_left
+from ..transfers import checksum_choice, expected_digests
+from ..transfers.multipart import Begun, MultipartJob, open_journal
+from ..transfers.options import UploadOptions
+from ..transfers.put_object import put_single
+from ..transfers.report import OnEvent, Report, ignore
+from ..transfers.resume import part_size_of, take_up
+from ..transfers.send_parts import Speed, make_transfer, move_all
+from ..transfers.source import UploadSource, open_source
 
 
 def upload(
@@ -103,7 +103,7 @@ class _Upload:
 
     def run(self) -> TransferResult:
         source = self._source
-        expects = expectation.Expectation(self._options.expect, source.digests, self._report)
+        expects = expected_digests.Expectation(self._options.expect, source.digests, self._report)
         if not source.ranged or source.size is None or (expects.needs_order and source.remote):
             return self._run_stream(expects)
         if expects.needs_order:
@@ -113,8 +113,8 @@ class _Upload:
             return self._report.result(size=source.size, parts=len(Plan(source.size, part_size)), dry_run=True)
         return self._run_ranged(source.size, expects)
 
-    def _run_stream(self, expects: expectation.Expectation) -> TransferResult:
-        from .writer import ObjectWriter
+    def _run_stream(self, expects: expected_digests.Expectation) -> TransferResult:
+        from ..objects.writer import ObjectWriter
 
         if self._options.dry_run:
             return self._report.result(size=self._source.size, dry_run=True)
@@ -136,7 +136,7 @@ class _Upload:
             writer.abort(keep=True)
             raise
 
-    def _run_ranged(self, size: int, expects: expectation.Expectation) -> TransferResult:
+    def _run_ranged(self, size: int, expects: expected_digests.Expectation) -> TransferResult:
         journal = open_journal(self._client, self._target, self._options, self._report)
         job = MultipartJob(
             "upload", self._client, self._target, self._options, self._source.identity, journal, self._report
@@ -149,7 +149,7 @@ class _Upload:
         finally:
             job.leave()
 
-    def _run_single(self, size: int, expects: expectation.Expectation) -> TransferResult:
+    def _run_single(self, size: int, expects: expected_digests.Expectation) -> TransferResult:
         self._report.started(size, size, 1)
         expects.check(self._target.url)
         stored, checksum, proof = put_single(
@@ -168,7 +168,7 @@ class _Upload:
         )
 
     def _run_parts(
-        self, job: MultipartJob, begun: Begun | None, size: int, expects: expectation.Expectation
+        self, job: MultipartJob, begun: Begun | None, size: int, expects: expected_digests.Expectation
     ) -> TransferResult:
         taken_up = part_size_of(begun, size) if begun is not None else None
         part_size = choose_part_size(size, self._options.part_size, taken_up=taken_up)
@@ -222,7 +222,7 @@ class _Upload:
             move_all(transfer, (part for part in plan if part.number not in done))
         except S3AMError:
             capabilities = self._client.session.capabilities(self._target.bucket)
-            if begun.checks.parts.trailer is not None and checking.should_fall_back(
+            if begun.checks.parts.trailer is not None and checksum_choice.should_fall_back(
                 transfer.failure, self._options.checksum, capabilities
             ):
                 capabilities.trailers = False

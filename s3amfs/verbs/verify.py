@@ -14,13 +14,13 @@ from ..core.ssec import CustomerKey
 from ..engine.client import S3Client
 from ..engine.url_source import UrlStream
 from ..errors import ChecksumMismatch, UsageError
+from ..objects.ranges import Pinned
+from ..objects.reader import ObjectReader
+from ..transfers.options import UploadOptions
+from ..transfers.proof import Stored, part_sizes, parts_of, stored_of
+from ..transfers.report import OnEvent, Report, ignore
+from ..transfers.source import RangedUpload, S3Source, UploadSource, open_source
 from ..wire.s3 import api as s3api
-from .options import UploadOptions
-from .proof import Stored, part_sizes, parts_of, stored_of
-from .ranges import Pinned
-from .reader import ObjectReader
-from .report import OnEvent, Report, ignore
-from .upload_source import RangedUpload, S3Source, UploadSource, open_source
 
 READ_BYTES = 1024 * 1024
 RANGE_BYTES = 8 * 1024 * 1024

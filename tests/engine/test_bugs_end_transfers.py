@@ -10,11 +10,11 @@ import pytest
 from s3amfs.core.pacing import Pacer
 from s3amfs.core.parts import Part
 from s3amfs.core.retry import RetryPolicy
-from s3amfs.engine.bodies import PartChecks, UploadBody
+from s3amfs.engine.attempt import Move, PartResult, PartWork, ReceivePart, RelayPart, SendPart
+from s3amfs.engine.executor import Transfer
 from s3amfs.engine.loop import get_engine
-from s3amfs.engine.operation import Move, PartResult, PartWork, ReceivePart, RelayPart, SendPart
 from s3amfs.engine.sinks import MemorySink
-from s3amfs.engine.transfer import Transfer
+from s3amfs.engine.upload_body import PartChecks, UploadBody
 from s3amfs.wire.curl.streams import Reader
 from s3amfs.wire.messages import HttpRequest, Reply
 from tests.support.httpserver import HttpServer

@@ -15,10 +15,10 @@ import pytest
 
 from s3amfs.core.checksums import Crc, combine, encode
 from s3amfs.core.parts import Part, Plan
-from s3amfs.engine.bodies import PartChecks, UploadBody
-from s3amfs.engine.operation import PartProblem
+from s3amfs.engine.attempt import PartProblem
 from s3amfs.engine.sinks import FileSink
 from s3amfs.engine.sources import MemorySource
+from s3amfs.engine.upload_body import PartChecks, UploadBody
 from s3amfs.wire.messages import Reply
 from tests.support.files import content
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from s3amfs.mount.callers import PF_EXITING, dies_of_a_signal, process_of, was_killed
+from s3amfs.mount.processes import PF_EXITING, dies_of_a_signal, process_of, was_killed
 from tests.support.mounts import run
 
 RUNNING = 0x400000

@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any, cast
 
-from s3amfs.mount.files import Files
-from s3amfs.mount.service import Service
-from s3amfs.verbs.options import ObjectInfo
+from s3amfs.mount.context import Service
+from s3amfs.mount.handle_table import Files
+from s3amfs.transfers.options import ObjectInfo
 
 
 def info(etag: str) -> ObjectInfo:

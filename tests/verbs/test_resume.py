@@ -20,9 +20,9 @@ from s3amfs.errors import (
     TransferError,
     UnfinishedUploadExists,
 )
-from s3amfs.verbs.connect import S3Client
+from s3amfs.transfers.connect import S3Client
+from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from s3amfs.verbs.download import download
-from s3amfs.verbs.options import DownloadOptions, UploadOptions
 from s3amfs.verbs.upload import upload
 from tests.support import faults
 from tests.support.faults import Rule

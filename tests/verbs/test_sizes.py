@@ -13,9 +13,9 @@ import pytest
 
 from s3amfs.core.events import TransferResult
 from s3amfs.core.locations import LocalPath, S3Location, Stdin, parse_source
-from s3amfs.verbs.connect import S3Client
+from s3amfs.transfers.connect import S3Client
+from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from s3amfs.verbs.download import download
-from s3amfs.verbs.options import DownloadOptions, UploadOptions
 from s3amfs.verbs.upload import upload
 from tests.support.files import digest, make_file, object_digest
 from tests.support.ftpserver import FtpServer

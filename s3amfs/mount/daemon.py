@@ -1,0 +1,230 @@
+"""Mounting and unmounting: a child process serves, the caller waits until it answers or hears why it can't."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import ctypes.util
+import json
+import logging
+import os
+import select
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ..core.locations import S3Location
+from ..core.sizes import MIB
+from ..engine.journal import state_dir
+from ..engine.limits import ByteBudget
+from ..errors import AccessDenied, BadCredentials, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
+from ..transfers.connect import S3Config, connect
+from .context import Service
+from .namespace import Tree
+from .options import MountOptions
+from .processes import users_of
+from .reader_pool import Readers
+from .xattrs import PID_XATTR, SYNC_XATTR
+
+WRITER_BYTES = 40 * MIB
+"""Of all writers of a mount that may be in memory."""
+MALLOC = {-8: 1, -3: 32 * MIB, -1: 32 * MIB}
+"""mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD."""
+ERRORS: tuple[type[S3AMError], ...] = (
+    *(NotFound, AccessDenied, BadCredentials, InvalidDestination),
+    *(Unsupported, TransferError),
+)
+READ_AHEAD_KIB = 1024
+"""As much as one request of FUSE can be."""
+Ready = Callable[[], None]
+log = logging.getLogger("s3amfs.mount")
+
+
+def mount(location: S3Location, directory: str, options: MountOptions, config: S3Config) -> None:
+    """Returns when the mount answers; with `foreground`, when it is unmounted.
+
+    Raises NotFound or AccessDenied for the bucket, InvalidDestination for `directory`, before anything is mounted.
+    """
+    directory = os.path.realpath(directory)
+    if not os.path.isdir(directory):
+        raise InvalidDestination(f"{directory} is not a directory: make it first")
+    if os.path.ismount(directory):
+        raise InvalidDestination(f"{directory} is mounted already: unmount it first, or take another directory")
+    if options.spool_dir is not None:
+        spool = os.path.abspath(options.spool_dir)
+        if not os.path.isdir(spool) or not os.access(spool, os.W_OK | os.X_OK):
+            raise InvalidDestination(f"{spool} is no directory to write to: give another --spool-dir")
+        options = replace(options, spool_dir=spool)
+    if isinstance(config.verify_tls, str):
+        config = replace(config, verify_tls=os.path.abspath(config.verify_tls))
+    _find_libfuse()
+    if options.foreground:
+        _serve(location, directory, options, config, threading.Thread(target=_read_ahead_more, args=(directory,)).start)
+        return
+    ready, answer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(ready)
+        _be_daemon(location, directory, options, config, answer)
+    os.close(answer)
+    with os.fdopen(ready, "rb") as pipe:
+        said = pipe.read()
+    if said == b"ready":
+        _read_ahead_more(directory)
+        return
+    os.waitpid(child, 0)
+    _raise_what_it_said(said, directory)
+
+
+def _raise_what_it_said(said: bytes, directory: str) -> None:
+    if said:
+        name, message = json.loads(said)
+        kind = next((kind for kind in ERRORS if kind.__name__ == name), TransferError)
+        raise kind(message)
+    raise TransferError(f"{directory} could not be mounted: see what FUSE said above")
+
+
+def _be_daemon(location: S3Location, directory: str, options: MountOptions, config: S3Config, answer: int) -> None:
+    """In the child: serves, never returns."""
+    status = 1
+
+    def ready() -> None:
+        os.chdir("/")
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (0, 1, 2):
+            os.dup2(null, descriptor)
+        os.write(answer, b"ready")
+        os.close(answer)
+
+    try:
+        os.setsid()
+        _serve(location, directory, options, config, ready)
+        status = 0
+    except S3AMError as error:
+        os.write(answer, json.dumps([type(error).__name__, str(error)]).encode())
+    except Exception as error:  # noqa: BLE001 - the parent has to hear of it
+        os.write(answer, json.dumps(["TransferError", f"{directory} could not be mounted: {error}"]).encode())
+    finally:
+        os._exit(status)
+
+
+def _find_libfuse() -> None:
+    """libfuse 3, explicitly: where both are, mfusepy takes libfuse 2, whose requests are 4 KiB."""
+    if "FUSE_LIBRARY_PATH" in os.environ:
+        return
+    library = ctypes.util.find_library("fuse3")
+    if library is None:
+        raise Unsupported("libfuse 3 was not found: install it ('apt install fuse3', 'dnf install fuse3')")
+    os.environ["FUSE_LIBRARY_PATH"] = library
+
+
+def _serve(location: S3Location, directory: str, options: MountOptions, config: S3Config, ready: Ready) -> None:
+    _log_to(options)
+    _keep_memory()
+    client = connect(config)
+    client.check_bucket(location.bucket)
+    client.list_page(location.bucket, location.key, max_keys=1)
+    try:
+        from .operations import Operations
+    except ImportError:
+        raise Unsupported("the mount needs mfusepy: pip install 's3amfs[mount]'") from None
+    from .fuse import serve
+
+    tree = Tree(client, location, options)
+    service = Service(client, location.bucket, options, ByteBudget(WRITER_BYTES), Readers(options.cache_size))
+    operations = Operations(tree, service, directory, ready)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
+    log.info("%s is mounted on %s", location.url, directory)
+    serve(operations, directory, _fuse_options(location, options))
+
+
+def _keep_memory() -> None:
+    """Buffers of a MiB come and go all the time: kept, they need no page faults."""
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt"):
+        for option, value in MALLOC.items():
+            library.mallopt(option, value)
+
+
+def _read_ahead_more(directory: str) -> None:
+    """The kernel asks for 128 KiB at a time; more of it costs less. Only root may say so: without, it works as well.
+
+    Not from a request of the kernel's: while it has not got the answer to its first one, it takes no more than 128 KiB.
+    """
+    with contextlib.suppress(OSError):
+        os.statvfs(directory)  # it has been answered
+    for line in Path("/proc/self/mountinfo").read_text().splitlines():
+        fields = line.split()
+        if fields[4] == directory.replace(" ", "\\040"):
+            with contextlib.suppress(OSError):
+                Path(f"/sys/class/bdi/{fields[2]}/read_ahead_kb").write_text(str(READ_AHEAD_KIB))
+
+
+def _fuse_options(location: S3Location, options: MountOptions) -> dict[str, Any]:
+    given: dict[str, Any] = {
+        "fsname": location.url.replace(",", "\\,"),
+        "subtype": "s3am",
+        "default_permissions": True,
+        "attr_timeout": options.metadata_ttl,
+        "entry_timeout": options.metadata_ttl,
+    }
+    if options.read_only:
+        given["ro"] = True
+    if options.allow_other:
+        given["allow_other"] = True
+    for option in options.fuse_options:
+        name, equals, value = option.partition("=")
+        given[name] = value if equals else True
+    return given
+
+
+def _log_to(options: MountOptions) -> None:
+    """To --log-file, or mount.log in the state folder; to stderr in the foreground."""
+    handler: logging.Handler
+    if options.log_file is None and options.foreground:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        path = options.log_file or os.path.join(state_dir(None), "mount.log")
+        try:
+            os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+            # It has the names of files in it: for its owner alone, unless somebody has made it otherwise.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            handler = logging.FileHandler(path)
+        except OSError as error:
+            raise InvalidDestination(f"no log can be written to {path} ({error.strerror})") from None
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+
+
+def umount(directory: str) -> None:
+    """Unmounts; returns when all is in S3 and the daemon is gone. Raises TransferError, also while it is in use."""
+    directory = os.path.realpath(directory)
+    try:
+        daemon = int(os.getxattr(directory, PID_XATTR))
+    except OSError as error:
+        if not os.path.ismount(directory):
+            raise InvalidDestination(f"{directory} is not mounted by s3am") from None
+        raise TransferError(f"{directory}: {error.strerror}; 'fusermount3 -u -z' takes it away all the same") from None
+    try:
+        os.setxattr(directory, SYNC_XATTR, b"1")
+    except OSError:
+        raise TransferError(
+            f"{directory}: times or modes of some files could not be stored (the mount's log says why): it is still "
+            "mounted; unmount once more to go without them"
+        ) from None
+    watch = os.pidfd_open(daemon)
+    try:
+        done = subprocess.run(["fusermount3", "-u", directory], capture_output=True, text=True, check=False)
+        if done.returncode:
+            users = users_of(directory)
+            by = f"in use by {', '.join(users)}" if users else done.stderr.strip()
+            raise TransferError(f"{directory} was not unmounted: {by}")
+        select.select([watch], [], [])
+    finally:
+        os.close(watch)

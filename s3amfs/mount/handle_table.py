@@ -1,0 +1,146 @@
+"""Which files are open, by handle and by key. Threads share it."""
+
+from __future__ import annotations
+
+import errno
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from ..transfers.options import ObjectInfo
+from .context import Service
+from .open_file import OpenFile
+
+Pages = Literal["old", "new", "none"]
+"""Of an open file: what the kernel has is still right; it is not; nothing may be kept."""
+MOST_PAGES = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Handle:
+    file: OpenFile
+    writes: bool
+
+
+class Files:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._lock = threading.Lock()
+        self._handles: dict[int, Handle] = {}
+        self._by_key: dict[str, OpenFile] = {}
+        self._paths: dict[OpenFile, str] = {}
+        self._next = 1
+        self._pages: dict[str, str] = {}
+        """By path: ETag of the version whose pages the kernel may still have."""
+
+    def hold(
+        self, path: str, key: str, info: ObjectInfo | None, metadata: Mapping[str, str], *, writes: bool
+    ) -> tuple[int, OpenFile]:
+        """A handle for the file at `key`: the one that is open, unless the object is another one meanwhile.
+
+        info: what is stored; None: a new file.
+        """
+        with self._lock:
+            file = self._by_key.get(key)
+            if file is None or file.given_up or (not file.changed and _is_other(file.published, info)):
+                file = self._by_key[key] = OpenFile(self._service, key, info, metadata)
+                self._paths[file] = path
+            if writes:
+                self._pages.pop(path, None)
+            file.holders += 1
+            number = self._next
+            self._next += 1
+            self._handles[number] = Handle(file, writes)
+            return number, file
+
+    def pages(self, path: str, file: OpenFile) -> Pages:
+        """How `file`, just opened at `path`, may use the kernel's page cache, which is by path, not by version."""
+        with self._lock:
+            if any(other is not file and other.holders and at == path for other, at in self._paths.items()):
+                return "none"  # somebody reads an older version: theirs are the pages
+            stored = file.published
+            if stored is None or file.changed or any(h.writes and h.file is file for h in self._handles.values()):
+                self._pages.pop(path, None)
+                return "new"
+            known = self._pages.get(path)
+            if len(self._pages) >= MOST_PAGES:
+                self._pages.clear()
+            self._pages[path] = stored.etag
+            return "old" if known == stored.etag else "new"
+
+    def forget_pages(self, *paths: str) -> None:
+        """What is at `paths`, or below them, goes or becomes something else."""
+        with self._lock:
+            for path in paths:
+                for name in [name for name in self._pages if name == path or name.startswith(path + "/")]:
+                    del self._pages[name]
+
+    def __getitem__(self, number: int) -> OpenFile:
+        return self.handle(number).file
+
+    def __bool__(self) -> bool:
+        """Whether any is open."""
+        return bool(self._by_key)
+
+    def handle(self, number: int) -> Handle:
+        with self._lock:
+            handle = self._handles.get(number)
+        if handle is None:
+            raise OSError(errno.EBADF, "not open")
+        return handle
+
+    def at(self, key: str) -> OpenFile | None:
+        """What is open there; not what a killed process has left."""
+        with self._lock:
+            file = self._by_key.get(key)
+            return None if file is not None and file.given_up else file
+
+    def drop(self, number: int) -> OpenFile | None:
+        """Gives a handle back; returns its file if nobody else holds it."""
+        with self._lock:
+            file = self._handles.pop(number).file
+            file.holders -= 1
+            if file.holders:
+                return None
+            if self._by_key.get(file.key) is file:
+                del self._by_key[file.key]
+            return file
+
+    def path_of(self, file: OpenFile) -> str:
+        """The path that it has now."""
+        with self._lock:
+            return self._paths[file]
+
+    def forget(self, file: OpenFile) -> None:
+        """It is closed."""
+        with self._lock:
+            self._paths.pop(file, None)
+
+    def below(self, key: str) -> list[OpenFile]:
+        """The open files that a rename of `key` (or of the directory `key + '/'`) moves."""
+        with self._lock:
+            return [file for name, file in self._by_key.items() if name == key or name.startswith(key + "/")]
+
+    def rename(self, old: str, new: str, path: str) -> None:
+        """The file that is open under `old` has been moved to `new`."""
+        with self._lock:
+            file = self._by_key.pop(old, None)
+            if file is not None:
+                file.key = new
+                self._by_key[new] = file
+                self._paths[file] = path
+        if file is not None:
+            file.was_moved()
+
+    def unpublished_in(self, directory: str) -> list[str]:
+        """Names in `directory` (a path) of files that are open and not in S3 yet."""
+        start = directory.rstrip("/") + "/"
+        with self._lock:
+            fresh = [file for file in self._by_key.values() if not file.published and not file.unlinked]
+            paths = [self._paths[file] for file in fresh if not file.given_up]
+        return [path[len(start) :] for path in paths if path.startswith(start) and "/" not in path[len(start) :]]
+
+
+def _is_other(published: ObjectInfo | None, info: ObjectInfo | None) -> bool:
+    return (published.etag if published else None) != (info.etag if info else None)

@@ -1,0 +1,276 @@
+"""What is at a path: HEADs and listings, believed for a while. Threads may share a lookup.
+
+A listing tells no metadata, so times and modes need a HEAD for each object; who looks at the files of a directory one
+by one gets them in parallel, ahead of being asked, sent and answered in a loop's thread: none waits for them.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from ..core.names import Place, child_of, place_of, to_key
+from ..engine.client import S3Client
+from ..errors import NotFound
+from ..transfers.options import ListedObject, ObjectInfo
+
+AHEAD = 128
+"""Objects of a directory that are looked at ahead of being asked for."""
+LISTING_SECONDS = 60.0
+"""How long a listing says in which order files will be asked for; what they are is asked anew."""
+MOST_LISTINGS = 16
+MOST_LISTED = 200_000
+"""Names in remembered listings, all together."""
+MOST_ENTRIES = 50_000
+SETTLED_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What is at a path."""
+
+    key: str
+    """Of the object; of a directory: its prefix, '' for the root."""
+    directory: bool
+    info: ObjectInfo | None
+    """None: a directory without a marker object."""
+    until: float
+    """Monotonic time up to which it is believed."""
+
+
+@dataclass(slots=True)
+class _Listing:
+    """The objects that the last listing of a directory showed, in its order."""
+
+    seen: float
+    names: list[str] = field(default_factory=list)
+    places: dict[str, int] = field(default_factory=dict)
+    """Name -> place in `names`."""
+    looked_to: int = 0
+
+
+class Lookup:
+    """root: prefix of all keys. ttl: seconds that what was seen is believed. pool: for what has to wait."""
+
+    def __init__(self, client: S3Client, bucket: str, root: str, ttl: float, pool: Executor) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._root = root
+        self._ttl = ttl
+        self._pool = pool
+        self._lock = threading.Lock()
+        self._entries: dict[str, Entry] = {}
+        self._listings: OrderedDict[str, _Listing] = OrderedDict()
+        self._looking: dict[str, Future[Entry]] = {}
+        """By path: who asks for it now. What is forgotten meanwhile is no longer in here, and its answer not kept."""
+        self._infos: dict[str, ObjectInfo] = {}
+        """By key: what was seen last, to be recognised in listings."""
+        self._told: dict[str, str] = {}
+        """By path: ETag of the version whose size and times the kernel was told last; it believes them for a while."""
+
+    def entry(self, path: str) -> Entry:
+        """What is at `path`. Raises NotFound, and OSError (EILSEQ, ENAMETOOLONG) for what no key can be."""
+        with self._lock:
+            known = self._entries.get(path)
+            if known is not None and known.until > time.monotonic():
+                return known
+        listed = self._look_ahead(path)
+        with self._lock:
+            looking = self._looking.get(path)
+            if looking is None:
+                mine = self._looking[path] = Future()
+        if looking is not None:
+            return looking.result()
+        self._look(path, mine, listed)
+        return mine.result()
+
+    def tell(self, path: str, entry: Entry) -> None:
+        """The kernel is told what is at `path`."""
+        if len(self._told) >= MOST_ENTRIES:
+            self._told.clear()
+        self._told[path] = entry.info.etag if entry.info is not None else ""
+
+    def is_news(self, path: str, entry: Entry) -> bool:
+        """Whether the kernel may believe another version to be there; asked again, it is not."""
+        etag = entry.info.etag if entry.info is not None else ""
+        return self._told.pop(path, etag) != etag
+
+    def forget(self, path: str) -> None:
+        """`path` is no longer what it was, or is about to change."""
+        parent = path.rpartition("/")[0] or "/"
+        with self._lock:
+            self._entries.pop(path, None)
+            self._looking.pop(path, None)
+            self._listings.pop(parent, None)
+
+    def forget_below(self, path: str) -> None:
+        self.forget(path)
+        below = path + "/"
+        with self._lock:
+            for known in (self._entries, self._listings, self._looking):
+                for name in [name for name in known if name == path or name.startswith(below)]:
+                    del known[name]
+
+    def forget_key(self, key: str) -> None:
+        with self._lock:
+            for path in [path for path, entry in self._entries.items() if entry.key == key]:
+                del self._entries[path]
+
+    def remember(self, path: str, key: str, info: ObjectInfo) -> None:
+        """An object has just been stored at `path`."""
+        self.forget(path)
+        entry = Entry(key, False, info, self._until())
+        with self._lock:
+            self._entries[path] = entry
+        self.tell(path, entry)
+
+    def _until(self) -> float:
+        return time.monotonic() + self._ttl
+
+    # -- looking ----------------------------------------------------------------------------------------------------
+
+    def _look(self, path: str, looking: Future[Entry], listed: bool) -> None:
+        """Gives `looking` its answer. listed: a listing showed an object there, and no directory."""
+        try:
+            place = place_of(path)
+            to_key(place)  # raises for what no key can be
+            entry = self._find_object(place) if listed else None
+            self._answer(path, looking, entry or self._find(place))
+        except BaseException as error:  # noqa: BLE001 - told to all who wait for it
+            with self._lock:
+                self._leave(path, looking)
+            looking.set_exception(error)
+
+    def _answer(self, path: str, looking: Future[Entry], entry: Entry) -> None:
+        with self._lock:
+            if self._leave(path, looking):
+                self._keep(path, entry)
+        looking.set_result(entry)
+
+    def _leave(self, path: str, looking: Future[Entry]) -> bool:
+        """Whether the answer is still wanted. The lock is held."""
+        if self._looking.get(path) is not looking:
+            return False
+        del self._looking[path]
+        return True
+
+    def _keep(self, path: str, entry: Entry) -> None:
+        if len(self._entries) >= MOST_ENTRIES:
+            now = time.monotonic()
+            self._entries = {name: e for name, e in self._entries.items() if e.until > now}
+            if len(self._entries) > MOST_ENTRIES // 2:
+                self._entries.clear()
+        if len(self._infos) >= MOST_ENTRIES:
+            self._infos.clear()
+        self._entries[path] = entry
+        # Later changes have another time, which is told in seconds.
+        if entry.info is not None and time.time() - (entry.info.last_modified or 0) > SETTLED_SECONDS:
+            self._infos[entry.key] = entry.info
+
+    def _find_object(self, place: Place) -> Entry | None:
+        key = self._root + place.key
+        with suppress(NotFound):
+            return Entry(key, False, self._client.head(self._bucket, key), self._until())
+        return None
+
+    def _find(self, place: Place) -> Entry:
+        """A directory hides an object of the same name, which then has another one (core/names.py)."""
+        until = self._until()
+        if not place.key:
+            return Entry(self._root, True, None, until)
+        key = self._root + place.key
+        info = None
+        if not place.partial:
+            with suppress(NotFound):
+                info = self._client.head(self._bucket, key)
+        if not place.shadowed:
+            prefix = self._root + place.prefix
+            page = self._client.list_page(self._bucket, prefix, max_keys=1)
+            if page.objects:
+                marker = page.objects[0].key == prefix and not place.partial
+                return Entry(prefix, True, self._client.head(self._bucket, prefix) if marker else None, until)
+        if info is None:
+            raise NotFound("no such file or directory")
+        return Entry(key, False, info, until)
+
+    # -- ahead ------------------------------------------------------------------------------------------------------
+
+    def _look_ahead(self, path: str) -> bool:
+        """Whether a listing showed an object at `path`; then it and the objects after it are looked at."""
+        parent, _, name = path.rpartition("/")
+        now = time.monotonic()
+        begun: list[tuple[str, Future[Entry]]] = []
+        with self._lock:
+            listing = self._listings.get(parent or "/")
+            place = listing.places.get(name) if listing is not None else None
+            if listing is None or place is None or listing.seen + LISTING_SECONDS < now:
+                return False
+            if place + AHEAD // 2 >= listing.looked_to or place == 0:
+                start, listing.looked_to = max(place, listing.looked_to if place else 0), place + AHEAD
+                for each in listing.names[start : listing.looked_to]:
+                    child = f"{parent}/{each}"
+                    known = self._entries.get(child)
+                    if child not in self._looking and (known is None or known.until <= now):
+                        begun.append((child, Future()))
+                        self._looking[child] = begun[-1][1]
+        for child, looking in begun:
+            self._begin(child, looking)
+        return True
+
+    def _begin(self, path: str, looking: Future[Entry]) -> None:
+        key = self._root + place_of(path).key
+
+        def told(info: ObjectInfo | None) -> None:
+            if info is not None:
+                self._answer(path, looking, Entry(key, False, info, self._until()))
+                return
+            try:
+                self._pool.submit(self._look, path, looking, True)
+            except RuntimeError as error:  # the mount ends
+                looking.set_exception(error)
+
+        self._client.begin_head(self._bucket, key, told)
+
+    # -- listings ---------------------------------------------------------------------------------------------------
+
+    def names(self, path: str, prefix: str) -> Iterator[str]:
+        """Names in the directory `path`, as pages arrive."""
+        place = place_of(path)
+        listing = _Listing(time.monotonic())
+        below: set[str] = set()
+        for page in self._client.list_pages(self._bucket, prefix, delimiter="/"):
+            below |= {name[len(prefix) : -1] for name in page.prefixes}
+            found = [child_of(place, name[len(prefix) : -1]) for name in page.prefixes]
+            with self._lock:
+                for listed in page.objects:
+                    piece = listed.key[len(prefix) :]
+                    name = child_of(place, piece, shadowed=piece in below) if piece else None
+                    if name is not None:
+                        found.append(name)
+                        listing.places[name] = len(listing.names)
+                        listing.names.append(name)
+                        self._recognise(path.rstrip("/") + "/" + name, listed)
+                self._keep_listing(path, listing)
+            yield from (name for name in found if name is not None)
+
+    def _keep_listing(self, path: str, listing: _Listing) -> None:
+        self._listings[path] = listing
+        self._listings.move_to_end(path)
+        while len(self._listings) > 1 and (
+            len(self._listings) > MOST_LISTINGS
+            or sum(len(each.names) for each in self._listings.values()) > MOST_LISTED
+        ):
+            self._listings.popitem(last=False)
+
+    def _recognise(self, path: str, listed: ListedObject) -> None:
+        """What a listing shows unchanged need not be looked at again."""
+        info = self._infos.get(listed.key)
+        if info is None or (info.etag, info.size) != (listed.etag, listed.size):
+            return
+        if int(info.last_modified or 0) == int(listed.last_modified or 0):
+            self._entries[path] = Entry(listed.key, False, info, self._until())

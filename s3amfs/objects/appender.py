@@ -1,0 +1,162 @@
+"""`Appender`: a writer whose object begins with what is there already, copied inside S3 (UploadPartCopy).
+
+Small objects are read and stored again, since what a part is copied from has to be larger than 5 MiB; so are those on
+servers that copy no parts. Headers, metadata and tags stay. The object is pinned: if somebody else changes it, `close`
+raises SourceChanged and it stays as they left it. One thread at a time.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import replace
+from itertools import pairwise
+
+from ..core.failures import Kind
+from ..core.manifest import SourceIdentity
+from ..core.parts import DEFAULT_PART, MIN_PART, Part, copy_part_size
+from ..engine.attempt import PartWork
+from ..engine.limits import SlotGate
+from ..engine.targets import MultipartTarget
+from ..errors import S3AMError, SourceChanged, Unsupported
+from ..transfers.options import UploadOptions
+from ..transfers.report import OnEvent, ignore
+from ..transfers.send_parts import Speed, make_transfer, move_all
+from ..verbs.copy import with_kept
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
+from .ranges import Pinned, read_to_keep
+from .writer import ObjectWriter
+
+READ_BYTES = 8 * 1024 * 1024
+
+
+class Appender(ObjectWriter):
+    """base: the object that is continued. Its writer closes it even if nothing was written: then it stays as it is."""
+
+    def __init__(
+        self,
+        base: Pinned,
+        options: UploadOptions,
+        *,
+        on_event: OnEvent = ignore,
+        gate: SlotGate | None = None,
+        first_part: int = DEFAULT_PART,
+    ) -> None:
+        client, location, info = base.client, base.location, base.info
+        options = with_kept(client, location, info, options)
+        if options.object.sse is None and options.object.customer_key is None:
+            kept = {"sse": info.sse, "sse_kms_key_id": info.sse_kms_key_id, "bucket_key": info.bucket_key}
+            options = replace(options, object=replace(options.object, **kept))  # type: ignore[arg-type]
+        if client.session.capabilities(location.bucket).conditional_writes:
+            options = replace(options, object=replace(options.object, if_match=info.etag))
+        super().__init__(
+            client,
+            location.bucket,
+            location.key,
+            options,
+            on_event=on_event,
+            # Of no use to anybody later: nothing says what was appended.
+            identity=SourceIdentity(url=f"more of {location.url}: {uuid.uuid4()}"),
+            gate=gate,
+            first_part=first_part,
+        )
+        self._pinned = base
+        self._moved_base = info.size == 0
+        self.position = info.size
+
+    def copy_base(self) -> None:
+        """Begins now, not with the first full part."""
+        if self._begun is None and not self._moved_base and self._pinned.info.size > MIN_PART:
+            self._guard(self._begin_upload)
+
+    def _begin_upload(self) -> None:
+        self.begin()
+        assert self._job is not None
+        self._begun = self._job.begin(self._base)
+        self._begin_with_existing()
+
+    def _finish(self) -> None:
+        info = self._pinned.info
+        if self.position == info.size:
+            self._stored = s3api.StoredInfo(info.etag, info.checksums, info.checksum_type, info.version_id)
+            self.abort()
+            return
+        if self._begun is None and not self._moved_base:
+            if info.size > MIN_PART:
+                self._part_is_full()  # this last part may be small
+            else:
+                self._rewrite()
+        self._check_base()
+        super()._finish()
+
+    def _begin_with_existing(self) -> bool:
+        if self._moved_base:
+            return True
+        if self._pinned.info.size > MIN_PART and self._copy():
+            self._moved_base = True
+            return True
+        assert self._job is not None
+        self._job.abort_to_begin_again()
+        self._begun = None
+        self._rewrite()
+        return False
+
+    def _copy(self) -> bool:
+        """The object becomes the first parts; False where the server copies none."""
+        assert self._begun is not None and self._job is not None
+        info, location = self._pinned.info, self._pinned.location
+        target = MultipartTarget(
+            self._client.session, self._begun.upload, self._begun.checks.parts, self._options.object.customer_key
+        )
+        source = s3api.CopySource(
+            location.bucket, location.key, if_match=info.etag or None, customer_key=self._pinned.customer_key
+        )
+
+        def move(part: Part, attempt: int) -> PartWork:
+            return target.copy(part, source)
+
+        parts = _equal_parts(info.size)
+        transfer = make_transfer(
+            self._client,
+            move,
+            f"copy of {location.url}",
+            Speed(slots=self._options.upload_slots),
+            self._report,
+            on_part=self._job.record,
+            gate=self._gate,
+        )
+        try:
+            move_all(transfer, parts)
+        except Unsupported:
+            return False
+        except S3AMError:
+            failure = transfer.failure
+            if failure is not None and failure.kind in (Kind.CONDITION, Kind.MISSING):
+                raise to_error(replace(failure, kind=Kind.CHANGED), location.url) from None
+            raise
+        self.next_number = len(parts) + 1
+        return True
+
+    def _rewrite(self) -> None:
+        """The object's bytes, then those that were waiting, are written as if they were new."""
+        self._moved_base = True
+        waiting, self._buffer = self._buffer, bytearray()
+        self.position = 0
+        size = self._pinned.info.size
+        for start in range(0, size, READ_BYTES):
+            self.write(read_to_keep(self._pinned, start, min(size, start + READ_BYTES)))
+        self.write(waiting)
+
+    def _check_base(self) -> None:
+        """For servers that know no conditions, and for changes after the last copy."""
+        base = self._pinned
+        now = base.client.find(base.location.bucket, base.location.key, customer_key=base.customer_key)
+        if now is None or now.etag != base.info.etag:
+            raise SourceChanged(f"{base.location.url} was changed by somebody else while it was appended to")
+
+
+def _equal_parts(size: int) -> list[Part]:
+    """None of them is the last one of the object, so none may be smaller than 5 MiB."""
+    count = max(1, size // copy_part_size(size))
+    bounds = [size * number // count for number in range(count + 1)]
+    return [Part(number, start, end - start) for number, (start, end) in enumerate(pairwise(bounds), 1)]

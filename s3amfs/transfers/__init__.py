@@ -1,0 +1,1 @@
+"""The machinery of one transfer: source, target, parts, proof, resume, commit."""

@@ -1,0 +1,391 @@
+"""One multipart upload from its beginning, or where it was left, to its completion.
+
+Used by upload, copy, the writer and the patch: they give the parts, this keeps the books (manifest, records) and talks
+to the server. It belongs to the thread that runs the verb; only `record` is called from a loop's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass, replace
+
+from ..core import manifest as m
+from ..core.failures import Failure, Kind
+from ..core.locations import S3Location
+from ..core.ssec import CustomerKey
+from ..engine.attempt import PartResult
+from ..engine.client import S3Client
+from ..engine.journal import Journal, state_dir
+from ..errors import ChecksumMismatch, EncryptionKeyError, S3AMError, SourceChanged, TransferLocked
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
+from . import checksum_choice, unfinished
+from .options import UploadOptions
+from .report import Report
+
+
+def open_journal(client: S3Client, target: S3Location, options: UploadOptions, report: Report) -> Journal | None:
+    """The locked manifest of transfers to `target`; None, with a warning, where the state folder can't be used.
+
+    Raises TransferLocked when another transfer to the same target runs.
+    """
+    name = m.manifest_name(client.session.endpoint_id(target.bucket), target.bucket, target.key)
+    folder = state_dir(options.state_dir)
+    try:
+        journal = Journal.open(os.path.join(folder, name))
+    except TransferLocked as error:
+        if options.unfinished == "continue":
+            return None
+        raise TransferLocked(f"{target.url}: {error}") from None
+    except OSError as error:
+        report.warn(f"no manifest can be kept in {folder} ({error.strerror}): resuming will need more checks")
+        return None
+    if journal.problem is not None:
+        report.warn(f"the manifest of an earlier transfer is not usable ({journal.problem})")
+    if journal.too_new:
+        journal.close()
+        return None
+    return journal
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What a multipart upload starts from."""
+
+    upload: s3api.MultipartUpload
+    checks: checksum_choice.Checking
+    server_parts: dict[int, s3api.PartInfo]
+    """What the server has of it."""
+    manifest: m.Manifest | None
+    """What the manifest says of this very upload and source; None: nothing proves where the parts came from."""
+    etag_is_md5: bool
+    """Of parts: not under SSE-C and SSE-KMS."""
+
+
+class MultipartJob:
+    """Begins, continues and completes. identity: of the source. part_size: bytes, for the manifest."""
+
+    def __init__(
+        self,
+        verb: str,
+        client: S3Client,
+        target: S3Location,
+        options: UploadOptions,
+        identity: m.SourceIdentity,
+        journal: Journal | None,
+        report: Report,
+    ) -> None:
+        self._verb = verb
+        self._client = client
+        self._target = target
+        self._options = options
+        self._identity = identity
+        self._journal = journal
+        self._report = report
+        self.records: dict[int, m.PartRecord] = {}
+        self.upload: s3api.MultipartUpload | None = None
+        self._checks: checksum_choice.Checking | None = None
+
+    # -- beginning --------------------------------------------------------------------------------------------------
+
+    def find(self) -> Begun | None:
+        """The upload to continue, if there is one and it may be. Raises the contract's errors (4, 10, 13, 15)."""
+        manifest = self._journal.manifest if self._journal is not None else None
+        upload = unfinished.settle(self._client, self._target, self._options.unfinished, manifest, self._report)
+        if upload is None:
+            return None
+        ours = manifest if manifest is not None and _is_of(manifest, upload) else None
+        if ours is not None and not self._same_transfer(ours):
+            self._client.abort(upload)  # 'continue' only: what is superseded is not left to be paid for
+            return None
+        page = self._client.look_at(upload, customer_key=self._options.object.customer_key)
+        for told in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
+            if told is not None and told.checksum_algorithm is not None:
+                upload = replace(upload, checksum_algorithm=told.checksum_algorithm, checksum_type=told.checksum_type)
+                break
+        self.upload = upload
+        self._checks = self._checks_of(upload)
+        return Begun(upload, self._checks, {part.number: part for part in page.parts}, ours, self._etag_is_md5)
+
+    def _same_transfer(self, manifest: m.Manifest) -> bool:
+        """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""
+        header = manifest.header
+        differs = m.difference(header.source, self._identity)
+        if header.verb != self._verb:
+            differs = f"it was begun by {header.verb!r}"
+        if differs is None and self._fingerprint(header.key_salt) != header.key_fingerprint:
+            if self._options.unfinished == "continue":
+                return False
+            raise EncryptionKeyError(
+                f"the unfinished upload of {self._target.url} was begun with another encryption key: give that one, or "
+                "use --force to start afresh"
+            )
+        if differs is not None and self._options.unfinished == "continue":
+            return False
+        if differs is not None:
+            raise SourceChanged(
+                f"the unfinished upload of {self._target.url} is of another source ({differs}): "
+                "use --force to start afresh"
+            )
+        if header.options != self._options_text():
+            self._report.warn("the unfinished upload keeps the metadata and storage options that it was begun with")
+        return True
+
+    def begin(self, part_size: int) -> Begun:
+        """A new upload, in the manifest before its first part. Raises the server's error."""
+        checks = self._choose()
+        listed = (
+            unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
+        )
+        died_here = self._journal is not None and self._journal.interrupted
+        known = set() if died_here else {upload.upload_id for upload in listed or ()}
+        self._write_header(part_size, checks)
+        client = _Counting(self._client)
+        upload, checks = self._create(checks, client)
+        self.upload, self._checks = upload, checks
+        self.records.clear()
+        # Before the record: a run killed here leaves a manifest without upload, so the next one looks again.
+        if client.retries or (died_here and listed):
+            unfinished.abort_orphans(self._client, upload, known)
+        if self._journal is not None:
+            self._journal.record(
+                m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True
+            )
+        return Begun(upload, checks, {}, None, self._etag_is_md5)
+
+    def continue_with(self, begun: Begun, part_size: int, records: dict[int, m.PartRecord]) -> None:
+        """Goes on with `begun`, of which `records` are proven: they are written to a manifest of our own."""
+        self.records = dict(records)
+        if self._journal is None:
+            return
+        if begun.manifest is None:
+            self._write_header(part_size, begun.checks)
+            upload = begun.upload
+            self._journal.record(m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type))
+        known = begun.manifest.parts if begun.manifest is not None else {}
+        self._journal.record(*(r for number, r in records.items() if known.get(number) != r), sync=True)
+
+    @property
+    def _etag_is_md5(self) -> bool:
+        return checksum_choice.etag_is_md5(self._options.object)
+
+    def _choose(self) -> checksum_choice.Checking:
+        capabilities = self._client.session.capabilities(self._target.bucket)
+        copies = self._verb in ("copy", "patch")
+        return checksum_choice.choose(self._options.checksum, capabilities, self._options.object, copies=copies)
+
+    def _checks_of(self, upload: s3api.MultipartUpload) -> checksum_choice.Checking:
+        """Parts must be checked the way the upload was created: S3 refuses another algorithm's trailers."""
+        chosen = self._choose()
+        if chosen.algorithm is not None and chosen.algorithm != upload.checksum_algorithm:
+            return checksum_choice.by_etag(self._etag_is_md5)
+        return chosen
+
+    def _create(
+        self, checks: checksum_choice.Checking, client: S3Client
+    ) -> tuple[s3api.MultipartUpload, checksum_choice.Checking]:
+        bucket, key, options = self._target.bucket, self._target.key, self._options.object
+        request = s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=checks.algorithm)
+        reply, failure = client.attempt(request, fresh=True)
+        capabilities = self._client.session.capabilities(bucket)
+        if (
+            failure is not None
+            and checks.algorithm is not None
+            and self._options.checksum is None
+            and (failure.kind is Kind.UNSUPPORTED or (failure.kind is Kind.FATAL and failure.status == 400))
+        ):
+            plain = checksum_choice.by_etag(self._etag_is_md5)
+            again, second = client.attempt(s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=None))
+            if second is None:
+                capabilities.crc64nvme = False
+                self._report.warn("the server does not know CRC64NVME: parts are checked by their ETags")
+                reply, failure, checks = again, None, plain
+        if failure is not None:
+            raise to_error(failure, self._target.url)
+        return s3api.parse_created(reply, bucket, key), checks
+
+    def _write_header(self, part_size: int, checks: checksum_choice.Checking) -> None:
+        if self._journal is None:
+            return
+        salt = os.urandom(16).hex()
+        header = m.Header(
+            verb=self._verb,
+            source=self._identity,
+            target=self._target.url,
+            endpoint=self._client.session.endpoint_id(self._target.bucket),
+            size=self._identity.size,
+            part_size=part_size,
+            checksum=checks.parts.crc,
+            key_salt=salt,
+            key_fingerprint=self._fingerprint(salt),
+            options=self._options_text(),
+        )
+        try:
+            self._journal.begin(header)
+        except S3AMError:
+            raise
+        except OSError as error:
+            self._report.warn(f"no manifest can be kept ({error.strerror}): resuming will need more checks")
+            self._journal.close()
+            self._journal = None
+
+    def _fingerprint(self, salt: str) -> str:
+        """Of the keys of target and source, one after the other; '' where there are none."""
+        keys: list[CustomerKey | None] = [self._options.object.customer_key, self._options.source_key]
+        return "-".join(key.fingerprint(salt.encode()) if key is not None else "" for key in keys).strip("-")
+
+    def _options_text(self) -> str:
+        options = self._options.object
+        headers = (*options.content_headers(), *options.tag_headers())
+        text = repr((headers, options.storage_class, options.acl, options.sse, options.sse_kms_key_id))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    def record(self, result: PartResult) -> None:
+        """A part is in the server's hands: write it down."""
+        record = m.PartRecord(result.number, result.length, result.etag, result.crc, result.checksum)
+        self.records[result.number] = record
+        if self._journal is not None:
+            self._journal.record(record)
+        if result.checksum:
+            self._client.session.capabilities(self._target.bucket).trailers = True
+
+    def keep(self, record: m.PartRecord) -> None:
+        """A part of an earlier run turned out to be what is wanted."""
+        self.records[record.number] = record
+        if self._journal is not None:
+            self._journal.record(record)
+
+    # -- completion -------------------------------------------------------------------------------------------------
+
+    def complete(self, size: int) -> tuple[s3api.StoredInfo, str, str]:
+        """Makes the object visible; returns what is stored, 'ALGORITHM:BASE64' of the whole and what is proven.
+
+        Raises ObjectExists, ChecksumMismatch, TransferError. An answer that was lost is made up for by looking.
+        """
+        assert self.upload is not None and self._checks is not None
+        records = [self.records[number] for number in sorted(self.records)]
+        if sum(record.length for record in records) != size:
+            raise ChecksumMismatch(
+                f"{self._target.url}: the parts do not add up to {size} bytes: use --force to start afresh"
+            )
+        algorithm = self.upload.checksum_algorithm
+        crc_name = self._checks.parts.crc
+        whole = checksum_choice.whole_crc(records, crc_name) if crc_name else ""
+        declared = (algorithm, whole) if algorithm is not None and algorithm == crc_name and whole else None
+        self._report.completing()
+        stored = self._send_complete(records, declared, size)
+        said = stored.checksums.get(crc_name or "", "")
+        full = (stored.checksum_type or "FULL_OBJECT") == "FULL_OBJECT" and "-" not in said
+        if whole and said and full and said != whole:
+            raise ChecksumMismatch(
+                f"{self._target.url}: the server put together other bytes than were sent (its {crc_name} differs): "
+                "remove the object and upload again"
+            )
+        if self._journal is not None:
+            self._journal.remove()
+        proven = declared is not None or (whole and said == whole)
+        proof = f"{crc_name} of the whole object, checked by the server" if proven else self._checks.proof
+        return stored, f"{crc_name}:{whole}" if whole else "", proof
+
+    def _send_complete(
+        self, records: list[m.PartRecord], declared: tuple[str, str] | None, size: int
+    ) -> s3api.StoredInfo:
+        assert self.upload is not None
+        capabilities = self._client.session.capabilities(self._target.bucket)
+        explicit = self._options.object.if_none_match
+        implied = self._options.exists == "refuse" and capabilities.conditional_writes is not False
+        parts = [
+            s3api.PartInfo(r.number, r.length, r.etag, {declared[0]: r.checksum} if declared and r.checksum else {})
+            for r in records
+        ]
+        while True:
+            request = s3api.complete_multipart_upload(
+                self.upload,
+                parts,
+                checksum=declared,
+                size=size,
+                if_none_match=explicit or ("*" if implied else None),
+                if_match=self._options.object.if_match,
+                customer_key=self._options.object.customer_key,
+            )
+            reply, failure = self._client.attempt(request)
+            if failure is None:
+                if implied or explicit:
+                    capabilities.conditional_writes = True
+                return s3api.parse_copied(reply)
+            # While our upload is there, the object that fails the condition is another one, be it equal or not.
+            gone = failure.kind in (Kind.GONE, Kind.MISSING)
+            if gone or (failure.kind is Kind.CONDITION and not unfinished.is_alive(self._client, self.upload)):
+                found = self._look(records, declared)
+                if found is not None:
+                    return found
+            if failure.kind is Kind.UNSUPPORTED and implied and not explicit:
+                capabilities.conditional_writes = implied = False
+                continue
+            if failure.kind is Kind.CONDITION and self._options.unfinished == "continue":
+                self.abort()  # what may not become an object is nothing to continue
+            raise to_error(failure, self._target.url)
+
+    def _look(self, records: list[m.PartRecord], declared: tuple[str, str] | None) -> s3api.StoredInfo | None:
+        """The object if it is what these parts make: then an earlier Complete had succeeded and its answer was lost."""
+        customer_key = self._options.object.customer_key
+        found = self._client.find(self._target.bucket, self._target.key, customer_key=customer_key)
+        if found is None or found.size != sum(record.length for record in records):
+            return None
+        expected = checksum_choice.whole_etag([record.etag for record in records])
+        stored = found.checksums.get(declared[0], "") if declared is not None else ""
+        same_etag = expected != "" and found.etag == expected
+        same_crc = declared is not None and stored == declared[1] and found.checksum_type in (None, "FULL_OBJECT")
+        if not same_etag and not same_crc:
+            return None
+        return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
+
+    def whole_crc(self) -> tuple[str, str] | None:
+        """(algorithm, base64) of the whole from the parts; None where one is not known."""
+        name = self._checks.parts.crc if self._checks is not None else None
+        whole = checksum_choice.whole_crc([self.records[number] for number in sorted(self.records)], name)
+        return (name, whole) if name is not None and whole else None
+
+    # -- ends without an object -------------------------------------------------------------------------------------
+
+    def abort(self) -> None:
+        """Removes the upload from the server and the manifest from the disk."""
+        if self.upload is not None:
+            self._client.abort(self.upload)
+            self.upload = None
+        if self._journal is not None:
+            self._journal.remove()
+            self._journal = None
+
+    def abort_to_begin_again(self) -> None:
+        """Removes the upload from the server; `begin` may follow."""
+        if self.upload is not None:
+            self._client.abort(self.upload)
+            self.upload = None
+        self.records.clear()
+
+    def leave(self) -> None:
+        """Leaves the upload for a later run."""
+        if self._journal is not None:
+            self._journal.close()
+
+
+class _Counting(S3Client):
+    """A client like `client` that counts its retries: an answer may have been lost."""
+
+    def __init__(self, client: S3Client) -> None:
+        super().__init__(client.session, client.given_engine, self._count, client.on_notice)
+        self._told = client.on_retry
+        self.retries = 0
+
+    def _count(self, failure: Failure, delay: float) -> None:
+        self.retries += 1
+        if self._told is not None:
+            self._told(failure, delay)
+
+
+def _is_of(manifest: m.Manifest, upload: s3api.MultipartUpload) -> bool:
+    return manifest.upload is not None and manifest.upload.upload_id == upload.upload_id

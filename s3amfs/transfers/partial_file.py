@@ -1,0 +1,184 @@
+"""The files of an unfinished download: `.NAME.partial` holds the bytes, `.NAME.progress` the manifest.
+
+What the manifest says is there is read again and compared with its CRC before it is believed: a crash of the machine
+may have lost what the disk had not written yet.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+from ..core import manifest as m
+from ..core.checksums import Crc
+from ..core.parts import Part, Plan
+from ..engine.attempt import PartResult
+from ..engine.journal import Journal
+from ..errors import AccessDenied, InvalidDestination, PartialDownloadExists, TargetFileExists, TransferLocked
+
+READ_BYTES = 1024 * 1024
+
+
+class PartialFile:
+    """The target of one download, until `publish`. Used by the thread that runs the verb, `record` by a loop's."""
+
+    def __init__(self, path: str) -> None:
+        folder, name = os.path.split(os.path.abspath(path))
+        self.path = os.path.join(folder, name)
+        self.partial = os.path.join(folder, f".{name}.partial")
+        self.progress = os.path.join(folder, f".{name}.progress")
+        self.fd = -1
+        self._folder = folder
+        self._journal: Journal | None = None
+
+    def check_target(self, mode: str) -> bool:
+        """Whether an existing target is to be left as it is. Raises TargetFileExists, InvalidDestination."""
+        if not os.path.isdir(self._folder):
+            raise InvalidDestination(f"{self._folder} is no directory: make it first, or give another file")
+        try:
+            there = os.stat(self.path)
+        except FileNotFoundError:
+            return False
+        self._finish_publishing()
+        if not stat.S_ISREG(there.st_mode):
+            raise InvalidDestination(f"{self.path} is no regular file: give another file")
+        if mode == "refuse":
+            raise TargetFileExists(
+                f"{self.path} exists: use --file-exists overwrite or --file-exists skip, or give another file"
+            )
+        return mode == "skip"
+
+    def _finish_publishing(self) -> None:
+        """Removes what a run has left that was killed just after its file had got its name.
+
+        The partial file may be the target then, under a second name: what is written to one would be in the other. Or
+        it is gone and only the manifest is left, which speaks of nothing.
+        """
+        with contextlib.suppress(OSError):  # another process is just at it; a folder that is read-only
+            if self._is_published():
+                journal = Journal.open(self.progress)
+                if self._is_published():  # also now that no other process may change it
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(self.partial)
+                    journal.remove()
+                else:
+                    journal.close()
+
+    def _is_published(self) -> bool:
+        if not os.path.lexists(self.partial):
+            return os.path.lexists(self.progress)
+        return os.path.samestat(os.lstat(self.partial), os.lstat(self.path))
+
+    def open(self, mode: str, identity: m.SourceIdentity) -> tuple[m.Manifest | None, str]:
+        """Opens or creates the partial file; returns what can be resumed, and why not if something was there.
+
+        mode: 'refuse', 'resume' or 'discard'. Raises PartialDownloadExists, TransferLocked, AccessDenied, OSError.
+        """
+        if mode == "refuse" and (os.path.lexists(self.partial) or os.path.lexists(self.progress)):
+            raise PartialDownloadExists(
+                f"{self.partial} is there from an earlier download: use --download-exists resume or "
+                "--download-exists discard"
+            )
+        try:
+            self._journal = Journal.open(self.progress)
+        except TransferLocked as error:
+            raise TransferLocked(f"{self.path}: {error}") from None
+        except PermissionError:
+            raise AccessDenied(f"{self._folder} may not be written to: check its permissions") from None
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        new = not os.path.lexists(self.partial)
+        self.fd = os.open(self.partial, flags, 0o666)
+        manifest = self._journal.manifest
+        if mode == "discard" or new:
+            return None, ""
+        if manifest is None:
+            return None, self._journal.problem or "nothing says what its bytes are"
+        differs = m.difference(manifest.header.source, identity)
+        return (manifest, "") if differs is None else (None, differs)
+
+    def begin(self, header: m.Header) -> None:
+        """From scratch: an empty file of the right size, and a new manifest."""
+        assert self._journal is not None
+        self._journal.begin(header)
+        os.ftruncate(self.fd, 0)
+        os.ftruncate(self.fd, header.size or 0)
+
+    def proven(self, manifest: m.Manifest, plan: Plan, threads: int) -> dict[int, m.PartRecord]:
+        """The parts whose bytes are on disk as recorded."""
+        os.ftruncate(self.fd, plan.size)  # shorter or longer by accident: what is missing reads as zeros and is found
+        recorded = [r for n, r in manifest.parts.items() if n <= len(plan) and plan.part(n).length == r.length]
+        name = manifest.header.checksum or "crc64nvme"
+
+        def check(record: m.PartRecord) -> bool:
+            return record.crc == crc_of(self.fd, plan.part(record.number), name)
+
+        with ThreadPoolExecutor(threads) as pool:
+            return {r.number: r for r, good in zip(recorded, pool.map(check, recorded), strict=True) if good}
+
+    def record(self, result: PartResult) -> None:
+        assert self._journal is not None
+        self._journal.record(m.PartRecord(result.number, result.length, result.etag, result.crc, result.checksum))
+
+    def publish(self, *, replace: bool) -> None:
+        """The file appears under its name, whole and on disk. Raises TargetFileExists if another was faster."""
+        assert self._journal is not None
+        os.fsync(self.fd)
+        if replace or not self._link():
+            os.replace(self.partial, self.path)
+        self._journal.remove()
+        _sync_folder(self._folder)
+
+    def _link(self) -> bool:
+        """Under a name that must be free; False where the file system has no hard links."""
+        try:
+            os.link(self.partial, self.path)
+        except FileExistsError:
+            raise TargetFileExists(f"{self.path} appeared meanwhile: use --file-exists overwrite") from None
+        except OSError as error:
+            if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
+                raise
+            if os.path.lexists(self.path):
+                raise TargetFileExists(f"{self.path} appeared meanwhile: use --file-exists overwrite") from None
+            return False
+        os.unlink(self.partial)
+        return True
+
+    def discard(self) -> None:
+        """Nothing of it is worth keeping."""
+        if self._journal is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.partial)
+            self._journal.remove()
+            self._journal = None
+
+    def close(self) -> None:
+        if self._journal is not None:
+            self._journal.close()
+            self._journal = None
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1
+
+
+def crc_of(fd: int, part: Part, name: str) -> int:
+    """CRC of a range of a file."""
+    running = Crc(name)
+    at = part.offset
+    while at < part.end:
+        data = os.pread(fd, min(READ_BYTES, part.end - at), at)
+        if not data:
+            break
+        running.update(data)
+        at += len(data)
+    return running.value
+
+
+def _sync_folder(folder: str) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,141 @@
+"""Proves that bytes are those of an object, from what S3 stores about it: a CRC of the whole, or an ETag made of MD5s.
+
+`Stored` is what there is to compare with. Reading the other side is the caller's; S3 is asked for part sizes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..core.checksums import CRC_WIDTHS, combine, decode, etag_parts, multipart_etag
+from ..core.parts import Part
+from ..core.ssec import CustomerKey
+from ..engine.client import S3Client
+from ..engine.upload_body import looks_like_md5
+from ..errors import ChecksumMismatch
+from ..wire.s3 import api as s3api
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What S3 stores about an object's content."""
+
+    crc_name: str | None
+    """'crc64nvme', 'crc32c' or 'crc32' of the whole; None: there is none."""
+    crc: int | None
+    etag: str
+    """MD5 or 'MD5-N'; '' where the ETag is neither."""
+
+    @property
+    def text(self) -> str:
+        if self.crc_name is not None:
+            return f"{self.crc_name} of the whole object, as S3 stores it"
+        return "ETag, recomputed from the MD5 of its parts" if "-" in self.etag else "ETag, which is the MD5"
+
+
+def stored_of(info: s3api.ObjectInfo) -> Stored:
+    """What `info` offers for a comparison."""
+    if (info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT":
+        for name in CRC_WIDTHS:
+            crc = decode(name, info.checksums.get(name, ""))
+            if crc is not None:
+                return Stored(name, crc, "")
+    encrypted = info.customer_key_md5 is not None or (info.sse or "").startswith("aws:kms")
+    plain = not encrypted and (looks_like_md5(info.etag) or etag_parts(info.etag) is not None)
+    return Stored(None, None, info.etag if plain else "")
+
+
+RANGES_KEPT = 4096
+
+
+class TakesCrcs(Protocol):
+    """Is told the CRC of each range that arrives."""
+
+    crc_name: str | None
+    """Which one; None: no CRCs are wanted."""
+
+    def add(self, start: int, length: int, crc: int) -> None: ...
+
+
+class ReadProof:
+    """The CRCs of ranges that were read, until they make up the object: they must combine to what S3 stores of it.
+
+    S3 tells no checksum of a range, so that a part of an object is as good as the connection; TLS finds every change.
+    """
+
+    def __init__(self, info: s3api.ObjectInfo, what: str) -> None:
+        stored = stored_of(info)
+        self.crc_name = stored.crc_name
+        """Which CRC the ranges need; None: there is nothing to compare with."""
+        self._expected = stored.crc
+        self._size = info.size
+        self._what = what
+        self._begin()
+
+    def _begin(self) -> None:
+        self._at = self._crc = 0
+        self._waiting: dict[int, tuple[int, int]] = {}
+
+    def add(self, start: int, length: int, crc: int) -> None:
+        """A range was read. Raises ChecksumMismatch when it completes an object that is not what it should be."""
+        if self.crc_name is None or start < self._at or len(self._waiting) >= RANGES_KEPT:
+            return
+        self._waiting[start] = (length, crc)
+        while (found := self._waiting.pop(self._at, None)) is not None:
+            length, crc = found
+            self._crc = combine(self.crc_name, [(self._crc, self._at), (crc, length)])
+            self._at += length
+        if self._at == self._size:
+            same = self._crc == self._expected
+            self._begin()
+            if not same:
+                raise ChecksumMismatch(
+                    f"{self._what}: what arrived is not what is stored (its {self.crc_name} differs): read it again"
+                )
+
+
+def part_sizes(
+    client: S3Client,
+    bucket: str,
+    key: str,
+    info: s3api.ObjectInfo,
+    customer_key: CustomerKey | None = None,
+) -> list[int] | None:
+    """Sizes in bytes of the parts that a multipart ETag was made of; None if nobody can tell.
+
+    Asks for part 1, then guesses that all are alike; `matching_etag` proves the guess right.
+    """
+    count = etag_parts(info.etag)
+    if count is None:
+        return None
+    if count == 1:
+        return [info.size]
+    first = client.part_length(bucket, key, 1, version_id=info.version_id, customer_key=customer_key)
+    if first is None or first >= info.size:
+        return None
+    if -(-info.size // first) == count:
+        return [min(first, info.size - offset) for offset in range(0, info.size, first)]
+    sizes: list[int] = []
+    for number in range(1, count + 1):
+        length = client.part_length(bucket, key, number, version_id=info.version_id, customer_key=customer_key)
+        if length is None:
+            return None
+        sizes.append(length)
+    return sizes if sum(sizes) == info.size else None
+
+
+def parts_of(sizes: list[int]) -> list[Part]:
+    parts: list[Part] = []
+    at = 0
+    for number, size in enumerate(sizes, start=1):
+        parts.append(Part(number, at, size))
+        at += size
+    return parts
+
+
+def matching_etag(etag: str, sizes: list[int], md5_of: Callable[[list[Part]], list[bytes]]) -> bool:
+    """Whether bytes, whose MD5s of parts `md5_of` reads, have `etag`."""
+    digests = md5_of(parts_of(sizes))
+    return multipart_etag(digests) == etag if "-" in etag else digests[0].hex() == etag

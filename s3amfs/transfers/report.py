@@ -1,0 +1,94 @@
+"""What a verb tells while it runs, and the result it ends with."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+
+from ..core.events import Completing, Event, TransferResult, TransferStarted, Warned
+from ..engine.executor import Transfer
+
+OnEvent = Callable[[Event], None]
+
+
+def ignore(event: Event) -> None:
+    """For callers who want no events."""
+
+
+class Report:
+    """Events and figures of one run of one verb; used by the thread that runs the verb."""
+
+    def __init__(self, verb: str, source: str, target: str, on_event: OnEvent) -> None:
+        self._verb = verb
+        self._source = source
+        self._target = target
+        self.on_event = on_event
+        self._begun = time.monotonic()
+        self._transfers: list[Transfer] = []
+        self.parts_resumed = 0
+        self.bytes_resumed = 0
+        self.parts_skipped = 0
+        """Parts of a stream that the server had already."""
+
+    def started(self, size: int | None, part_size: int | None, parts: int | None) -> None:
+        self.on_event(
+            TransferStarted(
+                self._verb,
+                self._source,
+                self._target,
+                size,
+                part_size,
+                parts,
+                self.parts_resumed,
+                self.bytes_resumed,
+            )
+        )
+
+    def resumed(self, lengths: Iterable[int]) -> None:
+        """Parts of these lengths were there already."""
+        found = tuple(lengths)
+        self.parts_resumed, self.bytes_resumed = len(found), sum(found)
+
+    def warn(self, message: str) -> None:
+        self.on_event(Warned(message))
+
+    def completing(self) -> None:
+        self.on_event(Completing(self._target))
+
+    def count(self, transfer: Transfer) -> None:
+        """The figures of `transfer` go into the result."""
+        self._transfers.append(transfer)
+
+    def result(
+        self,
+        *,
+        size: int | None,
+        parts: int = 0,
+        etag: str = "",
+        version_id: str | None = None,
+        checksum: str = "",
+        proof: str = "",
+        skipped: bool = False,
+        dry_run: bool = False,
+    ) -> TransferResult:
+        """The result, which is also the last event."""
+        result = TransferResult(
+            verb=self._verb,
+            source=self._source,
+            target=self._target,
+            size=size,
+            parts=parts,
+            etag=etag,
+            version_id=version_id,
+            checksum=checksum,
+            proof=proof,
+            seconds=time.monotonic() - self._begun,
+            bytes_sent=sum(transfer.bytes_sent for transfer in self._transfers),
+            parts_sent=sum(transfer.parts_moved for transfer in self._transfers),
+            parts_resumed=self.parts_resumed,
+            retries=sum(transfer.retries for transfer in self._transfers),
+            skipped=skipped,
+            dry_run=dry_run,
+        )
+        self.on_event(result)
+        return result

@@ -1,0 +1,366 @@
+"""What an upload reads: looked at once, then read in parts (files, ranged URLs, S3 objects) or as one stream."""
+
+from __future__ import annotations
+
+import io
+import mimetypes
+import os
+import stat
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import BinaryIO, Protocol
+
+from ..core.checksums import Crc
+from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
+from ..core.manifest import SourceIdentity
+from ..core.pacing import MAXIMUM_SLOTS
+from ..core.parts import Part
+from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart, SendPart
+from ..engine.client import S3Client
+from ..engine.sinks import HashSink
+from ..engine.sources import FileSource, RangedSource, range_judge
+from ..engine.targets import Target, relay, send
+from ..engine.url_source import UrlSource, UrlStream, probe, stream_request
+from ..errors import AccessDenied, InvalidSource, NotFound
+from ..wire.curl.multi import protocols
+from ..wire.curl.streams import BytesReader
+from ..wire.failures import to_error
+from ..wire.messages import HttpRequest, Reply
+from ..wire.s3 import api as s3api
+from .options import UploadOptions
+from .report import Report
+from .send_parts import RELAY_SLOTS, Speed, make_transfer, move_all
+
+HASH_BYTES = 1024 * 1024
+FTP_SLOTS = 8
+"""FTP servers commonly allow few connections of one client."""
+
+Hashes = dict[int, tuple[int, str]]
+"""Part number -> (CRC, MD5 in hex) of the source's bytes."""
+
+
+Opener = Callable[[], UrlStream]
+
+
+class ByteStream(Protocol):
+    def read(self, size: int, /) -> bytes: ...
+
+
+class UploadSource:
+    """Base: a source that is only a stream. identity: what must not change. ranged: parts can be read by themselves."""
+
+    ranged = False
+    remote = False
+    ceiling = MAXIMUM_SLOTS
+
+    def __init__(self, identity: SourceIdentity, content_type: str | None = None) -> None:
+        self.identity = identity
+        self.content_type = content_type
+        self.digests: dict[str, bytes] = {}
+        """What the source says of its whole content."""
+
+    @property
+    def size(self) -> int | None:
+        return self.identity.size
+
+    def move(self, target: Target) -> Move:
+        """How a part gets to `target`."""
+        raise TypeError("a stream has no parts")
+
+    def hashes(self, parts: Iterable[Part], crc: str, client: S3Client, report: Report) -> Hashes:
+        """CRC and MD5 of some parts, read for that. Raises the error of the source."""
+        raise TypeError("a stream has no parts")
+
+    def stream(self) -> ByteStream:
+        """The source from its beginning to its end."""
+        raise TypeError("this source is read in parts")
+
+    def check(self) -> None:
+        """Raises SourceChanged if the source is no longer what it was at the beginning."""
+
+    def close(self) -> None:
+        """Lets go of files and connections."""
+
+
+class FileUpload(UploadSource):
+    ranged = True
+
+    def __init__(self, path: str) -> None:
+        self._file = FileSource(path)
+        super().__init__(self._file.identity, guess_content_type(path))
+
+    def move(self, target: Target) -> Move:
+        return lambda part, attempt: send(target, self._file, part)
+
+    def hashes(self, parts: Iterable[Part], crc: str, client: S3Client, report: Report) -> Hashes:
+        with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+            return dict(pool.map(lambda part: (part.number, hash_file_part(self._file.fd, part, crc)), parts))
+
+    def stream(self) -> ByteStream:
+        return open(self._file.fd, "rb", buffering=0, closefd=False)
+
+    def check(self) -> None:
+        try:
+            self._file.check()
+        except PartProblem as problem:
+            raise to_error(problem.failure, self._file.path) from None
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class RangedUpload(UploadSource):
+    """A URL whose ranges work, or an object of another S3 service."""
+
+    ranged = True
+    remote = True
+    ceiling = RELAY_SLOTS
+
+    def __init__(
+        self,
+        source: RangedSource,
+        opener: Opener,
+        content_type: str | None,
+        *,
+        clients: tuple[S3Client, ...] = (),
+        ceiling: int = RELAY_SLOTS,
+    ) -> None:
+        super().__init__(source.identity, content_type)
+        self._source = source
+        self._opener = opener
+        self._clients = clients
+        self._open: UrlStream | None = None
+        self.ceiling = ceiling
+
+    def move(self, target: Target) -> Move:
+        return lambda part, attempt: relay(target, self._source, part)
+
+    def stream(self) -> ByteStream:
+        self._open = self._opener()
+        return self._open
+
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+
+    def hashes(self, parts: Iterable[Part], crc: str, client: S3Client, report: Report) -> Hashes:
+        found: Hashes = {}
+
+        def keep(result: PartResult) -> None:
+            assert result.crc is not None
+            found[result.number] = (result.crc, result.etag)
+
+        def move(part: Part, attempt: int) -> ReceivePart:
+            return ReceivePart(self._source.request(part), HashSink(part, self._source.accept(part), crc))
+
+        quiet = Report("check", self.identity.url, "", lambda event: None)
+        transfer = make_transfer(
+            client, move, self.identity.url, Speed(ceiling=self.ceiling), quiet, on_part=keep, others=self._clients
+        )
+        move_all(transfer, parts)
+        return found
+
+
+class StreamUpload(UploadSource):
+    """Standard input, a pipe, or a URL without ranges."""
+
+    def __init__(
+        self,
+        identity: SourceIdentity,
+        opener: Callable[[], ByteStream],
+        content_type: str | None = None,
+        *,
+        owned: bool = True,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(identity, content_type)
+        self._owned = owned
+        self._check = check
+        self._opener = opener
+        self._open: ByteStream | None = None
+
+    def stream(self) -> ByteStream:
+        self._open = self._opener()
+        return self._open
+
+    def check(self) -> None:
+        self._check()
+
+    def close(self) -> None:
+        close = getattr(self._open, "close", None)
+        if close is not None and self._owned:
+            close()
+
+
+class EmptyUpload(UploadSource):
+    """A remote source of 0 bytes: there is no range to ask for."""
+
+    ranged = True
+
+    def move(self, target: Target) -> Move:
+        return lambda part, attempt: SendPart(target.request(part), target.body(part, BytesReader(b"")))
+
+    def hashes(self, parts: Iterable[Part], crc: str, client: S3Client, report: Report) -> Hashes:
+        return {}
+
+    def stream(self) -> ByteStream:
+        return io.BytesIO()
+
+
+class S3Source:
+    """Ranges of an S3 object, pinned to its ETag; implements engine.sources.RangedSource."""
+
+    def __init__(self, client: S3Client, location: S3Location, info: s3api.ObjectInfo, options: UploadOptions) -> None:
+        self._client = client
+        self._location = location
+        self._info = info
+        self._key = options.source_key
+        self.identity = identity_of(location, info)
+
+    def request(self, part: Part) -> HttpRequest:
+        return self._client.session.prepare(
+            s3api.get_object(
+                self._location.bucket,
+                self._location.key,
+                offset=part.offset,
+                length=part.length,
+                version_id=self._location.version_id,
+                if_match=self._info.etag,
+                customer_key=self._key,
+            )
+        )
+
+    def accept(self, part: Part) -> Callable[[Reply], None]:
+        return range_judge(part, self._info.size, self._info.etag)
+
+
+def identity_of(location: S3Location, info: s3api.ObjectInfo) -> SourceIdentity:
+    return SourceIdentity(url=location.url, size=info.size, etag=info.etag, last_modified=info.last_modified)
+
+
+def open_source(
+    source: Location,
+    client: S3Client,
+    options: UploadOptions,
+    *,
+    source_client: S3Client | None = None,
+    stdin: BinaryIO | None = None,
+    report: Report,
+) -> UploadSource:
+    """Looks at `source` and opens it. Raises NotFound, AccessDenied, InvalidSource, TransferError."""
+    if isinstance(source, LocalPath):
+        return _open_local(source)
+    if isinstance(source, Stdin):
+        if stdin is None:
+            raise InvalidSource("there is no standard input to read")
+        return StreamUpload(SourceIdentity(url="-"), lambda: stdin, owned=False)
+    if isinstance(source, S3Location):
+        reader = source_client or client
+        info = reader.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)
+        ranges = S3Source(reader, source, info, options)
+        whole = Part(1, 0, info.size)
+
+        def open_stream() -> UrlStream:
+            return UrlStream(
+                reader.engine.loop(1),
+                ranges.request(whole),
+                expected=info.size,
+                describe=source.url,
+                etag=info.etag,
+            )
+
+        if info.size == 0:
+            return EmptyUpload(ranges.identity, info.content_type)
+        return RangedUpload(ranges, open_stream, info.content_type, clients=(reader,))
+    return _open_url(source, client, options, report)
+
+
+def _open_local(source: LocalPath) -> UploadSource:
+    try:
+        there = os.stat(source.path)
+        if stat.S_ISDIR(there.st_mode):
+            raise InvalidSource(f"{source.path} is a directory: give a file")
+        if stat.S_ISREG(there.st_mode) and (there.st_size or not _holds_any(source.path)):
+            return FileUpload(source.path)
+        identity = SourceIdentity(url="file://" + os.path.abspath(source.path))
+        return StreamUpload(identity, lambda: open(source.path, "rb", buffering=0))
+    except FileNotFoundError:
+        raise NotFound(f"{source.path} does not exist: check the spelling") from None
+    except PermissionError:
+        raise AccessDenied(f"{source.path} may not be read: check its permissions") from None
+    except NotADirectoryError:
+        raise NotFound(f"{source.path} does not exist: a part of the path is no directory") from None
+
+
+def _holds_any(path: str) -> bool:
+    """Files of /proc say that they are empty."""
+    with open(path, "rb", buffering=0) as file:
+        return bool(file.read(1))
+
+
+def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Report) -> UploadSource:
+    if source.scheme not in protocols():
+        return _open_with_fsspec(source)
+    config = client.session.config
+    timeouts = (config.connect_timeout, config.stall_timeout)
+    seen = probe(client.engine, source, verify_tls=options.verify_tls, policy=client.policy, timeouts=timeouts)
+    content_type = seen.content_type or guess_content_type(last_component(source))
+    identity = seen.identity
+    opened: UploadSource
+
+    def open_stream() -> UrlStream:
+        return UrlStream(
+            client.engine.loop(1),
+            stream_request(source.url, verify_tls=options.verify_tls, timeouts=timeouts),
+            expected=identity.size,
+            describe=source.display,
+            etag=identity.etag,
+            name=last_component(source),
+        )
+
+    if identity.size == 0:
+        opened = EmptyUpload(identity, content_type)
+    elif seen.ranges:
+        ceiling = FTP_SLOTS if source.scheme in ("ftp", "ftps", "sftp") else RELAY_SLOTS
+        ranges = UrlSource(source, seen, verify_tls=options.verify_tls, timeouts=timeouts)
+        opened = RangedUpload(ranges, open_stream, content_type, ceiling=ceiling)
+    else:
+        report.warn("the source has no byte ranges: it is read as one stream, its parts held in memory")
+        opened = StreamUpload(identity, open_stream, content_type)
+    opened.digests = seen.digests
+    return opened
+
+
+def _open_with_fsspec(source: Url) -> UploadSource:
+    from ..engine.fsspec_source import FsspecStream
+
+    stream = FsspecStream(source)
+    identity = SourceIdentity(url=source.display, size=stream.size, etag=stream.version)
+    return StreamUpload(identity, lambda: stream, guess_content_type(last_component(source)), check=stream.check)
+
+
+def hash_file_part(fd: int, part: Part, crc: str) -> tuple[int, str]:
+    """(CRC, MD5 in hex) of a range of a file; shorter if the file is."""
+    import hashlib
+
+    running, md5 = Crc(crc), hashlib.md5(usedforsecurity=False)
+    at = part.offset
+    while at < part.end:
+        data = os.pread(fd, min(HASH_BYTES, part.end - at), at)
+        if not data:
+            break
+        running.update(data)
+        md5.update(data)
+        at += len(data)
+    return running.value, md5.hexdigest()
+
+
+def guess_content_type(name: str) -> str | None:
+    """From the name; a compressed file is what its compression says, since no Content-Encoding is set."""
+    kind, encoding = mimetypes.guess_type(name, strict=False)
+    if encoding is not None:
+        return {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}.get(encoding)
+    return kind
+
+
+__all__ = ["UploadSource", "guess_content_type", "open_source"]
