@@ -20,12 +20,15 @@ LOWER: dict[str, set[str]] = {
     "core": {"errors"},
     "wire": {"errors", "core"},
     "engine": {"errors", "core", "wire"},
-    "verbs": {"errors", "core", "wire", "engine"},
-    "filesystem": {"errors", "core", "wire", "engine", "verbs"},
-    "mount": {"errors", "core", "engine", "verbs"},
-    "demo": {"errors", "core", "verbs"},
-    "cli": {"errors", "core", "wire", "engine", "verbs", "mount", "demo"},
-    "__init__": {"errors", "filesystem"},
+    "transfers": {"errors", "core", "wire", "engine"},
+    "objects": {"errors", "core", "wire", "engine", "transfers"},
+    "verbs": {"errors", "core", "wire", "engine", "transfers", "objects"},
+    "jobs": {"errors", "core", "wire", "engine", "transfers", "objects", "verbs"},
+    "filesystem": {"errors", "core", "wire", "engine", "transfers", "objects", "verbs", "jobs"},
+    "mount": {"errors", "core", "engine", "transfers", "objects", "verbs"},
+    "demo": {"errors", "core", "engine", "transfers", "objects", "verbs"},
+    "cli": {"errors", "core", "wire", "engine", "transfers", "objects", "verbs", "jobs", "mount", "demo"},
+    "__init__": {"errors", "filesystem", "jobs"},
 }
 """Layer -> layers it may import; each also itself."""
 

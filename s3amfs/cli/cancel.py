@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     from ..core.locations import parse_s3_url
-    from ..verbs.pending import cancel
+    from ..verbs.cancel import cancel
 
     target = parse_s3_url(args.url, what="target")
     client = connect_from(args, output)

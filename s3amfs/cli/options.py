@@ -184,6 +184,6 @@ def config_of(args: argparse.Namespace, output: Output) -> S3Config:
 
 def connect_from(args: argparse.Namespace, output: Output) -> S3Client:
     """A client for the service that the general options describe."""
-    from ..transfers.connect import connect
+    from ..engine.connect import connect
 
     return connect(config_of(args, output), on_retry=output.control_retried, on_notice=output.detail)

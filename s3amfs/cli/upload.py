@@ -10,7 +10,7 @@ from .options import add_key_options, config_of, connect_from, key_of, pair, rat
 
 if TYPE_CHECKING:
     from ..core.locations import S3Location
-    from ..transfers.connect import S3Client
+    from ..engine.connect import S3Client
     from ..transfers.options import UploadOptions
     from .output import Output
 
@@ -93,7 +93,7 @@ def _source_client(args: argparse.Namespace, output: Output) -> S3Client | None:
     """A client of its own, if the options say that SRC is elsewhere."""
     from dataclasses import replace
 
-    from ..transfers.connect import connect
+    from ..engine.connect import connect
 
     given = (args.src_endpoint_url, args.src_profile, args.src_region, args.src_no_sign_request or None)
     if all(value is None for value in given):

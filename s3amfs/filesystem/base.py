@@ -15,10 +15,10 @@ import s3fs
 from ..core.locations import S3Location
 from ..core.sizes import parse_size
 from ..engine.client import S3Client
+from ..engine.connect import connect
 from ..engine.limits import SlotGate
 from ..engine.loop import SMALL_BYTES, hang_up
 from ..objects.ranges import Pinned
-from ..transfers.connect import connect
 from ..transfers.options import ObjectOptions, UploadOptions
 from ..wire.aws.log_redaction import hide_secrets
 from .arguments import customer_key, object_options, part_size_of, service

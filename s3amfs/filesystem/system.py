@@ -17,7 +17,6 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from ..core.locations import LocalPath, Url, last_component
 from ..objects.ranges import read_whole
 from ..transfers.options import DownloadOptions
-from ..verbs.copy import copy
 from ..verbs.download import download
 from ..verbs.upload import upload
 from . import small
@@ -159,7 +158,7 @@ class S3AMFileSystem(EngineFileSystem):
                 return
             client = await self.ready_client()
             chosen, cancelled = self.upload_options(options), Cancelled()
-            verb = partial(copy, on_event=telling(DEFAULT_CALLBACK, cancelled), gate=self.gates()[0])
+            verb = partial(upload, on_event=telling(DEFAULT_CALLBACK, cancelled), gate=self.gates()[0])
             await run(lambda: verb(source, target, client, chosen), cancelled)
         finally:
             self.forget(path2)

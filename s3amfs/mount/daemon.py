@@ -20,10 +20,10 @@ from typing import Any
 
 from ..core.locations import S3Location
 from ..core.sizes import MIB
+from ..engine.connect import S3Config, connect
 from ..engine.journal import state_dir
 from ..engine.limits import ByteBudget
 from ..errors import AccessDenied, BadCredentials, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
-from ..transfers.connect import S3Config, connect
 from .context import Service
 from .namespace import Tree
 from .options import MountOptions

@@ -17,7 +17,7 @@ from ..core.names import place_of, to_key
 from ..engine.client import S3Client
 from ..errors import NotFound, S3AMError
 from ..transfers.options import ObjectInfo, ObjectOptions, UploadOptions
-from ..verbs.copy import copy
+from ..verbs.upload import upload
 from .attributes import Attributes, attributes, attributes_of, time_text
 from .deferred_metadata import Changes
 from .metadata_cache import Entry, Lookup
@@ -130,7 +130,7 @@ class Tree:
             self._put_marker(key, metadata)
         else:
             where = S3Location(self.bucket, key)
-            self.on_stored_again(key, copy(where, where, self.client, _options(metadata)).etag)
+            self.on_stored_again(key, upload(where, where, self.client, _options(metadata)).etag)
         self._lookup.forget_key(key)
 
     def _put_marker(self, prefix: str, metadata: Mapping[str, str]) -> None:
@@ -170,7 +170,7 @@ class Tree:
             self.client.delete(self.bucket, old)
             return
         try:
-            stored = copy(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, _options(metadata))
+            stored = upload(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, _options(metadata))
         except S3AMError:
             if metadata is not None:
                 self.changes.put(old, metadata)

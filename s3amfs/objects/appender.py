@@ -21,7 +21,7 @@ from ..errors import S3AMError, SourceChanged, Unsupported
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, ignore
 from ..transfers.send_parts import Speed, make_transfer, move_all
-from ..verbs.copy import with_kept
+from ..transfers.target import with_kept
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from .ranges import Pinned, read_to_keep

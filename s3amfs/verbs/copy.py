@@ -1,13 +1,13 @@
 """`copy`: from S3 to S3 without a byte through the client. One CopyObject where that is quicker, else parallel parts.
 
 Content headers, user metadata and tags are kept unless the options say otherwise. Where the server can't copy (some
-know no UploadPartCopy under customer keys) the bytes are relayed through this machine, with a warning.
+know no UploadPartCopy under customer keys) `upload` relays the bytes through this machine, with a warning.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 
 from ..core.events import TransferResult
 from ..core.failures import Kind
@@ -26,6 +26,7 @@ from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of, take_up
 from ..transfers.send_parts import Speed, make_transfer, move_all
 from ..transfers.source import identity_of
+from ..transfers.target import skips_existing, with_kept
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 
@@ -42,9 +43,10 @@ def copy(
     on_event: OnEvent = ignore,
     gate: SlotGate | None = None,
 ) -> TransferResult:
-    """Copies inside one S3 service. Raises what the contract's exit codes name; parts stay for resumption."""
-    from .upload import skips_existing, upload
+    """Copies inside one S3 service. Raises what the contract's exit codes name; parts stay for resumption.
 
+    Raises Unsupported where the server can't copy this object by itself: `upload` then relays it.
+    """
     report = Report("copy", source.url, target.url, on_event)
     if skips_existing(client, target, options):
         return report.result(size=None, skipped=True)
@@ -53,31 +55,12 @@ def copy(
         _check_onto_itself(source, options)
     if options.expect:
         raise UsageError("--expect-… needs the bytes, which a copy inside S3 never sees: use 's3am verify --against'")
-    try:
-        return _Copy(source, info, target, client, with_kept(client, source, info, options), report, gate).run()
-    except Unsupported as error:
-        report.warn(f"the server can't copy this by itself ({error}): it is relayed through this machine")
-        return upload(source, target, client, options, source_client=client, on_event=on_event, gate=gate)
+    return _Copy(source, info, target, client, with_kept(client, source, info, options), report, gate).run()
 
 
 def _check_onto_itself(source: S3Location, options: UploadOptions) -> None:
     if options.object == s3api.ObjectOptions() and options.source_key is None:
         raise UsageError(f"{source.url} is source and target: give other metadata, another class or another key")
-
-
-def with_kept(client: S3Client, source: S3Location, info: s3api.ObjectInfo, options: UploadOptions) -> UploadOptions:
-    """`options` with what the source has, wherever they say nothing."""
-    kept = info.copy_options()
-    given = options.object
-    merged = {
-        field.name: getattr(given, field.name) or getattr(kept, field.name)
-        for field in fields(s3api.ObjectOptions)
-        if field.name not in ("tags", "customer_key", "extra_headers")
-    }
-    tags = given.tags
-    if tags is None and info.tags_count:
-        tags = client.tags(source.bucket, source.key, version_id=source.version_id)
-    return replace(options, object=replace(given, **merged, tags=tags))
 
 
 class _Copy:

@@ -1,23 +1,21 @@
-"""`pending` and `cancel`: unfinished uploads, what they hold, whether this machine can resume them, their removal.
+"""`pending`: unfinished uploads, what they hold, whether this machine can resume them.
 
 With them go the changes that a mount could not publish (objects/unpublished.py).
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 from ..core import manifest as m
-from ..core.locations import S3Location
 from ..core.sizes import format_age, format_size
 from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
-from ..errors import InvalidDestination, NotFound, TransferLocked, UploadGone
-from ..objects.unpublished import UnpublishedChanges, discard, left_changes
+from ..errors import NotFound, UploadGone
+from ..objects.unpublished import UnpublishedChanges, left_changes
 from ..wire.s3 import api as s3api
 
 
@@ -80,53 +78,17 @@ def pending(
         if bucket is not None:
             client.check_bucket(name)
         for upload in client.uploads(name, prefix):
-            found = _look(client, name, upload, state, with_parts=True)
-            if found is not None and _is_old(found, older_than):
+            found = look_at_upload(client, name, upload, state, with_parts=True)
+            if found is not None and is_old(found, older_than):
                 yield found
-    yield from (left for left in left_changes(client, bucket, prefix, state) if _is_old(left, older_than))
+    yield from (left for left in left_changes(client, bucket, prefix, state) if is_old(left, older_than))
 
 
-def cancel(
-    target: S3Location,
-    client: S3Client,
-    *,
-    prefix: bool = False,
-    older_than: float | None = None,
-    dry_run: bool = False,
-    state: str | None = None,
-) -> Iterator[Pending]:
-    """Aborts unfinished uploads of `target` (prefix: of all keys that begin with it) and yields each.
-
-    Unpublished changes of them are removed, too.
-
-    Raises InvalidDestination, NotFound (no such bucket), AccessDenied, TransferError.
-    """
-    if not prefix and (not target.key or target.key.endswith("/")):
-        raise InvalidDestination(f"{target.url} names no object: give a key, or --prefix for all keys that begin so")
-    client.check_bucket(target.bucket)
-    uploads = list(client.uploads(target.bucket, target.key))
-    for upload in uploads:
-        if not prefix and upload.key != target.key:
-            continue
-        found = _look(client, target.bucket, upload, state, with_parts=False)
-        if found is None or not _is_old(found, older_than):
-            continue
-        if not dry_run:
-            client.abort(s3api.MultipartUpload(target.bucket, upload.key, upload.upload_id))
-            _forget(client, target.bucket, upload, state)
-        yield found
-    for left in list(left_changes(client, target.bucket, target.key, state)):
-        if (prefix or left.key == target.key) and _is_old(left, older_than):
-            if not dry_run:
-                discard(client, left, state)
-            yield left
-
-
-def _is_old(found: Pending, older_than: float | None) -> bool:
+def is_old(found: Pending, older_than: float | None) -> bool:
     return older_than is None or (found.age is not None and found.age >= older_than)
 
 
-def _look(
+def look_at_upload(
     client: S3Client, bucket: str, upload: s3api.UploadInfo, state: str | None, *, with_parts: bool
 ) -> PendingUpload | None:
     """None if it was completed or aborted meanwhile."""
@@ -136,7 +98,7 @@ def _look(
             parts = client.parts(s3api.MultipartUpload(bucket, upload.key, upload.upload_id))
         except (UploadGone, NotFound):
             return None
-    manifest = Journal.peek(_manifest_path(client, bucket, upload.key, state))
+    manifest = Journal.peek(manifest_path(client, bucket, upload.key, state))
     known = manifest is not None and manifest.upload is not None and manifest.upload.upload_id == upload.upload_id
     return PendingUpload(
         bucket,
@@ -151,19 +113,5 @@ def _look(
     )
 
 
-def _forget(client: S3Client, bucket: str, upload: s3api.UploadInfo, state: str | None) -> None:
-    """Removes the manifest of an upload that is no more, unless a transfer is using it."""
-    path = _manifest_path(client, bucket, upload.key, state)
-    if not os.path.exists(path):
-        return
-    with contextlib.suppress(TransferLocked, OSError):
-        journal = Journal.open(path)
-        manifest = journal.manifest
-        if manifest is None or manifest.upload is None or manifest.upload.upload_id == upload.upload_id:
-            journal.remove()
-        else:
-            journal.close()
-
-
-def _manifest_path(client: S3Client, bucket: str, key: str, state: str | None) -> str:
+def manifest_path(client: S3Client, bucket: str, key: str, state: str | None) -> str:
     return os.path.join(state_dir(state), m.manifest_name(client.session.endpoint_id(bucket), bucket, key))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import BinaryIO
 
 from ..core.events import TransferResult
@@ -11,8 +10,9 @@ from ..core.parts import Plan, choose_part_size
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
 from ..engine.targets import MultipartTarget
-from ..errors import BadCredentials, EncryptionKeyError, ObjectExists, S3AMError
+from ..errors import S3AMError, Unsupported
 from ..objects.unpublished import is_spool, publish_left
+from ..objects.writer import ObjectWriter
 from ..transfers import checksum_choice, expected_digests
 from ..transfers.multipart import Begun, MultipartJob, open_journal
 from ..transfers.options import UploadOptions
@@ -21,6 +21,8 @@ from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of, take_up
 from ..transfers.send_parts import Speed, make_transfer, move_all
 from ..transfers.source import UploadSource, open_source
+from ..transfers.target import skips_existing, with_content_type
+from .copy import copy
 
 
 def upload(
@@ -41,9 +43,12 @@ def upload(
     Raises what the contract's exit codes name; after a failure the parts stay, to be resumed.
     """
     if isinstance(source, S3Location) and source_client is None:
-        from .copy import copy
-
-        return copy(source, target, client, options, on_event=on_event, gate=gate)
+        try:
+            return copy(source, target, client, options, on_event=on_event, gate=gate)
+        except Unsupported as error:
+            report = Report("copy", source.url, target.url, on_event)
+            report.warn(f"the server can't copy this by itself ({error}): it is relayed through this machine")
+            source_client = client
     if isinstance(source, LocalPath) and is_spool(source.path):
         return publish_left(source.path, target, client, options, on_event)
     report = Report("upload", str(source), target.url, on_event)
@@ -55,29 +60,6 @@ def upload(
         return _Upload(opened, target, client, options, report, gate, source_client).run()
     finally:
         opened.close()
-
-
-def skips_existing(client: S3Client, target: S3Location, options: UploadOptions) -> bool:
-    """Whether the target is there and is to be left as it is. Raises ObjectExists, NotFound (no such bucket)."""
-    if options.exists == "overwrite":
-        return False
-    try:
-        found = client.find(target.bucket, target.key, customer_key=options.object.customer_key) is not None
-    except EncryptionKeyError:
-        found = True  # there is an object, only under another key
-    except BadCredentials:
-        raise
-    except PermissionError:
-        found = False  # who may write need not be allowed to read
-    if found and options.exists == "refuse":
-        raise ObjectExists(f"{target.url} exists: use --exists overwrite or --exists skip")
-    return found
-
-
-def with_content_type(options: UploadOptions, content_type: str | None) -> UploadOptions:
-    if options.object.content_type is not None or content_type is None:
-        return options
-    return replace(options, object=replace(options.object, content_type=content_type))
 
 
 class _Upload:
@@ -114,8 +96,6 @@ class _Upload:
         return self._run_ranged(source.size, expects)
 
     def _run_stream(self, expects: expected_digests.Expectation) -> TransferResult:
-        from ..objects.writer import ObjectWriter
-
         if self._options.dry_run:
             return self._report.result(size=self._source.size, dry_run=True)
         writer = ObjectWriter(

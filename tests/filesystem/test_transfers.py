@@ -12,8 +12,8 @@ import pytest
 from fsspec.callbacks import Callback
 
 from s3amfs import S3AMFileSystem
+from s3amfs.engine.connect import connect
 from s3amfs.filesystem.arguments import service
-from s3amfs.transfers.connect import connect
 from tests.support.faults import Rule, internal_error
 from tests.support.files import digest, make_file, object_digest
 from tests.support.ftpserver import FtpServer

@@ -9,7 +9,7 @@ import pytest
 
 from s3amfs.core.events import Event, Warned
 from s3amfs.demo.seaweed import SeaweedServer
-from s3amfs.transfers.connect import S3Client, S3Config, connect
+from s3amfs.engine.connect import S3Client, S3Config, connect
 from tests.support.files import make_file
 from tests.support.proxy import FaultProxy
 

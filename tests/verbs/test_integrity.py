@@ -11,8 +11,8 @@ import pytest
 
 from s3amfs.core.events import TransferResult
 from s3amfs.core.locations import LocalPath, S3Location, Stdin
+from s3amfs.engine.connect import S3Client
 from s3amfs.errors import ChecksumMismatch, ObjectExists, TransferError
-from s3amfs.transfers.connect import S3Client
 from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from s3amfs.verbs.download import download
 from s3amfs.verbs.upload import upload

@@ -11,9 +11,9 @@ import pytest
 
 from s3amfs.core.locations import LocalPath, S3Location
 from s3amfs.core.manifest import Header, PartRecord, SourceIdentity, UploadRecord, encode, parse
+from s3amfs.engine.connect import S3Client
 from s3amfs.engine.journal import Journal, state_dir
 from s3amfs.errors import TransferError, TransferLocked
-from s3amfs.transfers.connect import S3Client
 from s3amfs.transfers.multipart import open_journal
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.transfers.report import Report

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from s3amfs.core.locations import S3Location
+from s3amfs.engine.connect import S3Client
 from s3amfs.errors import AccessDenied, ChecksumMismatch, SourceChanged, TransferError
 from s3amfs.objects.piece_cache import ReadMemory
 from s3amfs.objects.pieces import Block
 from s3amfs.objects.ranges import Pinned
 from s3amfs.objects.reader import ObjectReader
-from s3amfs.transfers.connect import S3Client
 from tests.support.faults import Recorded, Rule, error, flip, reset, stall, truncate
 from tests.support.files import content
 from tests.support.proxy import FaultProxy

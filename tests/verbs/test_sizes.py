@@ -13,7 +13,7 @@ import pytest
 
 from s3amfs.core.events import TransferResult
 from s3amfs.core.locations import LocalPath, S3Location, Stdin, parse_source
-from s3amfs.transfers.connect import S3Client
+from s3amfs.engine.connect import S3Client
 from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from s3amfs.verbs.download import download
 from s3amfs.verbs.upload import upload

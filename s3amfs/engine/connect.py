@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from ..engine.client import OnNotice, OnRetry, S3Client
 from ..wire.aws.config import S3Config
 from ..wire.aws.session import S3Session
+from .client import OnNotice, OnRetry, S3Client
 
 __all__ = ["S3Client", "S3Config", "connect"]
 
