@@ -197,16 +197,3 @@ def etag_parts(etag: str) -> int | None:
     if not set(digest) <= set("0123456789abcdefABCDEF"):
         return None
     return int(count) or None
-
-
-def is_multipart_etag(etag: str) -> bool:
-    """True for 'hex-N', with or without quotes."""
-    return etag_parts(etag) is not None
-
-
-def composite(algorithm: str, digests: Iterable[bytes]) -> str:
-    """S3's COMPOSITE checksum of parts with these checksums (big-endian bytes), in order: 'base64-N'."""
-    parts = list(digests)
-    running = hasher(algorithm)
-    running.update(b"".join(parts))
-    return f"{base64.b64encode(running.digest()).decode('ascii')}-{len(parts)}"

@@ -128,10 +128,6 @@ class Machine:
     def over(self) -> bool:
         return self._over
 
-    @property
-    def active(self) -> frozenset[int]:
-        return frozenset(self._active)
-
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Takes one event and returns what to do, in order. After `Finished` or `Failed` it is deaf."""
         if self._over:

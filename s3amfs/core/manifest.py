@@ -90,8 +90,6 @@ class Manifest:
     parts: dict[int, PartRecord] = field(default_factory=dict)
     valid_bytes: int = 0
     """Length of the good beginning."""
-    torn: bool = False
-    """A tail was dropped."""
 
 
 def manifest_name(endpoint: str, bucket: str, key: str) -> str:
@@ -141,7 +139,6 @@ def parse(data: bytes) -> Manifest:
         found.valid_bytes = at
     if found is None:
         raise ManifestDamaged("it is empty or cut off")
-    found.torn = found.valid_bytes < len(data)
     return found
 
 

@@ -72,12 +72,6 @@ class Plan:
     def __iter__(self) -> Iterator[Part]:
         return (self.part(number) for number in range(1, len(self) + 1))
 
-    def number_at(self, offset: int) -> int:
-        """Number of the part that holds byte `offset`. Raises `IndexError`."""
-        if not 0 <= offset < max(1, self.size):
-            raise IndexError(f"byte {offset} of {self.size}")
-        return offset // self.part_size + 1
-
 
 def smallest_part_size(size: int) -> int:
     """Smallest part size in bytes, rounded up to a MiB, with which `size` bytes fit in 10,000 parts."""
@@ -194,11 +188,6 @@ def growing_length(number: int, base: int = DEFAULT_PART) -> int:
     return min(MAX_PART, length // (4 * KIB) * (4 * KIB) if length > base else base)
 
 
-def growing_reach(base: int = DEFAULT_PART) -> int:
-    """Bytes that 10,000 parts of `growing_length` hold."""
-    return sum(growing_length(number, base) for number in range(1, MAX_PARTS + 1))
-
-
 class Recovered:
     """What an unfinished upload already holds, measured against the plan that continues it.
 
@@ -231,10 +220,6 @@ class Recovered:
         self.complete = frozenset(complete)
         self.incompatible = tuple(sorted(incompatible))
         self.bytes = total
-
-    def missing(self) -> Iterator[Part]:
-        """Parts that still have to be sent, in order: those not there and those there with a wrong length."""
-        return (part for part in self.plan if part.number not in self.complete)
 
     @property
     def done(self) -> bool:

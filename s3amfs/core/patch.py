@@ -114,11 +114,6 @@ class PatchPlan:
     fills: tuple[tuple[int, int], ...]
     """Ranges [start, end) to fetch from the base into the spool before anything is sent."""
 
-    @property
-    def uploaded(self) -> int:
-        """Bytes that leave this machine."""
-        return self.size if self.whole else sum(part.length for part in self.parts if part.kind == "upload")
-
 
 def plan_patch(
     dirty: Ranges, *, base_size: int, base_valid: int, size: int, part_size: int = DEFAULT_PART

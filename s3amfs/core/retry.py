@@ -1,7 +1,7 @@
 """Whether and when to try again: capped exponential back-off with full jitter, within a budget.
 
-One `RetryState` belongs to one thing that is tried again, a part or a control call; when it succeeds, or bytes of it
-arrive for good, the state starts afresh. Time and randomness are arguments; nothing here waits. Immutable.
+One `RetryState` belongs to one thing that is tried again, a part or a control call, and ends with its success. Time
+and randomness are arguments; nothing here waits. Immutable.
 """
 
 from __future__ import annotations
@@ -125,7 +125,3 @@ class RetryState:
             seen=kinds[failure.kind],
         )
         return after, decision
-
-    def progressed(self) -> RetryState:
-        """The state once something got through: the budget begins anew with the next failure."""
-        return RetryState()

@@ -13,7 +13,6 @@ from ..errors import UsageError
 KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
-TIB = 1 << 40
 
 _LETTERS = "KMGTPE"
 # At most 20 digits: more than any size has, and int() of a hostile megabyte of digits never runs.

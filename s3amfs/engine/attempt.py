@@ -15,7 +15,7 @@ from typing import Protocol
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.curl.exchange import Exchange
-from ..wire.curl.options import not_in_drips
+from ..wire.curl.options import with_low_speed_limit
 from ..wire.curl.streams import PAUSE, Reader, Sink
 from ..wire.failures import classify
 from ..wire.messages import HttpRequest, Reply
@@ -161,11 +161,11 @@ class Operation:
     def start(self, plan: PartWork) -> None:
         if isinstance(plan, SendPart):
             self._body = plan.body
-            request = self._not_in_drips(plan.request) if plan.request.content_length else plan.request
+            request = self._with_low_speed_limit(plan.request) if plan.request.content_length else plan.request
             self._send(Exchange(request, self._body_sent, reader=plan.body, limit_rate=self._limit_rate))
         elif isinstance(plan, ReceivePart):
             self._sink = plan.sink
-            request = self._not_in_drips(plan.request)
+            request = self._with_low_speed_limit(plan.request)
             exchange = Exchange(
                 request, self._sink_filled, sink=plan.sink, may_pause=False, limit_rate=self._limit_rate
             )
@@ -179,8 +179,8 @@ class Operation:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _not_in_drips(self, request: HttpRequest) -> HttpRequest:
-        return replace(request, options=not_in_drips(request.options, limit_rate=self._limit_rate))
+    def _with_low_speed_limit(self, request: HttpRequest) -> HttpRequest:
+        return replace(request, options=with_low_speed_limit(request.options, limit_rate=self._limit_rate))
 
     def _send(self, exchange: Exchange) -> None:
         self._exchanges.append(exchange)
@@ -232,8 +232,8 @@ class Operation:
         pipe = Pipe(self._part.length)
         end = _RelayEnd(self._loop, pipe, plan.accept)
         self._body = plan.make_body(end)
-        # Its own pauses are no drips to curl. The target's may be: it waits for the source, and both would be cut.
-        request = self._not_in_drips(plan.source)
+        # Its own pauses are not slow to curl. The target's may be: it waits for the source, and both would be cut.
+        request = self._with_low_speed_limit(plan.source)
         source = Exchange(request, self._source_ended, sink=end, limit_rate=self._limit_rate)
         target = Exchange(plan.target, self._body_sent, reader=self._body, limit_rate=self._limit_rate)
         end.source, end.target = source, target

@@ -6,7 +6,7 @@ service (regions, clock, capabilities) is shared through the session.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -257,9 +257,6 @@ class S3Client:
     def tags(self, bucket: str, key: str, *, version_id: str | None = None) -> dict[str, str]:
         request = s3api.get_object_tagging(bucket, key, version_id=version_id)
         return s3api.parse_tags(self.call(request, f"s3://{bucket}/{key}"))
-
-    def put_tags(self, bucket: str, key: str, tags: Mapping[str, str]) -> None:
-        self.call(s3api.put_object_tagging(bucket, key, tags), f"s3://{bucket}/{key}")
 
     def attributes(
         self, bucket: str, key: str, *, version_id: str | None = None, customer_key: CustomerKey | None = None

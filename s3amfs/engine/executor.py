@@ -130,7 +130,7 @@ class Transfer:
             while True:
                 left = TICK_SECONDS if end is None else min(TICK_SECONDS, end - time.monotonic())
                 over = self._over.wait(max(0.0, left))
-                self.tell()
+                self.deliver_events()
                 if over:
                     break
                 if end is not None and time.monotonic() >= end:
@@ -144,8 +144,8 @@ class Transfer:
             raise to_error(self._failure, self._describe)
         return True
 
-    def tell(self) -> None:
-        """Hands out the events that have come together since the last call."""
+    def deliver_events(self) -> None:
+        """Calls `on_event` with the events that have come together since the last call."""
         while self._events:
             self._on_event(self._events.popleft())
         moved = self._moved_done + sum(operation.moved for operation in list(self._operations.values()))

@@ -102,7 +102,7 @@ class Journal:
         os.ftruncate(self._fd, 0)
         self._write(b"".join(m.encode(record) for record in (header, *records)))
         os.fsync(self._fd)
-        _sync_folder(os.path.dirname(self.path))
+        sync_folder(os.path.dirname(self.path))
 
     def record(self, *records: m.UploadRecord | m.PartRecord, sync: bool = False) -> None:
         """Appends; after the first OSError nothing more is written and `write_error` tells."""
@@ -158,7 +158,8 @@ def _same_file(fd: int, path: str) -> bool:
     return stat.S_ISREG(there.st_mode) and (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino)
 
 
-def _sync_folder(folder: str) -> None:
+def sync_folder(folder: str) -> None:
+    """Returns when the names in `folder` are on disk. Raises OSError."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -19,7 +19,7 @@ from ..core.parts import Part
 from ..core.retry import RetryPolicy
 from ..errors import Interrupted
 from ..wire.curl.exchange import Exchange
-from ..wire.curl.options import TIMEOUTS, Options, not_in_drips, ranged, source_options
+from ..wire.curl.options import TIMEOUTS, Options, ranged, source_options, with_low_speed_limit
 from ..wire.curl.streams import PAUSE
 from ..wire.failures import classify, to_error
 from ..wire.messages import HttpRequest, Reply
@@ -204,7 +204,7 @@ class UrlStream:
         self._error: BaseException | None = None
         self._condition = threading.Condition()
         if expected is not None:  # where the end is known; who sends a live feed may take his time
-            request = replace(request, options=not_in_drips(request.options, limit_rate=0))
+            request = replace(request, options=with_low_speed_limit(request.options, limit_rate=0))
         self._exchange = Exchange(request, self._finished, sink=self)
         loop.submit(lambda: loop.multi.start(self._exchange))
 

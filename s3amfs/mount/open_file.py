@@ -260,7 +260,7 @@ class OpenFile:
 
     def _store(self) -> StoredInfo:
         if self._stream is not None and not (self._stream.is_broken and self._stream.is_whole):
-            if self._stream.describe(self._upload_options(None).object):
+            if self._stream.set_options(self._upload_options(None).object):
                 self._sent = dict(self.metadata)
             return self._stream.close()
         spooled = self._to_spool()

@@ -59,7 +59,7 @@ class Pinned:
         return ReadProof(self.info, self.location.url)
 
     @property
-    def is_encrypted(self) -> bool:
+    def uses_tls(self) -> bool:
         """Whether TLS finds every bit that changes on the way."""
         return self.client.session.uses_tls(self.location.bucket)
 
@@ -88,7 +88,7 @@ class Pinned:
             if_match=self.info.etag,
             customer_key=self.customer_key,
         )
-        spread = self.spread or self.is_encrypted
+        spread = self.spread or self.uses_tls
         loop = offset // PIECE_BYTES if spread else 0
         return self.client.begin(request, told, chunks, loop=loop, gate=self.gate)
 
@@ -177,7 +177,7 @@ def read_to_keep(pinned: Pinned, start: int, end: int) -> bytes:
     S3 tells no checksum of a range. So without TLS, which finds every damage, it is read until it comes twice alike.
     """
     found = read_whole(pinned, start, end)
-    if pinned.is_encrypted or (end - start == pinned.info.size and pinned.proof.crc_name is not None):
+    if pinned.uses_tls or (end - start == pinned.info.size and pinned.proof.crc_name is not None):
         return found
     for _ in range(TRIES):
         before, found = found, read_whole(pinned, start, end)

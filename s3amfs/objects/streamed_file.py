@@ -50,9 +50,9 @@ class FileStream:
         """Whether something could not be sent: nothing more can be, then."""
         return self._writer.error is not None
 
-    def describe(self, options: ObjectOptions) -> bool:
+    def set_options(self, options: ObjectOptions) -> bool:
         """How it is to be stored, as long as the server knows nothing of it; returns whether that was so."""
-        return self._writer.describe(options)
+        return self._writer.set_options(options)
 
     # -- content ----------------------------------------------------------------------------------------------------
 

@@ -176,7 +176,7 @@ class ObjectWriter:
         else:
             job.abort()
 
-    def describe(self, options: s3api.ObjectOptions) -> bool:
+    def set_options(self, options: s3api.ObjectOptions) -> bool:
         """How the object is to be stored, as long as the server knows nothing of it; returns whether that was so."""
         if self._begun is None:
             self._options = replace(self._options, object=options)
@@ -186,11 +186,6 @@ class ObjectWriter:
     def upload_id(self) -> str | None:
         """Of the multipart upload, once there is one."""
         return self._begun.upload.upload_id if self._begun is not None else None
-
-    @property
-    def sent_parts(self) -> bool:
-        """Whether something of it is at the server already."""
-        return self._begun is not None
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -276,7 +271,7 @@ class ObjectWriter:
         self._memory.put(number, data)
         self._sending[number] = part
         self._transfer.add([part], last=False)
-        self._transfer.tell()
+        self._transfer.deliver_events()
         if self._is_over():
             self._wait(last=False)
 

@@ -16,7 +16,7 @@ from ..core import manifest as m
 from ..core.checksums import Crc
 from ..core.parts import Part, Plan
 from ..engine.attempt import PartResult
-from ..engine.journal import Journal
+from ..engine.journal import Journal, sync_folder
 from ..errors import AccessDenied, InvalidDestination, PartialDownloadExists, TargetFileExists, TransferLocked
 
 READ_BYTES = 1024 * 1024
@@ -129,7 +129,7 @@ class PartialFile:
         if replace or not self._link():
             os.replace(self.partial, self.path)
         self._journal.remove()
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _link(self) -> bool:
         """Under a name that must be free; False where the file system has no hard links."""
@@ -174,11 +174,3 @@ def crc_of(fd: int, part: Part, name: str) -> int:
         running.update(data)
         at += len(data)
     return running.value
-
-
-def _sync_folder(folder: str) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

@@ -27,8 +27,6 @@ class Report:
         self._transfers: list[Transfer] = []
         self.parts_resumed = 0
         self.bytes_resumed = 0
-        self.parts_skipped = 0
-        """Parts of a stream that the server had already."""
 
     def started(self, size: int | None, part_size: int | None, parts: int | None) -> None:
         self.on_event(

@@ -104,10 +104,10 @@ def test_limits_count_their_own_kind_only() -> None:
     assert decision == Retry(0.0)
 
 
-def test_progress_renews_the_budget() -> None:
+def test_the_budget_begins_with_the_first_failure() -> None:
     state, _ = RetryState().failed(RetryPolicy(), NETWORK, now=0.0, random=0.5)
     assert isinstance(state.failed(RetryPolicy(), NETWORK, now=301.0, random=0.5)[1], GiveUp)
-    assert isinstance(state.progressed().failed(RetryPolicy(), NETWORK, now=301.0, random=0.5)[1], Retry)
+    assert isinstance(RetryState().failed(RetryPolicy(), NETWORK, now=301.0, random=0.5)[1], Retry)
 
 
 @given(POLICIES, st.lists(FAILURES.filter(lambda f: f.retryable), min_size=1))

@@ -129,5 +129,5 @@ def test_a_range_is_an_option_for_ftp() -> None:
 
 @pytest.mark.parametrize(("limit_rate", "floor"), [(0, 64), (1, 1), (100, 25), (256, 64), (10**9, 64)])
 def test_a_drip_is_less_than_what_bwlimit_leaves(limit_rate: int, floor: int) -> None:
-    options = o.not_in_drips(((o.LOW_SPEED_TIME, 7),), limit_rate=limit_rate)
+    options = o.with_low_speed_limit(((o.LOW_SPEED_TIME, 7),), limit_rate=limit_rate)
     assert dict(options) == {o.LOW_SPEED_TIME: 7, o.LOW_SPEED_LIMIT: floor}

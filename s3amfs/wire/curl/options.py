@@ -31,7 +31,7 @@ PROXY_CAINFO = 10246
 TIMEOUTS = (10.0, 60.0)
 """Seconds for a connection to stand, and without a byte until a request is given up."""
 
-DRIP = 64
+MIN_BYTES_PER_SECOND = 64
 """Bytes per second; a part that moves fewer for all of the stall time-out would never end. 8 MiB took 36 hours."""
 
 CONTROL_PATIENCE = 10
@@ -98,9 +98,14 @@ def with_time_limits(options: Options, *, is_control: bool) -> Options:
     return (*found, (TIMEOUT_MS, 1000 * stall * CONTROL_PATIENCE))
 
 
-def not_in_drips(options: Options, *, limit_rate: int) -> Options:
-    """`options` of data that are given up below `DRIP`, or a quarter of `limit_rate` (0: none) where that is less."""
-    return (*options, (LOW_SPEED_LIMIT, max(1, min(DRIP, limit_rate // 4)) if limit_rate else DRIP))
+def with_low_speed_limit(options: Options, *, limit_rate: int) -> Options:
+    """`options` with curl's low-speed limit, in bytes per second.
+
+    limit_rate: what the user allows in all, in bytes per second; 0: no limit. A request that is slower than
+    `MIN_BYTES_PER_SECOND`, or than a quarter of `limit_rate` where that is less, is given up.
+    """
+    least = max(1, min(MIN_BYTES_PER_SECOND, limit_rate // 4)) if limit_rate else MIN_BYTES_PER_SECOND
+    return (*options, (LOW_SPEED_LIMIT, least))
 
 
 def tls_options(verify_tls: bool | str) -> Options:

@@ -44,7 +44,6 @@ from .requests import (
     list_objects,
     list_parts,
     put_object,
-    put_object_tagging,
     upload_part,
     upload_part_copy,
 )
@@ -118,7 +117,6 @@ __all__ = [
     "parse_tags",
     "parse_uploads",
     "put_object",
-    "put_object_tagging",
     "quote_etag",
     "upload_part",
     "upload_part_copy",

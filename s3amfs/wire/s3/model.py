@@ -6,7 +6,7 @@ ETags are kept without quotes, times as seconds since the epoch, checksums as {'
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
@@ -211,9 +211,6 @@ class ObjectInfo:
             metadata=self.metadata,
             storage_class=None if self.storage_class == "STANDARD" else self.storage_class,
         )
-
-    def with_tags(self, tags: Mapping[str, str]) -> ObjectOptions:
-        return replace(self.copy_options(), tags=tags)
 
 
 @dataclass(frozen=True)

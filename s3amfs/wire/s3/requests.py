@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -269,12 +269,6 @@ def head_bucket(bucket: str) -> S3Request:
 
 def get_object_tagging(bucket: str, key: str, *, version_id: str | None = None) -> S3Request:
     return S3Request("GET", bucket, key, (("tagging", ""), *_version(version_id)))
-
-
-def put_object_tagging(bucket: str, key: str, tags: Mapping[str, str], *, version_id: str | None = None) -> S3Request:
-    entries: list[xml.Tree] = [("Tag", [("Key", name), ("Value", value)]) for name, value in tags.items()]
-    tree: xml.Tree = ("Tagging", [("TagSet", entries)])
-    return _with_xml(bucket, key, (("tagging", ""), *_version(version_id)), tree, "PUT")
 
 
 def copy_source(source: CopySource) -> str:
