@@ -261,7 +261,8 @@ class Operation:
                 Kind.NETWORK, f"the source ended {self._part.length - end.pipe.received} bytes too early", status=0
             )
         if failure is not None:
-            self._end(failure)  # the target's request is cut too: it would wait for bytes that never come
+            # The target's request is cut too: it would wait for bytes that never come.
+            self._end(replace(failure, of_source=True))
 
 
 class _RelayEnd:

@@ -20,7 +20,7 @@ from ..engine.targets import MultipartTarget
 from ..errors import S3AMError, SourceChanged, Unsupported
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, ignore
-from ..transfers.send_parts import Speed, make_transfer, move_all
+from ..transfers.speed import Speed, make_transfer, move_all
 from ..transfers.target import with_kept
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api

@@ -23,7 +23,7 @@ from ..transfers import checksum_choice
 from ..transfers.multipart import Begun, MultipartJob, open_journal
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.send_parts import Speed, make_transfer, move_all
+from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from .ranges import Pinned

@@ -21,8 +21,8 @@ from ..errors import ChecksumMismatch
 from ..transfers.options import UploadOptions
 from ..transfers.proof import ReadProof, TakesCrcs
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.send_parts import Speed, make_transfer
 from ..transfers.source import S3Source
+from ..transfers.speed import Speed, make_transfer
 from ..wire.curl.streams import Chunks
 from ..wire.messages import Reply
 from ..wire.s3 import api as s3api

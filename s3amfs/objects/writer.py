@@ -31,8 +31,8 @@ from ..transfers.options import UploadOptions
 from ..transfers.put_object import put_single
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import same_content
-from ..transfers.send_parts import Speed, make_transfer, move_all
 from ..transfers.source import ByteStream
+from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
 
 BUDGET_BYTES = 48 * 1024 * 1024

@@ -18,7 +18,7 @@ from ..wire.s3 import api as s3api
 from . import checksum_choice
 from .options import UploadOptions
 from .report import Report
-from .send_parts import Speed, make_transfer, move_all
+from .speed import Speed, make_transfer, move_all
 
 DAMAGED_TRIES = 5
 """How often an object that arrived damaged is replaced; a wire that always damages will not stop doing so."""

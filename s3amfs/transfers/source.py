@@ -29,7 +29,7 @@ from ..wire.messages import HttpRequest, Reply
 from ..wire.s3 import api as s3api
 from .options import UploadOptions
 from .report import Report
-from .send_parts import RELAY_SLOTS, Speed, make_transfer, move_all
+from .speed import RELAY_SLOTS, Speed, make_transfer, move_all
 
 HASH_BYTES = 1024 * 1024
 FTP_SLOTS = 8

@@ -24,8 +24,8 @@ from ..transfers.multipart import Begun, MultipartJob, open_journal
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of, take_up
-from ..transfers.send_parts import Speed, make_transfer, move_all
 from ..transfers.source import identity_of
+from ..transfers.speed import Speed, make_transfer, move_all
 from ..transfers.target import skips_existing, with_kept
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api

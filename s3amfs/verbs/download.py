@@ -21,8 +21,8 @@ from ..transfers.options import DownloadOptions, UploadOptions
 from ..transfers.partial_file import READ_BYTES, PartialFile
 from ..transfers.proof import Stored, matching_etag, part_sizes, stored_of
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.send_parts import Speed, make_transfer, move_all
 from ..transfers.source import S3Source, identity_of
+from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
 
 

@@ -19,8 +19,8 @@ from ..transfers.options import UploadOptions
 from ..transfers.put_object import put_single
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of, take_up
-from ..transfers.send_parts import Speed, make_transfer, move_all
 from ..transfers.source import UploadSource, open_source
+from ..transfers.speed import Speed, make_transfer, move_all
 from ..transfers.target import skips_existing, with_content_type
 from .copy import copy
 
