@@ -1,21 +1,25 @@
-# On a fresh machine: python3 (3.10 or later) with its venv module is all that `make demo` and `make test` need before.
+# On a fresh Debian machine `make demo` and `make test` do all of their set-up (tools/setup installs packages as root or with sudo).
 PYTHON ?= python3
-VENV ?= .venv
+VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null)
+# An environment for each version: .venv is that of python3, PYTHON=python3.12 has .venv-3.12.
+VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 JOBS ?= 2
 TESTS ?= tests
+UNITS ?= $(wildcard tests/core tests/engine tests/transfers tests/test_layers.py tests/test_words.py)
 RUNS ?= 200
 SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lowest lint format bench bench-filesystem docs chaos clean
+.PHONY: help demo test unit unit-every packages lowest lint format bench bench-filesystem docs chaos clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
 $(BIN)/python:
+	PYTHON=$(PYTHON) tools/setup demo
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "s3amfs needs Python 3.10 or later")'
 	$(PYTHON) -m venv $(VENV)
 
@@ -26,6 +30,10 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	$(PIP) install --quiet -e '.[test]'
+	@touch $@
+
+$(VENV)/.unit: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet -e '.[unit]'
 	@touch $@
 
 $(VENV)-lowest/.test: pyproject.toml
@@ -49,10 +57,24 @@ $(VENV)/.docs: $(BIN)/python pyproject.toml
 demo: $(VENV)/.demo  ## the main job against an embedded real S3 server
 	$(BIN)/s3am demo
 
-test: $(VENV)/.test  ## every test (TESTS=path for some, JOBS=1 for one process)
+packages:
+	@PYTHON=$(PYTHON) tools/setup test
+
+test: packages $(VENV)/.test  ## every test (TESTS=path for some, JOBS=1 for one process)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --durations=15 $(TESTS)
 
-lowest: $(VENV)-lowest/.test  ## the same with the oldest versions that pyproject.toml allows
+unit: $(VENV)/.unit  ## the quick ones: core, layers, engine, transfers; no FUSE, no pandas
+	$(BIN)/python -m pytest -q -m 'not slow' --durations=5 $(UNITS)
+
+unit-every:  ## make unit with every Python from 3.10 that is found here (PATH, pyenv)
+	@PATH="$$(printf '%s:' $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin)$$PATH"; for minor in 10 11 12 13 14; do \
+	    command -v python3.$$minor >/dev/null || continue; \
+	    python3.$$minor -c 'import ensurepip, venv' 2>/dev/null || { echo "== python3.$$minor: no venv module, left out"; continue; }; \
+	    found="$$(python3.$$minor -V)"; echo "== make unit with $$found"; \
+	    $(MAKE) --no-print-directory unit PYTHON="$$(command -v python3.$$minor)" || exit 1; seen="$$seen $$found,"; \
+	done; echo "== make unit passed with:$${seen%,}"
+
+lowest: packages $(VENV)-lowest/.test  ## the same with the oldest versions that pyproject.toml allows
 	$(VENV)-lowest/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(TESTS)
 
 lint: $(VENV)/.lint  ## ruff, mypy --strict
@@ -77,4 +99,4 @@ chaos: $(VENV)/.test  ## RUNS transfers with faults and kills drawn from SEED
 	$(BIN)/python -m tests.faults.chaos --runs $(RUNS) --seed $(SEED)
 
 clean:  ## remove the environment and what tools left
-	rm -rf $(VENV) $(VENV)-lowest build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

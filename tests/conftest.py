@@ -12,10 +12,16 @@ import pytest
 
 from s3amfs.demo.seaweed import SeaweedServer
 from tests.support.cli import Cli
+from tests.support.kernel import require_fuse
 from tests.support.proxy import FaultProxy
 from tests.support.tls import Certificates
 
 _numbers = itertools.count(1)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("fuse") is not None:
+        require_fuse()
 
 
 @pytest.fixture(scope="session")

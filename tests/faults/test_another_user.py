@@ -19,6 +19,7 @@ import pytest
 
 from tests.support.cli import ROOT, Cli
 from tests.support.files import digest, make_file, object_digest
+from tests.support.kernel import require_own_mounts
 
 NOBODY = 65534
 MIB = 1024 * 1024
@@ -62,6 +63,7 @@ class Somebody:
             places = [Path(sys.base_prefix), ROOT, Path(sysconfig.get_path("purelib"))]
             closed = closed_folders([place.resolve() for place in places])
             names = " ".join(sorted(set().union(*closed.values())))
+            require_own_mounts()
             self.become = ["unshare", "--mount", "sh", "-c", MOUNT_AND_BECOME, "sh"]
             self.become += [" ".join(map(str, closed)), str(folder), names]
             self.environment["PYTHONDONTWRITEBYTECODE"] = "1"

@@ -14,6 +14,7 @@ from tests.support import faults
 from tests.support.cli import Cli
 from tests.support.faults import Rule
 from tests.support.files import digest, make_file, object_digest
+from tests.support.kernel import require_own_mounts
 from tests.support.proxy import FaultProxy
 
 MIB = 1024 * 1024
@@ -27,6 +28,7 @@ class Apart:
         self.cli, self.boto, self.bucket, self.folder = cli, boto, bucket, folder
         self.file, self.disk = folder / "f", folder / "disk"
         self.url = f"s3://{bucket}/k"
+        require_own_mounts()
         self.disk.mkdir()
         make_file(self.file, SIZE, 1)
 

@@ -17,7 +17,7 @@ from tests.support.cli import Cli
 from tests.support.mounts import run
 
 HELPER = Path("/sbin/mount.s3am")
-pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="mount(8) is for root")
+pytestmark = [pytest.mark.fuse, pytest.mark.skipif(os.getuid() != 0, reason="mount(8) is for root")]
 
 
 @pytest.fixture

@@ -167,6 +167,7 @@ def test_a_prefix_is_a_root(new_mount: Callable[..., Mount], stored: Stored) -> 
     assert stored.listed() == ["other", "runs/today/f"]
 
 
+@pytest.mark.fuse
 def test_in_the_foreground(cli: Cli, bucket: str, tmp_path: Path) -> None:
     folder = tmp_path / "m"
     folder.mkdir()
@@ -185,6 +186,7 @@ def test_no_secret_in_any_argument(mounted: Mount) -> None:
     assert mounted.cli.environment["AWS_SECRET_ACCESS_KEY"] not in mounted.log.read_text()
 
 
+@pytest.mark.fuse
 def test_from_fstab(cli: Cli, bucket: str, stored: Stored, tmp_path: Path) -> None:
     """As mount(8) calls its helpers: SPEC DIR [-sfnv] [-o OPTIONS]."""
     stored.put("f", b"x")

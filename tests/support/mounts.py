@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from tests.support.cli import Cli, Result
+from tests.support.kernel import require_fuse
 
 
 class Mount:
@@ -21,6 +22,7 @@ class Mount:
         self.log = directory.parent / f"{directory.name}.log"
         self.daemon = 0
         self.killed = False
+        require_fuse()
         directory.mkdir(exist_ok=True)
         self.mount()
 
