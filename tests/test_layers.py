@@ -40,7 +40,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "awscrt": ("core/checksums.py",),
     "s3fs": ("filesystem/",),
     "fsspec": ("filesystem/", "engine/fsspec_source.py"),
-    "mfusepy": ("mount/operations.py", "mount/fuse.py"),
+    "mfusepy": ("mount/operations.py", "mount/fuse.py", "mount/caller.py"),
     "dask": ("engine/cluster.py",),
     "distributed": ("engine/cluster.py",),
     "rich": ("cli/",),

@@ -22,8 +22,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    from ..mount.daemon import umount
+    from ..mount.unmount import umount
 
-    umount(args.directory)
+    if not umount(args.directory):
+        output.warn(f"the daemon of {args.directory} was dead: 's3am pending' lists what it had not published")
     output.note({"event": "unmounted", "directory": args.directory})
     return 0

@@ -1,4 +1,4 @@
-"""Mounting and unmounting: a child process serves, the caller waits until it answers or hears why it can't."""
+"""Mounting: a child process serves, the caller waits until it answers or hears why it can't."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import ctypes.util
 import json
 import logging
 import os
-import select
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -19,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.locations import S3Location
+from ..core.parts import check_part_size
 from ..core.sizes import MIB
 from ..engine.connect import S3Config, connect
 from ..engine.journal import state_dir
@@ -27,9 +26,8 @@ from ..errors import AccessDenied, BadCredentials, InvalidDestination, NotFound,
 from .context import Service
 from .namespace import Tree
 from .options import MountOptions
-from .processes import users_of
 from .reader_pool import Readers
-from .xattrs import PID_XATTR, SYNC_XATTR
+from .unmount import clear_dead, is_dead, unescape, wait_for_answer
 
 WRITER_BYTES = 40 * MIB
 """Of all writers of a mount that may be in memory."""
@@ -51,6 +49,10 @@ def mount(location: S3Location, directory: str, options: MountOptions, config: S
     Raises NotFound or AccessDenied for the bucket, InvalidDestination for `directory`, before anything is mounted.
     """
     directory = os.path.realpath(directory)
+    if options.part_size is not None:
+        check_part_size(options.part_size)
+    if is_dead(directory):
+        clear_dead(directory)
     if not os.path.isdir(directory):
         raise InvalidDestination(f"{directory} is not a directory: make it first")
     if os.path.ismount(directory):
@@ -156,18 +158,17 @@ def _read_ahead_more(directory: str) -> None:
 
     Not from a request of the kernel's: while it has not got the answer to its first one, it takes no more than 128 KiB.
     """
-    with contextlib.suppress(OSError):
-        os.statvfs(directory)  # it has been answered
+    wait_for_answer(directory)
     for line in Path("/proc/self/mountinfo").read_text().splitlines():
         fields = line.split()
-        if fields[4] == directory.replace(" ", "\\040"):
+        if unescape(fields[4]) == directory:
             with contextlib.suppress(OSError):
                 Path(f"/sys/class/bdi/{fields[2]}/read_ahead_kb").write_text(str(READ_AHEAD_KIB))
 
 
 def _fuse_options(location: S3Location, options: MountOptions) -> dict[str, Any]:
     given: dict[str, Any] = {
-        "fsname": location.url.replace(",", "\\,"),
+        "fsname": _escaped(location.url),
         "subtype": "s3am",
         "default_permissions": True,
         "attr_timeout": options.metadata_ttl,
@@ -181,6 +182,11 @@ def _fuse_options(location: S3Location, options: MountOptions) -> dict[str, Any]
         name, equals, value = option.partition("=")
         given[name] = value if equals else True
     return given
+
+
+def _escaped(text: str) -> str:
+    """For libfuse's options (fuse_opt_parse): a backslash keeps what follows it, a comma ends the value."""
+    return text.replace("\\", "\\\\").replace(",", "\\,")
 
 
 def _log_to(options: MountOptions) -> None:
@@ -200,31 +206,3 @@ def _log_to(options: MountOptions) -> None:
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
     log.setLevel(logging.INFO)
-
-
-def umount(directory: str) -> None:
-    """Unmounts; returns when all is in S3 and the daemon is gone. Raises TransferError, also while it is in use."""
-    directory = os.path.realpath(directory)
-    try:
-        daemon = int(os.getxattr(directory, PID_XATTR))
-    except OSError as error:
-        if not os.path.ismount(directory):
-            raise InvalidDestination(f"{directory} is not mounted by s3am") from None
-        raise TransferError(f"{directory}: {error.strerror}; 'fusermount3 -u -z' takes it away all the same") from None
-    try:
-        os.setxattr(directory, SYNC_XATTR, b"1")
-    except OSError:
-        raise TransferError(
-            f"{directory}: times or modes of some files could not be stored (the mount's log says why): it is still "
-            "mounted; unmount once more to go without them"
-        ) from None
-    watch = os.pidfd_open(daemon)
-    try:
-        done = subprocess.run(["fusermount3", "-u", directory], capture_output=True, text=True, check=False)
-        if done.returncode:
-            users = users_of(directory)
-            by = f"in use by {', '.join(users)}" if users else done.stderr.strip()
-            raise TransferError(f"{directory} was not unmounted: {by}")
-        select.select([watch], [], [])
-    finally:
-        os.close(watch)

@@ -37,6 +37,34 @@ def process_of(thread: int) -> int:
     return thread
 
 
+def find_process(pid: int, namespace: str) -> int | None:
+    """The process that has the number `pid` in the PID namespace `namespace`, by its number here; None: not seen here.
+
+    namespace: as /proc/PID/ns/pid says it, such as 'pid:[4026531836]'.
+    """
+    if _target("/proc/self/ns/pid") == namespace:
+        return pid
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and _target(f"/proc/{entry}/ns/pid") == namespace and _innermost(entry) == pid:
+            return int(entry)
+    return None
+
+
+def pid_namespace() -> str:
+    return _target("/proc/self/ns/pid")
+
+
+def _innermost(entry: str) -> int | None:
+    """The number of a process in its own PID namespace (proc(5): the last field of NSpid)."""
+    try:
+        for line in Path(f"/proc/{entry}/status").read_text(errors="replace").splitlines():
+            if line.startswith("NSpid:"):
+                return int(line.split()[-1])
+    except OSError:
+        return None
+    return None
+
+
 def is_open(path: str) -> bool:
     """Whether any process that may be looked at has `path` open, beside the descriptor that is being closed."""
     return any(path in _open_files(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())

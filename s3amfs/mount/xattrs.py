@@ -1,4 +1,4 @@
-"""Extended attributes of a mount: facts of an object to read, and two of the root for `s3am umount`."""
+"""Extended attributes of a mount: facts of an object to read, and three of the root for `s3am umount`."""
 
 from __future__ import annotations
 
@@ -13,5 +13,7 @@ XATTRS: dict[str, Callable[[ObjectInfo], str]] = {
 }
 PID_XATTR = "user.s3am.pid"
 """Of the mount's root: its daemon."""
+NAMESPACE_XATTR = "user.s3am.pid-namespace"
+"""Of the mount's root: the PID namespace in which that number counts."""
 SYNC_XATTR = "user.s3am.sync"
-"""Setting it on the root stores all times and modes that wait."""
+"""Reading it from the root, or setting it, stores all times and modes that wait."""

@@ -1,0 +1,80 @@
+"""Operations on what a file is beside its content: times, mode, owner, extended attributes."""
+
+from __future__ import annotations
+
+import errno
+from typing import Any
+
+from .attributes import Attributes, time_text
+from .errors import answered
+from .operations_shared import Shared
+from .xattrs import SYNC_XATTR, XATTRS
+
+
+class AttributeOperations(Shared):
+    @answered
+    def getattr(self, path: str | None, fi: Any = None) -> Attributes:
+        file = self.files[fi.fh] if fi is not None else self._open_at(path)
+        if file is not None and (file.changed or file.unlinked or fi is not None):
+            return file.attributes
+        assert path is not None
+        return self.tree.attributes(path)
+
+    @answered
+    def utimens(self, path: str | None, mtime: int | None, fi: Any = None) -> int:
+        """mtime: nanoseconds since 1970; None: as it is (access times are not kept)."""
+        return self._change(path, fi, {"mtime": time_text(mtime)}) if mtime is not None else 0
+
+    @answered
+    def chmod(self, path: str | None, mode: int, fi: Any = None) -> int:
+        return self._change(path, fi, {"mode": str(mode)})
+
+    @answered
+    def chown(self, path: str | None, uid: int, gid: int, fi: Any = None) -> int:
+        return self._change(path, fi, {n: str(v) for n, v in (("uid", uid), ("gid", gid)) if v != -1})
+
+    def _change(self, path: str | None, fi: Any, changes: dict[str, str]) -> int:
+        file = self.files[fi.fh] if fi is not None else self._open_at(path)
+        if file is not None and (file.change_metadata(changes) or file.unlinked):
+            return 0
+        self.tree.change(path or self.files.path_of(self.files[fi.fh]), changes)
+        return 0
+
+    @answered
+    def statfs(self, path: str) -> dict[str, int]:
+        """S3 has no end."""
+        blocks = 2**38
+        return {
+            "f_bsize": 4096,
+            "f_frsize": 4096,
+            "f_blocks": blocks,
+            "f_bfree": blocks,
+            "f_bavail": blocks,
+            "f_files": 2**32,
+            "f_ffree": 2**32,
+            "f_favail": 2**32,
+            "f_namemax": 255,
+        }
+
+    @answered
+    def listxattr(self, path: str) -> list[str]:
+        """None: what is listed is copied (rsync -X, cp -a), and these can't be set. They are read by name."""
+        return []
+
+    @answered
+    def getxattr(self, path: str, name: str, position: int = 0) -> bytes:
+        if path == "/" and name in self._of_root:
+            return self._of_root[name]()
+        if name not in XATTRS:
+            raise OSError(errno.ENODATA, "no such attribute")
+        info = self.tree.entry(path).info
+        if info is None:
+            raise OSError(errno.ENODATA, "no such attribute")
+        return XATTRS[name](info).encode()
+
+    @answered
+    def setxattr(self, path: str, name: str, value: bytes, options: int, position: int = 0) -> int:
+        if path == "/" and name == SYNC_XATTR:
+            self._sync()
+            return 0
+        raise OSError(errno.EOPNOTSUPP, "attributes can only be read")

@@ -1,0 +1,79 @@
+"""What all operations of the mount share: the tree, the open files, and how a file is published."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import os
+from collections.abc import Callable
+
+from ..errors import NotFound
+from .caller import caller
+from .context import Service
+from .handle_table import Files
+from .namespace import Tree
+from .open_directory import DirectoryNames
+from .open_file import OpenFile
+from .processes import pid_namespace
+from .xattrs import NAMESPACE_XATTR, PID_XATTR, SYNC_XATTR
+
+
+class Shared:
+    """mountpoint: absolute path. ready: called when the kernel has accepted the mount."""
+
+    def __init__(self, tree: Tree, service: Service, mountpoint: str, ready: Callable[[], None]) -> None:
+        self.tree = tree
+        self.files = Files(service)
+        tree.on_stored_again = self._stored_again
+        self.options = service.options
+        self._mountpoint = mountpoint.rstrip("/")
+        self._ready = ready
+        self._directories: dict[int, DirectoryNames] = {}
+        self._numbers = itertools.count(1)
+        self._processes: dict[int, int] = {}
+        self._of_root: dict[str, Callable[[], bytes]] = {
+            PID_XATTR: lambda: str(os.getpid()).encode(),
+            NAMESPACE_XATTR: lambda: pid_namespace().encode(),
+            SYNC_XATTR: self._sync,
+        }
+
+    def _open_at(self, path: str | None) -> OpenFile | None:
+        if path is None or not self.files:
+            return None
+        try:
+            return self.files.at(self.tree.key(path))
+        except NotFound:
+            return None
+        except OSError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return None
+
+    def _sync(self) -> bytes:
+        self.tree.changes.store_all()
+        return b""
+
+    def _owner(self) -> dict[str, str]:
+        uid, gid, _ = caller()
+        pairs = (("uid", uid, self.options.uid), ("gid", gid, self.options.gid))
+        return {name: str(value) for name, value, usual in pairs if value != usual}
+
+    def _publish(self, file: OpenFile) -> None:
+        waiting = self.tree.changes.take(file.key)
+        published = False
+        try:
+            published = file.publish()
+        finally:
+            if not published and waiting is not None:
+                self.tree.changes.put(file.key, waiting)
+        if published and file.published is not None:
+            self.tree.remember(self.files.path_of(file), file.published)
+            metadata = file.metadata_to_store
+            if metadata is not None:
+                self.tree.changes.put(file.key, metadata)
+
+    def _stored_again(self, key: str, etag: str) -> None:
+        """The tree has copied an object, so that its ETag may be another one: who has it open goes on with that."""
+        file = self.files.at(key)
+        if file is not None:
+            file.stored_again(etag)
