@@ -136,6 +136,13 @@ class NotFound(S3AMError, FileNotFoundError):
     default_errno = _errno.ENOENT
 
 
+class TooManyDeletions(S3AMError):
+    """More would be deleted than --max-delete, or its default, allows."""
+
+    exit_code = 18
+    default_errno = _errno.EPERM
+
+
 class Interrupted(S3AMError):
     exit_code = 130
     default_errno = _errno.EINTR

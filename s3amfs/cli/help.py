@@ -13,4 +13,5 @@ exit codes:
   6 invalid destination URL       15 source changed
   7 invalid S3 URL                16 checksum mismatch
   8 incompatible part size        17 source or bucket not found
+                                  18 refused to delete that much
                                  130 interrupted"""

@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 from ..errors import S3AMError
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
     from ..core.events import Event, TransferStarted
     from ..core.failures import Failure
+    from ..core.tree_events import EntryDone, Listed, PrefixTotal
     from .progress import Progress
+
+FLUSH_SECONDS = 0.2
 
 
 class Output:
@@ -33,6 +37,7 @@ class Output:
         self._progress: Progress | None = None
         self._last_status = "nothing has begun"
         self._moved = "nothing"
+        self._flushed = 0.0
 
     def on_event(self, event: Event) -> None:
         """Shows one event of a transfer."""
@@ -65,6 +70,13 @@ class Output:
             self._line(fields)
         else:
             self._print(text)
+
+    def entry(self, entry: EntryDone | Listed | PrefixTotal) -> None:
+        """One of many lines: written out at least every fifth of a second, not each by itself."""
+        text = json.dumps(entry.json()) if self._json else entry.text()
+        now = time.monotonic()
+        flush, self._flushed = (True, now) if now - self._flushed > FLUSH_SECONDS else (False, self._flushed)
+        self._print(text, flush=flush)
 
     def note(self, fields: Mapping[str, Any]) -> None:
         """What only programs want to be told: people see that it has worked."""
@@ -104,6 +116,8 @@ class Output:
 
     def close(self) -> None:
         self._end_progress()
+        with contextlib.suppress(OSError):
+            sys.stdout.flush()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -117,9 +131,9 @@ class Output:
         if progress is not None:
             progress.close()
 
-    def _print(self, text: str) -> None:
+    def _print(self, text: str, *, flush: bool = True) -> None:
         try:
-            print(text, flush=True)
+            print(text, flush=flush)
         except OSError as error:
             give_up_on(1)
             if isinstance(error, BrokenPipeError):

@@ -6,7 +6,7 @@ service (regions, clock, capabilities) is shared through the session.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -250,9 +250,11 @@ class S3Client:
     def delete(self, bucket: str, key: str, *, version_id: str | None = None) -> None:
         self.call(s3api.delete_object(bucket, key, version_id=version_id), f"s3://{bucket}/{key}")
 
-    def delete_many(self, bucket: str, keys: Iterable[str]) -> tuple[s3api.DeleteFailure, ...]:
-        """Deletes up to 1,000 keys in one request; returns those that failed."""
-        return s3api.parse_deleted(self.call(s3api.delete_objects(bucket, keys), f"s3://{bucket}"))
+    def delete_many(
+        self, bucket: str, keys: Iterable[str], etags: Mapping[str, str] | None = None
+    ) -> tuple[s3api.DeleteFailure, ...]:
+        """Deletes up to 1,000 keys in one request; returns those that failed. etags: what keys must have."""
+        return s3api.parse_deleted(self.call(s3api.delete_objects(bucket, keys, etags), f"s3://{bucket}"))
 
     def tags(self, bucket: str, key: str, *, version_id: str | None = None) -> dict[str, str]:
         request = s3api.get_object_tagging(bucket, key, version_id=version_id)

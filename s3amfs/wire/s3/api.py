@@ -6,12 +6,14 @@ info = s3api.parse_object(reply)                      # after replies.find_failu
 
 from __future__ import annotations
 
+from .listing_page import parse_listing, parse_versions
 from .model import (
     Body,
     BucketsPage,
     CopySource,
     DeleteFailure,
     ListedObject,
+    ListedVersion,
     ListPage,
     MultipartUpload,
     ObjectAttributes,
@@ -22,6 +24,7 @@ from .model import (
     StoredInfo,
     UploadInfo,
     UploadsPage,
+    VersionsPage,
     bare_etag,
     quote_etag,
 )
@@ -41,6 +44,7 @@ from .requests import (
     head_object,
     list_buckets,
     list_multipart_uploads,
+    list_object_versions,
     list_objects,
     list_parts,
     put_object,
@@ -73,6 +77,7 @@ __all__ = [
     "DeleteFailure",
     "ListPage",
     "ListedObject",
+    "ListedVersion",
     "MultipartUpload",
     "ObjectAttributes",
     "ObjectInfo",
@@ -82,6 +87,7 @@ __all__ = [
     "StoredInfo",
     "UploadInfo",
     "UploadsPage",
+    "VersionsPage",
     "abort_multipart_upload",
     "bare_etag",
     "complete_multipart_upload",
@@ -101,6 +107,7 @@ __all__ = [
     "iso_time",
     "list_buckets",
     "list_multipart_uploads",
+    "list_object_versions",
     "list_objects",
     "list_parts",
     "parse_attributes",
@@ -108,6 +115,7 @@ __all__ = [
     "parse_copied",
     "parse_created",
     "parse_deleted",
+    "parse_listing",
     "parse_location",
     "parse_object",
     "parse_objects",
@@ -116,6 +124,7 @@ __all__ = [
     "parse_stored",
     "parse_tags",
     "parse_uploads",
+    "parse_versions",
     "put_object",
     "quote_etag",
     "upload_part",

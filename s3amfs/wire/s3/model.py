@@ -281,6 +281,31 @@ class ListPage:
 
 
 @dataclass(frozen=True)
+class ListedVersion:
+    """A version of an object, or a marker that it was deleted."""
+
+    key: str
+    version_id: str
+    """'null' for an object of a bucket that had no versions when it was stored."""
+    is_latest: bool
+    size: int = 0
+    etag: str = ""
+    last_modified: float | None = None
+    storage_class: str | None = None
+    deleted: bool = False
+    """A delete marker."""
+
+
+@dataclass(frozen=True)
+class VersionsPage:
+    """A page of ListObjectVersions; `next_markers` (key, version id) None: the last."""
+
+    versions: tuple[ListedVersion, ...]
+    prefixes: tuple[str, ...] = ()
+    next_markers: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True)
 class PartsPage:
     """A page of ListParts; `next_marker` None: the last."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -226,6 +226,20 @@ def list_objects(
     return S3Request("GET", bucket, None, (("list-type", "2"), ("encoding-type", "url"), *query))
 
 
+def list_object_versions(
+    bucket: str, *, prefix: str = "", delimiter: str | None = None, after: tuple[str, str] | None = None
+) -> S3Request:
+    """ListObjectVersions; `after` is the `next_markers` (key, version id) of the page before."""
+    key_marker, version_marker = after if after is not None else (None, None)
+    query = _some(
+        ("prefix", prefix or None),
+        ("delimiter", delimiter),
+        ("key-marker", key_marker),
+        ("version-id-marker", version_marker or None),
+    )
+    return S3Request("GET", bucket, None, (("versions", ""), ("encoding-type", "url"), *query))
+
+
 def list_buckets(*, token: str | None = None) -> S3Request:
     return S3Request("GET", None, None, _some(("continuation-token", token)))
 
@@ -234,12 +248,22 @@ def delete_object(bucket: str, key: str, *, version_id: str | None = None, if_ma
     return S3Request("DELETE", bucket, key, _version(version_id), _conditions(if_match))
 
 
-def delete_objects(bucket: str, keys: Iterable[str | tuple[str, str]]) -> S3Request:
-    """DeleteObjects of at most 1,000 keys, or (key, version id) pairs; only failures are answered."""
+def delete_objects(
+    bucket: str, keys: Iterable[str | tuple[str, str]], etags: Mapping[str, str] | None = None
+) -> S3Request:
+    """DeleteObjects of at most 1,000 keys, or (key, version id) pairs; only failures are answered.
+
+    etags: key -> the ETag that it must have to be deleted (S3 API, "ObjectIdentifier").
+    """
     objects: list[xml.Tree] = [("Quiet", "true")]
     for item in keys:
         key, version = (item, None) if isinstance(item, str) else item
-        objects.append(("Object", [("Key", key), *([("VersionId", version)] if version is not None else [])]))
+        fields: list[xml.Tree] = [("Key", key)]
+        if version is not None:
+            fields.append(("VersionId", version))
+        if etags is not None and key in etags:
+            fields.append(("ETag", quote_etag(etags[key])))
+        objects.append(("Object", fields))
     return _with_xml(bucket, None, (("delete", ""),), ("Delete", objects), "POST")
 
 

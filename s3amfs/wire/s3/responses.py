@@ -146,7 +146,7 @@ def parse_parts(reply: Reply) -> PartsPage:
     following = None
     if xml.flag(root, "IsTruncated"):
         following = xml.number(root, "NextPartNumberMarker") or (parts[-1].number if parts else 0)
-        _must_advance(following > xml.number(root, "PartNumberMarker"), "ListParts")
+        must_advance(following > xml.number(root, "PartNumberMarker"), "ListParts")
     return PartsPage(
         parts=parts,
         next_marker=following,
@@ -157,7 +157,7 @@ def parse_parts(reply: Reply) -> PartsPage:
 
 def parse_uploads(reply: Reply) -> UploadsPage:
     root = xml.parse(reply.body, "ListMultipartUploadsResult")
-    decode = _decoder(root)
+    decode = decoder(root)
     uploads = tuple(
         UploadInfo(
             key=decode(xml.text(item, "Key")),
@@ -174,13 +174,13 @@ def parse_uploads(reply: Reply) -> UploadsPage:
     if xml.flag(root, "IsTruncated"):
         following = (decode(xml.text(root, "NextKeyMarker")), xml.text(root, "NextUploadIdMarker"))
         before = (decode(xml.text(root, "KeyMarker")), xml.text(root, "UploadIdMarker"))
-        _must_advance(bool(following[0]) and following != before, "ListMultipartUploads")
-    return UploadsPage(uploads, _prefixes(root, decode), following)
+        must_advance(bool(following[0]) and following != before, "ListMultipartUploads")
+    return UploadsPage(uploads, prefixes(root, decode), following)
 
 
 def parse_objects(reply: Reply) -> ListPage:
     root = xml.parse(reply.body, "ListBucketResult")
-    decode = _decoder(root)
+    decode = decoder(root)
     objects = tuple(
         ListedObject(
             key=decode(xml.text(item, "Key")),
@@ -194,8 +194,8 @@ def parse_objects(reply: Reply) -> ListPage:
     following = None
     if xml.flag(root, "IsTruncated"):
         following = xml.text(root, "NextContinuationToken")
-        _must_advance(bool(following) and following != xml.text(root, "ContinuationToken"), "ListObjectsV2")
-    return ListPage(objects, _prefixes(root, decode), following)
+        must_advance(bool(following) and following != xml.text(root, "ContinuationToken"), "ListObjectsV2")
+    return ListPage(objects, prefixes(root, decode), following)
 
 
 def parse_buckets(reply: Reply) -> BucketsPage:
@@ -235,7 +235,7 @@ def parse_attributes(reply: Reply) -> ObjectAttributes:
         )
         if xml.flag(pages, "IsTruncated"):
             following = xml.number(pages, "NextPartNumberMarker")
-            _must_advance(following > xml.number(pages, "PartNumberMarker"), "GetObjectAttributes")
+            must_advance(following > xml.number(pages, "PartNumberMarker"), "GetObjectAttributes")
     return ObjectAttributes(
         size=xml.number(root, "ObjectSize") if root.find("ObjectSize") is not None else None,
         etag=bare_etag(xml.text(root, "ETag")),
@@ -344,16 +344,16 @@ def _checksums(element: Element) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _prefixes(root: Element, decode: Decoder) -> tuple[str, ...]:
+def prefixes(root: Element, decode: Decoder) -> tuple[str, ...]:
     return tuple(decode(xml.text(item, "Prefix")) for item in xml.children(root, "CommonPrefixes"))
 
 
-def _decoder(root: Element) -> Decoder:
+def decoder(root: Element) -> Decoder:
     """Keys are escaped only if the server says so: some ignore the wish for encoding-type=url."""
     return unquote_plus if xml.text(root, "EncodingType").strip().lower() == "url" else str
 
 
-def _must_advance(advances: bool, operation: str) -> None:
+def must_advance(advances: bool, operation: str) -> None:
     if not advances:
         raise xml.MalformedXml(f"the server's {operation} says that more follows, but not where")
 

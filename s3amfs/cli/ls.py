@@ -1,0 +1,43 @@
+"""`s3am ls`."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from .options import connect_from
+
+if TYPE_CHECKING:
+    from .output import Output
+
+SUMMARY = "list buckets, folders and objects"
+DESCRIPTION = """\
+Lists what is at URL: time (UTC), bytes and key of each object, one level of folders, or everything below with -r. The
+listing is printed as its pages arrive. 's3://' lists the buckets. Quote URLs with **, *, ? or [...]."""
+EXAMPLES = """\
+examples:
+  s3am ls s3://
+  s3am ls s3://bucket/runs/
+  s3am ls -r --json s3://bucket/runs/
+  s3am ls 's3://bucket/runs/**/*.bam'"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", nargs="?", default="s3://")
+    parser.add_argument("-r", "--recursive", action="store_true", help="everything below, not one level")
+    parser.add_argument("--versions", action="store_true", help="all versions and delete markers")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from ..core.locations import parse_s3_url
+    from ..jobs.inventory import list_buckets, list_objects
+
+    if args.url in ("s3://", "s3:"):
+        for bucket in list_buckets(connect_from(args, output)):
+            output.result(bucket.text(), bucket.json())
+        return 0
+    where = parse_s3_url(args.url)
+    client = connect_from(args, output)
+    for found in list_objects(where, client, recursive=args.recursive, versions=args.versions):
+        output.entry(found)
+    return 0

@@ -1,0 +1,1 @@
+"""Many objects: listings, plans and runs over trees."""

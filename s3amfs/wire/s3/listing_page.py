@@ -1,0 +1,108 @@
+"""Pages of ListObjectsV2 read by pattern: a tenth of the time that a tree of elements takes, for listings of millions.
+
+Only what looks exactly as S3 writes it is read here; for anything else `parse_listing` takes the usual parser. Pure.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import unquote_plus
+
+from ..messages import Reply
+from . import xml
+from .model import ListedObject, ListedVersion, ListPage, VersionsPage, bare_etag
+from .responses import decoder, iso_time, must_advance, parse_objects, prefixes
+
+_ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<ListBucketResult(?:\s+xmlns=\"[^\"]*\")?\s*>")
+_CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
+_FIELD = re.compile(rb"<(Key|Size|ETag|LastModified|StorageClass)>([^<]*)</\1>")
+_TRUNCATED = re.compile(rb"<IsTruncated>\s*(true|false)\s*</IsTruncated>", re.IGNORECASE)
+_TOKEN = re.compile(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>")
+_REFERENCE = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
+_NAMED = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
+
+
+def parse_listing(reply: Reply) -> tuple[ListPage, bool]:
+    """A page without common prefixes, and whether more follows.
+
+    `next_token` may be None although more follows: the next page then begins after the last key of this one.
+    Raises MalformedXml.
+    """
+    body = reply.body
+    if not body.rstrip().endswith(b"</ListBucketResult>") or _ROOT.match(body) is None or b"<!" in body:
+        return _usual(reply)
+    flag = _TRUNCATED.search(body)
+    blocks = _CONTENTS.findall(body)
+    if flag is None or b"<CommonPrefixes" in body or body.count(b"<Contents") != len(blocks):
+        return _usual(reply)
+    if len(body) > xml.MAX_BYTES:
+        raise xml.MalformedXml(f"the server's XML answer is too large: {len(body)} bytes")
+    escaped = b"<EncodingType>url</EncodingType>" in body
+    try:
+        objects = tuple(_object(block, escaped) for block in blocks)
+    except (KeyError, ValueError):
+        return _usual(reply)
+    token = _TOKEN.search(body)
+    more = flag[1].lower() == b"true"
+    return ListPage(objects, (), _text(token[1]) if token is not None and more else None), more
+
+
+def _usual(reply: Reply) -> tuple[ListPage, bool]:
+    page = parse_objects(reply)
+    return page, page.next_token is not None
+
+
+def _object(block: bytes, escaped: bool) -> ListedObject:
+    fields = dict(reversed(_FIELD.findall(block)))  # the first of a name counts
+    key = _text(fields[b"Key"])
+    etag = _text(fields.get(b"ETag", b""))
+    size = fields[b"Size"].strip()
+    if not size.isdigit() or len(size) > 20 or not key:
+        raise ValueError(size)
+    kind = fields.get(b"StorageClass", b"")
+    return ListedObject(
+        key=unquote_plus(key) if escaped else key,
+        size=int(size),
+        etag=bare_etag(etag),
+        last_modified=iso_time(fields.get(b"LastModified", b"").decode("ascii")),
+        storage_class=kind.decode("ascii") or None,
+    )
+
+
+def _text(raw: bytes) -> str:
+    text = raw.decode("utf-8")
+    return _REFERENCE.sub(_character, text) if "&" in text else text
+
+
+def _character(match: re.Match[str]) -> str:
+    found = match[0]
+    if found in _NAMED:
+        return _NAMED[found]
+    digits = found[2:-1]
+    return chr(int(digits[1:], 16) if digits[0] in "xX" else int(digits))
+
+
+def parse_versions(reply: Reply) -> VersionsPage:
+    """ListObjectVersions: versions and delete markers, in the order of the answer."""
+    root = xml.parse(reply.body, "ListVersionsResult")
+    decode = decoder(root)
+    versions = tuple(
+        ListedVersion(
+            key=decode(xml.text(item, "Key")),
+            version_id=xml.text(item, "VersionId", "null"),
+            is_latest=xml.flag(item, "IsLatest"),
+            size=xml.number(item, "Size"),
+            etag=bare_etag(xml.text(item, "ETag")),
+            last_modified=iso_time(xml.text(item, "LastModified")),
+            storage_class=xml.text(item, "StorageClass") or None,
+            deleted=item.tag == "DeleteMarker",
+        )
+        for item in root
+        if item.tag in ("Version", "DeleteMarker")
+    )
+    following = None
+    if xml.flag(root, "IsTruncated"):
+        following = (decode(xml.text(root, "NextKeyMarker")), xml.text(root, "NextVersionIdMarker"))
+        before = (decode(xml.text(root, "KeyMarker")), xml.text(root, "VersionIdMarker"))
+        must_advance(bool(following[0]) and following != before, "ListObjectVersions")
+    return VersionsPage(versions, prefixes(root, decode), following)

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from s3amfs.core.compare import SECOND, Action, Remembered, Rules, judge
+from s3amfs.core.entries import Entry, Kind
+from s3amfs.core.merge import Pair
+
+NOW = 1_700_000_000 * SECOND
+FILE = Entry("k", 5, NOW, changed=NOW, inode=7)
+OBJECT = Entry("k", 5, NOW, etag="e")
+UP, DOWN, ACROSS = Rules("up"), Rules("down"), Rules("across")
+
+
+def action(pair: Pair, rules: Rules, remembered: Remembered | None = None) -> Action:
+    return judge(pair, rules, remembered).action
+
+
+def test_up_a_file_two_seconds_older_than_its_object_is_unchanged() -> None:
+    def found(lead: float) -> Action:
+        return action(Pair("k", FILE, replace(OBJECT, modified=NOW + int(lead * SECOND))), UP)
+
+    assert found(2) is Action.SAME
+    assert found(1.9) is Action.LOOK
+    assert found(-5) is Action.LOOK
+
+
+def test_up_the_later_of_both_times_counts() -> None:
+    stored = replace(OBJECT, modified=NOW + 10 * SECOND)
+    assert action(Pair("k", replace(FILE, changed=NOW + 9 * SECOND), stored), UP) is Action.LOOK
+
+
+def test_up_the_clocks_difference_is_taken_off() -> None:
+    stored = replace(OBJECT, modified=NOW + 3 * SECOND)
+    assert action(Pair("k", FILE, stored), replace(UP, clock_offset=2 * SECOND)) is Action.LOOK
+
+
+def test_down_equal_seconds_are_equal() -> None:
+    assert action(Pair("k", replace(OBJECT, modified=NOW + 999), FILE), DOWN) is Action.SAME
+    assert action(Pair("k", replace(OBJECT, modified=NOW - SECOND), FILE), DOWN) is Action.LOOK
+
+
+def test_across_equal_etags_are_equal() -> None:
+    assert action(Pair("k", OBJECT, replace(OBJECT, modified=1)), ACROSS) is Action.SAME
+    assert action(Pair("k", OBJECT, replace(OBJECT, etag="other")), ACROSS) is Action.LOOK
+
+
+@pytest.mark.parametrize("rules", [UP, DOWN, ACROSS])
+def test_what_is_remembered_wins(rules: Rules) -> None:
+    source, target = (FILE, OBJECT) if rules is UP else (OBJECT, FILE)
+    pair = Pair("k", source, replace(target, modified=NOW + 100 * SECOND))
+    known = Remembered(source.fingerprint, pair.target.fingerprint)  # type: ignore[union-attr]
+    assert action(pair, rules, known) is Action.SAME
+    assert action(pair, rules, Remembered(source.fingerprint, "other")) is Action.LOOK
+    assert action(pair, rules, Remembered("other", known.target)) is Action.LOOK
+
+
+def test_options() -> None:
+    old = Pair("k", FILE, replace(OBJECT, modified=NOW - 9 * SECOND))
+    newer = Pair("k", replace(FILE, size=6), replace(OBJECT, modified=NOW + 9 * SECOND))
+    only_source, only_target = Pair("k", FILE, None), Pair("k", None, OBJECT)
+    assert action(old, replace(UP, exact_timestamps=True)) is Action.MOVE
+    assert action(old, replace(UP, size_only=True)) is Action.SAME
+    assert (
+        action(Pair("k", FILE, replace(OBJECT, modified=NOW + 9 * SECOND)), replace(UP, checksum=True)) is Action.LOOK
+    )
+    assert action(newer, UP) is Action.MOVE
+    assert action(newer, replace(UP, update=True)) is Action.SKIP
+    assert action(newer, replace(UP, ignore_existing=True)) is Action.SKIP
+    assert action(only_source, UP) is Action.MOVE
+    assert action(only_source, replace(UP, existing=True)) is Action.SKIP
+    assert action(only_target, UP) is Action.EXTRA
+
+
+def test_unknown_is_not_absent() -> None:
+    assert action(Pair("k", None, OBJECT, source_unknown="denied"), UP) is Action.PROBLEM
+    assert action(Pair("k", FILE, None, target_unknown="lost"), UP) is Action.PROBLEM
+    assert action(Pair("k", replace(FILE, problem="a FIFO"), OBJECT), UP) is Action.PROBLEM
+
+
+def test_folders_count_only_where_asked() -> None:
+    empty, full = Entry("d/", kind=Kind.FOLDER, empty=True), Entry("d/", kind=Kind.FOLDER)
+    asked = replace(UP, empty_folders=True)
+    assert action(Pair("d/", empty, None), UP) is Action.SKIP
+    assert action(Pair("d/", empty, None), asked) is Action.MAKE_FOLDER
+    assert action(Pair("d/", full, None), asked) is Action.SKIP
+    assert action(Pair("d/", full, full), asked) is Action.SAME
+    assert action(Pair("d/", None, full), UP) is Action.SKIP
+    assert action(Pair("d/", None, full), asked) is Action.EXTRA
+    assert action(Pair("d/", full, None), ACROSS) is Action.MAKE_FOLDER
