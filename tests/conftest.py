@@ -16,6 +16,8 @@ from tests.support.kernel import require_fuse
 from tests.support.proxy import FaultProxy
 from tests.support.tls import Certificates
 
+pytest_plugins = ["tests.support.clients"]
+
 _numbers = itertools.count(1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import os
 import subprocess
+import tempfile
 
 import pytest
 
@@ -20,9 +21,15 @@ def fuse_problem() -> str | None:
         os.close(os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC))
     except OSError as error:
         return f"/dev/fuse: {error.strerror}"
-    if os.geteuid() == 0 and (problem := own_mounts_problem()) is not None:
-        return problem
-    return None
+    return _mount_problem() if os.geteuid() == 0 else None
+
+
+def _mount_problem() -> str | None:
+    with tempfile.TemporaryDirectory() as folder:
+        tried = subprocess.run(["mount", "-t", "tmpfs", "none", folder], capture_output=True, text=True, check=False)
+        if tried.returncode == 0:
+            subprocess.run(["umount", folder], check=True)
+    return None if tried.returncode == 0 else f"root may not mount: {tried.stderr.strip()}"
 
 
 @functools.cache

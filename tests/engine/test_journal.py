@@ -18,8 +18,8 @@ from s3amfs.transfers.multipart import open_journal
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.transfers.report import Report
 from s3amfs.verbs.upload import upload
+from tests.support.clients import PART, Events
 from tests.support.files import digest, object_digest
-from tests.verbs.conftest import PART, Events
 
 HEADER = Header("upload", SourceIdentity("/f", 10), "s3://b/k", "e", 10, 5, "crc64nvme")
 UPLOAD = UploadRecord("id", "crc64nvme", "FULL_OBJECT")

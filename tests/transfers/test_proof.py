@@ -17,10 +17,10 @@ from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from s3amfs.verbs.download import download
 from s3amfs.verbs.upload import upload
 from tests.support import faults
+from tests.support.clients import PART, Events
 from tests.support.faults import Rule
 from tests.support.files import digest, make_file, object_digest
 from tests.support.proxy import FaultProxy, Recorded
-from tests.verbs.conftest import PART, Events
 
 OPTIONS = UploadOptions(part_size=PART)
 DOWN = DownloadOptions(part_size=PART)

@@ -25,11 +25,11 @@ from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from s3amfs.verbs.download import download
 from s3amfs.verbs.upload import upload
 from tests.support import faults
+from tests.support.clients import PART, Events
 from tests.support.faults import Rule
 from tests.support.files import digest, make_file, object_digest
 from tests.support.httpserver import HttpServer
 from tests.support.proxy import FaultProxy
-from tests.verbs.conftest import PART, Events
 
 ONE_SLOT = UploadOptions(part_size=PART, upload_slots=1, download_slots=1)
 RESUME = replace(ONE_SLOT, unfinished="resume")

@@ -1,0 +1,198 @@
+"""The shape of the code as a test: sizes, names, what lies where, and a test file for each module."""
+
+from __future__ import annotations
+
+import ast
+import statistics
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.support.source import FILES, PACKAGE, ROOT, length, name_of, nodes_of, parameters, text_of
+
+LARGE_CLASSES = {
+    "engine/client.py S3Client",
+    "engine/executor.py Transfer",
+    "mount/open_file.py OpenFile",
+    "mount/operations.py Operations",
+    "objects/writer.py ObjectWriter",
+    "transfers/multipart.py MultipartJob",
+    "wire/curl/multi.py Multi",
+}
+"""Classes of more than 250 lines that are still to be divided; the list only shrinks."""
+
+LONG_SIGNATURES = {"engine/executor.py Transfer", "objects/writer.py ObjectWriter"}
+"""`__init__` of more than 8 parameters that are still to be gathered in one object; the list only shrinks."""
+
+SAME_NAME = {
+    "options": "each layer has its own: of the command line, a mount, a transfer, of libcurl",
+    "errors": "all errors of the package, and how the kernel takes them",
+    "failures": "the judgement is core's, reading a response is wire's",
+    "patch": "the plan is core's, the object that carries it out is objects'",
+    "unpublished": "the record is core's, its files are objects'",
+    "ranges": "filesystem's and objects' are still to get two names",
+    "streams": "cli's and wire's are still to get two names",
+}
+"""Why files of several folders have one name."""
+
+USER_SAYS = {"upload", "copy", "download", "verify", "pending", "cancel", "keys", "doctor"}
+"""What a user can say about one object (house rule: verbs/ holds nothing else)."""
+
+LARGEST_SHARE = 0.17
+"""Of all lines, for one folder without its subfolders."""
+
+UNTESTED = {
+    "wire/s3/api.py": "only gathers names",
+}
+"""Modules without a test file of their own, and why."""
+
+UNTESTED_YET = {
+    "core/failures.py",
+    "core/pacing.py",
+    "engine/attempt.py",
+    "engine/client.py",
+    "engine/connect.py",
+    "engine/executor.py",
+    "engine/fsspec_source.py",
+    "engine/limits.py",
+    "engine/one_shot.py",
+    "engine/retry_loop.py",
+    "engine/sources.py",
+    "engine/targets.py",
+    "engine/upload_body.py",
+    "engine/url_source.py",
+    "mount/attributes.py",
+    "mount/context.py",
+    "mount/daemon.py",
+    "mount/deferred_metadata.py",
+    "mount/errors.py",
+    "mount/fuse.py",
+    "mount/metadata_cache.py",
+    "mount/namespace.py",
+    "mount/open_directory.py",
+    "mount/open_file.py",
+    "mount/operations.py",
+    "mount/options.py",
+    "mount/reader_pool.py",
+    "mount/xattrs.py",
+    "objects/appender.py",
+    "objects/patch.py",
+    "objects/piece_cache.py",
+    "objects/pieces.py",
+    "objects/ranges.py",
+    "objects/spooled_file.py",
+    "objects/streamed_file.py",
+    "objects/unpublished.py",
+    "objects/writer.py",
+    "transfers/checksum_choice.py",
+    "transfers/expected_digests.py",
+    "transfers/job.py",
+    "transfers/multipart.py",
+    "transfers/one_request.py",
+    "transfers/options.py",
+    "transfers/partial_file.py",
+    "transfers/put_object.py",
+    "transfers/report.py",
+    "transfers/source.py",
+    "transfers/speed.py",
+    "transfers/target.py",
+    "transfers/unfinished.py",
+    "wire/aws/capabilities.py",
+    "wire/aws/config.py",
+    "wire/curl/ssh.py",
+    "wire/curl/streams.py",
+    "wire/failure_codes.py",
+    "wire/messages.py",
+    "wire/s3/aws_chunked.py",
+    "wire/s3/model.py",
+    "wire/s3/responses.py",
+}
+"""Modules that are still to get a test file of their own; the list only shrinks."""
+
+TESTED_LAYERS = ("core", "transfers", "objects", "engine", "wire", "mount", "jobs")
+MODULES = [path for path in FILES if path.name != "__init__.py"]
+
+
+def test_files_and_functions_stay_small() -> None:
+    files = [(len(text_of(path).splitlines()), name_of(path)) for path in MODULES]
+    functions = [
+        (length(node), f"{name_of(path)}:{node.lineno} {node.name}")
+        for path in FILES
+        for node in nodes_of(path, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    assert not [file for file in files if file[0] > 400], "files over 400 lines"
+    assert not [function for function in functions if function[0] > 60], "functions over 60 lines"
+    assert statistics.median(lines for lines, _ in files) <= 150
+    assert statistics.median(lines for lines, _ in functions) <= 8
+
+
+def test_classes_stay_small() -> None:
+    found = {
+        f"{name_of(path)} {node.name}"
+        for path in FILES
+        for node in nodes_of(path, ast.ClassDef)
+        if isinstance(node, ast.ClassDef) and length(node) > 250
+    }
+    assert found - LARGE_CLASSES == set(), "classes over 250 lines"
+    assert LARGE_CLASSES - found == set(), "small now: take it off the list"
+
+
+def test_what_travels_together_is_one_parameter() -> None:
+    found = {
+        f"{name_of(path)} {cls.name}"
+        for path in FILES
+        if name_of(path).split("/")[0] in ("verbs", "objects", "transfers", "engine", "jobs")
+        for cls in nodes_of(path, ast.ClassDef)
+        if isinstance(cls, ast.ClassDef)
+        for method in cls.body
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__" and parameters(method) > 8
+    }
+    assert found - LONG_SIGNATURES == set(), "__init__ with more than 8 parameters"
+    assert LONG_SIGNATURES - found == set(), "short now: take it off the list"
+
+
+def test_a_name_is_one_file() -> None:
+    """A verb and its front end (`verbs/x`, `jobs/x` and `cli/x`) share one; others need a reason."""
+    places: dict[str, set[str]] = defaultdict(set)
+    for path in MODULES:
+        places[path.stem].add(path.parent.relative_to(PACKAGE).as_posix())
+    shared = {name for name, folders in places.items() if len(folders - {"cli"}) > 1 or _front_end_of_none(folders)}
+    assert shared - SAME_NAME.keys() == set(), "one name for two files"
+    assert SAME_NAME.keys() - shared == set(), "no longer needed: take it off the list"
+
+
+def _front_end_of_none(folders: set[str]) -> bool:
+    return len(folders) > 1 and "cli" in folders and not folders & {"verbs", "jobs", "mount"}
+
+
+def test_verbs_are_what_a_user_can_say() -> None:
+    assert {path.stem for path in (PACKAGE / "verbs").glob("*.py")} - {"__init__"} <= USER_SAYS
+
+
+def test_no_folder_outgrows_the_others() -> None:
+    lines = Counter[str]()
+    for path in FILES:
+        lines[path.parent.relative_to(PACKAGE).as_posix()] += len(text_of(path).splitlines())
+    (folder, most), total = lines.most_common(1)[0], lines.total()
+    assert most <= LARGEST_SHARE * total, f"{folder}: {most} of {total} lines"
+
+
+def test_file_of(path: Path) -> Path:
+    return ROOT / "tests" / Path(name_of(path)).with_name(f"test_{path.name}")
+
+
+test_file_of.__test__ = False  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("path", [p for p in MODULES if name_of(p).split("/")[0] in TESTED_LAYERS], ids=name_of)
+def test_each_module_has_a_test_file(path: Path) -> None:
+    if name_of(path) in UNTESTED or name_of(path) in UNTESTED_YET:
+        assert not test_file_of(path).exists(), f"{name_of(path)} has one: take it off the list"
+    else:
+        assert test_file_of(path).exists(), f"write tests/{test_file_of(path).relative_to(ROOT / 'tests')}"
+
+
+def test_the_list_of_untested_modules_names_files() -> None:
+    assert [name for name in [*UNTESTED, *UNTESTED_YET] if not (PACKAGE / name).exists()] == []
