@@ -1,65 +1,364 @@
-"""How many parts move at a time: additive increase while goodput grows, halved on throttling. Pure; time is passed in.
+"""How many requests move at a time: the controller that looks for the most goodput. Pure; time is passed in.
 
-A slot is one part in flight. The controller starts low, doubles while every step pays (slow start), then probes one
-more at a time, and backs off when the server asks for it (503 SlowDown) or connections die.
+A *line* is one endpoint in one direction; all transfers of the process that use it share one `Controller`. A *slot*
+is one request with a body in flight. The controller compares the goodput of all slots together at two numbers of slots:
+
+- It starts with as many slots as the line's latency suggests, or with what it remembers of the line, and doubles them
+  while goodput grows with them. Then it goes back to the number that the better rate of one slot needs.
+- From then on it tries a quarter more every second or so and, less often, a fifth less, as long as it runs. A number
+  that makes no difference is given up for the smaller one. Goodput that rises by itself means that the line has
+  more to give: it doubles again.
+- What moves until the new number has settled, and while there is too little to do for all slots, is not counted.
+- Throttling (503, 429, FTP 421) limits how many requests may *begin* per second, to what the server accepted; only
+  where a large share of the requests is turned away or cut does the number of slots shrink, too.
+
+`TRANSITIONS` is the whole of it as a table; docs/architecture.md shows it as a picture. `engine/line.py` feeds it.
 """
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
+from typing import Final
 
-INITIAL_SLOTS = 8
-MAXIMUM_SLOTS = 16
-SAMPLE_SECONDS = 1.0
-GAIN_WORTH = 1.05
-"""A further slot has to raise goodput by 5 % to stay."""
-THROTTLE_HOLD_SECONDS = 5.0
-"""One SlowDown comes with a burst of relatives: they count as one."""
+from .lines import FEWEST_SLOTS, LineState, start_slots
+from .request_budget import RequestBudget
+
+
+class Phase(enum.Enum):
+    """What the controller is doing."""
+
+    STARTING = "starting"
+    """Doubles the slots while goodput grows."""
+    HOLDING = "holding"
+    PROBING_UP = "probing up"
+    PROBING_DOWN = "probing down"
+    BACKING_OFF = "backing off"
+    """The server turned many requests away."""
+
+
+class Verdict(enum.Enum):
+    """What a window of measurement, the clock or the server says."""
+
+    MORE = "more goodput"
+    SAME = "the same goodput"
+    LESS = "less goodput"
+    UP_DUE = "time to probe up"
+    DOWN_DUE = "time to probe down"
+    ROSE = "goodput rose by itself"
+    STARVED = "too little to do"
+    THROTTLED = "many requests turned away"
+    CALM = "none turned away for a while"
+
+
+_P, _V = Phase, Verdict
+TRANSITIONS: Final[dict[tuple[Phase, Verdict], Phase]] = {
+    (_P.STARTING, _V.MORE): _P.STARTING,
+    (_P.STARTING, _V.SAME): _P.HOLDING,
+    (_P.STARTING, _V.LESS): _P.HOLDING,
+    (_P.STARTING, _V.STARVED): _P.HOLDING,
+    (_P.HOLDING, _V.UP_DUE): _P.PROBING_UP,
+    (_P.HOLDING, _V.DOWN_DUE): _P.PROBING_DOWN,
+    (_P.HOLDING, _V.ROSE): _P.STARTING,
+    (_P.PROBING_UP, _V.MORE): _P.STARTING,
+    (_P.PROBING_UP, _V.SAME): _P.HOLDING,
+    (_P.PROBING_UP, _V.LESS): _P.HOLDING,
+    (_P.PROBING_UP, _V.STARVED): _P.HOLDING,
+    (_P.PROBING_DOWN, _V.MORE): _P.HOLDING,
+    (_P.PROBING_DOWN, _V.SAME): _P.HOLDING,
+    (_P.PROBING_DOWN, _V.LESS): _P.HOLDING,
+    (_P.PROBING_DOWN, _V.STARVED): _P.HOLDING,
+    **{(phase, _V.THROTTLED): _P.BACKING_OFF for phase in Phase},
+    (_P.BACKING_OFF, _V.CALM): _P.HOLDING,
+}
+
+STEP_UP, STEP_DOWN = 1.25, 0.8
+GROWS: Final = 1.2
+"""Twice the slots that bring less than a fifth more: the line, not the number of slots, is the limit."""
+GAINS: Final = 1.075
+"""A quarter more slots have to bring 7.5 % more to stay."""
+LOSES: Final = 0.97
+MARGIN: Final = 1.1
+"""Times what the line seems to need: so a line that gets better shows at once, and a slot between requests costs
+nothing."""
+UP_SECONDS, UP_SECONDS_MOST = 1.0, 3.0
+DOWN_SECONDS, DOWN_SECONDS_MOST = 2.0, 64.0
+BUSY: Final = 0.9
+"""Share of the slots that has to be in use for a window to count."""
+
+CUT_SHARE: Final = 0.25
+"""Share of the requests turned away (or cut, of at least `CUT_LEAST`) from which on there are too many slots."""
+CUT_LEAST: Final = 3
+CUT_FACTOR: Final = 0.7
+CUT_SECONDS: Final = 2.0
+CALM_SECONDS: Final = 3.0
+AVOIDED_SECONDS: Final = 20.0
+"""A number of slots at which requests were turned away is not tried again for so long."""
 
 
 @dataclass(slots=True)
-class Pacer:
-    """Slots for one transfer.
+class _Window:
+    """What moved since `start`."""
 
-    fixed: a number the user asked for, kept as it is but for throttling; None adapts.
-    ceiling: the most slots ever used (bounded memory).
+    start: float
+    bytes: int = 0
+    busy: float = 0.0
+    """Slot-seconds in use."""
+    ended: int = 0
+
+
+@dataclass(slots=True)
+class Controller:
+    """The slots of one line.
+
+    ceiling: the most slots. fixed: a number the user asked for, kept but for throttling; None adapts. known: what is
+    remembered of the line. lumpy: bytes count only when a whole part is done, as in copies by the server.
     """
 
+    ceiling: int
     fixed: int | None = None
-    ceiling: int = MAXIMUM_SLOTS
+    known: LineState | None = None
+    lumpy: bool = False
+    phase: Phase = field(default=Phase.STARTING, init=False)
     slots: int = field(init=False)
-    _moved: int = 0
-    _window_start: float | None = None
-    _last_rate: float = 0.0
-    _held_until: float = float("-inf")
-    _settled: bool = False
+    latency: float | None = field(default=None, init=False)
+    rate: float = field(default=0.0, init=False)
+    """Bytes per second at the number of slots that is held; 0.0 before the first window."""
+    _moved: int = field(default=0, init=False)
+    _ended: int = field(default=0, init=False)
+    _last: float | None = field(default=None, init=False)
+    _settled_at: float = field(default=float("-inf"), init=False)
+    _window: _Window | None = field(default=None, init=False)
+    _previous: tuple[int, float] | None = field(default=None, init=False)
+    """(slots, rate) before the change that is being measured."""
+    _per_slot: float = field(default=0.0, init=False)
+    _reference: float = field(default=0.0, init=False)
+    _up_at: float = field(default=0.0, init=False)
+    _down_at: float = field(default=0.0, init=False)
+    _up_seconds: float = field(default=UP_SECONDS, init=False)
+    _down_seconds: float = field(default=DOWN_SECONDS, init=False)
+    _avoided: int | None = field(default=None, init=False)
+    _avoided_until: float = field(default=float("-inf"), init=False)
+    _cut_at: float = field(default=float("-inf"), init=False)
+    _budget: RequestBudget = field(default_factory=RequestBudget, init=False)
 
     def __post_init__(self) -> None:
-        self.slots = self.fixed if self.fixed is not None else min(INITIAL_SLOTS, self.ceiling)
+        if self.fixed is not None:
+            self.slots, self.phase = self.fixed, Phase.HOLDING
+        elif self.known is not None:
+            self.slots, self.phase = max(1, min(self.ceiling, self.known.slots)), Phase.HOLDING
+            self.latency = self.known.latency or None
+        else:
+            self.slots = start_slots(None, self.ceiling)
 
-    def moved(self, count: int, now: float) -> None:
-        """`count` bytes have arrived at `now` (monotonic seconds)."""
-        self._moved += count
-        if self._window_start is None:
-            self._window_start = now
-            return
-        elapsed = now - self._window_start
-        if elapsed < SAMPLE_SECONDS:
-            return
-        rate = self._moved / elapsed
-        self._moved, self._window_start = 0, now
-        limit = self.fixed if self.fixed is not None else self.ceiling
-        if now >= self._held_until and self.slots < limit and (self.fixed is not None or not self._settled):
-            if rate > self._last_rate * GAIN_WORTH or self.fixed is not None:
-                self.slots = min(limit, self.slots * 2)
-            else:
-                self._settled = True
-        self._last_rate = rate
+    # -- what happened ----------------------------------------------------------------------------------------------
 
-    def throttled(self, now: float) -> None:
-        """The server asked for less, or connections die: half the slots, and no growth for a while."""
-        if now >= self._held_until:
-            self.slots = max(1, self.slots // 2)
-            self._held_until = now + THROTTLE_HOLD_SECONDS
-            self._settled = False
-            self._last_rate = 0.0
+    def found_latency(self, seconds: float) -> None:
+        """A small request was answered after `seconds`: the least of them is the line's latency."""
+        if seconds <= 0:
+            return
+        self.latency = seconds if self.latency is None else min(self.latency, seconds)
+        if self.phase is Phase.STARTING and self._last is None and self.fixed is None:
+            self.slots = start_slots(self.latency, self.ceiling)
+
+    def sample(self, now: float, moved: int, ended: int, in_use: int) -> None:
+        """Takes a look at the line, several times a second.
+
+        now: monotonic seconds. moved: bytes of good parts so far, in all. ended: requests that ended so far.
+        in_use: slots in use now.
+        """
+        if self._last is None:
+            self._last, self._moved, self._ended = now, moved, ended
+            self._change(self.slots, now)
+            return
+        elapsed, count, more = now - self._last, moved - self._moved, ended - self._ended
+        self._last, self._moved, self._ended = now, moved, ended
+        if self.phase is Phase.BACKING_OFF and now - self._cut_at >= CALM_SECONDS:
+            self._calm(now)
+        if self.fixed is not None or now < self._settled_at or elapsed <= 0:
+            return
+        window = self._window
+        if window is None:
+            window = self._window = _Window(now - elapsed)
+        window.bytes += count
+        window.busy += in_use * elapsed
+        window.ended += more
+        if now - window.start < self._window_seconds or (self.lumpy and window.ended < self.slots):
+            return
+        self._window = None
+        self._judge(window, now)
+
+    def succeeded(self, now: float) -> None:
+        """A request with a part was accepted to its end."""
+        self._budget.note(now, good=True)
+
+    def turned_away(self, now: float, in_use: int) -> None:
+        """The server asked for less (503 SlowDown, 429, FTP 421)."""
+        self._budget.note(now, good=False)
+        self._budget.limit(now)
+        self._cut(now, in_use, least=1)
+
+    def cut_off(self, now: float, in_use: int) -> None:
+        """A connection was refused, reset or timed out: a few are bad luck, many are too many at a time."""
+        self._budget.note(now, good=False)
+        self._cut(now, in_use, least=CUT_LEAST)
+
+    def pause(self) -> None:
+        """Nothing moves over the line; the next sample begins a new look at it, with the slots it had."""
+        self._last = None
+
+    # -- what to do -------------------------------------------------------------------------------------------------
+
+    def reserve(self, now: float) -> float:
+        """Seconds until a further request may begin, which is then counted; 0.0: at once."""
+        return self._budget.reserve(now)
+
+    def state(self) -> LineState | None:
+        """What is worth remembering; None before there is anything."""
+        if self.fixed is not None or self.rate <= 0:
+            return None
+        slots = self._previous[0] if self.phase is Phase.PROBING_DOWN and self._previous is not None else self.slots
+        return LineState(slots, self.rate, self.latency or 0.0)
+
+    def outlook(self) -> LineState:
+        """What to expect of the line at this moment; zeros for what is unknown."""
+        known = self.known or LineState(self.slots)
+        return self.state() or LineState(self.slots, known.rate, self.latency or 0.0)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _settle_seconds(self) -> float:
+        """A new connection needs a round trip or two, its request another one."""
+        return min(1.5, max(0.15, 3 * (self.latency or 0.0)))
+
+    @property
+    def _window_seconds(self) -> float:
+        return min(1.2, max(0.25, 3 * (self.latency or 0.0)))
+
+    def _change(self, slots: int, now: float) -> None:
+        """Another number of slots: what moves until it has settled counts for nothing."""
+        self.slots = max(1, min(self.ceiling, slots))
+        self._settled_at = now + self._settle_seconds
+        self._window = None
+
+    def _enter(self, verdict: Verdict) -> None:
+        """Raises KeyError for a transition that the table does not have: our bug."""
+        self.phase = TRANSITIONS[self.phase, verdict]
+
+    def _judge(self, window: _Window, now: float) -> None:
+        seconds = now - window.start
+        rate, in_use = window.bytes / seconds, window.busy / seconds
+        if self.phase is Phase.BACKING_OFF:
+            return
+        if in_use < BUSY * self.slots - 0.5:
+            self._starved(now)
+        elif self.phase is Phase.STARTING:
+            self._judge_start(rate, now)
+        elif self.phase is Phase.PROBING_UP:
+            self._judge_up(rate, now)
+        elif self.phase is Phase.PROBING_DOWN:
+            if in_use <= self.slots * MARGIN + 1:  # else parts of before are still in flight
+                self._judge_down(rate, now)
+        else:
+            self._judge_hold(rate, now)
+
+    def _starved(self, now: float) -> None:
+        if self.phase is Phase.STARTING and self._previous is None:
+            return  # nothing has been compared: the start is not over
+        if self.phase is Phase.HOLDING:
+            return
+        slots = self._previous[0] if self._previous is not None and self.phase is not Phase.STARTING else self.slots
+        self._enter(Verdict.STARVED)
+        self._hold(slots, now)
+
+    def _judge_start(self, rate: float, now: float) -> None:
+        self._per_slot = max(self._per_slot, rate / self.slots)
+        before = self._previous
+        if (before is None or rate >= before[1] * GROWS) and self.slots < self._most(now):
+            self._enter(Verdict.MORE)
+            self._previous = (self.slots, rate)
+            self._change(min(self.slots * 2, self._most(now)), now)
+            return
+        best, least = max(rate, before[1] if before else 0.0), before[0] if before else self.slots
+        needed = round(best / self._per_slot * MARGIN) if self._per_slot else self.slots
+        self._enter(Verdict.SAME if before is None or rate >= before[1] else Verdict.LESS)
+        self.rate = self._reference = best
+        self._hold(min(self.slots, max(least if rate < best else 1, needed)), now)
+
+    def _judge_up(self, rate: float, now: float) -> None:
+        assert self._previous is not None
+        slots, before = self._previous
+        if rate >= before * GAINS:
+            self._enter(Verdict.MORE)
+            self._up_seconds, self._down_seconds = UP_SECONDS, DOWN_SECONDS
+            self._per_slot = 0.0
+            self._judge_start(rate, now)
+            return
+        self._enter(Verdict.SAME if rate >= before * LOSES else Verdict.LESS)
+        self._up_seconds = min(UP_SECONDS_MOST, self._up_seconds * 1.5)
+        self._hold(slots, now)
+
+    def _judge_down(self, rate: float, now: float) -> None:
+        assert self._previous is not None
+        slots, before = self._previous
+        if rate >= max(before, self._reference) * LOSES:
+            self._enter(Verdict.MORE if rate > before else Verdict.SAME)
+            self._down_seconds = DOWN_SECONDS / 2
+            self._hold(self.slots, now)
+        else:
+            self._enter(Verdict.LESS)
+            self._reference = before
+            self._down_seconds = min(DOWN_SECONDS_MOST, max(DOWN_SECONDS, self._down_seconds) * 2)
+            self._hold(slots, now)
+
+    def _judge_hold(self, rate: float, now: float) -> None:
+        known, self.rate = self.rate, rate if self.rate <= 0 else (self.rate + rate) / 2
+        self._reference = max(self._reference, self.rate)
+        if known > 0 and rate < known * 0.75:  # the line is another one now
+            self.rate = self._reference = rate
+            self._down_seconds = DOWN_SECONDS
+        if known > 0 and rate > known * GAINS and self.rate > known * (1 + (GAINS - 1) / 2) and self._room(now):
+            self._enter(Verdict.ROSE)
+            self._previous, self._per_slot = (self.slots, known), 0.0
+            self._judge_start(max(rate, known * GROWS), now)
+        elif now >= self._up_at and self._room(now):
+            self._enter(Verdict.UP_DUE)
+            self._previous = (self.slots, self.rate)
+            self._change(min(self._most(now), max(self.slots + 1, round(self.slots * STEP_UP))), now)
+        elif now >= self._down_at and self.slots > FEWEST_SLOTS // 2:
+            self._enter(Verdict.DOWN_DUE)
+            self._previous = (self.slots, self.rate)
+            self._change(max(FEWEST_SLOTS // 2, int(self.slots * STEP_DOWN)), now)
+
+    def _hold(self, slots: int, now: float) -> None:
+        if slots != self.slots:
+            self._change(slots, now)
+        self._previous = None
+        self._up_at = now + self._up_seconds
+        self._down_at = now + self._down_seconds
+
+    def _most(self, now: float) -> int:
+        if self._avoided is not None and now < self._avoided_until:
+            return max(1, min(self.ceiling, self._avoided - 1))
+        return self.ceiling
+
+    def _room(self, now: float) -> bool:
+        return self.slots < self._most(now)
+
+    def _cut(self, now: float, in_use: int, *, least: int) -> None:
+        good, bad = self._budget.counts(now)
+        if now - self._cut_at < CUT_SECONDS or bad < least or bad < CUT_SHARE * (good + bad):
+            return
+        in_use = max(1, min(in_use, self.slots))
+        self._enter(Verdict.THROTTLED)
+        self._cut_at, self._previous = now, None
+        self._avoided, self._avoided_until = max(2, in_use), now + AVOIDED_SECONDS
+        self._change(int(in_use * CUT_FACTOR), now)
+
+    def _calm(self, now: float) -> None:
+        self._enter(Verdict.CALM)
+        self.rate = self._reference = 0.0
+        if self.fixed is not None:
+            self._change(self.fixed, now)
+        self._hold(self.slots, now)

@@ -22,6 +22,7 @@ from ..wire.messages import HttpRequest, Reply, S3Request
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
 from .limits import SlotGate
+from .line import Direction, Line, public_part
 from .loop import Engine, get_engine
 from .one_shot import OnReply, Quick
 from .retry_loop import retrying
@@ -52,6 +53,14 @@ class S3Client:
         """Looked up at each use: a client lives on in a forked child, an engine does not."""
         return self.given_engine or get_engine()
 
+    def endpoint(self, bucket: str | None) -> str:
+        """The name of the lines to `bucket`: one service may be near in one region and far in another."""
+        return f"{public_part(self.session.endpoint_id(bucket))} {self.session.region(bucket)}"
+
+    def line(self, bucket: str | None, direction: Direction) -> Line:
+        """The line that parts to or from `bucket` move over."""
+        return self.engine.lines.line(self.endpoint(bucket), direction)
+
     def call(self, request: S3Request, what: str) -> Reply:
         """Sends `request` until it succeeds or the policy gives up; `what` is what the error will be about.
 
@@ -78,6 +87,8 @@ class S3Client:
             if fresh:
                 prepared = replace(prepared, options=(*prepared.options, (FRESH_CONNECT, 1)))
             reply = self.engine.call(prepared)
+            if reply.ok:
+                self.engine.lines.found_latency(self.endpoint(request.bucket), reply.latency)
             return find_failure(reply)
 
         def learn(failure: Failure, delay: float) -> None:

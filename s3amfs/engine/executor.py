@@ -1,8 +1,11 @@
 """Executes the instructions of one part machine: parts of one transfer over the engine's loops.
 
-The machine lives in the transfer's home loop; operations may run in other loops and report back. The thread that owns
-the transfer calls `add`, `wait` and `stop`; events for the user are handed out in that thread, never in a loop, so a
-slow callback can't hold the network up.
+How it works. The machine lives in the transfer's home loop; operations may run in other loops and report back. A part
+starts when all gates have a slot for it (the caller's own, then those of the lines it moves over, always in this
+order), the lines' request budget has room, and credentials are fresh. The thread that owns the transfer calls `add`,
+`wait` and `stop`; events for the user are handed out in that thread, never in a loop, so a slow callback can't hold
+the network up. It is over only when every request that was cut has ended in its loop: what comes next (Complete,
+closing a file) can't be overtaken by one.
 """
 
 from __future__ import annotations
@@ -13,95 +16,71 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
-from typing import Protocol
 
 from ..core import machine as m
 from ..core.events import BytesMoved, Event, PartFinished, PartRetried
 from ..core.failures import Failure, Kind
-from ..core.pacing import Pacer
+from ..core.lag import LEAST_DONE, LagWatch, Running
 from ..core.parts import Part
-from ..core.retry import RetryPolicy
 from ..wire.failures import to_error
-from .attempt import Move, Operation, Outcome, PartProblem, PartResult
+from .attempt import Move, Operation, Outcome, PartProblem
 from .limits import SlotGate
+from .line import Share
 from .loop import Engine, Loop
+from .renewal import Renewal
+from .settings import Callbacks, Settings
 
 TICK_SECONDS = 0.1
-
-
-class Credentials(Protocol):
-    """What signs the parts (wire.session.S3Session): asked before each part, renewed outside the loops."""
-
-    def credentials_fresh(self) -> bool: ...
-
-    def refresh_credentials(self, force: bool = False) -> None: ...
-
-
-OnEvent = Callable[[Event], None]
+LAG_SECONDS = 0.5
+"""Between two looks for parts that lag."""
 
 
 class Transfer:
     """Parts that move until all are done, one fails for good, or somebody stops it.
 
-    engine: whose loops to use. move: makes the work of a part. describe: what a final failure is about.
-    credentials: of all sessions that sign parts; renewed in a thread of their own when they end.
-    on_part: called in a loop's thread for each part that is done, before it counts as done; must be quick (a journal).
-    gate: slots shared with other transfers. spread: use all loops (worth it where bytes cost much CPU).
-    total: bytes of the whole, for progress; None if unknown. done_before: bytes that an earlier run has moved.
+    engine: whose loops to use. move: makes the work of a part. share: its slots on the lines it moves over.
     """
 
     def __init__(
-        self,
-        engine: Engine,
-        move: Move,
-        *,
-        describe: str,
-        policy: RetryPolicy,
-        pacer: Pacer,
-        credentials: tuple[Credentials, ...] = (),
-        on_part: Callable[[PartResult], None] = lambda result: None,
-        on_failure: Callable[[Failure], None] = lambda failure: None,
-        on_event: OnEvent = lambda event: None,
-        gate: SlotGate | None = None,
-        spread: bool = False,
-        total: int | None = None,
-        done_before: int = 0,
-        rate_per_slot: int = 0,
+        self, engine: Engine, move: Move, share: Share, settings: Settings, callbacks: Callbacks | None = None
     ) -> None:
+        self.share = share
         self._move = move
-        self._describe = describe
-        self._machine = m.Machine(policy, pacer, random.random)
-        self._credentials = credentials
-        self._expired = False
-        self._renewing: list[Callable[[], None]] | None = None
-        self._on_part = on_part
-        self._on_failure = on_failure
-        self._on_event = on_event
-        self._gate = gate
-        self._total = total
-        self._rate_per_slot = rate_per_slot
+        self._settings = settings
+        self._calls = callbacks or Callbacks()
+        self._machine = m.Machine(settings.policy, share, random.random)
+        self._lag: LagWatch | None = LagWatch() if settings.asks_again else None
+        own = (settings.gate,) if settings.gate is not None else ()
+        self._gates: tuple[SlotGate, ...] = (*own, *(line.gate for line in share.lines))
         self._parts: dict[int, Part] = {}
         self._operations: dict[int, Operation] = {}
         self._attempts: dict[int, int] = {}
-        self._holds: set[int] = set()
-        self._moved_done = done_before
-        self._moved_told = done_before
+        self._holds: dict[int, int] = {}
+        """Part number -> how many of the gates it has passed."""
+        self._began: dict[int, float] = {}
+        self._moved_here = 0
+        self._moved_told = settings.done_before
         self._events: deque[Event] = deque()
         self._over = threading.Event()
         self._on_over: Callable[[], None] = lambda: None
         self._failure: Failure | None = None
         self._crash: BaseException | None = None
         # Here, where an error (too few descriptors) reaches the caller.
-        self._loops = engine.loops() if spread else [engine.loop(0)]
+        self._loops = engine.loops() if settings.spread else [engine.loop(0)]
         self._home: Loop = self._loops[0]
+        self._renewal = Renewal(settings.credentials, self._home, self._crashed)
+        self._lines = engine.lines
+        self._joined = False
         self.parts_moved = 0
+        self.parts_asked_again = 0
         self.bytes_sent = 0
+        self._ended_requests = 0
 
     # -- the owner's thread -----------------------------------------------------------------------------------------
 
     def add(self, parts: Iterable[Part], *, last: bool) -> None:
         """Gives more parts to move (an iterable may be lazy); `last` when these are all."""
-        self._home.submit(lambda: self._handle(m.PartsAdded(self._remember(parts), last)))
+        self._home.submit(lambda: self._add(parts, last=last))
 
     def on_over(self, function: Callable[[], None]) -> None:
         """Has `function` called in a loop's thread when the transfer ends; set it before parts are added."""
@@ -138,20 +117,21 @@ class Transfer:
         except BaseException:
             self.stop()
             raise
+        self._lines.remember()
         if self._crash is not None:
             raise self._crash
         if self._failure is not None:
-            raise to_error(self._failure, self._describe)
+            raise to_error(self._failure, self._settings.describe)
         return True
 
     def deliver_events(self) -> None:
         """Calls `on_event` with the events that have come together since the last call."""
         while self._events:
-            self._on_event(self._events.popleft())
-        moved = self._moved_done + sum(operation.moved for operation in list(self._operations.values()))
+            self._calls.on_event(self._events.popleft())
+        moved = self._settings.done_before + self.progress()[0]
         if moved > self._moved_told:
             self._moved_told = moved
-            self._on_event(BytesMoved(moved, self._total))
+            self._calls.on_event(BytesMoved(moved, self._settings.total))
 
     def stop(self, failure: Failure | None = None) -> None:
         """Ends the transfer now; every request is cut. Returns when nothing of it moves any more."""
@@ -159,7 +139,23 @@ class Transfer:
         if not self._home.inside:
             self._over.wait()
 
+    def progress(self) -> tuple[int, int]:
+        """(bytes that this run has moved of parts that are good so far, requests that ended). Any thread."""
+        in_flight = sum(operation.moved for operation in list(self._operations.values()))
+        return self._moved_here + in_flight, self._ended_requests
+
+    def refill(self) -> None:
+        """The lines have more slots. Any thread."""
+        self._home.submit(lambda: self._handle(m.Woken()))
+
     # -- the home loop ----------------------------------------------------------------------------------------------
+
+    def _add(self, parts: Iterable[Part], *, last: bool) -> None:
+        if not self._joined:
+            self._joined = True
+            for line in self.share.lines:
+                line.join(self)
+        self._handle(m.PartsAdded(self._remember(parts), last))
 
     def _remember(self, parts: Iterable[Part]) -> Iterable[int]:
         for part in parts:
@@ -181,8 +177,7 @@ class Transfer:
             for instruction in self._machine.handle(m.Stop(Failure(Kind.LOCAL, str(error))), time.monotonic()):
                 self._execute(instruction)
         except BaseException:
-            self._over.set()  # whoever waits must not wait for ever
-            self._on_over()
+            self._end()  # whoever waits must not wait for ever
             raise
 
     def _execute(self, instruction: m.Instruction) -> None:
@@ -193,21 +188,27 @@ class Transfer:
         elif isinstance(instruction, m.Wake):
             self._home.multi.call_later(instruction.delay, lambda: self._handle(m.Woken()))
         elif isinstance(instruction, m.Retrying):
-            self._expired = self._expired or instruction.failure.kind is Kind.EXPIRED
-            self._on_failure(instruction.failure)
+            if instruction.failure.kind is Kind.EXPIRED:
+                self._renewal.expired()
+            self._calls.on_failure(instruction.failure)
             self._events.append(
                 PartRetried(instruction.number, instruction.attempt, instruction.delay, instruction.failure.message)
             )
         else:
             if isinstance(instruction, m.Failed):
                 self._failure = instruction.failure
-            self._settle(self._loops[1:])
+            self._settle(list(self._loops))
+
+    def _end(self) -> None:
+        for line in self.share.lines:
+            line.leave(self)
+        self._over.set()
+        self._on_over()
 
     def _settle(self, busy: list[Loop]) -> None:
-        """Over only when the cancellations queued in the other loops have run: then no buffer or file is in use."""
+        """Over only when the cancellations queued in all loops have run: then no request, buffer or file is in use."""
         if not busy:
-            self._over.set()
-            self._on_over()
+            self._end()
         else:
             other = busy.pop()
             other.submit(lambda: self._home.submit(lambda: self._settle(busy)))
@@ -218,44 +219,30 @@ class Transfer:
 
     def _start(self, start: m.Start) -> None:
         self._attempts[start.number] = start.attempt
-        if self._gate is None:
-            self._dispatch(start.number, start.attempt)
-        else:
-            self._gate.enter(lambda: self._home.submit(partial(self._granted, start.number, start.attempt)))
+        self._pass_gates(start.number, start.attempt, 0)
 
-    def _granted(self, number: int, attempt: int) -> None:
-        assert self._gate is not None
+    def _pass_gates(self, number: int, attempt: int, passed: int) -> None:
+        """One gate after the other; `passed` of them have given this part a slot."""
         if self._attempts.get(number) != attempt:
-            self._gate.leave()
-            return
-        self._holds.add(number)
-        self._dispatch(number, attempt)
+            for gate in self._gates[:passed]:
+                gate.leave()
+        elif passed == len(self._gates):
+            self._holds[number] = passed
+            delay = self.share.reserve(time.monotonic())
+            if delay > 0:
+                self._home.multi.call_later(delay, partial(self._dispatch, number, attempt))
+            else:
+                self._dispatch(number, attempt)
+        else:
+            proceed = partial(self._pass_gates, number, attempt, passed + 1)
+            self._gates[passed].enter(lambda: self._home.submit(proceed))
 
     def _dispatch(self, number: int, attempt: int) -> None:
+        if self._attempts.get(number) != attempt:
+            return
         begin = partial(self._begin, number, attempt)
         loop = self._loop_of(number)
-        if self._renewing is not None:
-            self._renewing.append(lambda: loop.submit(begin))
-        elif self._expired or not all(source.credentials_fresh() for source in self._credentials):
-            self._renewing = [lambda: loop.submit(begin)]
-            threading.Thread(target=self._renew, args=(self._expired,), name="s3am-credentials", daemon=True).start()
-        else:
-            loop.submit(begin)
-
-    def _renew(self, force: bool) -> None:
-        """In a thread of its own: files, processes and metadata services may take their time."""
-        try:
-            for source in self._credentials:
-                source.refresh_credentials(force)
-        except BaseException as error:  # noqa: BLE001 - see _handle
-            self._home.submit(partial(self._crashed, error))
-            return
-        self._home.submit(self._renewed)
-
-    def _renewed(self) -> None:
-        waiting, self._renewing, self._expired = self._renewing or [], None, False
-        for begin in waiting:
-            begin()
+        self._renewal.when_fresh(lambda: loop.submit(begin))
 
     def _cancel(self, number: int) -> None:
         attempt = self._attempts.pop(number, None)
@@ -263,15 +250,16 @@ class Transfer:
         self._release(number)
 
     def _release(self, number: int) -> None:
-        if self._gate is not None and number in self._holds:
-            self._holds.discard(number)
-            self._gate.leave()
+        for gate in self._gates[: self._holds.pop(number, 0)]:
+            gate.leave()
 
     def _ended(self, number: int, attempt: int, moved: int, outcome: Outcome) -> None:
         self.bytes_sent += moved
+        self._ended_requests += 1
         if self._attempts.get(number) != attempt:
             return
         del self._attempts[number]
+        began = self._began.pop(number, 0.0)
         self._release(number)
         if isinstance(outcome, BaseException):
             self._crashed(outcome)
@@ -280,16 +268,36 @@ class Transfer:
             self._handle(m.PartFailed(number, outcome))
             return
         try:
-            self._on_part(outcome)
+            self._calls.on_part(outcome)
         except BaseException as error:  # noqa: BLE001 - see _handle
             self._crashed(error)
             return
         self._parts.pop(number, None)
-        self._moved_done += outcome.length
+        self._moved_here += outcome.length
         self.parts_moved += 1
         self._events.append(PartFinished(number, outcome.length, attempt))
-        self._machine.pacer.moved(outcome.length, time.monotonic())
+        now = time.monotonic()
+        self.share.succeeded(now)
+        if self._lag is not None:
+            self._lag.done(number, outcome.length, now - began)
+            if self.parts_moved == LEAST_DONE:
+                self._home.multi.call_later(LAG_SECONDS, self._look_for_lag)
         self._handle(m.PartSucceeded(number, outcome.length))
+
+    def _look_for_lag(self) -> None:
+        if self._machine.over:
+            return
+        assert self._lag is not None
+        now = time.monotonic()
+        running = [
+            Running(number, self._parts[number].length, operation.moved, now - self._began[number])
+            for number, operation in list(self._operations.items())
+            if number in self._began and number in self._parts
+        ]
+        for number in self._lag.lagging(running):
+            self.parts_asked_again += 1
+            self._handle(m.PartLags(number))
+        self._home.multi.call_later(LAG_SECONDS, self._look_for_lag)
 
     # -- the loop of the part ---------------------------------------------------------------------------------------
 
@@ -302,7 +310,8 @@ class Transfer:
             self._operations.pop(number, None)
             self._home.submit(partial(self._ended, number, attempt, operation.moved, outcome))
 
-        operation = Operation(self._loop_of(number), part, done, limit_rate=self._rate_per_slot)
+        operation = Operation(self._loop_of(number), part, done, limit_rate=self._settings.rate_per_slot)
+        self._began[number] = time.monotonic()
         self._operations[number] = operation
         try:
             operation.start(self._move(part, attempt))
@@ -316,4 +325,9 @@ class Transfer:
         """Runs after the `_begin` that was queued before it: loops keep their order."""
         operation = self._operations.pop(number, None)
         if operation is not None:
+            moved = operation.moved
             operation.cancel()
+            self._home.submit(partial(self._lost, moved))
+
+    def _lost(self, moved: int) -> None:
+        self.bytes_sent += moved

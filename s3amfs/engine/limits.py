@@ -32,16 +32,33 @@ class SlotGate:
 
     def leave(self, size: int = 0) -> None:
         """size: as it was when this holder entered."""
-        admitted: list[Callable[[], None]] = []
         with self._lock:
             self._held -= 1
             self._bytes -= size
-            while self._waiting and self._fits(self._waiting[0][1]):
-                begin, more = self._waiting.popleft()
-                self._hold(more)
-                admitted.append(begin)
+            admitted = self._admit()
         for begin in admitted:
             begin()
+
+    def set_limit(self, limit: int) -> None:
+        """Changes the limit: those above it stay until they leave."""
+        with self._lock:
+            self.limit = limit
+            admitted = self._admit()
+        for begin in admitted:
+            begin()
+
+    @property
+    def held(self) -> int:
+        """Holders now."""
+        return self._held
+
+    def _admit(self) -> list[Callable[[], None]]:
+        admitted: list[Callable[[], None]] = []
+        while self._waiting and self._fits(self._waiting[0][1]):
+            begin, size = self._waiting.popleft()
+            self._hold(size)
+            admitted.append(begin)
+        return admitted
 
     def _hold(self, size: int) -> None:
         self._held += 1

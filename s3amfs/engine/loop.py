@@ -19,9 +19,10 @@ from ..wire.curl.multi import Multi
 from ..wire.curl.streams import Reader, Sink
 from ..wire.messages import HttpRequest, Reply
 from .limits import SlotGate
+from .line import Lines
 
-SHARED_SLOTS = 32
-"""Requests with parts in each direction, of all transfers that share them: one transfer uses up to 16."""
+SHARED_SLOTS = 4096
+"""Requests with parts in each direction, of all transfers that share them: their lines have limits of their own."""
 SMALL_SLOTS = 64
 SMALL_BYTES = 32 * 1024 * 1024
 
@@ -127,6 +128,8 @@ class Engine:
         """Whole objects in one request, in memory: more at a time, since each of them waits most of its time."""
         self._lock = threading.Lock()
         self._loops: list[Loop | None] = [None] * loops
+        self.lines = Lines(self._call_later)
+        """Endpoints with their slots, shared by all transfers."""
 
     def loop(self, index: int = 0) -> Loop:
         """The loop number `index` (modulo their count), started at first use. Raises OSError."""
@@ -144,6 +147,10 @@ class Engine:
     def call(self, request: HttpRequest, *, reader: Reader | None = None, sink: Sink | None = None) -> Reply:
         """Sends one request, once, and waits for its reply. Raises only what `reader` or `sink` raised."""
         return Call(self.loop(), request, reader, sink).wait()
+
+    def _call_later(self, delay: float, function: Callable[[], None]) -> None:
+        loop = self.loop()
+        loop.submit(lambda: loop.multi.call_later(delay, function))
 
     def hang_up(self) -> None:
         """Closes kept connections, soon. For finalizers: takes no lock, since they run anywhere, also amid `loop`."""

@@ -25,6 +25,7 @@ from ..wire.failures import classify, to_error
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.api import bare_etag
 from .attempt import PartProblem
+from .line import public_part
 from .loop import Call, Engine, Loop
 from .retry_loop import retrying
 from .sources import range_judge
@@ -103,6 +104,7 @@ def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) 
             call.wait()
         except _Enough:
             reply = call.reply
+            engine.lines.found_latency(public_part(request.url), reply.latency)
             return None
         reply = call.reply
         return None if reply.ok or reply.status == 416 else classify(reply, role="source")

@@ -120,7 +120,7 @@ class Appender(ObjectWriter):
             self._client,
             move,
             f"copy of {location.url}",
-            Speed(slots=self._options.upload_slots),
+            Speed(slots=self._options.upload_slots, direction="copy", bucket=self.target.bucket),
             self._report,
             on_part=self._job.record,
             gate=self._gate,

@@ -94,7 +94,7 @@ def _move(
         client,
         move,
         f"patch of {location.url}",
-        Speed(slots=options.upload_slots, bwlimit=options.bwlimit),
+        Speed(slots=options.upload_slots, bwlimit=options.bwlimit, direction="copy", bucket=location.bucket),
         report,
         on_part=job.record,
         gate=gate,

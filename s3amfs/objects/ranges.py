@@ -118,7 +118,7 @@ class Pinned:
             self.client,
             move,
             self.location.url,
-            Speed(slots=self.slots or slots),
+            Speed(slots=self.slots or slots, direction="down", bucket=self.location.bucket),
             Report("read", self.location.url, "", on_event),
             on_part=arrived,
             gate=self.gate,

@@ -317,7 +317,7 @@ class ObjectWriter:
             self._client,
             lambda part, attempt: send(target, source, part),
             f"upload to {self.target.url}",
-            Speed(slots=self._options.upload_slots, bwlimit=self._options.bwlimit),
+            Speed(slots=self._options.upload_slots, bwlimit=self._options.bwlimit, bucket=self.target.bucket),
             self._report,
             on_part=on_part,
             gate=self._gate,

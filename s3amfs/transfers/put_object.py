@@ -53,7 +53,7 @@ def put_single(
             client,
             move(put),
             target.url,
-            Speed(slots=1, bwlimit=options.bwlimit),
+            Speed(slots=1, bwlimit=options.bwlimit, bucket=target.bucket),
             report,
             on_part=results.append,
             others=others,

@@ -13,10 +13,10 @@ from typing import BinaryIO, Protocol
 from ..core.checksums import Crc
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
 from ..core.manifest import SourceIdentity
-from ..core.pacing import MAXIMUM_SLOTS
 from ..core.parts import Part
 from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart, SendPart
 from ..engine.client import S3Client
+from ..engine.line import public_part
 from ..engine.sinks import HashSink
 from ..engine.sources import FileSource, RangedSource, range_judge
 from ..engine.targets import Target, relay, send
@@ -29,11 +29,9 @@ from ..wire.messages import HttpRequest, Reply
 from ..wire.s3 import api as s3api
 from .options import UploadOptions
 from .report import Report
-from .speed import RELAY_SLOTS, Speed, make_transfer, move_all
+from .speed import Speed, make_transfer, move_all
 
 HASH_BYTES = 1024 * 1024
-FTP_SLOTS = 8
-"""FTP servers commonly allow few connections of one client."""
 
 Hashes = dict[int, tuple[int, str]]
 """Part number -> (CRC, MD5 in hex) of the source's bytes."""
@@ -51,7 +49,8 @@ class UploadSource:
 
     ranged = False
     remote = False
-    ceiling = MAXIMUM_SLOTS
+    endpoint: str | None = None
+    """Name of the line that its bytes come over; None: they are here."""
 
     def __init__(self, identity: SourceIdentity, content_type: str | None = None) -> None:
         self.identity = identity
@@ -114,7 +113,6 @@ class RangedUpload(UploadSource):
 
     ranged = True
     remote = True
-    ceiling = RELAY_SLOTS
 
     def __init__(
         self,
@@ -122,15 +120,15 @@ class RangedUpload(UploadSource):
         opener: Opener,
         content_type: str | None,
         *,
+        endpoint: str,
         clients: tuple[S3Client, ...] = (),
-        ceiling: int = RELAY_SLOTS,
     ) -> None:
         super().__init__(source.identity, content_type)
         self._source = source
         self._opener = opener
         self._clients = clients
         self._open: UrlStream | None = None
-        self.ceiling = ceiling
+        self.endpoint = endpoint
 
     def move(self, target: Target) -> Move:
         return lambda part, attempt: relay(target, self._source, part)
@@ -155,7 +153,13 @@ class RangedUpload(UploadSource):
 
         quiet = Report("check", self.identity.url, "", lambda event: None)
         transfer = make_transfer(
-            client, move, self.identity.url, Speed(ceiling=self.ceiling), quiet, on_part=keep, others=self._clients
+            client,
+            move,
+            self.identity.url,
+            Speed(direction=None, source=self.endpoint),
+            quiet,
+            on_part=keep,
+            others=self._clients,
         )
         move_all(transfer, parts)
         return found
@@ -271,7 +275,8 @@ def open_source(
 
         if info.size == 0:
             return EmptyUpload(ranges.identity, info.content_type)
-        return RangedUpload(ranges, open_stream, info.content_type, clients=(reader,))
+        endpoint = reader.endpoint(source.bucket)
+        return RangedUpload(ranges, open_stream, info.content_type, endpoint=endpoint, clients=(reader,))
     return _open_url(source, client, options, report)
 
 
@@ -321,9 +326,8 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
     if identity.size == 0:
         opened = EmptyUpload(identity, content_type)
     elif seen.ranges:
-        ceiling = FTP_SLOTS if source.scheme in ("ftp", "ftps", "sftp") else RELAY_SLOTS
         ranges = UrlSource(source, seen, verify_tls=options.verify_tls, timeouts=timeouts)
-        opened = RangedUpload(ranges, open_stream, content_type, ceiling=ceiling)
+        opened = RangedUpload(ranges, open_stream, content_type, endpoint=public_part(source.url))
     else:
         report.warn("the source has no byte ranges: it is read as one stream, its parts held in memory")
         opened = StreamUpload(identity, open_stream, content_type)

@@ -1,45 +1,57 @@
-"""Moves the parts of one transfer with the engine: slots, rate limit, journal and credentials in one place."""
+"""How fast the parts of one transfer move: slots, lines and rate limit; and the transfer that moves them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from ..core.pacing import MAXIMUM_SLOTS, Pacer
 from ..core.parts import Part
 from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
 from ..engine.limits import SlotGate
+from ..engine.line import Direction, Line, Share
+from ..engine.settings import Callbacks, Settings
 from .report import Report
 
 LIMITED_SLOTS = 4
 """Slots that share a rate limit."""
-RELAY_SLOTS = 8
-"""A slot of a relay holds two requests and a pipe: more would cost memory and gain nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """How much at a time."""
+    """How much at a time, and over which lines."""
 
     slots: int | None = None
-    """Fixed number of slots; None: adapted."""
-    ceiling: int = MAXIMUM_SLOTS
+    """Fixed number of slots; None: adapted to the lines."""
     bwlimit: int = 0
     """Bytes per second; 0: no limit."""
+    direction: Direction | None = "up"
+    """Of the line to the client's service; None: nothing moves there."""
+    bucket: str | None = None
+    """At the client's service."""
+    source: str | None = None
+    """Endpoint of another service that the parts come from; None: there is none."""
 
-    def pacer(self) -> Pacer:
-        slots = self.slots
-        if self.bwlimit:
-            slots = min(slots or LIMITED_SLOTS, LIMITED_SLOTS)
-        return Pacer(fixed=slots, ceiling=self.ceiling)
+    @property
+    def fixed(self) -> int | None:
+        """Slots that do not adapt; None: they do."""
+        return min(self.slots or LIMITED_SLOTS, LIMITED_SLOTS) if self.bwlimit else self.slots
 
     @property
     def rate_per_slot(self) -> int:
-        if not self.bwlimit:
-            return 0
-        return max(1, self.bwlimit // min(self.slots or LIMITED_SLOTS, LIMITED_SLOTS))
+        return max(1, self.bwlimit // (self.fixed or 1)) if self.bwlimit else 0
+
+    def share(self, client: S3Client) -> Share:
+        """The slots on the lines that a transfer of `client` moves over."""
+        if self.fixed is not None:
+            return Share([client.engine.lines.fixed(self.fixed)])
+        lines: list[Line] = []
+        if self.source is not None:
+            lines.append(client.engine.lines.line(self.source, "down"))
+        if self.direction is not None:
+            lines.append(client.line(self.bucket, self.direction))
+        return Share(lines)
 
 
 def make_transfer(
@@ -61,22 +73,19 @@ def make_transfer(
     receives: bytes come here, which costs a core sooner than sending does; as TLS does, it then gets all loops. Sending
     without TLS would be faster over two as well, but cost half as much CPU again.
     """
-    transfer = Transfer(
-        client.engine,
-        move,
-        describe=describe,
-        policy=client.policy,
-        pacer=speed.pacer(),
+    settings = Settings(
+        describe,
+        client.policy,
         credentials=tuple(c.session for c in (client, *others)),
-        on_part=on_part,
-        on_failure=lambda failure: client.learn(failure, None),
-        on_event=report.on_event,
         gate=gate,
         spread=receives or client.session.uses_tls(),
         total=total,
         done_before=done_before,
         rate_per_slot=speed.rate_per_slot,
+        asks_again=speed.direction != "copy",
     )
+    callbacks = Callbacks(on_part, lambda failure: client.learn(failure, None), report.on_event)
+    transfer = Transfer(client.engine, move, speed.share(client), settings, callbacks)
     report.count(transfer)
     return transfer
 

@@ -178,7 +178,7 @@ class _Copy:
             self._client,
             move,
             f"copy of {self._location.url}",
-            Speed(slots=self._options.upload_slots),
+            Speed(slots=self._options.upload_slots, direction="copy", bucket=self._target.bucket),
             self._report,
             on_part=job.record,
             gate=self._gate,

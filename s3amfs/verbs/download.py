@@ -170,7 +170,12 @@ class _Download:
             self._client,
             move,
             f"download of {self._location.url}",
-            Speed(slots=self._options.download_slots, bwlimit=self._options.bwlimit),
+            Speed(
+                slots=self._options.download_slots,
+                bwlimit=self._options.bwlimit,
+                direction="down",
+                bucket=self._location.bucket,
+            ),
             self._report,
             on_part=part_done,
             gate=self._gate,

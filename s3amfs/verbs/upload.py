@@ -184,7 +184,12 @@ class _Upload:
             self._client.session, begun.upload, begun.checks.parts, self._options.object.customer_key
         )
         slots = self._options.slots if self._source.remote else self._options.upload_slots
-        speed = Speed(slots=slots, ceiling=self._source.ceiling, bwlimit=self._options.bwlimit)
+        speed = Speed(
+            slots=slots,
+            bwlimit=self._options.bwlimit,
+            bucket=self._target.bucket,
+            source=self._source.endpoint,
+        )
         transfer = make_transfer(
             self._client,
             self._source.move(target),

@@ -120,7 +120,8 @@ class _Comparison:
             if sizes is not None:
                 return self._judge(self._etag_of(sizes, stored.etag) == stored.etag, stored.text)
         ranges = S3Source(self._client, self._source, self._info, UploadOptions(source_key=self._key))
-        mine = RangedUpload(ranges, self._no_stream, None, clients=(self._client,))
+        endpoint = self._client.endpoint(self._source.bucket)
+        mine = RangedUpload(ranges, self._no_stream, None, endpoint=endpoint, clients=(self._client,))
         equal = self._crc_of(mine, "crc64nvme") == self._crc_of(self._other, "crc64nvme")
         return self._judge(equal, "crc64nvme of both, the object downloaded for that")
 

@@ -57,6 +57,8 @@ class Reply:
     bytes_up: int = 0
     seconds: float = 0.0
     connect_seconds: float = 0.0
+    latency: float = 0.0
+    """Seconds from the request's last header to the first byte of the reply; 0.0: unknown."""
     filetime: int = -1
     """Modification time that the source reported (ftp, sftp, http), seconds since the epoch; -1: none."""
     content_length: int = -1

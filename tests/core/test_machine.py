@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s3amfs.core import machine as m
 from s3amfs.core.failures import Failure, Kind
-from s3amfs.core.pacing import Pacer
 from s3amfs.core.retry import RetryPolicy
+
+
+@dataclass
+class Fixed:
+    """A pace that never changes."""
+
+    slots: int
+    failures: int = 0
+
+    def failed(self, failure: Failure, now: float) -> None:
+        self.failures += 1
+
 
 TEMPORARY = [Kind.NETWORK, Kind.TIMEOUT, Kind.THROTTLE, Kind.SERVER, Kind.EXPIRED, Kind.REDIRECT, Kind.CORRUPT]
 
@@ -71,7 +84,7 @@ class Run:
 @settings(deadline=None)
 @given(st.integers(0, 2**32), st.integers(0, 40), st.floats(0, 0.6), st.integers(1, 8))
 def test_every_transfer_ends(seed: int, parts: int, fail: float, slots: int) -> None:
-    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=slots), random.Random(seed).random), seed, fail, TEMPORARY)
+    run = Run(m.Machine(RetryPolicy(), Fixed(slots), random.Random(seed).random), seed, fail, TEMPORARY)
     run.play(parts)
     assert run.most <= slots
     assert not run.running
@@ -80,7 +93,7 @@ def test_every_transfer_ends(seed: int, parts: int, fail: float, slots: int) -> 
 
 
 def test_a_bad_part_does_not_restart_the_others() -> None:
-    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=4), random.Random(1).random), 1, 0.0, TEMPORARY)
+    run = Run(m.Machine(RetryPolicy(), Fixed(4), random.Random(1).random), 1, 0.0, TEMPORARY)
     run.handle(m.PartsAdded(range(1, 5), True))
     run.running.remove(2)
     run.handle(m.PartFailed(2, Failure(Kind.SERVER, "500")))
@@ -91,7 +104,7 @@ def test_a_bad_part_does_not_restart_the_others() -> None:
 
 
 def test_what_cannot_be_retried_ends_it_at_once() -> None:
-    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=4), random.Random(1).random), 1, 1.0, [Kind.CHANGED])
+    run = Run(m.Machine(RetryPolicy(), Fixed(4), random.Random(1).random), 1, 1.0, [Kind.CHANGED])
     run.play(10)
     assert isinstance(run.end, m.Failed)
     assert run.end.failure.kind is Kind.CHANGED
@@ -99,14 +112,14 @@ def test_what_cannot_be_retried_ends_it_at_once() -> None:
 
 
 def test_a_network_that_is_away_ends_with_the_budget() -> None:
-    run = Run(m.Machine(RetryPolicy(budget=100), Pacer(fixed=2), random.Random(1).random), 1, 1.0, [Kind.NETWORK])
+    run = Run(m.Machine(RetryPolicy(budget=100), Fixed(2), random.Random(1).random), 1, 1.0, [Kind.NETWORK])
     run.play(5)
     assert isinstance(run.end, m.Failed)
     assert 90 < run.now < 200
 
 
 def test_stop_cancels_what_runs() -> None:
-    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=3), random.Random(1).random), 1, 0.0, TEMPORARY)
+    run = Run(m.Machine(RetryPolicy(), Fixed(3), random.Random(1).random), 1, 0.0, TEMPORARY)
     run.handle(m.PartsAdded(range(1, 10), True))
     run.handle(m.Stop(Failure(Kind.FATAL, "stopped")))
     assert isinstance(run.end, m.Failed)
@@ -114,7 +127,7 @@ def test_stop_cancels_what_runs() -> None:
 
 
 def test_parts_may_come_later() -> None:
-    run = Run(m.Machine(RetryPolicy(), Pacer(fixed=3), random.Random(1).random), 1, 0.0, TEMPORARY)
+    run = Run(m.Machine(RetryPolicy(), Fixed(3), random.Random(1).random), 1, 0.0, TEMPORARY)
     run.handle(m.PartsAdded([1], False))
     run.running.remove(1)
     run.handle(m.PartSucceeded(1, 1))
@@ -123,25 +136,11 @@ def test_parts_may_come_later() -> None:
     assert isinstance(run.end, m.Finished)
 
 
-@given(st.lists(st.tuples(st.integers(0, 10**9), st.floats(0.01, 3)), max_size=60), st.integers(1, 32))
-def test_slots_keep_to_their_limits(moves: list[tuple[int, float]], ceiling: int) -> None:
-    pacer, now = Pacer(ceiling=ceiling), 0.0
-    for count, seconds in moves:
-        now += seconds
-        if count % 7 == 0:
-            before = pacer.slots
-            pacer.throttled(now)
-            assert pacer.slots <= before
-        else:
-            pacer.moved(count, now)
-        assert 1 <= pacer.slots <= ceiling
-
-
 @given(st.integers(0, 2**32), st.floats(1, 240), st.integers(1, 12))
 @settings(deadline=None, max_examples=60)
 def test_a_network_that_is_away_for_minutes_is_survived(seed: int, outage: float, parts: int) -> None:
     """With the default policy; every request fails at once until the network is back."""
-    machine = m.Machine(RetryPolicy(), Pacer(fixed=4), random.Random(seed).random)
+    machine = m.Machine(RetryPolicy(), Fixed(4), random.Random(seed).random)
     run = Run(machine, seed, 0.0, TEMPORARY)
     run.handle(m.PartsAdded(range(1, parts + 1), True))
     while run.end is None:
@@ -161,21 +160,9 @@ def test_a_network_that_is_away_for_minutes_is_survived(seed: int, outage: float
     assert run.now < outage + 21, "and noticed soon after: the longest wait is 20 s"
 
 
-def test_slots_shrink_when_throttled_and_grow_again() -> None:
-    pacer = Pacer(ceiling=16)
-    before = pacer.slots
-    pacer.throttled(0.0)
-    assert pacer.slots == before // 2
-    pacer.throttled(1.0)
-    assert pacer.slots == before // 2, "a burst counts once"
-    for second in range(2, 40):
-        pacer.moved(second * 10**6, float(second))
-    assert pacer.slots > before // 2
-
-
 def test_progress_of_others_keeps_a_part_alive() -> None:
     """A part that fails for longer than the budget is no dead network while others move; one that fails alone is."""
-    machine = m.Machine(RetryPolicy(budget=30), Pacer(fixed=2), random.Random(1).random)
+    machine = m.Machine(RetryPolicy(budget=30), Fixed(2), random.Random(1).random)
     run = Run(machine, 1, 0.0, TEMPORARY)
     run.handle(m.PartsAdded(range(1, 200), True))
     while run.end is None and run.now < 120:
@@ -199,7 +186,7 @@ def test_parts_that_only_drip_end_with_the_budget(
     seed: int, parts: int, slots: int, budget: float, timeout: float
 ) -> None:
     """Each attempt is cut after its stall time-out: the bytes that came meanwhile are no progress, only a part is."""
-    machine = m.Machine(RetryPolicy(budget=budget), Pacer(fixed=slots), random.Random(seed).random)
+    machine = m.Machine(RetryPolicy(budget=budget), Fixed(slots), random.Random(seed).random)
     run = Run(machine, seed, 1.0, [Kind.TIMEOUT])
     run.handle(m.PartsAdded(range(1, parts + 1), True))
     while run.end is None:
@@ -215,3 +202,50 @@ def test_parts_that_only_drip_end_with_the_budget(
     assert isinstance(run.end, m.Failed)
     rounds = 1 + parts // slots  # until the turn of a part comes again
     assert run.now <= budget + (2 * timeout + 21) * (rounds + 1)
+
+
+def test_an_illegal_transition_is_our_bug_and_says_which() -> None:
+    machine = m.Machine(RetryPolicy(), Fixed(2), random.Random(1).random)
+    machine.handle(m.PartsAdded(range(1, 4), True), 0.0)
+    with pytest.raises(m.IllegalTransition, match="part 3 is pending and can't succeed"):
+        machine.handle(m.PartSucceeded(3, 1), 0.0)
+    machine.handle(m.PartSucceeded(1, 1), 0.0)
+    with pytest.raises(m.IllegalTransition, match="part 1 is done and can't fail"):
+        machine.handle(m.PartFailed(1, Failure(Kind.SERVER, "500")), 0.0)
+    machine.handle(m.Stop(Failure(Kind.FATAL, "stopped")), 0.0)
+    with pytest.raises(m.IllegalTransition, match="part 2 is cancelled and can't succeed"):
+        machine.handle(m.PartSucceeded(2, 1), 0.0)
+
+
+@given(st.sampled_from(list(m.State)), st.sampled_from(list(m.Change)))
+def test_every_transition_is_in_the_table_or_refused(state: m.State, change: m.Change) -> None:
+    machine = m.Machine(RetryPolicy(), Fixed(1), random.Random(1).random)
+    machine._states[1] = state
+    if (state, change) in m.TRANSITIONS:
+        machine._move(1, change)
+        assert machine._states[1] is m.TRANSITIONS[state, change]
+    else:
+        with pytest.raises(m.IllegalTransition):
+            machine._move(1, change)
+        assert machine._states[1] is state
+
+
+def test_a_part_that_lags_is_cut_and_asked_for_again() -> None:
+    machine = m.Machine(RetryPolicy(), Fixed(2), random.Random(1).random)
+    assert machine.handle(m.PartsAdded(range(1, 3), True), 0.0) == [m.Start(1, 1), m.Start(2, 1)]
+    assert machine.handle(m.PartLags(2), 1.0) == [m.CancelPart(2), m.Start(2, 2)]
+    assert machine.handle(m.PartSucceeded(1, 1), 1.0) == []
+    assert machine.handle(m.PartSucceeded(2, 1), 2.0) == [m.Finished()]
+
+
+def test_every_failure_that_is_tried_again_reaches_the_pace() -> None:
+    pace = Fixed(4)
+    run = Run(m.Machine(RetryPolicy(), pace, random.Random(1).random), 1, 0.0, TEMPORARY)
+    run.handle(m.PartsAdded(range(1, 5), True))
+    for number, kind in enumerate((Kind.THROTTLE, Kind.NETWORK, Kind.CORRUPT), start=1):
+        run.running.remove(number)
+        run.handle(m.PartFailed(number, Failure(kind, "no")))
+    assert pace.failures == 3
+    run.running.remove(4)
+    run.handle(m.PartFailed(4, Failure(Kind.CHANGED, "changed")))
+    assert pace.failures == 3, "the last failure is none that is tried again"

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from s3amfs.core.pacing import Pacer
 from s3amfs.core.parts import Part
 from s3amfs.core.retry import RetryPolicy
 from s3amfs.engine.attempt import Move, PartResult, PartWork, ReceivePart, RelayPart, SendPart
 from s3amfs.engine.executor import Transfer
+from s3amfs.engine.line import Share
 from s3amfs.engine.loop import get_engine
+from s3amfs.engine.settings import Settings
 from s3amfs.engine.sinks import MemorySink
 from s3amfs.engine.upload_body import PartChecks, UploadBody
 from s3amfs.wire.curl.streams import Reader
@@ -61,7 +62,9 @@ def web() -> Iterator[HttpServer]:
 
 def outcome(move: Move) -> BaseException | None:
     """What `wait` raises; fails if it does not return at all."""
-    transfer = Transfer(get_engine(), move, describe="test", policy=RetryPolicy(budget=0), pacer=Pacer())
+    transfer = Transfer(
+        get_engine(), move, Share([get_engine().lines.fixed(4)]), Settings("test", RetryPolicy(budget=0))
+    )
     raised: list[BaseException | None] = []
 
     def run() -> None:

@@ -1,0 +1,101 @@
+"""What is known of a line before anything moves over it: where to start, where to stop, and what is remembered. Pure.
+
+A line is an endpoint in one direction. What was found of it is kept as JSON text from one run to the next, under the
+name of its direction and the endpoint's scheme, host and port, so nothing secret is in it. What is older than a week,
+or makes no sense, counts for nothing: it only decides how a transfer starts.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from .sizes import KIB, MIB
+
+FEWEST_SLOTS: Final = 8
+"""To start with; also the fewest that a probe goes down to is half of it: a stalled request must not stop
+everything."""
+MOST_AT_START: Final = 128
+SLOTS_PER_MILLISECOND: Final = 0.8
+"""One connection moves a window per round trip: the longer the line, the more of them it takes."""
+BASE_MEMORY: Final = 64 * MIB
+SLOT_MEMORY: Final = 512 * KIB
+"""What a slot may need in buffers, on top of `BASE_MEMORY` for the process."""
+SLOTS_PER_CORE: Final = 512
+
+KEPT_SECONDS = 7 * 86400.0
+MOST_LINES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class LineState:
+    """What is known of a line: enough to start at its best, and to cut parts that suit it."""
+
+    slots: int
+    rate: float = 0.0
+    """Bytes per second of all slots; 0.0: unknown."""
+    latency: float = 0.0
+    """Seconds until the first byte of a small reply; 0.0: unknown."""
+
+
+def start_slots(latency: float | None, ceiling: int) -> int:
+    """Slots to start with on a line nothing is remembered of.
+
+    latency: seconds until the first byte of a small reply; None: unknown. ceiling: the most.
+    """
+    wanted = FEWEST_SLOTS if latency is None else round(latency * 1000 * SLOTS_PER_MILLISECOND)
+    return max(1, min(ceiling, MOST_AT_START, max(FEWEST_SLOTS, wanted)))
+
+
+def ceiling_slots(*, memory: int, descriptors: int, cores: int) -> int:
+    """The most slots that a process may use.
+
+    memory: bytes it may take in all; descriptors: those it may open (a relay's slot needs two); cores: it may use.
+    """
+    by_memory = (memory - BASE_MEMORY) // SLOT_MEMORY
+    by_descriptors = (descriptors - 64) // 2
+    return max(1, min(by_memory, by_descriptors, cores * SLOTS_PER_CORE))
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    state: LineState
+    at: float
+    """Seconds since the epoch."""
+
+
+def parse(text: str, now: float) -> dict[str, Remembered]:
+    """Lines by name from what `format_lines` wrote; {} if the text is something else. now: seconds since the epoch."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    lines = {}
+    for name, entry in found.items():
+        try:
+            state = LineState(int(entry["slots"]), float(entry["rate"]), float(entry["latency"]))
+            at = float(entry["at"])
+        except (TypeError, KeyError, ValueError, OverflowError):
+            continue
+        if 0 <= now - at < KEPT_SECONDS and 1 <= state.slots <= 1 << 20 and state.rate >= 0 and 0 <= state.latency < 60:
+            lines[name] = Remembered(state, at)
+    return lines
+
+
+def format_lines(lines: Mapping[str, Remembered]) -> str:
+    """JSON text of the lines that were seen last."""
+    newest = sorted(lines.items(), key=lambda item: item[1].at, reverse=True)[:MOST_LINES]
+    entries = {
+        name: {
+            "slots": line.state.slots,
+            "rate": round(line.state.rate),
+            "latency": round(line.state.latency, 4),
+            "at": round(line.at),
+        }
+        for name, line in newest
+    }
+    return json.dumps(entries, indent=1)

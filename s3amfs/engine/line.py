@@ -1,0 +1,270 @@
+"""Lines: the slots of one endpoint in one direction, shared by all transfers of the process; `core/pacing.py` decides.
+
+A `Line` belongs to the engine's first loop: it samples there what its transfers have moved, ten times a second while
+there are any, and has them fill up when the number of slots has changed. `Share` is what one transfer sees of its
+lines. What a line was found to be is remembered in the state folder (`lines.json`) for a week.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol
+
+from ..core.failures import Failure, Kind
+from ..core.lines import LineState, Remembered, format_lines, parse
+from ..core.pacing import Controller
+from .journal import state_dir
+from .limits import SlotGate
+from .resources import most_slots
+
+SAMPLE_SECONDS = 0.1
+MOST_FTP_SLOTS = 16
+"""FTP servers commonly allow few connections of one client."""
+FIRST_FTP_SLOTS = 8
+
+Direction = Literal["up", "down", "copy"]
+Schedule = Callable[[float, Callable[[], None]], None]
+"""Has a function called in the engine's first loop after so many seconds."""
+
+
+class Member(Protocol):
+    """A transfer, as its lines see it."""
+
+    def progress(self) -> tuple[int, int]:
+        """(bytes of good parts so far, those in flight included; requests that ended)."""
+
+    def refill(self) -> None:
+        """The number of slots has grown."""
+
+
+class Line:
+    """One endpoint and direction. All but `found_latency` and `state` is called in the engine's first loop."""
+
+    def __init__(self, controller: Controller, schedule: Schedule) -> None:
+        self._controller = controller
+        self._schedule = schedule
+        self._lock = threading.Lock()
+        self._members: dict[Member, tuple[int, int]] = {}
+        self._moved = self._ended = 0
+        self._sampling = False
+        self.gate = SlotGate(controller.slots)
+
+    @property
+    def slots(self) -> int:
+        """Requests that may be in flight now."""
+        return self._controller.slots
+
+    def join(self, member: Member) -> None:
+        """Counts what `member` moves from now on, until it `leave`s."""
+        with self._lock:
+            if not self._members:
+                self._controller.pause()
+            self._members[member] = member.progress()
+            if self._controller.fixed is None:
+                self._sample_later()
+
+    def leave(self, member: Member) -> None:
+        with self._lock:
+            if member in self._members:
+                self._count(member)
+                del self._members[member]
+
+    def found_latency(self, seconds: float) -> None:
+        """A small request to the endpoint was answered after `seconds`. Any thread."""
+        with self._lock:
+            self._controller.found_latency(seconds)
+            slots = self._controller.slots
+        self.gate.set_limit(slots)
+
+    def state(self) -> LineState | None:
+        """What is known so far, by measurement or memory. Any thread."""
+        with self._lock:
+            return self._controller.state()
+
+    def outlook(self) -> LineState:
+        """What to expect of the line now. Any thread."""
+        with self._lock:
+            return self._controller.outlook()
+
+    def reserve(self, now: float) -> float:
+        """Seconds until a further request may begin, which is then counted."""
+        with self._lock:
+            return self._controller.reserve(now)
+
+    def succeeded(self, now: float) -> None:
+        with self._lock:
+            self._controller.succeeded(now)
+
+    def failed(self, failure: Failure, now: float) -> None:
+        """A request over this line failed in a way that is tried again."""
+        with self._lock:
+            if failure.kind is Kind.THROTTLE:
+                self._controller.turned_away(now, self.gate.held)
+            elif failure.kind in (Kind.NETWORK, Kind.TIMEOUT):
+                self._controller.cut_off(now, self.gate.held)
+            else:
+                return
+            self._sample_later()
+        self.gate.set_limit(self.slots)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _sample_later(self) -> None:
+        if not self._sampling:
+            self._sampling = True
+            self._schedule(SAMPLE_SECONDS, self._sample)
+
+    def _count(self, member: Member) -> None:
+        moved, ended = member.progress()
+        before_moved, before_ended = self._members[member]
+        self._moved += moved - before_moved
+        self._ended += ended - before_ended
+        self._members[member] = (moved, ended)
+
+    def _sample(self) -> None:
+        with self._lock:
+            self._sampling = False
+            if not self._members:
+                return
+            for member in self._members:
+                self._count(member)
+            before = self.slots
+            self._controller.sample(time.monotonic(), self._moved, self._ended, self.gate.held)
+            grown = self.slots > before
+            members = list(self._members)
+            self._sample_later()
+        self.gate.set_limit(self.slots)
+        if grown:
+            for member in members:
+                member.refill()
+
+
+class Share:
+    """What one transfer has of its lines (a relay has two); `core.machine.Pace` of its parts.
+
+    most: slots of this transfer, whatever the lines allow; None: no limit of its own.
+    """
+
+    def __init__(self, lines: Sequence[Line], most: int | None = None) -> None:
+        self.lines = tuple(lines)
+        """A relay's first one is its source's."""
+        self._most = most
+
+    @property
+    def slots(self) -> int:
+        slots = min(line.slots for line in self.lines)
+        return slots if self._most is None else min(slots, self._most)
+
+    def failed(self, failure: Failure, now: float) -> None:
+        line = self.lines[0] if failure.of_source else self.lines[-1]
+        line.failed(failure, now)
+
+    def succeeded(self, now: float) -> None:
+        for line in self.lines:
+            line.succeeded(now)
+
+    def reserve(self, now: float) -> float:
+        return max(line.reserve(now) for line in self.lines)
+
+
+class Lines:
+    """The lines of one engine, by endpoint and direction. Any thread."""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self._schedule = schedule
+        self._lock = threading.Lock()
+        self._lines: dict[str, Line] = {}
+        self._latencies: dict[str, float] = {}
+        self._known: dict[str, Remembered] | None = None
+        self._ceiling: int | None = None
+
+    def set_memory(self, memory: int | None) -> None:
+        """Bytes that the process may take (`--memory`), for lines that are not in use yet; None: chosen."""
+        with self._lock:
+            self._ceiling = most_slots(memory)
+
+    def line(self, endpoint: str, direction: Direction) -> Line:
+        """The line to 'scheme://host:port', made at first use, with what is remembered of it."""
+        name = f"{direction} {endpoint}"
+        with self._lock:
+            line = self._lines.get(name)
+            if line is None:
+                line = self._lines[name] = self._make(name, endpoint, lumpy=direction == "copy")
+            return line
+
+    def fixed(self, slots: int) -> Line:
+        """A line of its own for a transfer whose user has fixed the slots."""
+        return Line(Controller(max(1, slots), fixed=max(1, slots)), self._schedule)
+
+    def found_latency(self, endpoint: str, seconds: float) -> None:
+        """A small request to `endpoint` was answered after `seconds`."""
+        with self._lock:
+            self._latencies[endpoint] = min(seconds, self._latencies.get(endpoint, seconds))
+            found = [self._lines.get(f"{direction} {endpoint}") for direction in ("up", "down", "copy")]
+        for line in found:
+            if line is not None:
+                line.found_latency(seconds)
+
+    def remember(self) -> None:
+        """Writes down what the lines were found to be. A state folder that can't be written is no reason to fail."""
+        with self._lock:
+            lines = dict(self._lines)
+        now = time.time()
+        states = {name: line.state() for name, line in lines.items()}
+        found = {name: Remembered(state, now) for name, state in states.items() if state is not None}
+        if found:
+            with contextlib.suppress(OSError):
+                _write(_path(), format_lines({**parse(_read(_path()), now), **found}))
+
+    def _make(self, name: str, endpoint: str, *, lumpy: bool) -> Line:
+        if self._known is None:
+            self._known = parse(_read(_path()), time.time())
+        if self._ceiling is None:
+            self._ceiling = most_slots()
+        known = self._known[name].state if name in self._known else None
+        ceiling = self._ceiling
+        if endpoint.partition(":")[0] in ("ftp", "ftps", "sftp", "scp"):
+            ceiling = min(ceiling, MOST_FTP_SLOTS)
+            known = known or LineState(FIRST_FTP_SLOTS)
+        controller = Controller(ceiling, known=known, lumpy=lumpy)
+        if endpoint in self._latencies:
+            controller.found_latency(self._latencies[endpoint])
+        return Line(controller, self._schedule)
+
+
+def public_part(url: str) -> str:
+    """'scheme://host:port' of `url`, in lower case, without user and password: the name of an endpoint."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}".lower()
+
+
+def _path() -> str:
+    return os.path.join(state_dir(), "lines.json")
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8") as file:
+            return file.read(1 << 20)
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _write(path: str, text: str) -> None:
+    """Replaces the file at once, so that another process sees the old or the new one. Raises OSError."""
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    fd, temporary = tempfile.mkstemp(prefix=".lines-", dir=folder)
+    try:
+        with open(fd, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(temporary, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise

@@ -1,0 +1,54 @@
+"""What this process may use of its machine: memory, descriptors, cores; a limit of its container (cgroup) counts
+too."""
+
+from __future__ import annotations
+
+import os
+import resource
+
+from ..core.lines import ceiling_slots
+
+CGROUP_MEMORY = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+CGROUP_CPU = "/sys/fs/cgroup/cpu.max"
+MEMORY_SHARE = 4
+"""Left to itself a process takes at most a fourth of the memory for its slots."""
+
+
+def most_slots(memory: int | None = None) -> int:
+    """The most slots for this process. memory: bytes it may take (`--memory`); None: a fourth of what there is."""
+    budget = memory if memory is not None else usable_memory() // MEMORY_SHARE
+    return ceiling_slots(memory=budget, descriptors=usable_descriptors(), cores=usable_cores())
+
+
+def usable_memory() -> int:
+    """Bytes of the machine or, where that is less, of the container."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in CGROUP_MEMORY:
+        text = _read(path)
+        if text.isdigit():
+            found.append(int(text))
+    return min(found)
+
+
+def usable_descriptors() -> int:
+    """Files and sockets that the process may open."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 1 << 20 if soft == resource.RLIM_INFINITY else soft
+
+
+def usable_cores() -> int:
+    """Cores that the process may run on; at least 1."""
+    cores = len(os.sched_getaffinity(0))
+    quota, _, period = _read(CGROUP_CPU).partition(" ")
+    if quota.isdigit() and period.isdigit() and int(period) > 0:
+        cores = min(cores, -(-int(quota) // int(period)))
+    return max(1, cores)
+
+
+def _read(path: str) -> str:
+    """The text of a small file of the kernel; '' where there is none."""
+    try:
+        with open(path, encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""

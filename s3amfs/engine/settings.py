@@ -1,0 +1,50 @@
+"""How the parts of one transfer move, and what they are reported to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core.events import Event
+from ..core.failures import Failure
+from ..core.retry import RetryPolicy
+from .attempt import PartResult
+from .limits import SlotGate
+from .renewal import Credentials
+
+OnEvent = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Callbacks:
+    """What the parts of a transfer are reported to."""
+
+    on_part: Callable[[PartResult], None] = lambda result: None
+    """Called in a loop's thread for each part that is done, before it counts as done; must be quick (a journal)."""
+    on_failure: Callable[[Failure], None] = lambda failure: None
+    """Called in a loop's thread for each failure that is tried again."""
+    on_event: OnEvent = lambda event: None
+    """Called in the owner's thread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How the parts of a transfer move."""
+
+    describe: str
+    """What a final failure is about."""
+    policy: RetryPolicy
+    credentials: tuple[Credentials, ...] = ()
+    """Of all sessions that sign parts; renewed in a thread of their own when they end."""
+    gate: SlotGate | None = None
+    """Slots shared with other transfers, beside those of the lines."""
+    spread: bool = False
+    """Use all loops (worth it where bytes cost much CPU)."""
+    total: int | None = None
+    """Bytes of the whole, for progress; None if unknown."""
+    done_before: int = 0
+    """Bytes that an earlier run has moved."""
+    rate_per_slot: int = 0
+    """Bytes per second; 0: no limit."""
+    asks_again: bool = True
+    """A part that lags is cut and asked for again. Not where a cut request may still be executed (copies)."""
