@@ -7,7 +7,6 @@ service (regions, clock, capabilities) is shared through the session.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import replace
 
 from ..core.failures import Failure, Kind
@@ -24,7 +23,7 @@ from ..wire.s3.xml import MalformedXml
 from .limits import SlotGate
 from .line import Direction, Line, public_part
 from .loop import Engine, get_engine
-from .one_shot import OnReply, Quick
+from .one_shot import OneShot, OnReply
 from .retry_loop import retrying
 
 OnRetry = Callable[[Failure, float], None]
@@ -117,7 +116,7 @@ class S3Client:
         *,
         loop: int = 0,
         gate: SlotGate | None = None,
-    ) -> Quick:
+    ) -> OneShot:
         """Sends `request` once and does not wait.
 
         on_reply is called in a loop's thread: with the reply of a success; with None for all else, which is then to be
@@ -127,7 +126,7 @@ class S3Client:
         def prepare() -> HttpRequest | None:
             return self.session.prepare(request) if self.session.credentials_fresh() else None
 
-        return Quick(self.engine.loop(loop), prepare, on_reply, chunks, gate)
+        return OneShot(self.engine.loop(loop), prepare, on_reply, chunks, gate)
 
     def learn(self, failure: Failure, bucket: str | None) -> None:
         """Takes up what a failure says about the service, so that the next request does better."""
@@ -167,13 +166,10 @@ class S3Client:
     def begin_head(self, bucket: str, key: str, on_info: Callable[[s3api.ObjectInfo | None], None]) -> None:
         """`head` as `begin` does it: one of many at a time."""
 
-        def told(reply: Reply | None) -> None:
-            info = None
-            with suppress(S3AMError):  # an answer that makes no sense is asked for again
-                info = s3api.parse_object(reply) if reply is not None else None
-            on_info(info)
+        def on_reply(reply: Reply | None) -> None:
+            on_info(s3api.parse_object(reply) if reply is not None else None)
 
-        self.begin(s3api.head_object(bucket, key), told)
+        self.begin(s3api.head_object(bucket, key), on_reply)
 
     def part_length(
         self,

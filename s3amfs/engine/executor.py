@@ -22,11 +22,12 @@ from ..core.events import BytesMoved, Event, PartFinished, PartRetried
 from ..core.failures import Failure, Kind
 from ..core.lag import LEAST_DONE, LagWatch, Running
 from ..core.parts import Part
+from ..errors import TransferError
 from ..wire.failures import to_error
 from .attempt import Move, Operation, Outcome, PartProblem
 from .limits import SlotGate
 from .line import Share
-from .loop import Engine, Loop
+from .loop import ENDED, Engine, Loop
 from .renewal import Renewal
 from .settings import Callbacks, Settings
 
@@ -109,6 +110,8 @@ class Transfer:
             while True:
                 left = TICK_SECONDS if end is None else min(TICK_SECONDS, end - time.monotonic())
                 over = self._over.wait(max(0.0, left))
+                if not over and self._orphaned:
+                    raise TransferError(ENDED)
                 self.deliver_events()
                 if over:
                     break
@@ -135,9 +138,27 @@ class Transfer:
 
     def stop(self, failure: Failure | None = None) -> None:
         """Ends the transfer now; every request is cut. Returns when nothing of it moves any more."""
+        if self._orphaned:
+            return
         self._home.submit(lambda: self._handle(m.Stop(failure or Failure(Kind.FATAL, "stopped"))))
-        if not self._home.inside:
-            self._over.wait()
+        while not self._home.inside and not self._over.wait(TICK_SECONDS) and not self._orphaned:
+            pass
+
+    def stop_soon(self, then: Callable[[], None]) -> None:
+        """Ends the transfer without waiting for it; for finalizers, which run in any thread, also a loop's.
+
+        then: called when nothing of it moves any more, in a loop's thread, or here if that is so already.
+        """
+        if self.over:
+            then()
+        elif not self._orphaned:
+            self._on_over = then
+            self._home.submit(lambda: self._handle(m.Stop(Failure(Kind.FATAL, "stopped"))))
+
+    @property
+    def _orphaned(self) -> bool:
+        """Whether nothing will ever end it: its loops are no more, or another process's."""
+        return any(loop.ended for loop in self._loops)
 
     def progress(self) -> tuple[int, int]:
         """(bytes that this run has moved of parts that are good so far, requests that ended). Any thread."""
@@ -146,7 +167,8 @@ class Transfer:
 
     def refill(self) -> None:
         """The lines have more slots. Any thread."""
-        self._home.submit(lambda: self._handle(m.Woken()))
+        if not self._orphaned:
+            self._home.submit(lambda: self._handle(m.Woken()))
 
     # -- the home loop ----------------------------------------------------------------------------------------------
 
@@ -234,8 +256,15 @@ class Transfer:
             else:
                 self._dispatch(number, attempt)
         else:
-            proceed = partial(self._pass_gates, number, attempt, passed + 1)
-            self._gates[passed].enter(lambda: self._home.submit(proceed))
+            self._gates[passed].enter(partial(self._let_in, number, attempt, passed))
+
+    def _let_in(self, number: int, attempt: int, passed: int) -> None:
+        """By a gate, in any thread."""
+        try:
+            self._home.submit(partial(self._pass_gates, number, attempt, passed + 1))
+        except TransferError:  # the loop has ended, and `wait` says so; the slots are for others
+            for gate in self._gates[: passed + 1]:
+                gate.leave()
 
     def _dispatch(self, number: int, attempt: int) -> None:
         if self._attempts.get(number) != attempt:

@@ -1,19 +1,21 @@
 """The loop threads that own curl, and the one `Engine` of a process.
 
 A `Loop` is one thread with one `Multi`; everything about an exchange happens in its loop's thread. Other threads hand
-work over with `submit` and never touch an exchange. The engine is made at first use, again in a forked child (threads
-do not survive a fork), and closed at exit.
+work over with `submit` and never touch an exchange. The engine is made at first use, and again in a forked child, since
+threads do not survive a fork. Loops are daemon threads and live as long as the interpreter: an exit handler that closes
+a file still needs them, whenever it runs, and a new thread cannot be started then (Python 3.12).
 """
 
 from __future__ import annotations
 
-import atexit
 import errno
 import os
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable
 
+from ..errors import TransferError
 from ..wire.curl.exchange import Exchange
 from ..wire.curl.multi import Multi
 from ..wire.curl.streams import Reader, Sink
@@ -25,60 +27,86 @@ SHARED_SLOTS = 4096
 """Requests with parts in each direction, of all transfers that share them: their lines have limits of their own."""
 SMALL_SLOTS = 64
 SMALL_BYTES = 32 * 1024 * 1024
+ENDED = "the engine's thread is no more (it crashed, or this process is a fork of the one that had it): open it again"
 
 
 class Loop:
     """One thread that drives many exchanges."""
 
     def __init__(self, name: str) -> None:
+        """Raises OSError."""
         self._inbox: deque[Callable[[], None]] = deque()
-        self._closing = False
+        self._pid = os.getpid()
+        self._ended = False
         self._woken = False
-        self.multi = Multi()
+        self.multi = Multi(report_crash)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # a limit, or the interpreter ends
+            self.multi.close()
+            raise OSError(errno.EAGAIN, f"no thread can be started ({error})") from None
 
     def submit(self, function: Callable[[], None]) -> None:
-        """Runs `function` in the loop's thread, soon. Any thread may call this."""
+        """Runs `function` in the loop's thread, soon. Any thread may call this.
+
+        Raises TransferError in a forked child, and after the loop has ended: nothing would ever run it.
+        """
+        if self.ended:
+            raise TransferError(ENDED)
         self._inbox.append(function)
         if not self._woken and threading.get_ident() != self._thread.ident:
             self._woken = True  # one wake-up for all that is handed over until the loop looks
             self.multi.wake()
+        if self._ended and self._take_back(function):
+            raise TransferError(ENDED)
 
     @property
     def inside(self) -> bool:
         return threading.get_ident() == self._thread.ident
 
-    def close(self) -> None:
-        """Ends the thread and cuts what is under way."""
-        self._closing = True
-        self.multi.wake()
-        self._thread.join(timeout=5)
-        if not self._thread.is_alive():
-            self.multi.close()  # not by the thread itself: it may be at its end before it is woken
+    @property
+    def ended(self) -> bool:
+        """Whether its thread is no more: it crashed, or is another process's."""
+        return self._ended or self._pid != os.getpid()
 
     def _run(self) -> None:
-        while not self._closing:
+        while True:
             self._woken = False
-            while self._inbox:
-                self._guard(self._inbox.popleft())
+            self._run_inbox()
             try:
                 self.multi.poll(0 if self._inbox else None)
-            except Exception:  # noqa: BLE001 - see _guard
-                threading.excepthook(_except_args())
+            except Exception as error:  # noqa: BLE001 - reported, and raised to all that wait for an answer
+                report_crash()
+                self._end(error)
+                return
 
-    def _guard(self, function: Callable[[], None]) -> None:
-        """A bug in one transfer must not stop the loop that others depend on; it is reported as a thread's crash."""
+    def _run_inbox(self) -> None:
+        while self._inbox:
+            function = self._inbox.popleft()
+            try:
+                function()
+            except Exception:  # noqa: BLE001 - a bug in one transfer must not stop the loop that others depend on
+                report_crash()
+
+    def _end(self, error: Exception) -> None:
+        """Without epoll or curl there is no going on: every exchange ends with `error`."""
+        self._ended = True
+        while self._inbox or self.multi.active:
+            self.multi.abort(error)
+            self._run_inbox()
+
+    def _take_back(self, function: Callable[[], None]) -> bool:
         try:
-            function()
-        except Exception:  # noqa: BLE001
-            threading.excepthook(_except_args())
+            self._inbox.remove(function)
+        except ValueError:  # the loop ran it as its last
+            return False
+        return True
 
 
-def _except_args() -> threading.ExceptHookArgs:
-    import sys
-
-    return threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread()))
+def report_crash() -> None:
+    """Says on stderr, as for a thread that crashed, what exception is being handled."""
+    threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
 
 class Call:
@@ -136,8 +164,8 @@ class Engine:
         index %= len(self._loops)
         with self._lock:
             loop = self._loops[index]
-            if loop is None:
-                loop = self._loops[index] = _new_loop(f"s3am-loop-{index}")
+            if loop is None or loop.ended:
+                loop = self._loops[index] = Loop(f"s3am-loop-{index}")
             return loop
 
     def loops(self) -> list[Loop]:
@@ -155,25 +183,8 @@ class Engine:
     def hang_up(self) -> None:
         """Closes kept connections, soon. For finalizers: takes no lock, since they run anywhere, also amid `loop`."""
         for loop in list(self._loops):
-            if loop is not None:
+            if loop is not None and not loop.ended:
                 loop.submit(loop.multi.hang_up)
-
-    def close(self) -> None:
-        with self._lock:
-            loops, self._loops = self._loops, [None] * len(self._loops)
-        for loop in loops:
-            if loop is not None:
-                loop.close()
-
-
-def _new_loop(name: str) -> Loop:
-    try:
-        return Loop(name)
-    except OSError:
-        raise
-    except Exception as error:
-        # All that curl needs for it is a little memory and a descriptor, and it does not say which is missing.
-        raise OSError(errno.EMFILE, f"{os.strerror(errno.EMFILE)} ({error})") from error
 
 
 _engine: Engine | None = None
@@ -206,10 +217,4 @@ def _forget_after_fork() -> None:
     _engine_lock = threading.Lock()
 
 
-def _close_at_exit() -> None:
-    if _engine is not None and _engine.pid == os.getpid():
-        _engine.close()
-
-
 os.register_at_fork(after_in_child=_forget_after_fork)
-atexit.register(_close_at_exit)

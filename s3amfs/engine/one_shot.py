@@ -1,13 +1,14 @@
 """One request, sent once, for which no thread waits: for many small ones at a time.
 
-Whatever is not a plain success (a refusal, a lost connection, credentials that have ended) is left to who knows about
-retries: the usual way, in a thread that may wait.
+Whatever is not a plain success (a refusal, a lost connection, credentials that have ended, an answer that makes no
+sense) is left to the caller's fallback: the usual calls with their retries, in a thread that may wait.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..errors import S3AMError, TransferError
 from ..wire.curl.exchange import Exchange
 from ..wire.curl.streams import Chunks
 from ..wire.failures import find_failure
@@ -18,11 +19,12 @@ from .loop import Loop
 OnReply = Callable[[Reply | None], None]
 
 
-class Quick:
+class OneShot:
     """prepare: makes the request, in the loop's thread; None: not now.
 
-    on_reply: called once in the loop's thread, with the reply of a success, or None. chunks: where its body goes.
-    gate: slots that are shared with others.
+    on_reply: called in the loop's thread, once with the reply of a success, or None. If it raises S3AMError, the reply
+    made no sense, and it is called once more, with None; so it is after any other exception, which is a bug and
+    reported. chunks: where the body goes. gate: slots that are shared with others.
     """
 
     def __init__(
@@ -38,34 +40,46 @@ class Quick:
         self._on_reply = on_reply
         self._chunks = chunks
         self._exchange: Exchange | None = None
-        self._over = self._started = False
+        self._over = self._holds_slot = False
         self._gate = gate
         if gate is None:
             loop.submit(self._start)
         else:
-            gate.enter(lambda: loop.submit(self._start))
+            gate.enter(self._let_in)
 
     def cut(self) -> None:
-        """Ends it now, if it has not ended: `on_reply` is told None. Any thread."""
+        """Ends it now, if it has not ended: `on_reply` gets None. Any thread."""
         self._loop.submit(self._cut)
 
+    def _let_in(self) -> None:
+        """By the gate, in any thread."""
+        self._holds_slot = True
+        try:
+            self._loop.submit(self._start)
+        except TransferError:  # the loop has ended
+            self._end(None)
+
     def _start(self) -> None:
-        if self._over:
+        if self._over:  # cut before it was let in
             self._leave()
             return
-        self._started = True
         try:
             request = self._prepare()
             if request is not None:
                 self._exchange = Exchange(request, self._ended, chunks=self._chunks)
                 self._loop.multi.start(self._exchange)
                 return
-        except Exception:  # noqa: BLE001 - the usual way meets it again, and has somebody to tell
+        except S3AMError:  # no credentials, no endpoint: the fallback raises it
             self._exchange = None
+        except BaseException:
+            self._exchange = None
+            self._end(None)
+            raise
         self._end(None)
 
     def _ended(self, exchange: Exchange) -> None:
-        self._end(exchange.reply if find_failure(exchange.reply) is None else None)
+        succeeded = exchange.error is None and find_failure(exchange.reply) is None
+        self._end(exchange.reply if succeeded else None)
 
     def _cut(self) -> None:
         if not self._over and self._exchange is not None:
@@ -73,21 +87,32 @@ class Quick:
         self._end(None)
 
     def _end(self, reply: Reply | None) -> None:
-        if not self._over:
-            self._over = True
-            if self._started:
-                self._leave()
-            self._on_reply(reply)
-            # Who holds this and is told by it must not live until the garbage is collected, nor its bytes.
-            self._on_reply, self._prepare, self._exchange, self._chunks = _nothing, _no_request, None, None
+        if self._over:
+            return
+        self._over = True
+        self._leave()
+        on_reply = self._on_reply
+        # What holds this and is called by it must not live until the garbage is collected, nor its bytes.
+        self._on_reply, self._prepare, self._exchange, self._chunks = _ignore, _no_request, None, None
+        try:
+            on_reply(reply)
+        except S3AMError:
+            if reply is None:
+                raise
+            on_reply(None)
+        except BaseException:
+            if reply is not None:
+                on_reply(None)
+            raise
 
     def _leave(self) -> None:
-        if self._gate is not None:
+        if self._gate is not None and self._holds_slot:
+            self._holds_slot = False
             self._gate.leave()
 
 
-def _nothing(reply: Reply | None) -> None:
-    """It was told."""
+def _ignore(reply: Reply | None) -> None:
+    """It has been called."""
 
 
 def _no_request() -> None:

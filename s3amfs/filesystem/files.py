@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import warnings
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +81,8 @@ class ReadFile(s3fs.core.S3File):  # type: ignore[misc]
 
     def _fetch_range(self, start: int, end: int) -> bytes:
         if self._pid != os.getpid():  # a forked child: what was on its way comes to the parent
-            self._pid, self._reader = os.getpid(), ObjectReader(self._reader.pinned)
+            again = replace(self._reader.pinned, client=self.fs.client, gate=self.fs.gates()[1])
+            self._pid, self._reader = os.getpid(), ObjectReader(again)
         try:
             return self._reader.pread(start, end - start)
         except SourceChanged as error:
@@ -116,12 +119,15 @@ def _details(fs: S3AMFileSystem, path: str, pinned: Pinned) -> dict[str, Any]:
 class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
     """An object open for writing: visible when it is closed (or committed), whole or not at all."""
 
+    closed: bool
+
     def __init__(
         self, fs: S3AMFileSystem, path: str, mode: str, options: Any, *, block_size: int | None, autocommit: bool
     ) -> None:
-        location = fs.location(path)
-        if mode == "xb" and fs.exists(path):
-            raise FileExistsError(f"{location.url} exists")
+        self._pid = os.getpid()
+        self._discarded = False
+        if mode == "xb":
+            _refuse_existing(fs, path)
         block = block_size or _default_block(fs)
         fixed = block if fs.fixed_upload_size else None
         chosen = fs.upload_options(options, exclusive=mode == "xb", chunksize=fixed)
@@ -163,6 +169,45 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
         if isinstance(self._writer, Appender):
             self._writer.copy_base()
 
+    def write(self, data: Any) -> int:
+        self._check_process()
+        taken: int = super().write(data)
+        return taken
+
+    def flush(self, force: bool = False) -> None:
+        self._check_process()
+        super().flush(force)
+
+    def close(self) -> None:
+        """Makes the object visible (with autocommit); raises what went wrong."""
+        if self.closed:
+            return
+        if self._pid != os.getpid():
+            self.closed = True
+            self._check_process()
+        super().close()
+
+    def _check_process(self) -> None:
+        """A forked child has a copy of what was written so far, and no thread that sends it."""
+        if self._pid != os.getpid():
+            raise ValueError(f"{self.full_name} was opened for writing before the fork: only that process can write it")
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        """After an exception half of an object is not published."""
+        if kind is None:
+            self.close()
+        else:
+            self.discard()
+
+    def __del__(self) -> None:
+        """Whoever did not close it, or could not, did not say that it is whole: nothing is published."""
+        if self.closed:
+            return
+        self.closed = True
+        if self._pid == os.getpid():
+            self._writer.abandon()
+            _warn(f"{self.full_name} was not closed: it is not published", ResourceWarning, source=self)
+
     def _upload_chunk(self, final: bool = False) -> bool:
         buffer: Any = self.buffer
         held = buffer.getbuffer()
@@ -182,7 +227,9 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
         return False  # fsspec leaves the buffer to us
 
     def commit(self) -> None:
-        """Makes the object visible."""
+        """Makes the object visible, unless it has been discarded."""
+        if self._discarded:
+            return
         try:
             stored = self._writer.close()
             if self.fs.version_aware:
@@ -192,9 +239,25 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
             self.buffer = None
 
     def discard(self) -> None:
-        """Makes nothing visible and leaves nothing behind."""
-        self._writer.abort()
+        """Makes nothing visible and leaves nothing behind; but what a failing server has stays, to be resumed."""
+        self.closed = self._discarded = True
         self.buffer = None
+        if self._pid == os.getpid():
+            self._writer.abort(keep=self._writer.error is not None)
+
+
+_warn = warnings.warn  # also while the interpreter ends, when modules are empty
+
+
+def _refuse_existing(fs: S3AMFileSystem, path: str) -> None:
+    """Raises FileExistsError; what is stored between now and the close, the server refuses."""
+    location = fs.location(path)
+    try:
+        found = fs.client.find(location.bucket, location.key)
+    except PermissionError:  # may be written and not read: the server has the say
+        return
+    if found is not None:
+        raise FileExistsError(f"{location.url} exists")
 
 
 def _default_block(fs: S3AMFileSystem) -> int:

@@ -25,6 +25,7 @@ from .base import EngineFileSystem
 from .bridge import Cancelled, run, telling
 from .local import is_writable_object, put_source, size_of
 from .ranges import cat_ranges, limits
+from .wrapped import as_wanted, compression_of, text_arguments
 
 
 class S3AMFileSystem(EngineFileSystem):
@@ -239,6 +240,27 @@ class S3AMFileSystem(EngineFileSystem):
         return await cat_ranges(self, paths, starts, ends, on_error)
 
     # -- open files -------------------------------------------------------------------------------------------------
+
+    def open(
+        self,
+        path: str,
+        mode: str = "rb",
+        block_size: int | None = None,
+        cache_options: dict[str, Any] | None = None,
+        compression: str | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """An open file, as fsspec describes it.
+
+        `with fs.open(path, "wb") as file`: an exception in the block publishes nothing. Nor does a file that is never
+        closed; that gives a ResourceWarning. `close` publishes.
+        """
+        theirs = partial(super().open, block_size=block_size, cache_options=cache_options)
+        if "r" in mode:
+            return theirs(path, mode, compression=compression, **kwargs)
+        text = text_arguments(mode, kwargs)
+        file = theirs(path, mode if text is None else mode.replace("t", "") + "b", **kwargs)
+        return as_wanted(file, compression_of(path, compression), text)
 
     def _open(self, path: str, mode: str = "rb", **kwargs: Any) -> Any:
         from .files import open_file

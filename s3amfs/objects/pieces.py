@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from ..core.checksums import Crc
-from ..engine.one_shot import Quick
+from ..engine.one_shot import OneShot
 from ..errors import S3AMError, TransferError
 from ..wire.curl.streams import Chunks
 from .ranges import Pinned, make_room, read_whole, split
@@ -72,7 +72,7 @@ class Fragment(Piece):
         self._ends: list[int] = []
         self._came = threading.Event()
         self._again = threading.Lock()
-        self._quick: Quick = pinned.begin(start, end - start, self._told)
+        self._one_shot: OneShot = pinned.begin(start, end - start, self._told)
 
     @property
     def under_way(self) -> bool:
@@ -90,7 +90,7 @@ class Fragment(Piece):
 
     def stop(self) -> None:
         self.stopped = True
-        self._quick.cut()
+        self._one_shot.cut()
 
     def wait(self) -> None:
         self._came.wait()

@@ -14,7 +14,7 @@ from ..engine.attempt import PartProblem, PartResult, ReceivePart
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
 from ..engine.limits import SlotGate
-from ..engine.one_shot import Quick
+from ..engine.one_shot import OneShot
 from ..engine.sinks import MemorySink
 from ..engine.sources import range_judge
 from ..errors import ChecksumMismatch
@@ -63,7 +63,7 @@ class Pinned:
         """Whether TLS finds every bit that changes on the way."""
         return self.client.session.uses_tls(self.location.bucket)
 
-    def begin(self, offset: int, length: int, on_bytes: Callable[[Chunks | None], None]) -> Quick:
+    def begin(self, offset: int, length: int, on_bytes: Callable[[Chunks | None], None]) -> OneShot:
         """Begins to fetch one range (at most a piece); no thread waits for it, and nothing is tried again.
 
         on_bytes is called in a loop's thread, with the bytes, or after any trouble with None: then `read_whole` helps.

@@ -176,6 +176,12 @@ class ObjectWriter:
         else:
             job.abort()
 
+    def abandon(self) -> None:
+        """As `abort(keep=True)`, but waits for nothing: for finalizers, which run in any thread, also a loop's."""
+        self.closed = True
+        leave = self._job.leave if self._job is not None else lambda: None
+        self._transfer.stop_soon(leave) if self._transfer is not None else leave()
+
     def set_options(self, options: s3api.ObjectOptions) -> bool:
         """How the object is to be stored, as long as the server knows nothing of it; returns whether that was so."""
         if self._begun is None:

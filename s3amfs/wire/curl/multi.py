@@ -6,6 +6,7 @@ called from others. Nothing here retries or decides.
 
 from __future__ import annotations
 
+import errno
 import heapq
 import os
 import select
@@ -13,6 +14,7 @@ import socket
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 import pycurl
@@ -40,7 +42,10 @@ def protocols() -> frozenset[str]:
 class Multi:
     """Drives exchanges with curl_multi_socket_action over epoll, so that thousands of sockets cost nothing."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_crash: Callable[[], None] | None = None) -> None:
+        """on_crash: called while an exception is handled that `on_done` or a timer raised, which must not stop the
+        other exchanges; None: it is raised by `poll`. Raises OSError."""
+        self._on_crash = on_crash
         self._multi = self._new_multi()
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
@@ -58,7 +63,11 @@ class Multi:
         self._ca_bundle = ca_bundle()
 
     def _new_multi(self) -> pycurl.CurlMulti:
-        multi = pycurl.CurlMulti()
+        try:
+            multi = pycurl.CurlMulti()
+        except pycurl.error as error:
+            # All that curl needs for it is a little memory and a descriptor, and it does not say which is missing.
+            raise OSError(errno.EMFILE, f"{os.strerror(errno.EMFILE)} ({error})") from None
         multi.setopt(pycurl.M_SOCKETFUNCTION, self._on_socket)
         multi.setopt(pycurl.M_TIMERFUNCTION, self._on_timer)
         multi.setopt(pycurl.M_MAXCONNECTS, MAX_CONNECTIONS_KEPT)
@@ -90,6 +99,13 @@ class Multi:
             self._multi.remove_handle(handle)
             handle.close()
 
+    def abort(self, error: Exception) -> None:
+        """Ends everything that is under way with `error`; here `on_done` is called."""
+        for exchange in list(self._active.values()):
+            self.cancel(exchange)
+            exchange.error, exchange.reply.curl_code = error, pycurl.E_ABORTED_BY_CALLBACK
+            self._guard(partial(exchange.on_done, exchange))
+
     def resume(self, exchange: Exchange) -> None:
         """Continues an exchange whose reader or sink paused. Safe inside callbacks: it is done at the next poll."""
         self._to_resume.append(exchange)
@@ -119,7 +135,7 @@ class Multi:
             self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
         self._collect()
         while self._timers and self._timers[0][0] <= now:
-            heapq.heappop(self._timers)[2]()
+            self._guard(heapq.heappop(self._timers)[2])
 
     def hang_up(self) -> None:
         """Closes the connections that are kept for later, unless something is under way. Not inside callbacks."""
@@ -243,7 +259,15 @@ class Multi:
                 sink.begin(reply)  # an empty body: the sink still has to see and judge the reply
             except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange
                 exchange.error = error
-        exchange.on_done(exchange)
+        self._guard(partial(exchange.on_done, exchange))
+
+    def _guard(self, function: Callable[[], None]) -> None:
+        try:
+            function()
+        except Exception:
+            if self._on_crash is None:
+                raise
+            self._on_crash()
 
     def _configure(self, handle: pycurl.Curl, exchange: Exchange) -> None:
         request = exchange.request
