@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         _raise_if(args.debug)
         code = output.error(S3AMError(_one_line(error)))
-    except Exception as error:  # noqa: BLE001 - a bug of ours: told as every error is, and --debug shows where
+    except Exception as error:  # noqa: BLE001 - a bug of ours: reported as every error is, and --debug shows where
         _raise_if(args.debug)
         code = output.error(S3AMError(f"{type(error).__name__}: {error}: a bug; --debug shows where, please report it"))
     finally:

@@ -1,4 +1,4 @@
-"""`mount.s3am`: what mount(8) and /etc/fstab call. Translates their options into those of `s3am mount`.
+"""`mount.s3am`, which mount(8) and /etc/fstab call. Translates their options into those of `s3am mount`.
 
 s3://bucket/prefix  /mnt/data  s3am  _netdev,allow_other,profile=data  0 0
 """

@@ -167,7 +167,9 @@ def config_of(args: argparse.Namespace, output: Output) -> S3Config:
     from ..wire.aws.config import S3Config
 
     if args.no_verify_tls:
-        output.warn("TLS certificates are not checked: anybody on the way may read and change everything")
+        output.warn(
+            "TLS certificates are not checked: anybody between here and the server may read and change everything"
+        )
     if args.ca_bundle is not None and args.no_verify_tls:
         raise UsageError("--ca-bundle and --no-verify-tls exclude each other")
     return S3Config(

@@ -1,4 +1,4 @@
-"""What a command prints: results on stdout, the rest on stderr; with --json, one object a line on stdout.
+"""Output of a command: results on stdout, the rest on stderr; with --json, one object a line on stdout.
 
 Without a terminal and without --verbose nothing but the result is said. Errors are one line, `error: …`.
 """
@@ -79,7 +79,7 @@ class Output:
         self._print(text, flush=flush)
 
     def note(self, fields: Mapping[str, Any]) -> None:
-        """What only programs want to be told: people see that it has worked."""
+        """Events for programs only: people see that it has worked."""
         if self._json:
             self._line(fields)
 
@@ -101,7 +101,7 @@ class Output:
         self.detail(self._last_status)
 
     def detail(self, message: str) -> None:
-        """What is worth knowing with --verbose alone."""
+        """Events that are printed with --verbose only."""
         if self._verbose and not self._json:
             self._say(message)
 
@@ -141,7 +141,7 @@ class Output:
             raise S3AMError(f"nothing can be written to standard output ({error.strerror})") from None
 
     def _say(self, text: str) -> None:
-        """What can't be said to people is no reason to stop."""
+        """An output that can't be written to is no reason to stop."""
         try:
             if self._progress is not None:
                 self._progress.line(text)

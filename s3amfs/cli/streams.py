@@ -8,7 +8,7 @@ import sys
 
 
 def prepare() -> None:
-    """Every stream is there afterwards. What is printed to a closed one goes nowhere; reading a closed one fails."""
+    """Every stream is there afterwards. Output to a closed one goes nowhere; reading a closed one fails."""
     for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
         if getattr(sys, name) is None:
             # Left closed, its number would be that of the next file that is opened.

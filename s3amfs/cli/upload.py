@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="DST")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="continue the unfinished upload of DST")
-    again.add_argument("--force", action="store_true", help="abort unfinished uploads of DST and start afresh")
+    again.add_argument("--force", action="store_true", help="abort unfinished uploads of DST and start from scratch")
     add = parser.add_argument
     add("--exists", choices=("overwrite", "skip"), help="what to do if DST exists (default: exit 3)")
     add("--if-none-match", action="store_true", help="store only if there is no such object, also not by then")

@@ -154,7 +154,7 @@ def decode_base64(text: str, size: int) -> bytes | None:
 
 
 class Hasher(Protocol):
-    """What `hashlib` objects and `Crc` have in common."""
+    """The interface that `hashlib` objects and `Crc` have in common."""
 
     def update(self, data: Buffer, /) -> None: ...
     def digest(self) -> bytes: ...

@@ -1,4 +1,4 @@
-"""What a transfer tells while it runs: frozen events, each with a text for people and a JSON face. Pure."""
+"""Events of a running transfer: frozen, each with a text for people and a JSON face. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class TransferStarted(Event):
 class BytesMoved(Event):
     event: ClassVar[str] = "bytes_moved"
     done: int
-    """Bytes of the whole that are done or on their way, those of earlier runs included."""
+    """Bytes of the whole that are done or in flight, those of earlier runs included."""
     total: int | None
 
     def text(self) -> str:
@@ -99,7 +99,7 @@ class Completing(Event):
 
 @dataclass(frozen=True, slots=True)
 class TransferResult(Event):
-    """What a verb returns; also its last event."""
+    """Result of a verb; also its last event."""
 
     event: ClassVar[str] = "result"
     verb: str
@@ -112,7 +112,7 @@ class TransferResult(Event):
     checksum: str = ""
     """'crc64nvme:BASE64' of the whole; '' if it is not known."""
     proof: str = ""
-    """What has been proven about the content."""
+    """The checks of the content that were made."""
     seconds: float = 0.0
     bytes_sent: int = 0
     """Bytes that moved in this run, repeated ones included."""

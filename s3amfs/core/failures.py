@@ -1,4 +1,4 @@
-"""What can go wrong with one request, as data; `retry.py` decides what follows."""
+"""Failures of one request, as data; `retry.py` decides what follows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 class Kind(enum.Enum):
-    """Kinds of failure, told apart by what the engine has to do about them."""
+    """Kinds of failure, one for each reaction of the engine."""
 
     NETWORK = "network"
     """Connection refused, reset, DNS, TLS handshake cut: retry."""

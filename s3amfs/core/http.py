@@ -58,17 +58,17 @@ def coded_for_the_way(headers: Mapping[str, str], name: str) -> bool:
 
 
 def source_digests(headers: Mapping[str, str]) -> dict[str, bytes]:
-    """What a reply says of the content: name -> digest.
+    """Digests of the content in a reply: name -> digest.
 
     Names end in '-content' where the digest speaks of this reply's body only (Content-MD5, RFC 1864; Content-Digest,
     RFC 9530), so not of the whole when the reply is partial. Nonsense is left out.
     """
     found: dict[str, bytes] = {}
     _add(found, "md5", headers.get("content-md5", ""), "-content")
-    told = [("digest", ""), ("repr-digest", ""), ("content-digest", "-content")]
+    named = [("digest", ""), ("repr-digest", ""), ("content-digest", "-content")]
     if headers.get("x-goog-stored-content-encoding", "identity") in ("identity", headers.get("content-encoding")):
-        told.append(("x-goog-hash", ""))  # else of what is stored compressed, and was unpacked for this reply
-    for header, suffix in told:
+        named.append(("x-goog-hash", ""))  # else of what is stored compressed, and was unpacked for this reply
+    for header, suffix in named:
         for item in headers.get(header, "").split(",")[:10]:
             match = _DIGEST.match(item)
             if match is not None:

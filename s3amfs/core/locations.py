@@ -80,7 +80,7 @@ Location = S3Location | LocalPath | Url | Stdin
 
 
 def parse_source(text: str) -> Location:
-    """What SRC means. Raises InvalidSource, and InvalidS3Url for a malformed s3:// URL."""
+    """The source that SRC names. Raises InvalidSource, and InvalidS3Url for a malformed s3:// URL."""
     if text == "-":
         return Stdin()
     if not text or "\0" in text:

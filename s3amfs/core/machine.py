@@ -41,7 +41,7 @@ class State(enum.Enum):
 
 
 class Change(enum.Enum):
-    """What happens to a part."""
+    """One instruction about a part."""
 
     START = "start"
     SUCCEED = "succeed"

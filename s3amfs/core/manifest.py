@@ -25,7 +25,7 @@ class ManifestTooNew(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SourceIdentity:
-    """What tells that a source is still the same."""
+    """The marks by which a source is recognized as unchanged."""
 
     url: str
     """For display and comparison; without passwords."""
@@ -39,7 +39,7 @@ class SourceIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """Who and how: the first record."""
+    """Identity and choices of the transfer: the first record."""
 
     verb: str
     source: SourceIdentity
@@ -82,7 +82,7 @@ Record = Header | UploadRecord | PartRecord
 
 @dataclass(slots=True)
 class Manifest:
-    """What a manifest says."""
+    """Content of a manifest."""
 
     header: Header
     upload: UploadRecord | None = None

@@ -35,7 +35,7 @@ MOST_KEY_BYTES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a path means in the bucket."""
+    """Meaning of a path in the bucket."""
 
     key: str
     """For a file: its key. For a directory: `key + '/'` is the prefix of what is in it."""
@@ -70,7 +70,7 @@ def path_of(key: str, *, shadowed: bool = False) -> str:
 
 
 def place_of(path: str) -> Place:
-    """What `path` (slashes between names, a leading one is ignored) means.
+    """Meaning of `path` (slashes between names, a leading one is ignored) means.
 
     Raises `UsageError` with ENOENT for a path that the rule never makes, so that no key has two names, and with
     ENAMETOOLONG.

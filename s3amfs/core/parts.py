@@ -133,13 +133,13 @@ def _continue_with(size: int, explicit: int | None, taken_up: int) -> int:
     if explicit is not None and explicit != taken_up:
         raise IncompatiblePartSize(
             f"the unfinished upload has parts of {exact_size(taken_up)}, not {exact_size(explicit)}: "
-            f"leave --part-size out to continue it, or start afresh with --force"
+            f"leave --part-size out to continue it, or start from scratch with --force"
         )
     count = -(-size // taken_up) if taken_up > 0 else MAX_PARTS + 1
     if count > MAX_PARTS or taken_up > MAX_PART or (count > 1 and taken_up < MIN_PART):
         raise IncompatiblePartSize(
             f"the unfinished upload has parts of {exact_size(taken_up)}, which do not suit an object of "
-            f"{format_size(size)}: start afresh with --force"
+            f"{format_size(size)}: start from scratch with --force"
         )
     return taken_up
 
@@ -147,7 +147,7 @@ def _continue_with(size: int, explicit: int | None, taken_up: int) -> int:
 def infer_part_size(size: int, parts: Iterable[tuple[int, int]]) -> int | None:
     """Part size in bytes of an upload of `size` bytes of which (number, size) `parts` are there; None if unknown.
 
-    For resuming from ListParts alone. The last part alone tells it too: the parts before it share the rest evenly.
+    For resuming from ListParts alone. The last part alone shows it too: the parts before it share the rest evenly.
     Where two sizes explain what is there, either continues it without loss.
     """
     there = dict(parts)
@@ -189,7 +189,7 @@ def growing_length(number: int, base: int = DEFAULT_PART) -> int:
 
 
 class Recovered:
-    """What an unfinished upload already holds, measured against the plan that continues it.
+    """Parts that an unfinished upload already holds, measured against the plan that continues it.
 
     `parts` are (number, size in bytes) as ListParts or a manifest has them; of a number named twice the last counts,
     as in S3. Nothing here proves content: that is up to ETags, checksums and the manifest.

@@ -1,7 +1,7 @@
 """The plan of a patch: a changed file becomes a new object without moving what did not change.
 
-What there is: a base object, a local spool file with the ranges that were written (dirty), and a new size. What comes
-out: either "send it whole" (small), or the parts of one multipart upload, each of them a range that S3 copies from the
+Given: a base object, a local spool file with the ranges that were written (dirty), and a new size. The plan is
+either "send it whole" (small), or the parts of one multipart upload, each of them a range that S3 copies from the
 base by itself (UploadPartCopy) or a range that is uploaded from the spool; and the clean ranges of the base that have
 to be in the spool first, because a part is at least 5 MiB. Everything that is neither dirty nor in the base is zeros,
 a hole of the spool. Pure; nothing here reads or sends.
@@ -59,7 +59,7 @@ class Ranges:
             index += 1
 
     def gaps(self, start: int, end: int) -> Iterator[tuple[int, int]]:
-        """What of [start, end) is in no range, in order."""
+        """Gaps: stretches of [start, end) that are in no range, in order."""
         at = start
         for begin, stop in self.within(start, end):
             if at < begin:

@@ -1,6 +1,6 @@
-"""What to fetch before it is asked for: a state machine over the reads of one open file.
+"""Prefetch: a state machine over the reads of one open file.
 
-Reads come in, ranges to fetch ahead come out. Readers that go forward are told apart from those that jump: several
+Reads come in, ranges to fetch ahead come out. Readers that go forward are distinguished from those that jump: several
 forward readers of one file at once, reads that the kernel hands over slightly out of order, and steps of equal width
 are recognised; everything else is random and gets nothing ahead, so that it moves exactly what it asks for. The read
 itself is not part of the answer. Pure, no clock; one instance belongs to one open file and one thread at a time.

@@ -61,7 +61,7 @@ def decide(
     random: float,
     seen: int | None = None,
 ) -> Decision:
-    """What follows from `failure`.
+    """The decision about `failure`.
 
     `attempt`: tries made so far, this one included (1 or more). `first_failed_at` and `now`: seconds of one monotonic
     clock. `random`: uniform in [0, 1). `seen`: failures of this kind so far, this one included; None: all of them.

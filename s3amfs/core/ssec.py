@@ -65,7 +65,7 @@ class CustomerKey:
         return self._headers(_COPY_HEADER)
 
     def fingerprint(self, salt: bytes) -> str:
-        """Salted SHA-256 in hex: tells whether a resumed transfer has the same key, and nothing else about it."""
+        """Salted SHA-256 in hex: shows whether a resumed transfer has the same key, and nothing else about it."""
         return hashlib.sha256(salt + self._raw).hexdigest()
 
     def _headers(self, prefix: str) -> tuple[tuple[str, str], ...]:
@@ -101,7 +101,7 @@ def derive_master(master: bytes, bucket: str, key: str, location: str | None) ->
 
 
 def _hint(raw: bytes) -> str:
-    """What the user probably did, told from the number of bytes alone."""
+    """The probable mistake, judged by the number of bytes alone."""
     if len(raw) == 33 and raw.endswith(b"\n"):
         return ": remove the line break at its end"
     if len(raw) in (43, 44, 45):

@@ -1,4 +1,4 @@
-"""What is written down of a changed file that waits in a spool, so that it outlives the process that changed it. Pure.
+"""Record of a changed file that waits in a spool, so that it outlives the process that changed it. Pure.
 
 Lines of JSON: a header that says whose changes these are, then what happened, in order: a range was written, the size
 was changed, the base got another ETag. A line that a crash cut off, and what follows it, does not count.
@@ -21,7 +21,7 @@ class Header:
     """s3://BUCKET/KEY of the object that is changed."""
     endpoint: str
     data: str
-    """Path of the spool: what was written, at its place."""
+    """Path of the spool: the written bytes, each at its place."""
     base_etag: str
     """Of the object that is changed; '' for a new one."""
     size: int
@@ -29,7 +29,7 @@ class Header:
     base_valid: int
     """Bytes of the base's beginning that counted then."""
     metadata: Mapping[str, str]
-    """What the object is to be stored with."""
+    """Options that the object is to be stored with."""
     began: float
     """Seconds since 1970."""
 

@@ -1,1 +1,1 @@
-"""What `s3am demo` and the tests stand on: a real S3 server in a temporary folder."""
+"""Base of `s3am demo` and the tests: a real S3 server in a temporary folder."""

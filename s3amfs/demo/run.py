@@ -29,7 +29,7 @@ from .servers import FtpServer, HttpServer
 
 SIZE = 256 * 1024 * 1024
 SMALLEST = 64 * 1024 * 1024
-"""Fewer parts would all be on their way at once: there would be no half-way."""
+"""Fewer parts would all be in flight at once: there would be no half-way."""
 SLOW_SECONDS = 6
 """How long the upload that is killed would take: the FTP server is throttled for it."""
 FTP_CONNECTIONS = 8
@@ -92,7 +92,7 @@ class Demo:
         self.memory = max(self.memory, memory)
         return ran
 
-    def told(self, ran: Ran, size: int | None = None) -> None:
+    def show_figures(self, ran: Ran, size: int | None = None) -> None:
         """Prints what a transfer of `size` bytes says of itself."""
         result = ran.event("result")
         moved = result["size"] if size is None else size
@@ -149,18 +149,18 @@ def _from_ftp(demo: Demo, ftp: FtpServer, size: int) -> None:
             f"{done} parts were there and only {result['parts_resumed']} were taken up: parts sent twice"
         )
     say(f"    {result['parts_resumed']} parts were there, {result['parts_sent']} were sent")
-    demo.told(ran, result["bytes_sent"])
+    demo.show_figures(ran, result["bytes_sent"])
 
 
 def _the_rest(demo: Demo, web: HttpServer, source: Path) -> None:
     say("\n3. Upload from HTTP: streamed, no copy on disk, no part in memory")
-    demo.told(demo.s3am("upload", f"{web.url}/big.bin", "s3://demo/from-http.bin"))
+    demo.show_figures(demo.s3am("upload", f"{web.url}/big.bin", "s3://demo/from-http.bin"))
     say("\n4. Copy inside S3: no byte passes through s3am")
     copied = demo.s3am("upload", "s3://demo/from-ftp.bin", "s3://demo/copy.bin")
-    demo.told(copied)
+    demo.show_figures(copied)
     say("\n5. Download")
     target = demo.folder / "downloaded.bin"
-    demo.told(demo.s3am("download", "s3://demo/copy.bin", str(target)))
+    demo.show_figures(demo.s3am("download", "s3://demo/copy.bin", str(target)))
     if not filecmp.cmp(source, target, shallow=False):
         raise TransferError("the downloaded file differs from the source: please report this")
     say("    compared byte by byte: equal to what the FTP server has")
@@ -207,7 +207,7 @@ def _environment(folder: Path, s3: SeaweedServer) -> dict[str, str]:
 
 
 def _watch(child: subprocess.Popen[str], kill_after: float | None) -> list[str]:
-    """What the child prints, to its end; kills it when this share of its parts is done."""
+    """Output of the child, to its end; kills it when this share of its parts is done."""
     assert child.stdout is not None
     output: list[str] = []
     parts = done = 0

@@ -1,6 +1,6 @@
 """A real S3 server (SeaweedFS) in a temporary folder on free loopback ports, gone when its owner is gone.
 
-What it is: one `weed server` process with master, volume server, filer and S3 gateway, started and stopped by a context
+It is one `weed server` process with master, volume server, filer and S3 gateway, started and stopped by a context
 manager; `s3am demo` and the test suite use the same class. It is not a client, nor a server for others than loopback.
 Threading: an instance belongs to the thread that made it; the server it runs may be used from anywhere.
 
@@ -170,7 +170,7 @@ class SeaweedServer:
         self.stop()
 
     def log(self) -> str:
-        """What the server has written so far (its last 64 KiB)."""
+        """Log of the server so far (its last 64 KiB)."""
         path = self.folder / "log"
         return path.read_bytes()[-65536:].decode(errors="replace") if path.exists() else ""
 

@@ -1,4 +1,4 @@
-"""What servers and curl call their failures, as tables: code -> `Kind`. Data only.
+"""Codes of failures, of servers and of curl, as tables: code -> `Kind`. Data only.
 
 Sources: the list of error codes in the Amazon S3 API reference, curl's libcurl-errors(3) (the numbers are part of its
 ABI, so pycurl need not be imported), RFC 9110 section 15, RFC 959 section 4.2; spellings of other servers as seen.

@@ -47,7 +47,7 @@ def find_failure(reply: Reply, *, role: Role = "target") -> Failure | None:
 
 
 def classify(reply: Reply, *, role: Role = "target") -> Failure:
-    """What a failed `reply` means. For a HEAD, whose errors have no body, 400 and 403 stay vague: `is_vague`."""
+    """Meaning of a failed `reply`. For a HEAD, whose errors have no body, 400 and 403 stay vague: `is_vague`."""
     if not reply.is_http:
         return _classify_ftp(reply)
     # A server that refuses a body early resets the connection: its answer says more than curl's 'send failed'.
@@ -138,7 +138,7 @@ def _classify_curl(reply: Reply) -> Failure:
             "SSH: the key of the server is not the one in ~/.ssh/known_hosts, or none is there: connect once with ssh"
         )
     elif reply.curl_code == 67 and _is_ssh(reply):
-        said = f"SSH: {said}: neither a key without passphrase in ~/.ssh nor the agent nor a password opened the door"
+        said = f"SSH: {said}: neither a key without passphrase in ~/.ssh nor the agent nor a password was accepted"
     elif reply.curl_code == 3:
         return Failure(kind=Kind.FATAL, message=said, code="BadUrl")
     elif reply.curl_code in CURL_TLS_TRUST:
@@ -236,7 +236,7 @@ _HINTS: dict[Kind, tuple[type[errors.S3AMError], str]] = {
     Kind.SKEW: (errors.TransferError, "the clock of this machine is wrong: set it, then try again"),
     Kind.REDIRECT: (errors.TransferError, "the bucket is in another region: give it with --region"),
     Kind.CORRUPT: (errors.ChecksumMismatch, "bytes arrived damaged again and again: check the network and its devices"),
-    Kind.CHANGED: (errors.SourceChanged, "the source has changed meanwhile: start afresh (--force)"),
+    Kind.CHANGED: (errors.SourceChanged, "the source has changed meanwhile: start from scratch (--force)"),
     Kind.CONDITION: (errors.ObjectExists, "the object exists: use --exists overwrite or --exists skip"),
     Kind.MISSING: (errors.NotFound, "check the spelling and the endpoint"),
     Kind.DENIED: (errors.AccessDenied, "check the credentials, the profile and the permissions"),
@@ -254,7 +254,10 @@ _BY_CODE: dict[str, tuple[type[errors.S3AMError], str]] = {
     "XMinioInvalidResourceName": (errors.InvalidS3Url, "this server does not take such a key: choose another"),
     "KeyTooLongError": (errors.InvalidS3Url, "S3 keys have at most 1,024 bytes"),
     "InvalidAccessKeyId": (errors.BadCredentials, "the server does not know this key: check profile and endpoint"),
-    "SignatureDoesNotMatch": (errors.BadCredentials, "the secret key is wrong, or requests are altered on the way"),
+    "SignatureDoesNotMatch": (
+        errors.BadCredentials,
+        "the secret key is wrong, or a proxy alters requests",
+    ),
     "InvalidObjectState": (errors.AccessDenied, "the object is archived: restore it first (aws s3api restore-object)"),
     "MetadataTooLarge": (errors.UsageError, "user metadata may have at most 2 KiB"),
     "InvalidStorageClass": (errors.UsageError, "check --storage-class"),

@@ -1,4 +1,4 @@
-"""Requests and replies as plain data. What is sent (`S3Request`, `HttpRequest`) and what came back (`Reply`)."""
+"""Requests and replies as plain data: `S3Request` and `HttpRequest` are sent, a `Reply` comes back."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class HttpRequest:
 
 @dataclass(slots=True)
 class Reply:
-    """What came back. `status` 0: nothing did, see `curl_error`."""
+    """A reply. `status` 0: there was none, see `curl_error`."""
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)

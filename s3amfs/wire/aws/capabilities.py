@@ -1,4 +1,4 @@
-"""What an endpoint was seen to be able to do. Noticed once per endpoint, then acted upon.
+"""Capabilities that an endpoint was seen to have. Noticed once per endpoint, then acted upon.
 
 Each field: None not known yet, True seen to work, False refused. Any thread may write: attributes are replaced whole.
 """

@@ -1,6 +1,6 @@
-"""What the user chose about S3: profile, endpoint, keys, limits. Plain data; nothing is read or connected here.
+"""Choices of the user about S3: profile, endpoint, keys, limits. Plain data; nothing is read or connected here.
 
-What is left at its default comes from where every AWS tool looks (`session.py` asks botocore). Immutable, any thread.
+A field left at its default comes from where every AWS tool looks (`session.py` asks botocore). Immutable, any thread.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Where a bucket is: URL, signing name and region, decided by botocore's own endpoint rules for S3.
 
 It repeats what a botocore client does before it sends (the parameters of the ruleset, path style for names that are no
-host labels, ...) without the client, whose creation costs 0.45 s and 13 MB. `tests/wire/test_endpoints.py` compares
+host labels, ...) without the client, whose creation costs 0.45 s and 13 MB. `tests/wire/aws/test_endpoints.py` compares
 every result with a client's. Nothing here signs or connects. Objects are immutable after construction: any thread.
 """
 

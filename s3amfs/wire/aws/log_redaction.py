@@ -1,4 +1,4 @@
-"""What botocore and s3fs log at DEBUG, headers of requests among it: without customer keys and session tokens."""
+"""Redacts customer keys and session tokens in the DEBUG logs of botocore and s3fs (headers of requests)."""
 
 from __future__ import annotations
 

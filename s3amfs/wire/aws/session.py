@@ -95,7 +95,7 @@ class S3Session:
         return self.endpoint_id(bucket).startswith("https")
 
     def capabilities(self, bucket: str | None = None) -> Capabilities:
-        """What the endpoint was seen to be able to do: one object per endpoint, written by whoever learns more."""
+        """Capabilities that the endpoint was seen to have: one object per endpoint, written by whoever learns more."""
         with self._lock:
             return self._capabilities.setdefault(self.endpoint_id(bucket), Capabilities())
 
@@ -104,7 +104,7 @@ class S3Session:
         return self._endpoint(S3Request("HEAD", bucket)).region
 
     def learn_region(self, bucket: str, region: str) -> None:
-        """The server said that `bucket` is in `region`. What is no region name is ignored (it would become a host)."""
+        """The server said that `bucket` is in `region`. No region name: ignored (it would become a host)."""
         if not region or len(region) > 63 or not all(part.isalnum() and part.isascii() for part in region.split("-")):
             return
         with self._lock:
@@ -132,7 +132,7 @@ class S3Session:
     def refresh_credentials(self, force: bool = False) -> None:
         """Gets credentials if there are none or they end soon; with `force` all providers are asked again.
 
-        `force` is for ExpiredToken: files are read anew, processes run anew. Credentials given as such stay.
+        `force` is for ExpiredToken: files are read again, processes run again. Credentials given as such stay.
         Raises BadCredentials when there are none or a provider failed.
         """
         if self.config.anonymous:
@@ -236,7 +236,7 @@ class S3Session:
             raise BadCredentials("the credentials found are empty: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         sent = frozen.access_key + (frozen.token or "")
         if not (sent.isascii() and sent.isprintable()):  # it would end its header, or be quoted by an error of curl's
-            raise BadCredentials("the access key or session token found is not plain ASCII on one line: copy it anew")
+            raise BadCredentials("the access key or session token found is not plain ASCII on one line: copy it again")
         self._frozen = frozen
 
     def _find(self, force: bool) -> Any:

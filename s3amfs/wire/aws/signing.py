@@ -74,7 +74,7 @@ class _Request:
 
 
 class _Signer(S3SigV4Auth):
-    """What is the same for many requests, or asked for twice, is made once."""
+    """Results that are the same for many requests, or asked for twice, are made once."""
 
     def add_auth(self, request: Any) -> None:
         steps: Any = self  # the stubs of botocore leave the underscored steps out

@@ -76,8 +76,8 @@ class Exchange:
         if not self.reply.is_http:
             return
         if line.startswith(b"HTTP/"):  # a new reply begins: after 100 Continue, a redirect or an auth round
-            told = _STATUS.match(line)
-            self.reply.status = int(told[1]) if told is not None else 0
+            matched = _STATUS.match(line)
+            self.reply.status = int(matched[1]) if matched is not None else 0
             self.reply.headers.clear()
             self._take = None
             return
@@ -97,7 +97,7 @@ class Exchange:
             return -1
 
     def _taker(self) -> Callable[[bytes], object]:
-        """What takes the body of the reply that has begun."""
+        """The sink that takes the body of the reply that has begun."""
         if self.sink is None or (self.reply.is_http and self.reply.status >= 300):
             return self._keep
         if not self._sink_begun:

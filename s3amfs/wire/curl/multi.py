@@ -244,7 +244,7 @@ class Multi:
         reply.curl_code, reply.curl_error = code, message
         try:
             _fill(exchange, handle)
-        except Exception as error:  # noqa: BLE001 - whoever waits for its end has to hear of it
+        except Exception as error:  # noqa: BLE001 - whoever waits for its end must get it
             exchange.error = error
             reply.curl_code = code or pycurl.E_RECV_ERROR
         self._multi.remove_handle(handle)

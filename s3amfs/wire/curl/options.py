@@ -1,6 +1,6 @@
 """Options of requests as curl's own numbers (part of its ABI), so that whoever plans a request need not load pycurl.
 
-`tests/wire/test_curl_options.py` compares the numbers with pycurl's. No network, no state; any thread.
+`tests/wire/curl/test_options.py` compares the numbers with pycurl's. No network, no state; any thread.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What curl is told about sftp and scp so that it logs in as ssh does: user, key, known hosts.
+"""Options of curl for sftp and scp, so that it logs in as ssh does: user, key, known hosts.
 
 Left to itself libcurl knows `id_rsa` and `id_dsa` only, no user, and takes any server for the right one. It asks the
 agent by itself, after the key. Reads `~/.ssh`; no network; any thread.

@@ -1,4 +1,4 @@
-"""What curl's callbacks talk to: a reader gives the bytes of a request, a sink takes those of a reply. Pure."""
+"""Interface of curl's callbacks: a reader gives the bytes of a request, a sink takes those of a reply. Pure."""
 
 from __future__ import annotations
 

@@ -10,12 +10,12 @@ CHECKSUM_BASE64_LENGTHS = {"crc64nvme": 12, "crc32c": 8, "crc32": 8, "sha1": 28,
 
 
 def prefix(length: int) -> bytes:
-    """What goes before `length` bytes of content."""
+    """Frame before `length` bytes of content."""
     return f"{length:x}\r\n".encode() if length else b""
 
 
 def suffix(length: int, algorithm: str, checksum: str) -> bytes:
-    """What goes after them; `checksum` in base64."""
+    """Frame after them; `checksum` in base64."""
     assert len(checksum) == CHECKSUM_BASE64_LENGTHS[algorithm], algorithm
     end = "\r\n0\r\n" if length else "0\r\n"
     return f"{end}x-amz-checksum-{algorithm}:{checksum}\r\n\r\n".encode()

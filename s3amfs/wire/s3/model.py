@@ -1,4 +1,4 @@
-"""What S3 takes and answers, as frozen data: options of new objects, objects, uploads, parts, pages. Pure.
+"""Requests and answers of S3 as frozen data: options of new objects, objects, uploads, parts, pages. Pure.
 
 ETags are kept without quotes, times as seconds since the epoch, checksums as {'crc64nvme': 'base64', ...}.
 """
@@ -238,7 +238,7 @@ class PartInfo:
 
 @dataclass(frozen=True)
 class StoredInfo:
-    """What a write answered: PutObject, UploadPart, CopyObject, UploadPartCopy, Complete."""
+    """Answer to a write: PutObject, UploadPart, CopyObject, UploadPartCopy, Complete."""
 
     etag: str
     checksums: Mapping[str, str] = field(default_factory=dict)
@@ -333,7 +333,7 @@ class BucketsPage:
 
 @dataclass(frozen=True)
 class ObjectAttributes:
-    """What GetObjectAttributes answered; parts as far as this page goes."""
+    """Answer to GetObjectAttributes; parts as far as this page goes."""
 
     size: int | None
     etag: str

@@ -1,7 +1,7 @@
 """One function per S3 operation: arguments in, unsigned `S3Request` out. Pure; any thread.
 
 Query parameters, headers and bodies are those of the S3 API reference; what is sent is compared with botocore's own
-client in `tests/wire/test_signing.py`. `session.S3Session.prepare` adds endpoint and signature.
+client in `tests/wire/aws/test_signing.py`. `session.S3Session.prepare` adds endpoint and signature.
 """
 
 from __future__ import annotations

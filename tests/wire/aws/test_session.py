@@ -198,8 +198,8 @@ def test_importing_and_configuring_is_cheap() -> None:
     """`s3am --help` must not pay for botocore; a session does, once."""
     import subprocess
 
-    code = "import sys, s3amfs.wire.session, json; print(json.dumps(sorted(sys.modules)))"
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    code = "import sys, s3amfs.wire.aws.session, json; print(json.dumps(sorted(sys.modules)))"
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
     loaded: list[Any] = json.loads(done.stdout)
     assert not {"botocore", "boto3", "pycurl", "asyncio", "awscrt"} & set(loaded)
@@ -207,7 +207,7 @@ def test_importing_and_configuring_is_cheap() -> None:
 
 def test_botocore_is_loaded_without_pyopenssl() -> None:
     assert find_spec("OpenSSL") is not None, "the extra 'test' brings it, as many environments do"
-    code = "import sys; from s3amfs.wire.session import S3Session; S3Session(); print('OpenSSL' in sys.modules)"
+    code = "import sys; from s3amfs.wire.aws.session import S3Session; S3Session(); print('OpenSSL' in sys.modules)"
     code += "; import urllib3.contrib.pyopenssl"  # others still can
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert child.stdout == "False\n"
