@@ -16,6 +16,7 @@ from ..errors import SourceChanged
 from ..objects.appender import Appender
 from ..objects.reader import ObjectReader
 from ..objects.writer import ObjectWriter
+from ..transfers.job import stream_job
 
 if TYPE_CHECKING:
     from ..objects.ranges import Pinned
@@ -272,5 +273,4 @@ def _writer(fs: S3AMFileSystem, path: str, mode: str, options: Any, first_part: 
             return Appender(fs.pinned(location), options, gate=fs.gates()[0], first_part=first_part)
         except FileNotFoundError:
             pass  # a new object
-    client = fs.client
-    return ObjectWriter(client, location.bucket, location.key, options, gate=fs.gates()[0], first_part=first_part)
+    return ObjectWriter(stream_job(fs.client, location, options, gate=fs.gates()[0]), first_part=first_part)

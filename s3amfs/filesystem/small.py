@@ -10,6 +10,7 @@ from fsspec.callbacks import Callback
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
 from ..objects.writer import ObjectWriter
+from ..transfers.job import stream_job
 from ..transfers.one_request import Fetched, begin_get, begin_put
 from .arguments import customer_key
 from .bridge import answer, room, run
@@ -64,7 +65,7 @@ def pipe_large(
     client: S3Client, data: Any, target: S3Location, options: UploadOptions, gate: SlotGate
 ) -> dict[str, Any]:
     """In parts; blocks."""
-    writer = ObjectWriter(client, target.bucket, target.key, options, gate=gate)
+    writer = ObjectWriter(stream_job(client, target, options, gate=gate))
     try:
         writer.write(data)
         stored = writer.close()

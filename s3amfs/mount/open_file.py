@@ -25,6 +25,7 @@ from ..objects.reader import ObjectReader
 from ..objects.spooled_file import SpooledFile
 from ..objects.streamed_file import FileStream
 from ..objects.writer import ObjectWriter
+from ..transfers.job import stream_job
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..transfers.source import guess_content_type
 from .attributes import Attributes, attributes, last_changed, time_of, time_text
@@ -183,7 +184,8 @@ class OpenFile:
         self.metadata["mtime"] = time_text(time.time_ns())
         self._sent = dict(self.metadata)
         options = self._upload_options(None)
-        writer = ObjectWriter(service.client, service.bucket, self.key, options, budget=service.budget)
+        job = stream_job(service.client, S3Location(service.bucket, self.key), options)
+        writer = ObjectWriter(job, budget=service.budget)
         return FileStream(writer, Spool(service.options.spool_dir), copies_all=self.copies_all)
 
     def _changing(self) -> SpooledFile:

@@ -11,18 +11,18 @@ import uuid
 from dataclasses import replace
 from itertools import pairwise
 
-from ..core.failures import Kind
 from ..core.manifest import SourceIdentity
 from ..core.parts import DEFAULT_PART, MIN_PART, Part, copy_part_size
-from ..engine.attempt import PartWork
+from ..engine.attempt import Move
 from ..engine.limits import SlotGate
 from ..engine.targets import MultipartTarget
-from ..errors import S3AMError, SourceChanged, Unsupported
+from ..errors import Unsupported
+from ..transfers.job import Job
 from ..transfers.options import UploadOptions
-from ..transfers.report import OnEvent, ignore
-from ..transfers.speed import Speed, make_transfer, move_all
+from ..transfers.report import OnEvent, Report, ignore
+from ..transfers.send_parts import Content, Movement, SendParts
+from ..transfers.speed import Speed
 from ..transfers.target import with_kept
-from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from .ranges import Pinned, read_to_keep
 from .writer import ObjectWriter
@@ -49,17 +49,10 @@ class Appender(ObjectWriter):
             options = replace(options, object=replace(options.object, **kept))  # type: ignore[arg-type]
         if client.session.capabilities(location.bucket).conditional_writes:
             options = replace(options, object=replace(options.object, if_match=info.etag))
-        super().__init__(
-            client,
-            location.bucket,
-            location.key,
-            options,
-            on_event=on_event,
-            # Of no use to anybody later: nothing says what was appended.
-            identity=SourceIdentity(url=f"more of {location.url}: {uuid.uuid4()}"),
-            gate=gate,
-            first_part=first_part,
-        )
+        # Of no use to anybody later: nothing says what was appended.
+        identity = SourceIdentity(url=f"more of {location.url}: {uuid.uuid4()}")
+        report = Report("upload", identity.url, location.url, on_event)
+        super().__init__(Job(client, location, options, report, gate), identity=identity, first_part=first_part)
         self._pinned = base
         self._moved_base = info.size == 0
         self.position = info.size
@@ -71,9 +64,13 @@ class Appender(ObjectWriter):
 
     def _begin_upload(self) -> None:
         self.begin()
-        assert self._job is not None
-        self._begun = self._job.begin(self._base)
-        self._begin_with_existing()
+        assert self._parts is not None
+        self._parts.begin(self._base)
+        self._begin_with_existing(self._parts)
+
+    def _content(self) -> Content:
+        url = self._pinned.location.url
+        return replace(super()._content(), copied_from=url, check=lambda crc: self._pinned.check("appended to"))
 
     def _finish(self) -> None:
         info = self._pinned.info
@@ -86,55 +83,33 @@ class Appender(ObjectWriter):
                 self._part_is_full()  # this last part may be small
             else:
                 self._rewrite()
-        self._check_base()
+        if self._begun is None:
+            self._pinned.check("appended to")
         super()._finish()
 
-    def _begin_with_existing(self) -> bool:
+    def _begin_with_existing(self, parts: SendParts) -> bool:
         if self._moved_base:
             return True
-        if self._pinned.info.size > MIN_PART and self._copy():
+        if self._pinned.info.size > MIN_PART and self._copy(parts):
             self._moved_base = True
             return True
-        assert self._job is not None
-        self._job.abort_to_begin_again()
-        self._begun = None
+        parts.begin_again()
         self._rewrite()
         return False
 
-    def _copy(self) -> bool:
+    def _copy(self, parts: SendParts) -> bool:
         """The object becomes the first parts; False where the server copies none."""
-        assert self._begun is not None and self._job is not None
-        info, location = self._pinned.info, self._pinned.location
-        target = MultipartTarget(
-            self._client.session, self._begun.upload, self._begun.checks.parts, self._options.object.customer_key
-        )
-        source = s3api.CopySource(
-            location.bucket, location.key, if_match=info.etag or None, customer_key=self._pinned.customer_key
-        )
+        speed = Speed(slots=self._job.options.upload_slots, direction="copy", bucket=self.target.bucket)
+        source, copied = self._pinned.copy_source, _equal_parts(self._pinned.info.size)
 
-        def move(part: Part, attempt: int) -> PartWork:
-            return target.copy(part, source)
+        def move(target: MultipartTarget) -> Move:
+            return lambda part, attempt: target.copy(part, source)
 
-        parts = _equal_parts(info.size)
-        transfer = make_transfer(
-            self._client,
-            move,
-            f"copy of {location.url}",
-            Speed(slots=self._options.upload_slots, direction="copy", bucket=self.target.bucket),
-            self._report,
-            on_part=self._job.record,
-            gate=self._gate,
-        )
         try:
-            move_all(transfer, parts)
+            parts.move_all(copied, Movement(move, speed))
         except Unsupported:
             return False
-        except S3AMError:
-            failure = transfer.failure
-            if failure is not None and failure.kind in (Kind.CONDITION, Kind.MISSING):
-                raise to_error(replace(failure, kind=Kind.CHANGED), location.url) from None
-            raise
-        self.next_number = len(parts) + 1
+        self.next_number = len(copied) + 1
         return True
 
     def _rewrite(self) -> None:
@@ -146,13 +121,6 @@ class Appender(ObjectWriter):
         for start in range(0, size, READ_BYTES):
             self.write(read_to_keep(self._pinned, start, min(size, start + READ_BYTES)))
         self.write(waiting)
-
-    def _check_base(self) -> None:
-        """For servers that know no conditions, and for changes after the last copy."""
-        base = self._pinned
-        now = base.client.find(base.location.bucket, base.location.key, customer_key=base.customer_key)
-        if now is None or now.etag != base.info.etag:
-            raise SourceChanged(f"{base.location.url} was changed by somebody else while it was appended to")
 
 
 def _equal_parts(size: int) -> list[Part]:

@@ -17,7 +17,7 @@ from ..engine.limits import SlotGate
 from ..engine.one_shot import OneShot
 from ..engine.sinks import MemorySink
 from ..engine.sources import range_judge
-from ..errors import ChecksumMismatch
+from ..errors import ChecksumMismatch, SourceChanged
 from ..transfers.options import UploadOptions
 from ..transfers.proof import ReadProof, TakesCrcs
 from ..transfers.report import OnEvent, Report, ignore
@@ -62,6 +62,25 @@ class Pinned:
     def uses_tls(self) -> bool:
         """Whether TLS finds every bit that changes on the way."""
         return self.client.session.uses_tls(self.location.bucket)
+
+    @property
+    def copy_source(self) -> s3api.CopySource:
+        """For parts that S3 copies: from this very content."""
+        return s3api.CopySource(
+            self.location.bucket,
+            self.location.key,
+            if_match=self.info.etag or None,
+            customer_key=self.customer_key,
+        )
+
+    def check(self, doing: str) -> None:
+        """Raises SourceChanged unless the object is still this one.
+
+        For servers that know no conditions, and for changes after the last copy. doing: 'appended to', for the error.
+        """
+        now = self.client.find(self.location.bucket, self.location.key, customer_key=self.customer_key)
+        if now is None or now.etag != self.info.etag:
+            raise SourceChanged(f"{self.location.url} was changed by somebody else while it was {doing}")
 
     def begin(self, offset: int, length: int, on_bytes: Callable[[Chunks | None], None]) -> OneShot:
         """Begins to fetch one range (at most a piece); no thread waits for it, and nothing is tried again.

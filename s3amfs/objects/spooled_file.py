@@ -20,7 +20,8 @@ from ..core.patch import Ranges, plan_patch
 from ..engine.client import S3Client
 from ..engine.limits import ByteBudget
 from ..engine.spool import Spool, SpoolRecord
-from ..errors import SourceChanged, Unsupported
+from ..errors import Unsupported
+from ..transfers.job import stream_job
 from ..transfers.options import ObjectInfo, UploadOptions
 from ..transfers.report import OnEvent, ignore
 from ..wire.s3.api import StoredInfo
@@ -153,25 +154,20 @@ class SpooledFile:
         for start, end in plan.fills:
             self.fetch(start, end)
         if plan.whole or all(part.kind == "upload" for part in plan.parts):
-            self._check_base()
+            self._pinned().check("changed here")
             return self._write_whole(options, budget)
         try:
             return patch(self._pinned(), self.spool.path, plan, options, on_event=on_event)
         except Unsupported as error:
             on_event(Warned(f"{self.location.url}: the server can't copy parts ({error}): all of it is sent"))
-            self._check_base()
+            self._pinned().check("changed here")
             return self._write_whole(options, budget)
-
-    def _check_base(self) -> None:
-        base = self._pinned()
-        now = self.client.find(self.location.bucket, self.location.key, customer_key=base.customer_key)
-        if now is None or now.etag != base.info.etag:
-            raise SourceChanged(f"{self.location.url} was changed by somebody else while it was changed here")
 
     def _write_whole(self, options: UploadOptions, budget: ByteBudget | None) -> StoredInfo:
         """All of it from the spool; parts that an earlier attempt has sent are found again."""
-        bucket, key = self.location.bucket, self.location.key
-        writer = ObjectWriter(self.client, bucket, key, replace(options, unfinished="continue"), budget=budget)
+        writer = ObjectWriter(
+            stream_job(self.client, self.location, replace(options, unfinished="continue")), budget=budget
+        )
         try:
             while writer.position < self.size:
                 if writer.position % FETCH_BYTES < WRITE_BYTES:

@@ -38,10 +38,6 @@ class Checking:
         return self.proof.replace("every part", "the whole object")
 
 
-class CopiedWithoutChecksum(Exception):
-    """This server takes no copied parts where a checksum is declared: begin again without."""
-
-
 def choose(
     choice: ChecksumChoice | None, can: Capabilities, options: ObjectOptions, *, copies: bool = False
 ) -> Checking:
@@ -80,13 +76,14 @@ def should_fall_back(failure: Failure | None, choice: ChecksumChoice | None, can
     return failure.code == "Trailer" or may_lack_trailers(failure)
 
 
-def check_copied(failure: Failure | None, checks: Checking, can: Capabilities) -> None:
-    """Raises CopiedWithoutChecksum if `failure` of a copied part may be due to the declared algorithm; noticed once."""
-    if failure is None or checks.algorithm is None or can.copied_checksums is not None:
-        return
+def refuses_copied_checksums(failure: Failure, checks: Checking, can: Capabilities) -> bool:
+    """Whether `failure` of a copied part may be due to the declared algorithm; noticed once."""
+    if checks.algorithm is None or can.copied_checksums is not None:
+        return False
     if failure.status == 400 and failure.code in ("InvalidArgument", "InvalidRequest"):
         can.copied_checksums = False
-        raise CopiedWithoutChecksum from None
+        return True
+    return False
 
 
 def whole_crc(records: list[PartRecord], algorithm: str | None) -> str:

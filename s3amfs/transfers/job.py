@@ -9,7 +9,7 @@ from ..engine.client import S3Client
 from ..engine.limits import SlotGate
 from ..wire.aws.capabilities import Capabilities
 from .options import UploadOptions
-from .report import Report
+from .report import OnEvent, Report, ignore
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,15 @@ class Job:
     def can(self) -> Capabilities:
         """What the target's server was seen to do."""
         return self.client.session.capabilities(self.target.bucket)
+
+
+def stream_job(
+    client: S3Client,
+    target: S3Location,
+    options: UploadOptions,
+    *,
+    on_event: OnEvent = ignore,
+    gate: SlotGate | None = None,
+) -> Job:
+    """For bytes that a program gives: they have no name."""
+    return Job(client, target, options, Report("upload", "-", target.url, on_event), gate)

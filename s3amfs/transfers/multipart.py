@@ -1,7 +1,7 @@
 """One multipart upload from its beginning, or where it was left, to its completion.
 
-Used by upload, copy, the writer and the patch: they give the parts, this keeps the books (manifest, records) and talks
-to the server. It belongs to the thread that runs the verb; only `record` is called from a loop's.
+The loop for parts (send_parts.py) uses it: this keeps the books (manifest, records) and talks to the server. It belongs
+to the thread that runs the verb; only `record` is called from a loop's.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 from ..core import manifest as m
 from ..core.failures import Failure, Kind
-from ..core.locations import S3Location
 from ..core.ssec import CustomerKey
 from ..engine.attempt import PartResult
 from ..engine.client import S3Client
@@ -21,15 +20,15 @@ from ..errors import ChecksumMismatch, EncryptionKeyError, S3AMError, SourceChan
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
-from .options import UploadOptions
-from .report import Report
+from .job import Job
 
 
-def open_journal(client: S3Client, target: S3Location, options: UploadOptions, report: Report) -> Journal | None:
-    """The locked manifest of transfers to `target`; None, with a warning, where the state folder can't be used.
+def open_journal(job: Job) -> Journal | None:
+    """The locked manifest of transfers to the job's target; None, with a warning, where the state folder can't be used.
 
     Raises TransferLocked when another transfer to the same target runs.
     """
+    client, target, options, report = job.client, job.target, job.options, job.report
     name = m.manifest_name(client.session.endpoint_id(target.bucket), target.bucket, target.key)
     folder = state_dir(options.state_dir)
     try:
@@ -63,26 +62,20 @@ class Begun:
     """Of parts: not under SSE-C and SSE-KMS."""
 
 
-class MultipartJob:
-    """Begins, continues and completes. identity: of the source. part_size: bytes, for the manifest."""
+class Multipart:
+    """Begins, continues and completes one multipart upload of `job`.
 
-    def __init__(
-        self,
-        verb: str,
-        client: S3Client,
-        target: S3Location,
-        options: UploadOptions,
-        identity: m.SourceIdentity,
-        journal: Journal | None,
-        report: Report,
-    ) -> None:
+    verb: who began it ('upload', 'copy', 'patch'), for the manifest. identity: of the source.
+    """
+
+    def __init__(self, job: Job, verb: str, identity: m.SourceIdentity, journal: Journal | None) -> None:
+        self._client = job.client
+        self._target = job.target
+        self._options = job.options
+        self._report = job.report
         self._verb = verb
-        self._client = client
-        self._target = target
-        self._options = options
         self._identity = identity
         self._journal = journal
-        self._report = report
         self.records: dict[int, m.PartRecord] = {}
         self.upload: s3api.MultipartUpload | None = None
         self._checks: checksum_choice.Checking | None = None

@@ -11,13 +11,12 @@ from ..core.locations import S3Location
 from ..core.parts import Part
 from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
-from ..engine.limits import SlotGate
 from ..engine.targets import PutTarget, Target
 from ..errors import ChecksumMismatch, S3AMError
 from ..wire.s3 import api as s3api
 from . import checksum_choice
+from .job import Job
 from .options import UploadOptions
-from .report import Report
 from .speed import Speed, make_transfer, move_all
 
 DAMAGED_TRIES = 5
@@ -27,21 +26,15 @@ MoveTo = Callable[[Target], Move]
 
 
 def put_single(
-    client: S3Client,
-    target: S3Location,
-    options: UploadOptions,
-    length: int,
-    move: MoveTo,
-    report: Report,
-    *,
-    others: tuple[S3Client, ...] = (),
-    gate: SlotGate | None = None,
+    job: Job, length: int, move: MoveTo, *, others: tuple[S3Client, ...] = ()
 ) -> tuple[s3api.StoredInfo, str, str]:
     """Stores `length` bytes; `move` says how they get to a target. Returns what is stored, its checksum and the proof.
 
+    others: further clients whose credentials sign requests.
     Raises ObjectExists (also where another writer was faster), SourceChanged, TransferError.
     """
-    capabilities = client.session.capabilities(target.bucket)
+    client, target, options, report = job.client, job.target, job.options, job.report
+    capabilities = job.can
     object_options = _with_condition(options, capabilities.conditional_writes)
     tries = 0
     while True:
@@ -57,7 +50,7 @@ def put_single(
             report,
             on_part=results.append,
             others=others,
-            gate=gate,
+            gate=job.gate,
             total=length,
         )
         try:

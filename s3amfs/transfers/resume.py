@@ -9,22 +9,22 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable
 
-from ..core.checksums import decode, encode
+from ..core.checksums import Crc, decode, encode
 from ..core.manifest import PartRecord
 from ..core.parts import Part, Plan, Recovered, infer_part_size
 from ..errors import IncompatiblePartSize, SourceChanged
 from ..wire.s3 import api as s3api
-from .multipart import Begun, MultipartJob
+from .multipart import Begun, Multipart
 from .report import Report
 
 Hash = Callable[[Iterable[Part], str], dict[int, tuple[int, str]]]
 """Reads parts of the source: part number -> (CRC, MD5 in hex)."""
 
 
-def take_up(job: MultipartJob, begun: Begun, plan: Plan, hashes: Hash | None, describe: str, report: Report) -> None:
-    """`job` goes on with `begun`: the parts that `recover` proves count as done, and the report says so."""
+def take_up(upload: Multipart, begun: Begun, plan: Plan, hashes: Hash | None, describe: str, report: Report) -> None:
+    """`upload` goes on with `begun`: the parts that `recover` proves count as done, and the report says so."""
     kept = recover(begun, plan, hashes, describe)
-    job.continue_with(begun, plan.part_size, kept)
+    upload.continue_with(begun, plan.part_size, kept)
     report.resumed(record.length for record in kept.values())
 
 
@@ -67,11 +67,20 @@ def _same(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> bool:
     return part.etag == md5
 
 
-def same_content(part: s3api.PartInfo, crc_name: str, crc: int, data: bytes | bytearray) -> bool:
-    """Whether `data`, whose CRC is `crc`, is what the server has as `part`."""
-    stored = part.checksums.get(crc_name)
-    md5 = "" if stored else hashlib.md5(data, usedforsecurity=False).hexdigest()
-    return _same(part, crc_name, crc, md5)
+def part_with(begun: Begun, part: s3api.PartInfo, data: bytes | bytearray) -> PartRecord | None:
+    """The record of `part`, which the upload that is continued has, if it is `data`; else None."""
+    name = begun.checks.parts.crc or "crc64nvme"
+    running = Crc(name)
+    running.update(data)
+    recorded = begun.manifest.parts.get(part.number) if begun.manifest is not None else None
+    if recorded is not None and recorded.etag == part.etag:
+        same = recorded.crc == running.value
+    else:
+        md5 = "" if name in part.checksums else hashlib.md5(data, usedforsecurity=False).hexdigest()
+        same = _same(part, name, running.value, md5)
+    if not same:
+        return None
+    return PartRecord(part.number, part.size, part.etag, running.value, part.checksums.get(name, ""))
 
 
 def part_size_of(begun: Begun, size: int) -> int | None:

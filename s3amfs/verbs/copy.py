@@ -12,20 +12,21 @@ from dataclasses import replace
 from ..core.events import TransferResult
 from ..core.failures import Kind
 from ..core.locations import S3Location
-from ..core.parts import MAX_SINGLE, Part, Plan, copy_part_size
+from ..core.parts import MAX_SINGLE, Plan, copy_part_size
 from ..core.sizes import MIB
-from ..engine.attempt import PartWork
+from ..engine.attempt import Move
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
 from ..engine.targets import MultipartTarget
-from ..errors import ChecksumMismatch, S3AMError, SourceChanged, Unsupported, UsageError
-from ..transfers import checksum_choice
-from ..transfers.multipart import Begun, MultipartJob, open_journal
+from ..errors import ChecksumMismatch, SourceChanged, Unsupported, UsageError
+from ..transfers.job import Job
+from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.resume import part_size_of, take_up
+from ..transfers.resume import part_size_of
+from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
 from ..transfers.source import identity_of
-from ..transfers.speed import Speed, make_transfer, move_all
+from ..transfers.speed import Speed
 from ..transfers.target import skips_existing, with_kept
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
@@ -55,7 +56,7 @@ def copy(
         _check_onto_itself(source, options)
     if options.expect:
         raise UsageError("--expect-… needs the bytes, which a copy inside S3 never sees: use 's3am verify --against'")
-    return _Copy(source, info, target, client, with_kept(client, source, info, options), report, gate).run()
+    return _Copy(source, info, Job(client, target, with_kept(client, source, info, options), report, gate)).run()
 
 
 def _check_onto_itself(source: S3Location, options: UploadOptions) -> None:
@@ -66,29 +67,20 @@ def _check_onto_itself(source: S3Location, options: UploadOptions) -> None:
 class _Copy:
     """One run of `copy`, after a look at its source."""
 
-    def __init__(
-        self,
-        source: S3Location,
-        info: s3api.ObjectInfo,
-        target: S3Location,
-        client: S3Client,
-        options: UploadOptions,
-        report: Report,
-        gate: SlotGate | None,
-    ) -> None:
+    def __init__(self, source: S3Location, info: s3api.ObjectInfo, job: Job) -> None:
         self._location = source
         self._info = info
-        self._target = target
-        self._client = client
-        self._options = options
-        self._report = report
-        self._gate = gate
+        self._job = job
+        self._client = job.client
+        self._target = job.target
+        self._options = job.options
+        self._report = job.report
         self._source = s3api.CopySource(
             source.bucket,
             source.key,
             version_id=source.version_id,
             if_match=info.etag or None,
-            customer_key=options.source_key,
+            customer_key=job.options.source_key,
         )
 
     def run(self) -> TransferResult:
@@ -98,16 +90,28 @@ class _Copy:
         if self._options.dry_run:
             parts = 1 if single else len(Plan(size, copy_part_size(size, wanted)))
             return self._report.result(size=size, parts=parts, dry_run=True)
-        journal = open_journal(self._client, self._target, self._options, self._report)
-        identity = identity_of(self._location, self._info)
-        job = MultipartJob("copy", self._client, self._target, self._options, identity, journal, self._report)
+        sending = SendParts(self._job, self._content())
         try:
-            begun = job.find()
+            begun = sending.find()
             if begun is None and single:
                 return self._copy_object()
-            return self._copy_parts(job, begun)
+            return self._copy_parts(sending, begun)
         finally:
-            job.leave()
+            sending.leave()
+
+    def _content(self) -> Content:
+        speed = Speed(slots=self._options.upload_slots, direction="copy", bucket=self._target.bucket)
+        return Content(
+            "copy",
+            identity_of(self._location, self._info),
+            f"copy of {self._location.url}",
+            Movement(self._move, speed),
+            copied_from=self._location.url,
+            check=self._check_source,
+        )
+
+    def _move(self, target: MultipartTarget) -> Move:
+        return lambda part, attempt: target.copy(part, self._source)
 
     def _copy_object(self) -> TransferResult:
         size = self._info.size
@@ -140,63 +144,25 @@ class _Copy:
             return "ETag equal to the source's"
         return "size, and the source's ETag at every request"
 
-    def _copy_parts(self, job: MultipartJob, begun: Begun | None) -> TransferResult:
+    def _copy_parts(self, sending: SendParts, begun: Begun | None) -> TransferResult:
         size = self._info.size
         taken_up = part_size_of(begun, size) if begun is not None else None
-        part_size = copy_part_size(size, self._options.part_size, taken_up=taken_up)
-        plan = Plan(size, part_size)
+        plan = Plan(size, copy_part_size(size, self._options.part_size, taken_up=taken_up))
         if begun is not None:
-            take_up(job, begun, plan, None, self._target.url, self._report)
-        self._report.started(size, part_size, len(plan))
-        while True:
-            if begun is None:
-                begun = job.begin(part_size)
-            try:
-                self._move(job, begun, plan)
-                break
-            except checksum_choice.CopiedWithoutChecksum:
-                job.abort_to_begin_again()
-                begun = None
-            except Unsupported:
-                job.abort()
-                raise
-        self._check_source()
-        stored, checksum, _ = job.complete(size)
-        name, _, value = checksum.partition(":")
-        proof = self._prove({name: value} if value else stored.checksums, stored.etag)
-        return self._result(stored, len(plan), checksum, proof)
-
-    def _move(self, job: MultipartJob, begun: Begun, plan: Plan) -> None:
-        target = MultipartTarget(
-            self._client.session, begun.upload, begun.checks.parts, self._options.object.customer_key
-        )
-
-        def move(part: Part, attempt: int) -> PartWork:
-            return target.copy(part, self._source)
-
-        transfer = make_transfer(
-            self._client,
-            move,
-            f"copy of {self._location.url}",
-            Speed(slots=self._options.upload_slots, direction="copy", bucket=self._target.bucket),
-            self._report,
-            on_part=job.record,
-            gate=self._gate,
-            total=plan.size,
-            done_before=self._report.bytes_resumed,
-        )
-        done = frozenset(job.records)
+            sending.take_up(plan, None)
+        else:
+            sending.begin(plan.part_size)
+        self._report.started(size, plan.part_size, len(plan))
         try:
-            move_all(transfer, (part for part in plan if part.number not in done))
-        except S3AMError:
-            if transfer.failure is not None and transfer.failure.kind is Kind.CONDITION:
-                raise to_error(replace(transfer.failure, kind=Kind.CHANGED), self._location.url) from None
-            if not job.records:
-                can = self._client.session.capabilities(self._target.bucket)
-                checksum_choice.check_copied(transfer.failure, begun.checks, can)
+            done = sending.install(plan, size)
+        except Unsupported:
+            sending.abort()
             raise
+        name, _, value = done.checksum.partition(":")
+        proof = self._prove({name: value} if value else done.stored.checksums, done.stored.etag)
+        return self._result(done.stored, len(plan), done.checksum, proof)
 
-    def _check_source(self) -> None:
+    def _check_source(self, crc: WholeCrc) -> None:
         """For servers that ignore x-amz-copy-source-if-match: the source is still what it was."""
         now = self._client.head(
             self._location.bucket,

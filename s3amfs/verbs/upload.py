@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import BinaryIO
 
 from ..core.events import TransferResult
 from ..core.locations import LocalPath, Location, S3Location
-from ..core.parts import Plan, choose_part_size
+from ..core.parts import Part, Plan, choose_part_size
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
-from ..engine.targets import MultipartTarget
-from ..errors import S3AMError, Unsupported
+from ..errors import Unsupported
 from ..objects.unpublished import is_spool, publish_left
 from ..objects.writer import ObjectWriter
-from ..transfers import checksum_choice, expected_digests
-from ..transfers.multipart import Begun, MultipartJob, open_journal
+from ..transfers import expected_digests
+from ..transfers.job import Job
+from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
 from ..transfers.put_object import put_single
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.resume import part_size_of, take_up
+from ..transfers.resume import part_size_of
+from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
 from ..transfers.source import UploadSource, open_source
-from ..transfers.speed import Speed, make_transfer, move_all
+from ..transfers.speed import Speed
 from ..transfers.target import skips_existing, with_content_type
 from .copy import copy
 
@@ -57,166 +59,101 @@ def upload(
     opened = open_source(source, client, options, source_client=source_client, stdin=stdin, report=report)
     try:
         options = with_content_type(options, opened.content_type)
-        return _Upload(opened, target, client, options, report, gate, source_client).run()
+        job = Job(client, target, options, report, gate)
+        return _Upload(opened, job, (source_client,) if source_client is not None else ()).run()
     finally:
         opened.close()
 
 
 class _Upload:
-    """One run of `upload`, after its source was opened."""
+    """One run of `upload`, after its source was opened. others: clients that read the source."""
 
-    def __init__(
-        self,
-        source: UploadSource,
-        target: S3Location,
-        client: S3Client,
-        options: UploadOptions,
-        report: Report,
-        gate: SlotGate | None,
-        source_client: S3Client | None,
-    ) -> None:
+    def __init__(self, source: UploadSource, job: Job, others: tuple[S3Client, ...]) -> None:
         self._source = source
-        self._target = target
-        self._client = client
-        self._options = options
-        self._report = report
-        self._gate = gate
-        self._others = (source_client,) if source_client is not None else ()
+        self._job = job
+        self._others = others
+        self._expects = expected_digests.Expectation(job.options.expect, source.digests, job.report)
 
     def run(self) -> TransferResult:
-        source = self._source
-        expects = expected_digests.Expectation(self._options.expect, source.digests, self._report)
-        if not source.ranged or source.size is None or (expects.needs_order and source.remote):
-            return self._run_stream(expects)
-        if expects.needs_order:
-            expects.hash(source.stream())
-        if self._options.dry_run:
-            part_size = choose_part_size(source.size, self._options.part_size)
-            return self._report.result(size=source.size, parts=len(Plan(source.size, part_size)), dry_run=True)
-        return self._run_ranged(source.size, expects)
+        source, options, report = self._source, self._job.options, self._job.report
+        if not source.ranged or source.size is None or (self._expects.needs_order and source.remote):
+            return self._run_stream()
+        if self._expects.needs_order:
+            self._expects.hash(source.stream())
+        if options.dry_run:
+            part_size = choose_part_size(source.size, options.part_size)
+            return report.result(size=source.size, parts=len(Plan(source.size, part_size)), dry_run=True)
+        return self._run_ranged(source.size)
 
-    def _run_stream(self, expects: expected_digests.Expectation) -> TransferResult:
-        if self._options.dry_run:
-            return self._report.result(size=self._source.size, dry_run=True)
-        writer = ObjectWriter(
-            self._client,
-            self._target.bucket,
-            self._target.key,
-            self._options,
-            report=self._report,
-            identity=self._source.identity,
-            gate=self._gate,
-        )
+    def _run_stream(self) -> TransferResult:
+        if self._job.options.dry_run:
+            return self._job.report.result(size=self._source.size, dry_run=True)
+        writer = ObjectWriter(self._job, identity=self._source.identity)
         try:
-            writer.copy_from(expects.watching_all(self._source.stream()))
+            writer.copy_from(self._expects.watching_all(self._source.stream()))
             self._source.check()
-            expects.check(self._target.url)
+            self._expects.check(self._job.target.url)
             return writer.finish()
         except BaseException:
             writer.abort(keep=True)
             raise
 
-    def _run_ranged(self, size: int, expects: expected_digests.Expectation) -> TransferResult:
-        journal = open_journal(self._client, self._target, self._options, self._report)
-        job = MultipartJob(
-            "upload", self._client, self._target, self._options, self._source.identity, journal, self._report
-        )
+    def _run_ranged(self, size: int) -> TransferResult:
+        parts = SendParts(self._job, self._content())
         try:
-            begun = job.find()
-            if begun is None and len(Plan(size, choose_part_size(size, self._options.part_size))) == 1:
-                return self._run_single(size, expects)
-            return self._run_parts(job, begun, size, expects)
+            begun = parts.find()
+            if begun is None and len(Plan(size, choose_part_size(size, self._job.options.part_size))) == 1:
+                return self._run_single(size)
+            return self._run_parts(parts, begun, size)
         finally:
-            job.leave()
+            parts.leave()
 
-    def _run_single(self, size: int, expects: expected_digests.Expectation) -> TransferResult:
-        self._report.started(size, size, 1)
-        expects.check(self._target.url)
-        stored, checksum, proof = put_single(
-            self._client,
-            self._target,
-            self._options,
-            size,
-            self._source.move,
-            self._report,
-            others=self._others,
-            gate=self._gate,
+    def _content(self) -> Content:
+        source, options = self._source, self._job.options
+        slots = options.slots if source.remote else options.upload_slots
+        speed = Speed(slots=slots, bwlimit=options.bwlimit, bucket=self._job.target.bucket, source=source.endpoint)
+        return Content(
+            "upload",
+            source.identity,
+            f"upload to {self._job.target.url}",
+            Movement(source.move, speed),
+            self._others,
+            check=self._check,
         )
+
+    def _check(self, crc: WholeCrc) -> None:
         self._source.check()
-        return self._report.result(
+        self._expects.check(self._job.target.url)
+        self._expects.check_whole(crc, self._job.target.url)
+
+    def _run_single(self, size: int) -> TransferResult:
+        report = self._job.report
+        report.started(size, size, 1)
+        self._expects.check(self._job.target.url)
+        stored, checksum, proof = put_single(self._job, size, self._source.move, others=self._others)
+        self._source.check()
+        return report.result(
             size=size, parts=1, etag=stored.etag, version_id=stored.version_id, checksum=checksum, proof=proof
         )
 
-    def _run_parts(
-        self, job: MultipartJob, begun: Begun | None, size: int, expects: expected_digests.Expectation
-    ) -> TransferResult:
+    def _run_parts(self, parts: SendParts, begun: Begun | None, size: int) -> TransferResult:
+        options, report = self._job.options, self._job.report
         taken_up = part_size_of(begun, size) if begun is not None else None
-        part_size = choose_part_size(size, self._options.part_size, taken_up=taken_up)
-        plan = Plan(size, part_size)
+        plan = Plan(size, choose_part_size(size, options.part_size, taken_up=taken_up))
         if begun is not None:
-            take_up(job, begun, plan, self._hashes, self._target.url, self._report)
-        self._report.started(size, part_size, len(plan))
-        while True:
-            if begun is None:
-                begun = job.begin(part_size)
-            try:
-                self._move(job, begun, plan)
-                break
-            except _NoTrailers:
-                self._report.warn("the server takes no checksum trailers: parts are checked by their ETags")
-                job.abort_to_begin_again()
-                begun = None
-        self._source.check()
-        expects.check(self._target.url)
-        expects.check_whole(job.whole_crc(), self._target.url)
-        stored, checksum, proof = job.complete(size)
-        return self._report.result(
+            parts.take_up(plan, self._hashes)
+        else:
+            parts.begin(plan.part_size)
+        report.started(size, plan.part_size, len(plan))
+        done = parts.install(plan, size)
+        return report.result(
             size=size,
             parts=len(plan),
-            etag=stored.etag,
-            version_id=stored.version_id,
-            checksum=checksum,
-            proof=proof,
+            etag=done.stored.etag,
+            version_id=done.stored.version_id,
+            checksum=done.checksum,
+            proof=done.proof,
         )
 
-    def _move(self, job: MultipartJob, begun: Begun, plan: Plan) -> None:
-        target = MultipartTarget(
-            self._client.session, begun.upload, begun.checks.parts, self._options.object.customer_key
-        )
-        slots = self._options.slots if self._source.remote else self._options.upload_slots
-        speed = Speed(
-            slots=slots,
-            bwlimit=self._options.bwlimit,
-            bucket=self._target.bucket,
-            source=self._source.endpoint,
-        )
-        transfer = make_transfer(
-            self._client,
-            self._source.move(target),
-            f"upload to {self._target.url}",
-            speed,
-            self._report,
-            on_part=job.record,
-            others=self._others,
-            gate=self._gate,
-            total=plan.size,
-            done_before=self._report.bytes_resumed,
-        )
-        done = frozenset(job.records)
-        try:
-            move_all(transfer, (part for part in plan if part.number not in done))
-        except S3AMError:
-            capabilities = self._client.session.capabilities(self._target.bucket)
-            if begun.checks.parts.trailer is not None and checksum_choice.should_fall_back(
-                transfer.failure, self._options.checksum, capabilities
-            ):
-                capabilities.trailers = False
-                raise _NoTrailers from None
-            raise
-
-    def _hashes(self, parts: object, crc: str) -> dict[int, tuple[int, str]]:
-        return self._source.hashes(parts, crc, self._client, self._report)  # type: ignore[arg-type]
-
-
-class _NoTrailers(Exception):
-    """This server takes no checksum trailers: begin again without."""
+    def _hashes(self, parts: Iterable[Part], crc: str) -> dict[int, tuple[int, str]]:
+        return self._source.hashes(parts, crc, self._job.client, self._job.report)

@@ -14,9 +14,9 @@ from s3amfs.core.manifest import Header, PartRecord, SourceIdentity, UploadRecor
 from s3amfs.engine.connect import S3Client
 from s3amfs.engine.journal import Journal, state_dir
 from s3amfs.errors import TransferError, TransferLocked
+from s3amfs.transfers.job import stream_job
 from s3amfs.transfers.multipart import open_journal
 from s3amfs.transfers.options import UploadOptions
-from s3amfs.transfers.report import Report
 from s3amfs.verbs.upload import upload
 from tests.support.clients import PART, Events
 from tests.support.files import digest, object_digest
@@ -165,7 +165,7 @@ def test_a_second_transfer_to_the_same_target_is_locked_out(
     client: S3Client, bucket: str, file: Path, state: Path, events: Events
 ) -> None:
     target = S3Location(bucket, "k")
-    journal = open_journal(client, target, UploadOptions(), Report("upload", "x", target.url, events))
+    journal = open_journal(stream_job(client, target, UploadOptions(), on_event=events))
     assert journal is not None
     with pytest.raises(TransferLocked, match="another process"):
         upload(LocalPath(str(file)), target, client, UploadOptions(part_size=PART))

@@ -1,0 +1,300 @@
+"""The one loop for parts: begin, take up, move parts, fall back, begin again, check the source, complete.
+
+Upload, copy, patch, append and the writer are its callers. They differ in their ends only: a `Content` says what is
+sent, how a part of it gets to the target, and how the source is looked at before the object becomes visible.
+
+How it works. A ranged caller knows all parts: `find`, `take_up` or `begin`, then `install`, which blocks until the
+object is there. A streaming caller learns them one by one: `find`, `begin`, `open`, `add` for each part, `finish`,
+`complete`; it keeps the bytes of a part until `on_part` says that the server has it. Parts move in the engine's loops
+(engine/executor.py); the thread that owns this waits. Where the server refuses how the upload was begun, it is aborted
+and begun again in another form, as long as no part that the server has is lost by that; `unsent` names the parts that
+have to be sent then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from ..core.failures import Failure, Kind
+from ..core.manifest import PartRecord, SourceIdentity
+from ..core.parts import Part, Plan
+from ..engine.attempt import Move, PartResult
+from ..engine.client import S3Client
+from ..engine.executor import Transfer
+from ..engine.targets import MultipartTarget
+from ..errors import S3AMError
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
+from . import checksum_choice
+from .job import Job
+from .multipart import Begun, Multipart, open_journal
+from .resume import Hash, take_up
+from .speed import Speed, make_transfer
+
+WholeCrc = tuple[str, str] | None
+"""(algorithm, base64) of all parts, joined; None where one is not known."""
+
+
+def unchecked(crc: WholeCrc) -> None:
+    """For sources that nobody else can change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Movement:
+    """How parts get to S3."""
+
+    move: Callable[[MultipartTarget], Move]
+    """Given a target: the work of each part."""
+    speed: Speed
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What an object is made of, and how its parts get to S3."""
+
+    verb: str
+    """Who begins it; only the same verb continues it."""
+    identity: SourceIdentity
+    describe: str
+    """What a final failure is about: 'upload to s3://b/k'."""
+    movement: Movement
+    others: tuple[S3Client, ...] = ()
+    """Further clients whose credentials sign requests."""
+    copied_from: str = ""
+    """URL of the object of which parts are copied inside S3; '': none is."""
+    check: Callable[[WholeCrc], None] = unchecked
+    """Called when all parts are there, before the object becomes visible. Raises SourceChanged, ChecksumMismatch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """An object that became visible."""
+
+    stored: s3api.StoredInfo
+    checksum: str
+    """'ALGORITHM:BASE64' of the whole; '' where it is not known."""
+    proof: str
+
+
+class SendParts:
+    """One object sent in parts. One thread at a time; `on_part` is called in a loop's."""
+
+    def __init__(self, job: Job, content: Content, on_part: Callable[[PartResult], None] | None = None) -> None:
+        self._job = job
+        self._content = content
+        self._upload = Multipart(job, content.verb, content.identity, open_journal(job))
+        self._on_part = on_part
+        self._begun: Begun | None = None
+        self._part_size = 0
+        self._transfer: Transfer | None = None
+        self._unsent: Callable[[], Iterable[Part]] = tuple
+        self._last = False
+        self._on_over: Callable[[], None] = lambda: None
+        self.is_open = False
+        """Whether parts can be added."""
+
+    @property
+    def begun(self) -> Begun | None:
+        """The upload that is under way; None before `find` or `begin`."""
+        return self._begun
+
+    # -- beginning --------------------------------------------------------------------------------------------------
+
+    def find(self) -> Begun | None:
+        """The unfinished upload to continue, if there is one and it may be. Raises the contract's errors."""
+        self._begun = self._upload.find()
+        return self._begun
+
+    def take_up(self, plan: Plan, hashes: Hash | None) -> None:
+        """Goes on with what `find` has found: parts that are proven to be the source's are not sent again.
+
+        hashes: reads parts of the source; None: a part that the manifest does not prove is sent again.
+        """
+        assert self._begun is not None
+        self._part_size = plan.part_size
+        take_up(self._upload, self._begun, plan, hashes, self._job.target.url, self._job.report)
+
+    def continue_with(self, part_size: int) -> None:
+        """Goes on with what `find` has found, as a stream: each part is compared as it comes, and given to `keep`."""
+        assert self._begun is not None
+        self._part_size = part_size
+        self._upload.continue_with(self._begun, part_size, {})
+
+    def keep(self, record: PartRecord) -> None:
+        """A part of an earlier run is what is wanted."""
+        self._upload.keep(record)
+
+    def begin(self, part_size: int) -> Begun:
+        """A new upload. part_size: bytes, for the manifest. Raises the server's error."""
+        self._part_size = part_size
+        self._begun = self._upload.begin(part_size)
+        return self._begun
+
+    def begin_again(self) -> None:
+        """Another upload in place of the one that was begun, which is aborted with the parts that this run has sent."""
+        self._upload.abort_to_begin_again()
+        self._begun, self.is_open = None, False
+        self.begin(self._part_size)
+
+    # -- parts ------------------------------------------------------------------------------------------------------
+
+    def install(self, parts: Iterable[Part], size: int) -> Installed:
+        """Sends those of `parts` that are not there, checks the source and makes the object of `size` bytes visible.
+
+        parts: all of them; iterated again where the upload has to be begun again.
+        """
+        self.move_all(parts)
+        return self.complete(size)
+
+    def move_all(self, parts: Iterable[Part], movement: Movement | None = None) -> None:
+        """Sends those of `parts` that are not there, and waits. movement: another one than the content's."""
+        records = self._upload.records
+        self._unsent = lambda: (part for part in parts if part.number not in records)
+        self._last = True
+        self._start(movement or self._content.movement)
+        self._add(self._unsent())
+        self._wait(movement or self._content.movement)
+
+    def move_again(self, parts: Iterable[Part], movement: Movement) -> None:
+        """Sends parts that are there once more, with other bytes: S3 keeps the last of what a part's number gets."""
+        self._start(movement)
+        self._unsent, self._last = (lambda: parts), True
+        self._add(parts)
+        self._wait(movement)
+
+    def open(self, unsent: Callable[[], Iterable[Part]], on_over: Callable[[], None] = lambda: None) -> None:
+        """For streams: parts are added one by one. unsent: those added of which `on_part` has not heard.
+
+        on_over: called in a loop's thread when nothing moves any more.
+        """
+        self._unsent, self._last, self._on_over, self.is_open = unsent, False, on_over, True
+        self._start(self._content.movement)
+
+    def add(self, part: Part) -> None:
+        """Sends one more part. Raises what ended the transfer; the part is sent all the same if it was begun again."""
+        assert self._transfer is not None
+        self._add([part])
+        self._transfer.deliver_events()
+        if self.over:
+            self.recover()
+
+    @property
+    def over(self) -> bool:
+        """Whether a transfer was begun and nothing of it moves any more."""
+        return self._transfer is not None and self._transfer.over
+
+    def recover(self) -> None:
+        """After `over`: raises what ended the transfer, or begins again."""
+        self._wait(self._content.movement)
+
+    def finish(self) -> None:
+        """Waits until all parts that were added are there."""
+        self._last = True
+        if self.is_open:
+            self._add(())
+            self._wait(self._content.movement)
+
+    def stop(self) -> None:
+        """Cuts what is in flight."""
+        if self._transfer is not None and not self._transfer.over:
+            self._transfer.stop()
+
+    def _start(self, movement: Movement) -> None:
+        job, content = self._job, self._content
+        if self._begun is None:
+            self.begin(self._part_size)
+        assert self._begun is not None
+        target = MultipartTarget(
+            job.client.session, self._begun.upload, self._begun.checks.parts, job.options.object.customer_key
+        )
+        self._transfer = make_transfer(
+            job.client,
+            movement.move(target),
+            content.describe,
+            movement.speed,
+            job.report,
+            on_part=self._part_done,
+            others=content.others,
+            gate=job.gate,
+            total=content.identity.size,
+            done_before=job.report.bytes_resumed,
+        )
+        self._transfer.on_over(self._on_over)
+
+    def _add(self, parts: Iterable[Part]) -> None:
+        assert self._transfer is not None
+        self._transfer.add(parts, last=self._last)
+
+    def _part_done(self, result: PartResult) -> None:
+        self._upload.record(result)
+        if self._on_part is not None:
+            self._on_part(result)
+
+    def _wait(self, movement: Movement) -> None:
+        """Until all is there; where parts are still to be added, until the transfer has failed and was begun again."""
+        while True:
+            assert self._transfer is not None
+            try:
+                self._transfer.wait()
+                return
+            except S3AMError:
+                failure = self._transfer.failure
+                if failure is None or not self._falls_back(failure):
+                    self._raise_changed(failure)
+                    raise
+            was_open = self.is_open
+            self.begin_again()
+            self.is_open = was_open
+            self._start(movement)
+            self._add(list(self._unsent()))
+            if not self._last:
+                return
+
+    def _raise_changed(self, failure: Failure | None) -> None:
+        """A condition that fails while parts are copied, or nothing to copy: their source is no longer what it was."""
+        if failure is None or not self._content.copied_from or failure.code == "NoSuchBucket":
+            return
+        if failure.kind in (Kind.CONDITION, Kind.MISSING):
+            raise to_error(replace(failure, kind=Kind.CHANGED), self._content.copied_from) from None
+
+    def _falls_back(self, failure: Failure) -> bool:
+        """Whether `failure` is due to how the upload was begun, so that it is worth to begin again in another form."""
+        assert self._begun is not None
+        checks, can = self._begun.checks, self._job.can
+        if self._upload.records:
+            return False
+        if self._content.copied_from and checksum_choice.refuses_copied_checksums(failure, checks, can):
+            return True
+        if checks.parts.trailer is None or not checksum_choice.should_fall_back(
+            failure, self._job.options.checksum, can
+        ):
+            return False
+        can.trailers = False
+        self._job.report.warn("the server takes no checksum trailers: parts are checked by their ETags")
+        return True
+
+    # -- ends -------------------------------------------------------------------------------------------------------
+
+    def complete(self, size: int) -> Installed:
+        """Looks at the source once more, and makes the object of `size` bytes visible."""
+        self._content.check(self._upload.whole_crc())
+        return Installed(*self._upload.complete(size))
+
+    def abort(self) -> None:
+        """Removes what was begun from the server, and the manifest."""
+        self.stop()
+        self._begun = None
+        self._upload.abort()
+
+    def leave(self) -> None:
+        """Leaves what was sent for a later run."""
+        self.stop()
+        self._upload.leave()
+
+    def abandon(self) -> None:
+        """As `leave`, but waits for nothing: for finalizers, which run in any thread, also a loop's."""
+        if self._transfer is not None:
+            self._transfer.stop_soon(self._upload.leave)
+        else:
+            self._upload.leave()
