@@ -107,7 +107,7 @@ def check_published(site: Site, expected: bytes) -> None:
     assert site.boto.list_multipart_uploads(Bucket=site.bucket).get("Uploads", []) == []
 
 
-@pytest.mark.parametrize("writer", (put, stream, copied, patch))
+@pytest.mark.parametrize("writer", [put, stream, copied, patch])
 @pytest.mark.parametrize(
     ("status", "code"), [(501, "NotImplemented"), (400, "MalformedTrailerError"), (403, "SignatureDoesNotMatch")]
 )
