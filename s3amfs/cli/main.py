@@ -31,6 +31,7 @@ COMMANDS = (
     "ls",
     "du",
     "rm",
+    "doctor",
     "generate-sse-key",
     "mount",
     "umount",

@@ -1,0 +1,257 @@
+"""The probes of `s3am doctor`, in groups: each method sends a few requests and yields what they showed.
+
+Every probe that must be refused has its counterpart that must be accepted, and what was to stay is looked at
+afterwards: a service that answers 412 and stores all the same, or 200 and stores nothing, is found out.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator
+
+from ..core.checksums import multipart_etag
+from ..core.findings import Answer, Finding, refuses, supported
+from ..core.parts import MIN_PART
+from ..core.ssec import CustomerKey
+from ..errors import S3AMError
+from ..wire.messages import Reply
+from ..wire.s3 import api as s3api
+from ..wire.s3 import bucket as bucketapi
+from .probe import Probe, crc64
+
+CONTENT = b"s3am doctor: a few bytes that prove what this service does\n"
+OTHER = b"s3am doctor: these bytes must never replace the others\n"
+WRONG_ETAG = "0" * 32
+_TAGS = {"s3am": "doctor"}
+_METADATA = {"s3am-doctor": "kept"}
+
+
+def bucket_keeps(probe: Probe) -> tuple[tuple[Finding, ...], bool]:
+    """(versioning and object lock, whether a default retention would keep the probes from being removed)."""
+    answer, reply = probe.ask(bucketapi.get_bucket_versioning(probe.bucket))
+    if answer.ok and not _parses(bucketapi.parse_versioning, reply):
+        answer = Answer(0, "an answer that makes no sense", odd=True)
+    enabled = answer.ok and bucketapi.parse_versioning(reply) == "Enabled"
+    if not answer.ok or not enabled:
+        versioning = supported("versioning", answer, shown=enabled, but="versioning is not enabled")
+        lock = Finding("object-lock", "no", "a bucket without versioning has none")
+        return (versioning, lock if answer.ok else Finding("object-lock", "unknown", str(answer))), False
+    versioning = Finding("versioning", "yes", "Enabled: each probe makes a version, which is removed by its id")
+    answer, reply = probe.ask(bucketapi.get_object_lock(probe.bucket))
+    parsed = answer.ok and _parses(bucketapi.has_default_retention, reply)
+    retention = parsed and bucketapi.has_default_retention(reply)
+    lock = Finding("object-lock", "yes" if retention else "no", str(answer))
+    if answer.denied or answer.odd:
+        lock = Finding("object-lock", "unknown", str(answer))
+    return (versioning, lock), retention
+
+
+def listing(probe: Probe) -> Iterator[Finding]:
+    answer, reply = probe.ask(s3api.list_objects(probe.bucket, prefix=probe.prefix, max_keys=1))
+    yield supported("list", answer, shown=_parses(s3api.parse_objects, reply), but="the answer is no listing")
+
+
+def writing(probe: Probe) -> Iterator[Finding]:
+    """PutObject, its ETag and its checksums."""
+    options = s3api.ObjectOptions(metadata=_METADATA)
+    answer, reply = probe.put("object", CONTENT, options, checksum=crc64(CONTENT))
+    with_checksum = answer
+    if not answer.ok and not answer.denied:
+        answer, reply = probe.put("object", CONTENT, options)
+    yield supported("put", answer)
+    if not answer.ok:
+        return
+    etag = reply.headers.get("etag", "")
+    probe.etag = s3api.bare_etag(etag)
+    yield Finding("etag-quoted", "no" if s3api.has_bare_etag(reply) else "yes", f"ETag: {etag}")
+    yield Finding("etag-strong", "no" if etag.startswith("W/") else "yes", f"ETag: {etag}")
+    md5 = hashlib.md5(CONTENT, usedforsecurity=False)
+    same = probe.etag == md5.hexdigest()
+    yield supported("etag-is-md5", answer, shown=same, but=f"the ETag is {etag}")
+    wrong, _ = probe.put("wrong", OTHER, checksum=crc64(CONTENT))
+    yield refuses("checksum-header", wrong, without=with_checksum)
+    right, _ = probe.put_with_trailer("trailer", CONTENT, crc64(CONTENT))
+    yield supported("checksum-trailer", right)
+    wrong, _ = probe.put_with_trailer("wrong", OTHER, crc64(CONTENT))
+    yield refuses("checksum-trailer-checked", wrong, without=right)
+    wrong, _ = probe.put("wrong", OTHER, md5=base64.b64encode(md5.digest()).decode())
+    yield refuses("content-md5", wrong)
+
+
+def reading(probe: Probe) -> Iterator[Finding]:
+    key = probe.key("object")
+    answer, reply = probe.ask(s3api.get_object(probe.bucket, key, offset=5, length=6, if_match=probe.etag))
+    shown = reply.status == 206 and reply.body == CONTENT[5:11]
+    yield supported("range", answer, shown=shown, but="other bytes came than those of the range")
+    wrong, _ = probe.ask(s3api.get_object(probe.bucket, key, if_match=WRONG_ETAG))
+    yield refuses("get-if-match", wrong, without=answer)
+
+
+def conditions(probe: Probe) -> Iterator[Finding]:
+    """Conditional writes over an object, and a look at what is there afterwards."""
+    options = s3api.ObjectOptions
+    create, _ = probe.put("object", OTHER, options(if_none_match="*"))
+    after_create = _content(probe) if create.ok else None
+    match, _ = probe.put("object", OTHER, options(if_match=WRONG_ETAG))
+    delete, _ = probe.ask(s3api.delete_object(probe.bucket, probe.key("object"), if_match=WRONG_ETAG))
+    answer, reply = probe.ask(s3api.get_object(probe.bucket, probe.key("object")))
+    here = reply.body if answer.ok else None
+    kept = None if answer.odd or answer.denied else here == CONTENT
+    yield refuses("put-if-none-match", create, kept=kept if after_create is None else after_create == CONTENT)
+    yield refuses("put-if-match", match, kept=kept)
+    yield refuses("delete-if-match", delete, kept=None if answer.odd or answer.denied else here is not None)
+    if here is None:  # a delete that ignored its condition: the following probes need the object
+        probe.put("object", CONTENT, options(metadata=_METADATA))
+        return
+    if here != CONTENT:
+        return
+    stored = s3api.parse_object(reply)
+    yield supported("metadata", answer, shown=_METADATA.items() <= stored.metadata.items(), but="they are not there")
+    said = stored.checksums.get("crc64nvme", "")
+    yield supported("checksum-stored", answer, shown=said == crc64(CONTENT), but=f"it is {said or 'not there'}")
+    if stored.etag != probe.etag:
+        yield Finding("etag-strong", "no", "the ETag changed between two answers")
+
+
+def copying(probe: Probe) -> Iterator[Finding]:
+    bucket, source = probe.bucket, s3api.CopySource(probe.bucket, probe.key("object"))
+    right, _ = probe.ask(s3api.copy_object(bucket, probe.key("copy"), source))
+    yield supported("copy", right)
+    bound = s3api.CopySource(bucket, source.key, if_match=WRONG_ETAG)
+    wrong, _ = probe.ask(s3api.copy_object(bucket, probe.key("other-copy"), bound))
+    yield refuses("copy-source-if-match", wrong, without=right)
+    create = s3api.ObjectOptions(if_none_match="*")
+    wrong, _ = probe.ask(s3api.copy_object(bucket, probe.key("copy"), source, create))
+    yield refuses("copy-if-none-match", wrong, without=right)
+
+
+def storing(probe: Probe) -> Iterator[Finding]:
+    """Tags and encryption."""
+    answer, _ = probe.put("tagged", CONTENT, s3api.ObjectOptions(tags=_TAGS))
+    if answer.ok:
+        answer, reply = probe.ask(s3api.get_object_tagging(probe.bucket, probe.key("tagged")))
+        yield supported(
+            "tagging", answer, shown=answer.ok and s3api.parse_tags(reply) == _TAGS, but="they are not there"
+        )
+    else:
+        yield supported("tagging", answer)
+    answer, reply = probe.put("sse-s3", CONTENT, s3api.ObjectOptions(sse="AES256"))
+    said = reply.headers.get("x-amz-server-side-encryption")
+    yield supported("sse-s3", answer, shown=said == "AES256", but="the answer names no encryption")
+    key = CustomerKey(hashlib.sha256(b"s3am doctor").digest())
+    answer, _ = probe.put("sse-c", CONTENT, s3api.ObjectOptions(customer_key=key))
+    if answer.ok:
+        without, _ = probe.ask(s3api.get_object(probe.bucket, probe.key("sse-c")))
+        yield supported("sse-c", answer, shown=not without.ok, but="the object is readable without the key")
+    else:
+        yield supported("sse-c", answer)
+
+
+def multipart(probe: Probe) -> Iterator[Finding]:
+    """One upload of three parts of unequal size, the last of them a copy."""
+    first, second = bytes(MIN_PART + 1024), bytes(MIN_PART)
+    upload, declared, answer = _create(probe, "multipart")
+    yield supported("multipart", answer)
+    if upload is None:
+        return
+    first_answer, _ = _part(probe, upload, 1, first, first, declared)
+    wrong, _ = _part(probe, upload, 2, OTHER, CONTENT, declared=True)
+    yield refuses("part-checksum", wrong, without=first_answer)
+    _part(probe, upload, 2, second, second, declared)
+    source = s3api.CopySource(probe.bucket, probe.key("object"))
+    copied, _ = probe.ask(s3api.upload_part_copy(upload, 3, source, offset=5, length=6))
+    answer, reply = probe.ask(s3api.list_parts(upload))
+    parts = list(s3api.parse_parts(reply).parts) if answer.ok and _parses(s3api.parse_parts, reply) else []
+    sizes = {part.number: part.size for part in parts}
+    but = f"it lists {sizes}" if sizes else "the answer lists no part"
+    yield supported("list-parts", answer, shown=sizes.get(1) == len(first), but=but)
+    yield supported("part-copy", copied, shown=not parts or sizes.get(3) == 6, but=f"{sizes.get(3)} bytes instead of 6")
+    answer, reply = probe.ask(s3api.list_multipart_uploads(probe.bucket, prefix=probe.prefix))
+    there = answer.ok and upload.upload_id in {found.upload_id for found in s3api.parse_uploads(reply).uploads}
+    yield supported("list-uploads", answer, shown=there, but="the upload is not listed")
+    yield from _completing(probe, upload, declared, parts, (first, second, CONTENT[5:11]))
+
+
+def _completing(
+    probe: Probe,
+    upload: s3api.MultipartUpload,
+    declared: bool,
+    parts: list[s3api.PartInfo],
+    contents: tuple[bytes, ...],
+) -> Iterator[Finding]:
+    if [part.number for part in parts] != [1, 2, 3]:
+        return
+    whole = b"".join(contents)
+    wrong, _ = probe.ask(s3api.complete_multipart_upload(upload, parts, size=len(whole) + 1))
+    answer, reply = wrong, Reply(0)
+    if not wrong.ok:
+        checksum = ("crc64nvme", crc64(whole)) if declared else None
+        request = s3api.complete_multipart_upload(upload, parts, checksum=checksum, size=len(whole))
+        answer, reply = probe.ask(request)
+    yield refuses("object-size", wrong, without=answer)
+    yield supported("parts-of-any-size", answer)
+    if not answer.ok:
+        return
+    answer, reply = probe.ask(s3api.get_object_attributes(probe.bucket, probe.key("multipart")))
+    parsed = answer.ok and _parses(s3api.parse_attributes, reply)
+    yield supported("attributes", answer, shown=parsed, but="the answer makes no sense")
+    answer, reply = probe.ask(s3api.head_object(probe.bucket, probe.key("multipart")))
+    info = s3api.parse_object(reply) if answer.ok else None
+    etag = multipart_etag([hashlib.md5(data, usedforsecurity=False).digest() for data in contents])
+    here = info.etag if info is not None else ""
+    yield supported("etag-of-parts", answer, shown=here == etag, but=f"the ETag is {here}")
+    said = info.checksums.get("crc64nvme", "") if info is not None else ""
+    yield supported(
+        "multipart-crc64nvme", answer, shown=declared and said == crc64(whole), but=f"it is {said or 'not there'}"
+    )
+
+
+def complete_over_an_object(probe: Probe) -> Iterator[Finding]:
+    """Complete with If-None-Match: * where `multipart` has left an object."""
+    upload, declared, _ = _create(probe, "object")
+    if upload is None:
+        return
+    answer, reply = _part(probe, upload, 1, OTHER, OTHER, declared)
+    if not answer.ok:
+        return
+    part = s3api.PartInfo(1, len(OTHER), s3api.bare_etag(reply.headers.get("etag", "")))
+    checksum = ("crc64nvme", crc64(OTHER)) if declared else None
+    request = s3api.complete_multipart_upload(upload, [part], checksum=checksum, if_none_match="*")
+    wrong, _ = probe.ask(request)
+    yield refuses("complete-if-none-match", wrong, kept=_content(probe) != OTHER if probe.left > 0 else None)
+
+
+def _create(probe: Probe, name: str) -> tuple[s3api.MultipartUpload | None, bool, Answer]:
+    """(the upload, whether it declares CRC64NVME, the answer)."""
+    key, declared = probe.key(name), True
+    answer, reply = probe.ask(s3api.create_multipart_upload(probe.bucket, key, checksum_algorithm="crc64nvme"))
+    if not answer.ok and not answer.denied:
+        declared = False
+        answer, reply = probe.ask(s3api.create_multipart_upload(probe.bucket, key))
+    if not answer.ok:
+        return None, False, answer
+    upload = s3api.parse_created(reply, probe.bucket, key)
+    return upload, declared and upload.checksum_algorithm == "crc64nvme", answer
+
+
+def _part(
+    probe: Probe, upload: s3api.MultipartUpload, number: int, data: bytes, summed: bytes, declared: bool
+) -> tuple[Answer, Reply]:
+    """UploadPart of `data` with the checksum of `summed`."""
+    body = s3api.Body(data, checksum=("crc64nvme", crc64(summed)) if declared else None)
+    return probe.ask(s3api.upload_part(upload, number, body))
+
+
+def _content(probe: Probe) -> bytes | None:
+    """What the object is now; None if there is none, or no answer."""
+    answer, reply = probe.ask(s3api.get_object(probe.bucket, probe.key("object")))
+    return reply.body if answer.ok else None
+
+
+def _parses(parse: Callable[[Reply], object], reply: Reply) -> bool:
+    try:
+        parse(reply)
+    except S3AMError:
+        return False
+    return True

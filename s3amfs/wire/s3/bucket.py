@@ -1,0 +1,28 @@
+"""What a bucket is set to keep: versioning and Object Lock, asked before anything is stored that has to go again. Pure.
+
+GetBucketVersioning and GetObjectLockConfiguration of the S3 API reference.
+"""
+
+from __future__ import annotations
+
+from ..messages import Reply, S3Request
+from . import xml
+
+
+def get_bucket_versioning(bucket: str) -> S3Request:
+    return S3Request("GET", bucket, None, (("versioning", ""),))
+
+
+def get_object_lock(bucket: str) -> S3Request:
+    return S3Request("GET", bucket, None, (("object-lock", ""),))
+
+
+def parse_versioning(reply: Reply) -> str:
+    """'Enabled', 'Suspended' or '' (never enabled). Raises MalformedXml."""
+    return xml.text(xml.parse(reply.body, "VersioningConfiguration", "GetBucketVersioningResponse"), "Status")
+
+
+def has_default_retention(reply: Reply) -> bool:
+    """Whether each new version is locked by default. Raises MalformedXml."""
+    root = xml.parse(reply.body, "ObjectLockConfiguration")
+    return root.find("Rule/DefaultRetention") is not None
