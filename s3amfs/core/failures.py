@@ -65,6 +65,8 @@ class Failure:
     errno: int | None = None
     of_source: bool = False
     """The source of a transfer failed: that says nothing about its target."""
+    source: str = ""
+    """Its name, safe to show; '' where the error names it anyway."""
 
     @property
     def retryable(self) -> bool:

@@ -10,6 +10,7 @@ from .checksums import DIGEST_SIZES, decode_base64
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d{1,20})-(\d{1,20})|\*)/(\d{1,20}|\*)\s*\Z", re.IGNORECASE | re.ASCII)
 _DIGEST = re.compile(r"\s*([a-z0-9-]{1,20})\s*=\s*:?([A-Za-z0-9+/]{1,100}={0,2}):?\s*\Z", re.IGNORECASE | re.ASCII)
+_MEDIA_TYPE = re.compile(r"\s*([A-Za-z0-9!#$&^_.+-]{1,80}/[A-Za-z0-9!#$&^_.+-]{1,80})", re.ASCII)
 _ENDINGS = {
     "gzip": (".gz", ".tgz", ".gzip", ".svgz"),
     "bzip2": (".bz2", ".tbz", ".tbz2"),
@@ -55,6 +56,19 @@ def coded_for_the_way(headers: Mapping[str, str], name: str) -> bool:
         if plain not in ("", "identity") and not itself:
             return True
     return False
+
+
+def plain_content_type(text: str | None) -> str | None:
+    """A source's Content-Type as S3 takes it: all of it, or its type/subtype where the rest is not printable ASCII.
+
+    None where there is none or it is no media type (RFC 9110 section 8.3.1): then the name of the file has to do.
+    """
+    if text is None:
+        return None
+    if text.isascii() and text.isprintable():
+        return text.strip() or None
+    media_type = _MEDIA_TYPE.match(text)
+    return media_type[1] if media_type is not None else None
 
 
 def source_digests(headers: Mapping[str, str]) -> dict[str, bytes]:

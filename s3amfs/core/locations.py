@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import posixpath
 import re
 from collections.abc import Callable
@@ -68,6 +69,19 @@ class Url:
     @property
     def scheme(self) -> str:
         return self.url.partition(":")[0].lower()
+
+    @property
+    def digest(self) -> str | None:
+        """SHA-256 of the URL without user info and fragment, 32 hex digits; None without a query: `display` says all.
+
+        Two URLs that differ in the query only may be two files.
+        """
+        scheme, slashes, rest = self.url.partition("#")[0].partition("://")
+        if "?" not in rest:
+            return None
+        authority = re.split(r"[/?]", rest, maxsplit=1)[0]
+        named = scheme + slashes + authority.rpartition("@")[2] + rest[len(authority) :]
+        return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 @dataclass(frozen=True, slots=True)

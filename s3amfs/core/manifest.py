@@ -35,6 +35,9 @@ class SourceIdentity:
     inode: int | None = None
     last_modified: float | None = None
     """Seconds since the epoch."""
+    url_digest: str | None = None
+    """Digest of the whole URL with its query, which may be a signature and so is not kept; None: it has no query."""
+    ctime_ns: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,26 @@ def difference(before: SourceIdentity, now: SourceIdentity) -> str | None:
         if was is not None and is_now is not None and was != is_now:
             return f"its {name} differs"
     return None
+
+
+def proves_same(before: SourceIdentity, now: SourceIdentity) -> bool:
+    """Whether two identities without a `difference` prove the content to be the same.
+
+    False means that nothing does: no validator is known of both (no ETag, no time), only the query of the URL differs
+    and the times agree (`?id=1`, `?id=2`), or the status of a file has changed and its times were set back (`cp -p`).
+    The content has to be compared then. RFC 9110 section 8.8.1: a weak ETag is no more than a time.
+    """
+    if difference(before, now) is not None:
+        return False
+    strong = before.etag is not None and before.etag == now.etag and not before.etag.startswith("W/")
+    if strong:
+        return True
+    if before.url_digest != now.url_digest:
+        return False
+    if before.mtime_ns is not None and before.mtime_ns == now.mtime_ns:
+        return before.ctime_ns is None or now.ctime_ns is None or before.ctime_ns == now.ctime_ns
+    weak = before.etag is not None and before.etag == now.etag
+    return weak or (before.last_modified is not None and before.last_modified == now.last_modified)
 
 
 def encode(record: Record) -> bytes:

@@ -59,6 +59,15 @@ class PartBody(Reader, Protocol):
         """Judges the reply to the body that was sent; raises PartProblem."""
 
 
+Explain = Callable[[Failure], Failure]
+"""What a failure of a source's request means for that source (see `sources.RangedSource`)."""
+
+
+def as_it_is(failure: Failure) -> Failure:
+    """The `Explain` of sources that have nothing to add."""
+    return failure
+
+
 class PartSink(Sink, Protocol):
     """Where the bytes of a part from a remote source go."""
 
@@ -82,6 +91,7 @@ class ReceivePart:
 
     request: HttpRequest
     sink: PartSink
+    explain: Explain = as_it_is
 
 
 @dataclass(slots=True)
@@ -93,6 +103,7 @@ class RelayPart:
     """Judges the source's reply before the first byte; raises PartProblem."""
     target: HttpRequest
     make_body: Callable[[Reader], PartBody]
+    explain: Explain = as_it_is
 
 
 PartWork = SendPart | ReceivePart | RelayPart
@@ -151,6 +162,7 @@ class Operation:
         self._exchanges: list[Exchange] = []
         self._body: PartBody | None = None
         self._sink: PartSink | None = None
+        self._explain: Explain = as_it_is
 
     @property
     def moved(self) -> int:
@@ -164,7 +176,7 @@ class Operation:
             request = self._with_low_speed_limit(plan.request) if plan.request.content_length else plan.request
             self._send(Exchange(request, self._body_sent, reader=plan.body, limit_rate=self._limit_rate))
         elif isinstance(plan, ReceivePart):
-            self._sink = plan.sink
+            self._sink, self._explain = plan.sink, plan.explain
             request = self._with_low_speed_limit(plan.request)
             exchange = Exchange(
                 request, self._sink_filled, sink=plan.sink, may_pause=False, limit_rate=self._limit_rate
@@ -200,13 +212,16 @@ class Operation:
     def _problem(self, exchange: Exchange, role: str) -> Failure | None:
         """What is wrong with an exchange that ended, or None."""
         if isinstance(exchange.error, PartProblem):
-            return exchange.error.failure
+            failure = exchange.error.failure
+            return self._explain(failure) if role == "source" else failure
         if isinstance(exchange.error, OSError):
             return Failure(Kind.LOCAL, str(exchange.error), errno=exchange.error.errno)
         if exchange.error is not None:
             raise exchange.error
         if not exchange.reply.ok:
-            return classify(exchange.reply, role="source" if role == "source" else "target")
+            if role == "source":
+                return self._explain(classify(exchange.reply, role="source"))
+            return classify(exchange.reply, role="target")
         return None
 
     def _body_sent(self, exchange: Exchange) -> None:
@@ -231,7 +246,7 @@ class Operation:
     def _relay(self, plan: RelayPart) -> None:
         pipe = Pipe(self._part.length)
         end = _RelayEnd(self._loop, pipe, plan.accept)
-        self._body = plan.make_body(end)
+        self._body, self._explain = plan.make_body(end), plan.explain
         # Its own pauses are not slow to curl. The target's may be: it waits for the source, and both would be cut.
         request = self._with_low_speed_limit(plan.source)
         source = Exchange(request, self._source_ended, sink=end, limit_rate=self._limit_rate)

@@ -16,6 +16,7 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.api import bare_etag
+from ..wire.s3.responses import http_time
 from .attempt import PartProblem
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
@@ -38,25 +39,45 @@ class RangedSource(Protocol):
     def accept(self, part: Part) -> Callable[[Reply], None]:
         """Judges the reply to `request(part)` before its first byte; the judge raises PartProblem."""
 
+    def explain(self, failure: Failure) -> Failure:
+        """What a failure of `request(part)` means for this source."""
+
 
 class FileSource:
-    """A local file, pinned: size, mtime_ns and inode must not change while it is read."""
+    """A local file, pinned: size, mtime_ns and inode must not change while it is read.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    by_ctime: nor its ctime, which no program can set back; not for files of our own, which lose their names meanwhile.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, by_ctime: bool = False) -> None:
         """Opens `path`. Raises OSError."""
         self.path = os.path.abspath(path)
         self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         stat = os.fstat(self.fd)
         self.size = stat.st_size
-        self._pinned = _stat_key(stat)
+        self._by_ctime = by_ctime
+        self._pinned, self._ctime_ns = _stat_key(stat), stat.st_ctime_ns
         self.identity = SourceIdentity(
-            url="file://" + self.path, size=stat.st_size, mtime_ns=stat.st_mtime_ns, inode=stat.st_ino
+            url="file://" + self.path,
+            size=stat.st_size,
+            mtime_ns=stat.st_mtime_ns,
+            inode=stat.st_ino,
+            ctime_ns=stat.st_ctime_ns if by_ctime else None,
         )
 
     def check(self) -> None:
         """Raises PartProblem if the file is no longer what was opened."""
-        if _stat_key(os.fstat(self.fd)) != self._pinned:
+        stat = os.fstat(self.fd)
+        if _stat_key(stat) != self._pinned:
             raise PartProblem(Failure(Kind.CHANGED, f"{self.path} changed while it was read"))
+        if self._by_ctime and stat.st_ctime_ns != self._ctime_ns:
+            raise PartProblem(
+                Failure(
+                    Kind.CHANGED,
+                    f"{self.path} changed while it was read (its ctime: content, mode, owner or links); if it is the "
+                    "same content, --resume compares it and sends only what differs",
+                )
+            )
 
     def reader(self, part: Part) -> FilePartReader:
         return FilePartReader(self, part)
@@ -136,19 +157,36 @@ class MemoryPartReader:
 WRONG_RANGE = Failure(Kind.CORRUPT, "the source sent another byte range than was asked for", code="WrongRange")
 
 
-def range_judge(part: Part, total: int, etag: str | None, *, name: str | None = None) -> Callable[[Reply], None]:
-    """A judge for the reply to a ranged GET over HTTP (RFC 9110 section 14): right range, right object.
+def same_state(identity: SourceIdentity, reply: Reply) -> None:
+    """Compares what `reply` says of the source with what was seen first: by ETag, else by modification time.
 
-    total: size of the whole in bytes. etag: what the source said at the start, quotes and all; None: it said none.
-    name: of the file; None: Content-Encoding is a property of the object, whose ranges are of what is stored, as in S3.
+    Raises PartProblem if it is another state. A reply that says neither passes: the look at the end has to do.
     """
+    etag = reply.headers.get("etag") if reply.is_http else None
+    if identity.etag is not None and etag is not None:
+        if bare_etag(etag) != bare_etag(identity.etag):
+            raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
+        return
+    now = http_time(reply.headers.get("last-modified")) if reply.is_http else None
+    if not reply.is_http and reply.filetime >= 0:
+        now = float(reply.filetime)
+    if identity.last_modified is not None and now is not None and now != identity.last_modified:
+        raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its modification time differs)"))
+
+
+def range_judge(part: Part, identity: SourceIdentity, *, name: str | None = None) -> Callable[[Reply], None]:
+    """A judge for the reply to a ranged request: right state of the source and, over HTTP, the right range.
+
+    identity: what the source was when it was first looked at, with its size. name: of the file; None: Content-Encoding
+    is a property of the object, whose ranges are of what is stored, as in S3. Source: RFC 9110 section 14.
+    """
+    total = identity.size
 
     def judge(reply: Reply) -> None:
+        same_state(identity, reply)
         if not reply.is_http:
             return
         headers = reply.headers
-        if etag is not None and "etag" in headers and bare_etag(headers["etag"]) != bare_etag(etag):
-            raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
         if name is not None and coded_for_the_way(headers, name):
             raise PartProblem(Failure(Kind.FATAL, "the source compresses a byte range", code="ContentEncoding"))
         if reply.status == 200:

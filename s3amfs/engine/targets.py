@@ -129,7 +129,7 @@ def relay(target: Target, source: RangedSource, part: Part) -> PartWork:
     def make_body(inner: Reader) -> UploadBody:
         return target.body(part, inner)
 
-    return RelayPart(source.request(part), source.accept(part), target.request(part), make_body)
+    return RelayPart(source.request(part), source.accept(part), target.request(part), make_body, source.explain)
 
 
 class _CopyBody:

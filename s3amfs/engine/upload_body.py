@@ -68,6 +68,11 @@ class UploadBody:
             if not data:
                 raise PartProblem(Failure(Kind.CHANGED, "the source became shorter while it was read"))
             self.moved += len(data)
+            if self.moved == self._length:
+                # Before the last byte leaves: what the server has not whole it does not store.
+                check = getattr(self._inner, "finish", None)
+                if check is not None:
+                    check()
             if self._crc is not None:
                 self._crc.update(data)
             if self._md5 is not None:
@@ -91,9 +96,6 @@ class UploadBody:
             raise PartProblem(Failure(Kind.NETWORK, "the server answered before it had the whole part"))
         etag = reply.headers.get("etag", "").strip('"')
         self._compare(reply, etag)
-        close = getattr(self._inner, "finish", None)
-        if close is not None:
-            close()
         name = f"x-amz-checksum-{self._checks.trailer}" if self._checks.trailer else ""
         return PartResult(
             self._number,

@@ -12,29 +12,39 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ..core.failures import Failure, Kind
-from ..core.http import coded_for_the_way, parse_content_range, source_digests
+from ..core.http import coded_for_the_way, parse_content_range, plain_content_type, source_digests
 from ..core.locations import Url, last_component
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..core.retry import RetryPolicy
-from ..errors import Interrupted
+from ..errors import Interrupted, NotFound
 from ..wire.curl.exchange import Exchange
-from ..wire.curl.options import TIMEOUTS, Options, ranged, source_options, with_low_speed_limit
+from ..wire.curl.options import (
+    COOKIELIST,
+    IGNORE_CONTENT_LENGTH,
+    TIMEOUTS,
+    Options,
+    ranged,
+    source_options,
+    with_low_speed_limit,
+)
 from ..wire.curl.streams import PAUSE
 from ..wire.failures import classify, to_error
 from ..wire.messages import HttpRequest, Reply
-from ..wire.s3.api import bare_etag
+from ..wire.s3.responses import http_time
 from .attempt import PartProblem
 from .line import public_part
 from .loop import Call, Engine, Loop
 from .retry_loop import retrying
-from .sources import range_judge
+from .sources import range_judge, same_state
 
 RANGED = frozenset({"ftp", "ftps", "sftp"})
 """Besides http(s), whose servers say it: libcurl ignores a range of scp and the rest."""
+FTP = frozenset({"ftp", "ftps"})
 COMPRESSES = Failure(
     Kind.FATAL, "the server compresses what it sends although it was asked not to", code="ContentEncoding"
 )
+IDENTITY = ("Accept-Encoding", "identity")
 STREAM_BYTES = 4 * 1024 * 1024
 
 
@@ -64,6 +74,8 @@ class Probe:
     digests: dict[str, bytes] = field(default_factory=dict)
     """What the source says of its whole content: name -> digest."""
     content_type: str | None = None
+    options: Options = ()
+    """Of all further requests for it."""
 
 
 Look = Callable[[HttpRequest], Reply]
@@ -85,12 +97,25 @@ def probe(
     options = source_options(url.url, verify_tls=verify_tls, timeouts=timeouts)
     if url.url[:4].lower() == "http":
         return _probe_http(url, options, look)
-    reply = look(HttpRequest("GET", url.url, options=options))
+    try:
+        reply = look(HttpRequest("GET", url.url, options=options))
+    except NotFound:
+        if url.scheme not in FTP:
+            raise
+        # Some servers answer SIZE with 550 ("not allowed in ASCII mode") although RETR works.
+        options = (*options, (IGNORE_CONTENT_LENGTH, 1))
+        reply = look(HttpRequest("GET", url.url, options=options))
     size = reply.content_length if reply.content_length >= 0 else None
     identity = SourceIdentity(
-        url=url.display, size=size, last_modified=float(reply.filetime) if reply.filetime >= 0 else None
+        url=url.display,
+        size=size,
+        last_modified=float(reply.filetime) if reply.filetime >= 0 else None,
+        url_digest=url.digest,
     )
-    return Probe(identity, ranges=size is not None and url.scheme in RANGED)
+    ranges = size is not None and url.scheme in RANGED
+    if ranges and size and url.scheme in FTP:
+        ranges = look(HttpRequest("HEAD", url.url, options=options)).headers.get("accept-ranges") == "bytes"
+    return Probe(identity, ranges, options=options)
 
 
 def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) -> Reply:
@@ -99,7 +124,8 @@ def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) 
 
     def once() -> Failure | None:
         nonlocal reply
-        call = Call(engine.loop(), request, None, _ProbeSink())
+        # libcurl gives the headers that it makes up for the HEAD of an ftp file as a body, too.
+        call = Call(engine.loop(), request, None, _ProbeSink() if request.method == "GET" else None)
         try:
             call.wait()
         except _Enough:
@@ -111,12 +137,12 @@ def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) 
 
     failure = retrying(policy, once, lambda failure, delay: None)
     if failure is not None:
-        raise to_error(failure, what)
+        raise to_error(replace(failure, of_source=True), what)
     return reply
 
 
 def _probe_http(url: Url, options: Options, look: Look) -> Probe:
-    headers = (("Range", "bytes=0-0"), ("Accept-Encoding", "identity"))
+    headers = (("Range", "bytes=0-0"), IDENTITY)
     reply = look(HttpRequest("GET", url.url, headers, options=options))
     content_range = parse_content_range(reply.headers.get("content-range", ""))
     if coded_for_the_way(reply.headers, last_component(url)):
@@ -126,61 +152,66 @@ def _probe_http(url: Url, options: Options, look: Look) -> Probe:
         size = content_range.total
     elif reply.status == 200 and "content-length" in reply.headers:
         size = max(0, reply.content_length)
-    etag = reply.headers.get("etag")
     identity = SourceIdentity(
         url=url.display,
         size=size,
-        etag=etag,
-        last_modified=float(reply.filetime) if reply.filetime >= 0 else None,
+        etag=reply.headers.get("etag"),
+        last_modified=http_time(reply.headers.get("last-modified")),
+        url_digest=url.digest,
     )
     ranges = reply.status == 206 and size is not None
     digests = {} if reply.status == 206 else source_digests(reply.headers)
     if reply.status == 206:  # these speak of the whole object also on a partial reply (RFC 9530, GCS)
         digests = {k: v for k, v in source_digests(reply.headers).items() if not k.endswith("-content")}
-    return Probe(identity, ranges, digests, reply.headers.get("content-type"))
+    cookies = tuple((COOKIELIST, line) for line in reply.cookies)
+    return Probe(identity, ranges, digests, plain_content_type(reply.headers.get("content-type")), options + cookies)
 
 
 class UrlSource:
-    """Ranges of a URL; every request is pinned to what the probe saw, as far as the protocol can."""
+    """Ranges of a URL. The reply to each is compared with what the probe saw, as far as the protocol says it.
 
-    def __init__(
-        self, url: Url, seen: Probe, *, verify_tls: bool | str, timeouts: tuple[float, float] = TIMEOUTS
-    ) -> None:
+    If-Match is not sent: some servers never find it met (IIS 6; Apache, which appends -gzip to its ETags), and the ETag
+    that comes with each range says the same.
+    """
+
+    def __init__(self, url: Url, seen: Probe) -> None:
         self.identity = seen.identity
-        assert seen.identity.size is not None
-        self._size = seen.identity.size
-        self._url = url.url
+        self._url = url
         self._name = last_component(url)
         self._http = url.url[:4].lower() == "http"
-        self._options = source_options(url.url, verify_tls=verify_tls, timeouts=timeouts)
-        self._pin: tuple[tuple[str, str], ...] = ()
-        if self._http:
-            self._pin = (("Accept-Encoding", "identity"),)
-            if seen.identity.etag and not seen.identity.etag.startswith("W/"):
-                self._pin += (("If-Match", seen.identity.etag),)
+        self._options = seen.options
 
     def request(self, part: Part) -> HttpRequest:
         if self._http:
-            headers = (("Range", f"bytes={part.offset}-{part.offset + part.length - 1}"), *self._pin)
-            return HttpRequest("GET", self._url, headers, options=self._options)
-        return HttpRequest("GET", self._url, options=ranged(self._options, part.offset, part.length))
+            headers = (("Range", f"bytes={part.offset}-{part.offset + part.length - 1}"), IDENTITY)
+            return HttpRequest("GET", self._url.url, headers, options=self._options)
+        return HttpRequest("GET", self._url.url, options=ranged(self._options, part.offset, part.length))
 
     def accept(self, part: Part) -> Callable[[Reply], None]:
-        return range_judge(part, self._size, self.identity.etag, name=self._name)
+        return range_judge(part, self.identity, name=self._name)
+
+    def explain(self, failure: Failure) -> Failure:
+        """A failure of a range, seen in the light of the first look, which had succeeded."""
+        if failure.status == 530 and not self._http:
+            # The login worked before: what ends now is the server's patience with so many of them (RFC 959, 4.2).
+            said = f"the server refuses further connections ({failure.message}): --download-slots N makes fewer"
+            failure = replace(failure, kind=Kind.THROTTLE, message=said)
+        elif failure.kind is Kind.EXPIRED:
+            failure = replace(failure, kind=Kind.DENIED)  # the URL's signature: none of our credentials helps
+        return replace(failure, of_source=True, source=self._url.display)
 
 
-def stream_request(url: str, *, verify_tls: bool | str, timeouts: tuple[float, float] = TIMEOUTS) -> HttpRequest:
-    """The request for all of a URL, for `UrlStream`."""
-    headers = (("Accept-Encoding", "identity"),) if url[:4].lower() == "http" else ()
-    return HttpRequest("GET", url, headers, options=source_options(url, verify_tls=verify_tls, timeouts=timeouts))
+def stream_request(url: str, options: Options) -> HttpRequest:
+    """The request for all of a URL, for `UrlStream`. options: of the probe."""
+    return HttpRequest("GET", url, (IDENTITY,) if url[:4].lower() == "http" else (), options=options)
 
 
 class UrlStream:
     """A URL read from beginning to end by one request, as a file object with `read`.
 
-    name: of the file, to tell a compression for the way; None: what is stored is sent, as in S3. The loop fills a
-    small queue and pauses when it is full. `close` cuts the request. A connection that breaks in the middle is an
-    error: there is no range to go on from.
+    identity: what the source was when it was looked at, with its size where that is known. name: of the file, to find a
+    compression in transit; None: what is stored is sent, as in S3. The loop fills a small queue and pauses when it is
+    full. `close` cuts the request. A connection that breaks in the middle is an error: there is no range to go on from.
     """
 
     def __init__(
@@ -188,15 +219,13 @@ class UrlStream:
         loop: Loop,
         request: HttpRequest,
         *,
-        expected: int | None,
+        identity: SourceIdentity,
         describe: str,
-        etag: str | None = None,
         name: str | None = None,
     ) -> None:
         self._loop = loop
-        self._expected = expected
+        self._identity = identity
         self._describe = describe
-        self._etag = etag
         self._name = name
         self._chunks: deque[bytes] = deque()
         self._size = 0
@@ -205,7 +234,7 @@ class UrlStream:
         self._ended = False
         self._error: BaseException | None = None
         self._condition = threading.Condition()
-        if expected is not None:  # where the end is known; who sends a live feed may take his time
+        if identity.size is not None:  # where the end is known; who sends a live feed may take his time
             request = replace(request, options=with_low_speed_limit(request.options, limit_rate=0))
         self._exchange = Exchange(request, self._finished, sink=self)
         loop.submit(lambda: loop.multi.start(self._exchange))
@@ -213,8 +242,7 @@ class UrlStream:
     # -- the loop's thread ------------------------------------------------------------------------------------------
 
     def begin(self, reply: Reply) -> None:
-        if self._etag is not None and bare_etag(reply.headers.get("etag", self._etag)) != bare_etag(self._etag):
-            raise PartProblem(Failure(Kind.CHANGED, "the source changed while it was read (its ETag differs)"))
+        same_state(self._identity, reply)
         if self._name is not None and coded_for_the_way(reply.headers, self._name):
             raise PartProblem(COMPRESSES)
 
@@ -236,11 +264,10 @@ class UrlStream:
         elif exchange.error is not None:
             error = exchange.error
         elif not exchange.reply.ok:
-            error = to_error(classify(exchange.reply, role="source"), self._describe)
-        elif self._expected is not None and self._received != self._expected:
-            error = to_error(
-                Failure(Kind.NETWORK, f"it announced {self._expected} bytes and sent {self._received}"), self._describe
-            )
+            error = to_error(replace(classify(exchange.reply, role="source"), of_source=True), self._describe)
+        elif self._identity.size is not None and self._received != self._identity.size:
+            said = f"it announced {self._identity.size} bytes and sent {self._received}"
+            error = to_error(Failure(Kind.NETWORK, said, of_source=True), self._describe)
         with self._condition:
             self._error, self._ended = error, True
             self._condition.notify()

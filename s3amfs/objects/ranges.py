@@ -21,7 +21,7 @@ from ..errors import ChecksumMismatch, SourceChanged
 from ..transfers.options import UploadOptions
 from ..transfers.proof import ReadProof, TakesCrcs
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.source import S3Source
+from ..transfers.source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer
 from ..wire.curl.streams import Chunks
 from ..wire.messages import Reply
@@ -88,7 +88,7 @@ class Pinned:
         on_bytes is called in a loop's thread, with the bytes, or after any trouble with None: then `read_whole` helps.
         """
         chunks = Chunks(length)
-        judge = range_judge(Part(1, offset, length), self.info.size, self.info.etag)
+        judge = range_judge(Part(1, offset, length), identity_of(self.location, self.info))
 
         def told(reply: Reply | None) -> None:
             try:

@@ -60,6 +60,8 @@ class Begun:
     """What the manifest says of this very upload and source; None: nothing proves where the parts came from."""
     etag_is_md5: bool
     """Of parts: not under SSE-C and SSE-KMS."""
+    proven: bool = True
+    """False: nothing says that the source still has the bytes that `manifest` is about, so its parts are compared."""
 
 
 class Multipart:
@@ -99,7 +101,14 @@ class Multipart:
                 break
         self.upload = upload
         self._checks = self._checks_of(upload)
-        return Begun(upload, self._checks, {part.number: part for part in page.parts}, ours, self._etag_is_md5)
+        parts = {part.number: part for part in page.parts}
+        proven = ours is None or m.proves_same(ours.header.source, self._identity)
+        if not proven and parts:
+            self._report.warn(
+                "nothing that identifies the source (ETag, time) says that it is unchanged: it is read again where "
+                "parts were sent, and only what differs is sent"
+            )
+        return Begun(upload, self._checks, parts, ours, self._etag_is_md5, proven)
 
     def _same_transfer(self, manifest: m.Manifest) -> bool:
         """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""

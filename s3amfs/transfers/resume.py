@@ -1,7 +1,8 @@
 """Which parts of an unfinished upload can be kept: proven by the manifest, by a stored checksum, or by the source.
 
 A part counts only if it has the plan's length and one of these holds: the manifest recorded the ETag that the server
-shows; or the bytes of the source have the checksum or the MD5 that the server shows.
+shows, of a source that is proven to be unchanged; or the bytes of the source have the checksum that the manifest
+recorded with that ETag, or the checksum or the MD5 that the server shows.
 """
 
 from __future__ import annotations
@@ -37,12 +38,13 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
     server = begun.server_parts
     fitting = Recovered(plan, ((number, part.size) for number, part in server.items()))
     recorded = begun.manifest.parts if begun.manifest is not None else {}
+    recorded_name = begun.manifest.header.checksum if begun.manifest is not None else None
     crc_name = begun.checks.parts.crc or "crc64nvme"
     kept: dict[int, PartRecord] = {}
     doubtful: list[Part] = []
     for number in sorted(fitting.complete):
         record = recorded.get(number)
-        if record is not None and record.etag == server[number].etag and record.length == server[number].size:
+        if begun.proven and record is not None and _is_of(record, server[number]):
             kept[number] = record
         else:
             doubtful.append(plan.part(number))
@@ -50,7 +52,9 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
         return kept
     for number, (crc, md5) in hashes(doubtful, crc_name).items():
         part = server[number]
-        if _same(part, crc_name, crc, md5):
+        record = recorded.get(number)
+        recorded_same = record is not None and _is_of(record, part) and record.crc == crc
+        if (recorded_same and crc_name == recorded_name) or _same(part, crc_name, crc, md5):
             kept[number] = PartRecord(number, part.size, part.etag, crc, part.checksums.get(crc_name, ""))
         elif begun.manifest is None and (begun.etag_is_md5 or crc_name in part.checksums):
             raise SourceChanged(
@@ -58,6 +62,11 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
                 "use --force to start afresh"
             )
     return kept
+
+
+def _is_of(record: PartRecord, part: s3api.PartInfo) -> bool:
+    """Whether `record` is about the bytes that the server has as `part`."""
+    return record.etag == part.etag and record.length == part.size
 
 
 def _same(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> bool:

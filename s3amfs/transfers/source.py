@@ -8,11 +8,14 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from ..core.checksums import Crc
+from ..core.failures import Failure, Kind
+from ..core.http import plain_content_type
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
-from ..core.manifest import SourceIdentity
+from ..core.manifest import SourceIdentity, difference
 from ..core.parts import Part
 from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart, SendPart
 from ..engine.client import S3Client
@@ -20,7 +23,7 @@ from ..engine.line import public_part
 from ..engine.sinks import HashSink
 from ..engine.sources import FileSource, RangedSource, range_judge
 from ..engine.targets import Target, relay, send
-from ..engine.url_source import UrlSource, UrlStream, probe, stream_request
+from ..engine.url_source import Probe, UrlSource, UrlStream, probe, stream_request
 from ..errors import AccessDenied, InvalidSource, NotFound
 from ..wire.curl.multi import protocols
 from ..wire.curl.streams import BytesReader
@@ -85,7 +88,7 @@ class FileUpload(UploadSource):
     ranged = True
 
     def __init__(self, path: str) -> None:
-        self._file = FileSource(path)
+        self._file = FileSource(path, by_ctime=True)
         super().__init__(self._file.identity, guess_content_type(path))
 
     def move(self, target: Target) -> Move:
@@ -122,8 +125,11 @@ class RangedUpload(UploadSource):
         *,
         endpoint: str,
         clients: tuple[S3Client, ...] = (),
+        look: Callable[[], SourceIdentity] | None = None,
     ) -> None:
+        """look: looks at the source again; None: each range says its ETag, and a look adds nothing."""
         super().__init__(source.identity, content_type)
+        self._look = look
         self._source = source
         self._opener = opener
         self._clients = clients
@@ -137,6 +143,14 @@ class RangedUpload(UploadSource):
         self._open = self._opener()
         return self._open
 
+    def check(self) -> None:
+        if self._look is None:
+            return
+        differs = difference(self.identity, self._look())
+        if differs is not None:
+            failure = Failure(Kind.CHANGED, f"the source changed while it was read ({differs})", of_source=True)
+            raise to_error(failure, self.identity.url)
+
     def close(self) -> None:
         if self._open is not None:
             self._open.close()
@@ -149,7 +163,8 @@ class RangedUpload(UploadSource):
             found[result.number] = (result.crc, result.etag)
 
         def move(part: Part, attempt: int) -> ReceivePart:
-            return ReceivePart(self._source.request(part), HashSink(part, self._source.accept(part), crc))
+            sink = HashSink(part, self._source.accept(part), crc)
+            return ReceivePart(self._source.request(part), sink, self._source.explain)
 
         quiet = Report("check", self.identity.url, "", lambda event: None)
         transfer = make_transfer(
@@ -235,7 +250,10 @@ class S3Source:
         )
 
     def accept(self, part: Part) -> Callable[[Reply], None]:
-        return range_judge(part, self._info.size, self._info.etag)
+        return range_judge(part, self.identity)
+
+    def explain(self, failure: Failure) -> Failure:
+        return replace(failure, of_source=True, source=self._location.url)
 
 
 def identity_of(location: S3Location, info: s3api.ObjectInfo) -> SourceIdentity:
@@ -263,20 +281,20 @@ def open_source(
         info = reader.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)
         ranges = S3Source(reader, source, info, options)
         whole = Part(1, 0, info.size)
+        content_type = plain_content_type(info.content_type)
 
         def open_stream() -> UrlStream:
             return UrlStream(
                 reader.engine.loop(1),
                 ranges.request(whole),
-                expected=info.size,
+                identity=ranges.identity,
                 describe=source.url,
-                etag=info.etag,
             )
 
         if info.size == 0:
-            return EmptyUpload(ranges.identity, info.content_type)
+            return EmptyUpload(ranges.identity, content_type)
         endpoint = reader.endpoint(source.bucket)
-        return RangedUpload(ranges, open_stream, info.content_type, endpoint=endpoint, clients=(reader,))
+        return RangedUpload(ranges, open_stream, content_type, endpoint=endpoint, clients=(reader,))
     return _open_url(source, client, options, report)
 
 
@@ -308,7 +326,11 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
         return _open_with_fsspec(source)
     config = client.session.config
     timeouts = (config.connect_timeout, config.stall_timeout)
-    seen = probe(client.engine, source, verify_tls=options.verify_tls, policy=client.policy, timeouts=timeouts)
+
+    def look() -> Probe:
+        return probe(client.engine, source, verify_tls=options.verify_tls, policy=client.policy, timeouts=timeouts)
+
+    seen = look()
     content_type = seen.content_type or guess_content_type(last_component(source))
     identity = seen.identity
     opened: UploadSource
@@ -316,18 +338,22 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
     def open_stream() -> UrlStream:
         return UrlStream(
             client.engine.loop(1),
-            stream_request(source.url, verify_tls=options.verify_tls, timeouts=timeouts),
-            expected=identity.size,
+            stream_request(source.url, seen.options),
+            identity=identity,
             describe=source.display,
-            etag=identity.etag,
             name=last_component(source),
         )
 
     if identity.size == 0:
         opened = EmptyUpload(identity, content_type)
     elif seen.ranges:
-        ranges = UrlSource(source, seen, verify_tls=options.verify_tls, timeouts=timeouts)
-        opened = RangedUpload(ranges, open_stream, content_type, endpoint=public_part(source.url))
+        opened = RangedUpload(
+            UrlSource(source, seen),
+            open_stream,
+            content_type,
+            endpoint=public_part(source.url),
+            look=(lambda: look().identity) if identity.etag is None else None,
+        )
     else:
         report.warn("the source has no byte ranges: it is read as one stream, its parts held in memory")
         opened = StreamUpload(identity, open_stream, content_type)

@@ -272,7 +272,31 @@ _BY_CODE: dict[str, tuple[type[errors.S3AMError], str]] = {
 }
 
 
+_SOURCE_HINTS: dict[Kind, tuple[type[errors.S3AMError], str]] = {
+    Kind.DENIED: (
+        errors.AccessDenied,
+        "the source refuses: get a fresh URL if it is a signed one, or check user and password; then --resume goes on",
+    ),
+    Kind.MISSING: (errors.NotFound, "the source is not there: check its URL"),
+    Kind.THROTTLE: (errors.TransferError, "the source asks for fewer requests: --resume goes on later"),
+    Kind.SERVER: (errors.TransferError, "the source's server is in trouble: --resume goes on later"),
+    Kind.NETWORK: (errors.TransferError, "check the network and the source, then --resume goes on"),
+    Kind.TIMEOUT: (errors.TransferTimeout, "check the network and the source, then --resume goes on"),
+    Kind.UNSUPPORTED: (errors.Unsupported, "the source's server cannot do this"),
+    Kind.FATAL: (
+        errors.TransferError,
+        "the source refuses: get a fresh URL if it is a signed one, then --resume goes on; --debug shows more",
+    ),
+}
+
+
 def to_error(failure: Failure, what: str) -> errors.S3AMError:
     """The error to raise for `failure` of `what` ('upload of s3://b/k'); its line says what to do next."""
     cls, hint = _BY_CODE.get(failure.code, _HINTS[failure.kind])
+    if failure.of_source and not failure.source.startswith("s3:"):
+        hints = {**_HINTS, **_SOURCE_HINTS}  # none of our credentials and options helps, whatever its code says
+        known = _BY_CODE.get(failure.code) if failure.code not in S3_CODES else None
+        cls, hint = known or hints[failure.kind]
+    if failure.source and failure.source not in what:
+        what = f"{what}: source {failure.source}"
     return cls(f"{clean(what)}: {failure.message}; {hint}", errno=failure.errno)

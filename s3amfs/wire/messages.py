@@ -49,7 +49,7 @@ class Reply:
 
     status: int
     headers: dict[str, str] = field(default_factory=dict)
-    """Names in lower case. For FTP the reply lines are not kept."""
+    """Names in lower case. Of FTP only what libcurl makes up for a HEAD: accept-ranges."""
     body: bytes = b""
     """Body, when it was not streamed into a sink; of an error reply at most 64 KiB."""
     curl_code: int = 0
@@ -65,6 +65,8 @@ class Reply:
     """Length in bytes that the server announced; -1: none."""
     url: str = ""
     """The last URL after redirects."""
+    cookies: tuple[str, ...] = ()
+    """What a foreign source has set, as lines for curl's COOKIELIST; only where its request asked for cookies."""
 
     @property
     def ok(self) -> bool:

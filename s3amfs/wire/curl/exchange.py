@@ -6,8 +6,10 @@ later, which is the back-pressure of relays.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Final
 
 import pycurl
@@ -18,6 +20,8 @@ from .streams import PAUSE, Chunks, Reader, Sink
 ERROR_BODY_BYTES: Final = 64 * 1024
 _PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
 _STATUS: Final = re.compile(rb"HTTP/\S*\s+([1-9][0-9]{2})(?:\s|\Z)")
+_MDTM: Final = re.compile(rb"213 (\d{14})(?:\.\d+)?\s*\Z")
+"""The answer to MDTM, in UTC (RFC 3659 section 3), which libcurl sends before SIZE."""
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 
@@ -74,6 +78,7 @@ class Exchange:
 
     def _on_header(self, line: bytes) -> None:
         if not self.reply.is_http:
+            self._on_ftp_line(line)
             return
         if line.startswith(b"HTTP/"):  # a new reply begins: after 100 Continue, a redirect or an auth round
             matched = _STATUS.match(line)
@@ -84,6 +89,15 @@ class Exchange:
         name, colon, value = line.partition(b":")
         if colon:
             self.reply.headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
+
+    def _on_ftp_line(self, line: bytes) -> None:
+        """What is known before the first byte of a body; of the rest libcurl knows more at the end."""
+        if line.strip().lower() == b"accept-ranges: bytes":
+            self.reply.headers["accept-ranges"] = "bytes"  # libcurl makes it up once a server has taken REST
+        elif self.reply.filetime < 0 and (told := _MDTM.match(line)) is not None:
+            with contextlib.suppress(ValueError):
+                moment = datetime.strptime(told[1].decode(), "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
+                self.reply.filetime = int(moment.timestamp())
 
     def _on_body(self, data: bytes) -> int | None:
         try:

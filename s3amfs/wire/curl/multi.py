@@ -20,7 +20,7 @@ from typing import Final
 import pycurl
 
 from .exchange import Exchange
-from .options import PROXY_CAINFO, ca_bundle, with_time_limits
+from .options import COOKIEFILE, PROXY_CAINFO, ca_bundle, with_time_limits
 from .streams import BytesReader
 
 BUFFER_BYTES: Final = 256 * 1024
@@ -248,7 +248,8 @@ class Multi:
             exchange.error = error
             reply.curl_code = code or pycurl.E_RECV_ERROR
         self._multi.remove_handle(handle)
-        if code == 0 and len(self._free) < MAX_CONNECTIONS_KEPT:
+        has_cookies = any(option == COOKIEFILE for option, _ in exchange.request.options)
+        if code == 0 and len(self._free) < MAX_CONNECTIONS_KEPT and not has_cookies:  # reset() would keep them
             handle.reset()
             self._free.append(handle)
         else:
@@ -342,6 +343,8 @@ def _fill(exchange: Exchange, handle: pycurl.Curl) -> None:
     reply.latency = max(0.0, handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME))
     reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
     reply.content_length = int(handle.getinfo(_ANNOUNCED))
+    if any(option == COOKIEFILE for option, _ in exchange.request.options):
+        reply.cookies = tuple(str(line) for line in handle.getinfo(pycurl.INFO_COOKIELIST))
     try:
         reply.url = os.fsdecode(handle.getinfo_raw(pycurl.EFFECTIVE_URL))
     except pycurl.error:  # libcurl could make nothing of it, as of a port that is no number

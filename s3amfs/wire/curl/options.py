@@ -20,12 +20,16 @@ SSL_VERIFYPEER = 64
 MAXREDIRS = 68
 FILETIME = 69
 SSL_VERIFYHOST = 81
+IGNORE_CONTENT_LENGTH = 136
+"""For ftp: no SIZE before RETR."""
 TIMEOUT_MS = 155
 CONNECTTIMEOUT_MS = 156
 REDIR_PROTOCOLS = 182
 PATH_AS_IS = 234
 RANGE = 10007
+COOKIEFILE = 10031
 CAINFO = 10065
+COOKIELIST = 10135
 PROXY_CAINFO = 10246
 
 TIMEOUTS = (10.0, 60.0)
@@ -77,7 +81,8 @@ def source_options(url: str, *, verify_tls: bool | str, timeouts: tuple[float, f
     options: Options = ((FILETIME, 1), *timeout_options(*timeouts))
     scheme = url.partition(":")[0].lower()
     if scheme in ("http", "https"):
-        options += ((FOLLOWLOCATION, 1), (MAXREDIRS, 10), (REDIR_PROTOCOLS, 0b11))
+        # '' switches the cookies on: some sites redirect until they get theirs back.
+        options += ((FOLLOWLOCATION, 1), (MAXREDIRS, 10), (REDIR_PROTOCOLS, 0b11), (COOKIEFILE, ""))
     if scheme in SCHEMES:
         options += ssh_options(url, verify=verify_tls is not False)
     return options + tls_options(verify_tls)
