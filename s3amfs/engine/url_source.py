@@ -170,8 +170,8 @@ def _probe_http(url: Url, options: Options, look: Look) -> Probe:
 class UrlSource:
     """Ranges of a URL. The reply to each is compared with what the probe saw, as far as the protocol says it.
 
-    If-Match is not sent: some servers never find it met (IIS 6; Apache, which appends -gzip to its ETags), and the ETag
-    that comes with each range says the same.
+    No condition is sent: some servers never find one met (IIS 6; Apache, which appends -gzip to its ETags), and the
+    ETag that comes with each range says the same.
     """
 
     def __init__(self, url: Url, seen: Probe) -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.http import ContentRange, parse_content_range, source_digests
+from s3amfs.core.http import ContentRange, parse_content_range, plain_content_type, source_digests
 
 
 @pytest.mark.parametrize(
@@ -74,3 +74,25 @@ def test_digests() -> None:
 @given(st.dictionaries(st.sampled_from(["content-md5", "digest", "x-goog-hash", "x-amz-checksum-crc32"]), st.text()))
 def test_hostile_digests(headers: dict[str, str]) -> None:
     assert all(isinstance(value, bytes) for value in source_digests(headers).values())
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (None, None),
+        ("", None),
+        ("text/plain; charset=utf-8", "text/plain; charset=utf-8"),
+        ("text/plain\x01", "text/plain"),
+        ('text/plain; name="\u00fcber"', "text/plain"),
+        ("\u00fcber", None),
+        ("\x00", None),
+    ],
+)
+def test_a_content_type_is_plain_or_none(text: str | None, found: str | None) -> None:
+    assert plain_content_type(text) == found
+
+
+@given(st.text())
+def test_a_content_type_can_always_be_sent(text: str) -> None:
+    found = plain_content_type(text)
+    assert found is None or (found.isascii() and found.isprintable())

@@ -119,3 +119,15 @@ def test_keys_are_verbatim(key: str) -> None:
 def test_hostile_urls_never_escape(text: str) -> None:
     with contextlib.suppress(S3AMError):
         parse_source("http://" + text)
+
+
+def test_the_digest_of_a_url_is_of_its_query_too_and_of_no_password() -> None:
+    def digest(text: str) -> str | None:
+        found = parse_source(text)
+        assert isinstance(found, Url)
+        return found.digest
+
+    assert digest("https://host/f") is digest("ftp://u:p@host/f") is None
+    assert digest("https://host/f?id=1") != digest("https://host/f?id=2")
+    assert digest("https://host/f?id=1") == digest("https://u:p@host/f?id=1#there")
+    assert digest("https://host/f?id=a@b") != digest("https://host/f?id=c@b")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from s3amfs.core.manifest import (
     encode,
     manifest_name,
     parse,
+    proves_same,
 )
 
 TEXT = st.text(max_size=40)
@@ -127,3 +130,28 @@ def test_differences_say_what() -> None:
 def test_names_are_hashes() -> None:
     assert manifest_name("e", "b", "k") != manifest_name("e", "b", "l")
     assert len(manifest_name("e", "b", "\ud800")) == 41
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "proven"),
+    [
+        ({"etag": '"a"'}, {"etag": '"a"', "url_digest": "other"}, True),
+        ({"etag": 'W/"a"'}, {"etag": 'W/"a"'}, True),
+        ({"etag": 'W/"a"'}, {"etag": 'W/"a"', "url_digest": "other"}, False),
+        ({"last_modified": 1.0}, {"last_modified": 1.0}, True),
+        ({"last_modified": 1.0}, {"last_modified": 1.0, "url_digest": "other"}, False),
+        ({"etag": '"a"'}, {"last_modified": 1.0}, False),
+        ({}, {}, False),
+        ({"etag": '"a"'}, {"etag": '"b"'}, False),
+        ({"mtime_ns": 1, "inode": 1, "ctime_ns": 1}, {"mtime_ns": 1, "inode": 1, "ctime_ns": 1}, True),
+        ({"mtime_ns": 1, "inode": 1, "ctime_ns": 1}, {"mtime_ns": 1, "inode": 1, "ctime_ns": 2}, False),
+        ({"mtime_ns": 1, "inode": 1}, {"mtime_ns": 1, "inode": 1, "ctime_ns": 2}, True),
+    ],
+)
+def test_what_proves_a_source_to_be_unchanged(before: dict[str, Any], now: dict[str, Any], proven: bool) -> None:
+    assert proves_same(SourceIdentity("u", 1, **before), SourceIdentity("u", 1, **now)) is proven
+
+
+@given(SOURCES, SOURCES)
+def test_what_differs_is_never_proven_to_be_the_same(one: SourceIdentity, other: SourceIdentity) -> None:
+    assert difference(one, other) is None or not proves_same(one, other)

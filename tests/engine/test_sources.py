@@ -1,0 +1,117 @@
+"""What a reply says of its source is compared with the first look; a file that changes is noticed before its end."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from s3amfs.core.failures import Failure, Kind
+from s3amfs.core.locations import Url
+from s3amfs.core.manifest import SourceIdentity
+from s3amfs.core.parts import Part
+from s3amfs.engine.attempt import PartProblem
+from s3amfs.engine.sources import FileSource, range_judge
+from s3amfs.engine.upload_body import PartChecks, UploadBody
+from s3amfs.engine.url_source import Probe, UrlSource
+from s3amfs.wire.failures import to_error
+from s3amfs.wire.messages import Reply
+
+JANUARY = "Mon, 05 Jan 2026 10:00:00 GMT"
+LATER = "Tue, 06 Jan 2026 10:00:00 GMT"
+AT = 1767607200.0
+RANGE = {"content-range": "bytes 0-9/100"}
+
+
+def judged(identity: SourceIdentity, reply: Reply) -> Kind | None:
+    try:
+        range_judge(Part(1, 0, 10), identity)(reply)
+    except PartProblem as problem:
+        return problem.failure.kind
+    return None
+
+
+@pytest.mark.parametrize(
+    ("etag", "time", "headers", "kind"),
+    [
+        ('"a"', None, {"etag": '"a"'}, None),
+        ('"a"', None, {"etag": '"b"'}, Kind.CHANGED),
+        ('W/"a"', None, {"etag": 'W/"b"'}, Kind.CHANGED),
+        ('"a"', AT, {"etag": '"a"', "last-modified": LATER}, None),
+        (None, AT, {"last-modified": JANUARY}, None),
+        (None, AT, {"last-modified": LATER}, Kind.CHANGED),
+        ('"a"', AT, {"last-modified": LATER}, Kind.CHANGED),
+        (None, AT, {}, None),
+        (None, None, {"last-modified": LATER}, None),
+    ],
+)
+def test_a_range_is_of_the_state_first_seen(
+    etag: str | None, time: float | None, headers: dict[str, str], kind: Kind | None
+) -> None:
+    identity = SourceIdentity(url="http://h/f", size=100, etag=etag, last_modified=time)
+    assert judged(identity, Reply(206, {**headers, **RANGE})) is kind
+
+
+@pytest.mark.parametrize(("filetime", "kind"), [(int(AT), None), (int(AT) + 1, Kind.CHANGED), (-1, None)])
+def test_over_ftp_the_time_of_each_range_is_that_of_the_first(filetime: int, kind: Kind | None) -> None:
+    identity = SourceIdentity(url="ftp://h/f", size=100, last_modified=AT)
+    assert judged(identity, Reply(150, filetime=filetime, is_http=False)) is kind
+
+
+def test_a_range_of_a_whole_of_another_size_is_of_another_state() -> None:
+    identity = SourceIdentity(url="http://h/f", size=101)
+    assert judged(identity, Reply(206, RANGE)) is Kind.CHANGED
+
+
+def test_a_file_that_grows_is_noticed_before_its_last_byte_leaves(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_bytes(b"x" * 100)
+    source = FileSource(path)
+    body = UploadBody(source.reader(Part(1, 0, 100)), 1, 100, PartChecks(trailer=None))
+    assert body.read(60) == b"x" * 60
+    with path.open("ab") as file:
+        file.write(b"more")
+    with pytest.raises(PartProblem) as caught:
+        body.read(60)
+    assert caught.value.failure.kind is Kind.CHANGED
+    source.close()
+
+
+def test_a_time_that_was_set_back_does_not_hide_a_change(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"AAAA")
+    source = FileSource(path, by_ctime=True)
+    before = os.stat(path)
+    path.write_bytes(b"BBBB")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(PartProblem):
+        source.check()
+    source.close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "words"),
+    [
+        (Failure(Kind.DENIED, "Access denied: 530 (FTP 530)", status=530), Kind.THROTTLE, "--download-slots"),
+        (Failure(Kind.DENIED, "Access denied (FTP 550)", status=550), Kind.DENIED, "fresh URL"),
+    ],
+)
+def test_a_login_that_worked_before_is_no_question_of_the_password(failure: Failure, kind: Kind, words: str) -> None:
+    explained = UrlSource(Url("ftp://u:p@h/f", "ftp://h/f"), Probe(SourceIdentity("ftp://h/f"), True)).explain(failure)
+    assert explained.kind is kind
+    said = str(to_error(explained, "upload to s3://b/k"))
+    assert words in said
+    assert "ftp://h/f" in said
+
+
+def test_a_signed_url_that_expires_asks_for_a_fresh_one_and_no_credentials() -> None:
+    url = Url("https://h/f?X-Amz-Signature=secret", "https://h/f")
+    failure = Failure(Kind.EXPIRED, "ExpiredToken: The provided token has expired. (HTTP 400)", 400, "ExpiredToken")
+    explained = UrlSource(url, Probe(SourceIdentity("https://h/f"), True)).explain(failure)
+    assert not explained.retryable
+    said = str(to_error(explained, "upload to s3://b/k"))
+    assert "source https://h/f:" in said
+    assert "fresh URL" in said
+    assert "--resume" in said
+    assert "secret" not in said
