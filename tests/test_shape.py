@@ -67,7 +67,6 @@ UNTESTED_YET = {
     "engine/resources.py",
     "engine/retry_loop.py",
     "engine/settings.py",
-    "engine/sources.py",
     "engine/targets.py",
     "engine/upload_body.py",
     "engine/url_source.py",
