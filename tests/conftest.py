@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,12 @@ from tests.support.tls import Certificates
 pytest_plugins = ["tests.support.clients"]
 
 _numbers = itertools.count(1)
+
+
+def pytest_configure() -> None:
+    """Background jobs of a shell ignore SIGINT, and so do their children; those of the tests are to be interrupted."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
