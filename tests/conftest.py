@@ -28,6 +28,13 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that need the S3 server are no unit tests: `make unit` leaves them out."""
+    for item in items:
+        if "s3" in getattr(item, "fixturenames", ()):
+            item.add_marker("server")
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("fuse") is not None:
         require_fuse()

@@ -7,9 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from pathlib import Path
-
-import pytest
 
 from tests.support.source import (
     FILES,
@@ -87,40 +84,47 @@ HEAVY = {
 """What `import s3amfs.cli.main` may not load: `s3am --help` takes 0.15 s at most."""
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_go_down(path: Path) -> None:
-    layer = layer_of(module_of(path))
-    assert layer in LOWER, f"{name_of(path)} is in no known layer; say in LOWER what it may import"
+def test_imports_go_down() -> None:
+    layers = {layer_of(module_of(path)) for path in FILES}
+    assert layers - LOWER.keys() == set(), "unknown layers; say in LOWER what they may import"
     wrong = [
         f"{name_of(path)}:{line} imports {dotted}"
+        for path in FILES
         for line, dotted in imports(path)
         if dotted.split(".")[0] == "s3amfs"
         and own_module(dotted) != "s3amfs"
-        and layer_of(own_module(dotted)) not in {layer, *LOWER[layer]}
+        and layer_of(own_module(dotted)) not in {layer_of(module_of(path)), *LOWER[layer_of(module_of(path))]}
     ]
-    assert not wrong
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_third_parties_have_one_door(path: Path) -> None:
+def test_third_parties_have_one_door() -> None:
     wrong = []
-    for line, dotted in imports(path):
-        doors = DOORS.get(dotted.split(".")[0])
-        if doors is not None and not any(
-            name_of(path) == d or (d[-1] == "/" and name_of(path).startswith(d)) for d in doors
-        ):
-            wrong.append(f"{name_of(path)}:{line} imports {dotted}; its door: {doors}")
-    assert not wrong
+    for path in FILES:
+        for line, dotted in imports(path):
+            doors = DOORS.get(dotted.split(".")[0])
+            if doors is not None and not any(
+                name_of(path) == d or (d[-1] == "/" and name_of(path).startswith(d)) for d in doors
+            ):
+                wrong.append(f"{name_of(path)}:{line} imports {dotted}; its door: {doors}")
+    assert wrong == []
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if name_of(p).startswith("core/")], ids=name_of)
-def test_core_is_pure(path: Path) -> None:
+def test_core_is_pure() -> None:
+    core = [path for path in FILES if name_of(path).startswith("core/")]
     wrong = [
-        f"{name_of(path)}:{line} imports {dotted}" for line, dotted in imports(path) if dotted.split(".")[0] in IMPURE
+        f"{name_of(path)}:{line} imports {dotted}"
+        for path in core
+        for line, dotted in imports(path)
+        if dotted.split(".")[0] in IMPURE
     ]
-    calls = (n for n in ast.walk(tree_of(path)) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name))
-    wrong += [f"{name_of(path)}:{call.lineno} calls open()" for call in calls if call.func.id == "open"]  # type: ignore[attr-defined]
-    assert not wrong
+    wrong += [
+        f"{name_of(path)}:{call.lineno} calls open()"
+        for path in core
+        for call in nodes_of(path, ast.Call)
+        if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "open"
+    ]
+    assert wrong == []
 
 
 def test_no_circles() -> None:
@@ -135,10 +139,10 @@ def test_a_circle_is_found() -> None:
     assert circles(graph) == [{"b", "c"}, {"e"}]
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_imports_inside_the_package_are_relative(path: Path) -> None:
+def test_imports_inside_the_package_are_relative() -> None:
     wrong = [
         f"{name_of(path)}:{node.lineno}"
+        for path in FILES
         for node in nodes_of(path, ast.Import, ast.ImportFrom)
         if (isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == "s3amfs")
         or (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "s3amfs" for alias in node.names))
@@ -146,19 +150,17 @@ def test_imports_inside_the_package_are_relative(path: Path) -> None:
     assert wrong == [], "write `from ..core.parts import Plan`"
 
 
-@pytest.mark.parametrize("path", [p for p in FILES if not name_of(p).startswith("wire/")], ids=name_of)
-def test_conditions_are_headers_in_wire_only(path: Path) -> None:
+def test_conditions_are_headers_in_wire_only() -> None:
     """A caller says what it expects under a name; what header says it is up to wire/."""
-    found = [line for line, text in strings(path) if re.match(r"(x-amz-copy-source-)?if-[a-z]+-?[a-z]*\b", text, re.I)]
-    if name_of(path) in CONDITIONS_ELSEWHERE:
-        assert found, f"gone: take {name_of(path)} off the list"
-    else:
-        assert found == [], f"{name_of(path)} names a header If-…"
+    header = re.compile(r"(x-amz-copy-source-)?if-[a-z]+", re.IGNORECASE)
+    found = {name_of(path) for path in FILES for _, text in strings(path) if header.match(text)}
+    above = {name for name in found if not name.startswith("wire/")}
+    assert above - CONDITIONS_ELSEWHERE == set(), "files that name a header If-…"
+    assert CONDITIONS_ELSEWHERE - above == set(), "gone: take it off the list"
 
 
-@pytest.mark.parametrize("path", FILES, ids=name_of)
-def test_modules_say_what_they_are(path: Path) -> None:
-    assert ast.get_docstring(tree_of(path)), f"{name_of(path)} has no docstring"
+def test_modules_say_what_they_are() -> None:
+    assert [name_of(path) for path in FILES if not ast.get_docstring(tree_of(path))] == [], "no docstring"
 
 
 def test_command_line_starts_light() -> None:

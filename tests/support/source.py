@@ -37,11 +37,17 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(text_of(path), str(path))
 
 
+@functools.cache
+def _nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(tree_of(path)))
+
+
 def nodes_of(path: Path, *kinds: type) -> Iterator[ast.AST]:
     """Every node of these kinds, at any depth."""
-    return (node for node in ast.walk(tree_of(path)) if isinstance(node, kinds))
+    return (node for node in _nodes_of(path) if isinstance(node, kinds))
 
 
+@functools.cache
 def imports(path: Path) -> list[tuple[int, str]]:
     """(line, dotted name) of everything a file imports, also inside functions and for type checking."""
     found = []
@@ -60,6 +66,7 @@ def imports(path: Path) -> list[tuple[int, str]]:
     return found
 
 
+@functools.cache
 def own_module(dotted: str) -> str:
     """The module in a dotted name that may end in a name of that module."""
     path = ROOT / Path(*dotted.split("."))
