@@ -36,6 +36,10 @@ class TransferError(S3AMError):
     """Network, server or I/O trouble that outlasted the retry budget; another attempt may succeed."""
 
 
+class NetworkError(TransferError, ConnectionError):
+    """The service could not be reached, or the connection was cut."""
+
+
 class TransferTimeout(TransferError, TimeoutError):
     """Nothing moved for too long."""
 

@@ -42,7 +42,7 @@ LOWER: dict[str, set[str]] = {
 
 DOORS: dict[str, tuple[str, ...]] = {
     "pycurl": ("wire/curl/multi.py", "wire/curl/exchange.py"),
-    "botocore": ("wire/aws/session.py", "wire/aws/endpoints.py", "wire/aws/signing.py"),
+    "botocore": ("wire/aws/session.py", "wire/aws/endpoints.py", "wire/aws/signing.py", "wire/aws/botocore_errors.py"),
     "aiobotocore": (),
     "boto3": ("demo/",),
     "awscrt": ("core/checksums.py",),
@@ -56,9 +56,7 @@ DOORS: dict[str, tuple[str, ...]] = {
 }
 """Third party -> the files (or folders) that may import it."""
 
-KNOWN_CIRCLES: list[set[str]] = [
-    {f"s3amfs.filesystem.{name}" for name in ("small", "ranges", "files", "system")},
-]
+KNOWN_CIRCLES: list[set[str]] = []
 """Circles that are still to be undone; the list only shrinks."""
 
 CONDITIONS_ELSEWHERE: set[str] = set()

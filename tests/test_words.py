@@ -33,7 +33,7 @@ REFUSED = {
 SUBJECTS = re.compile(r"(?:\A|\.\s+)(?:Who|What)\s(?![^.]*\?)")
 """A sentence with 'who …' or 'what …' as its subject: name the thing instead."""
 
-FILE_INTERFACE = {"filesystem/files.py", "objects/streamed_file.py"}
+FILE_INTERFACE = {"filesystem/files.py", "filesystem/wrapped.py", "objects/streamed_file.py"}
 """Files with a `tell()` of Python's file interface."""
 
 NOT_YET: set[str] = {

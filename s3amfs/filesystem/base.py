@@ -20,6 +20,7 @@ from ..engine.limits import SlotGate
 from ..engine.loop import SMALL_BYTES, hang_up
 from ..objects.ranges import Pinned
 from ..transfers.options import ObjectOptions, UploadOptions
+from ..wire.aws.botocore_errors import built_in_errors
 from ..wire.aws.log_redaction import hide_secrets
 from .arguments import customer_key, object_options, part_size_of, service
 from .bridge import run
@@ -119,6 +120,13 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         if refresh:
             self._client = None  # reads the configuration and credentials again
         return await super().set_session(refresh=refresh)
+
+    async def _call_s3(self, method: str, *akwarglist: Any, **kwargs: Any) -> Any:
+        """s3fs's requests; what fails with them is a built-in error, too."""
+        with built_in_errors(exclusive=bool(kwargs.get("IfNoneMatch"))):
+            return await super()._call_s3(method, *akwarglist, **kwargs)
+
+    call_s3 = fsspec.asyn.sync_wrapper(_call_s3)
 
     _connect = set_session
     connect = fsspec.asyn.sync_wrapper(set_session)

@@ -7,6 +7,7 @@ slot. All of them may be cancelled. State is of this process: a forked child beg
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections import deque
@@ -64,13 +65,18 @@ class Threads:
         self._waiting: deque[Callable[[], None]] = deque()
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Runs `work`, which raises nothing, in a thread."""
+        """Runs `work`, which raises nothing, in a thread. Raises OSError."""
         with self._lock:
             if self._running >= self._limit:
                 self._waiting.append(work)
                 return
             self._running += 1
-        threading.Thread(target=self._run, args=(work,), name="s3am-fs", daemon=True).start()
+        try:
+            threading.Thread(target=self._run, args=(work,), name="s3am-fs", daemon=True).start()
+        except RuntimeError as error:  # a limit, or the interpreter ends
+            with self._lock:
+                self._running -= 1
+            raise OSError(errno.EAGAIN, f"no thread can be started ({error})") from None
 
     def _run(self, work: Callable[[], None]) -> None:
         while True:
@@ -93,6 +99,25 @@ def _forget_after_fork() -> None:
 os.register_at_fork(after_in_child=_forget_after_fork)
 
 
+def call(function: Callable[..., T], *given: Any) -> T:
+    """What `function`, somebody else's, returns. What would end the event loop becomes a RuntimeError."""
+    try:
+        return function(*given)
+    except Exception:
+        raise
+    except BaseException as error:
+        raise _harmless(error) from error
+
+
+def _harmless(error: BaseException) -> Exception:
+    """asyncio takes StopIteration for the end of a coroutine, and SystemExit for the end of the event loop."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    harmless = RuntimeError(f"{type(error).__name__} was raised by a callback: {error}")
+    harmless.__cause__ = error
+    return harmless
+
+
 async def run(function: Callable[[], T], cancelled: Cancelled | None = None) -> T:
     """What `function` returns, called in a thread. cancelled: set when this coroutine is cancelled."""
     loop = asyncio.get_running_loop()
@@ -102,9 +127,9 @@ async def run(function: Callable[[], T], cancelled: Cancelled | None = None) -> 
         try:
             result = function()
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            _tell(loop, future, None, error)
+            _settle(loop, future, None, _harmless(error))
         else:
-            _tell(loop, future, result, None)
+            _settle(loop, future, result, None)
 
     _threads.submit(work)
     try:
@@ -119,7 +144,7 @@ async def answer(begin: Callable[[Callable[[T], None]], Callable[[], None]]) -> 
     """What `begin` hands to the function it is given, which may happen in any thread; `begin` returns what cuts it."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
-    cut = begin(lambda result: _tell(loop, future, result, None))
+    cut = begin(lambda result: _settle(loop, future, result, None))
     try:
         return await future
     except asyncio.CancelledError:
@@ -162,9 +187,9 @@ async def room(gate: SlotGate, size: int = 0) -> AsyncIterator[None]:
         gate.leave(size)
 
 
-def _tell(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: Any, error: BaseException | None) -> None:
+def _settle(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: Any, error: Exception | None) -> None:
     def settle() -> None:
-        if future.cancelled():
+        if future.done():  # nobody waits, or it is known already
             return
         if error is not None:
             future.set_exception(error)

@@ -20,7 +20,7 @@ from ..transfers.job import stream_job
 
 if TYPE_CHECKING:
     from ..objects.ranges import Pinned
-    from .system import S3AMFileSystem
+    from .base import EngineFileSystem
 
 S3FS_BLOCK = 50 * 1024 * 1024
 """s3fs's own default, too large for the memory that we promise; any other one was chosen by somebody."""
@@ -32,7 +32,7 @@ class ObjectReplaced(SourceChanged, FileExpired):  # type: ignore[misc]
     """The object that is open for reading is no longer there; s3fs's users catch FileExpired."""
 
 
-def open_file(fs: S3AMFileSystem, path: str, mode: str, given: dict[str, Any]) -> Any:
+def open_file(fs: EngineFileSystem, path: str, mode: str, given: dict[str, Any]) -> Any:
     """A file of the engine, or None where s3fs has to do it (arguments that are s3fs's alone, or wrong)."""
     given = dict(given)
     location = fs.location(path, given.get("version_id"))
@@ -57,7 +57,7 @@ def open_file(fs: S3AMFileSystem, path: str, mode: str, given: dict[str, Any]) -
 class ReadFile(s3fs.core.S3File):  # type: ignore[misc]
     """An object open for reading, pinned to the version that was opened."""
 
-    def __init__(self, fs: S3AMFileSystem, path: str, given: dict[str, Any]) -> None:
+    def __init__(self, fs: EngineFileSystem, path: str, given: dict[str, Any]) -> None:
         pinned = fs.pinned(fs.location(path, given.get("version_id")))
         self._reader = ObjectReader(pinned)
         self._pid = os.getpid()
@@ -95,13 +95,13 @@ class ReadFile(s3fs.core.S3File):  # type: ignore[misc]
         super().close()
 
 
-def _cache_type(fs: S3AMFileSystem, given: dict[str, Any]) -> str:
+def _cache_type(fs: EngineFileSystem, given: dict[str, Any]) -> str:
     """The reader reads ahead by itself; a cache of fsspec's comes on top only where the user wants one."""
     chosen: str | None = given.get("cache_type")
     return chosen or (fs.default_cache_type if fs.cache_type_is_chosen else "none")
 
 
-def _details(fs: S3AMFileSystem, path: str, pinned: Pinned) -> dict[str, Any]:
+def _details(fs: EngineFileSystem, path: str, pinned: Pinned) -> dict[str, Any]:
     """As s3fs's `info` has it, of the object that is open."""
     info = pinned.info
     modified = info.last_modified
@@ -123,7 +123,7 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
     closed: bool
 
     def __init__(
-        self, fs: S3AMFileSystem, path: str, mode: str, options: Any, *, block_size: int | None, autocommit: bool
+        self, fs: EngineFileSystem, path: str, mode: str, options: Any, *, block_size: int | None, autocommit: bool
     ) -> None:
         self._pid = os.getpid()
         self._discarded = False
@@ -250,7 +250,7 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
 _warn = warnings.warn  # also while the interpreter ends, when modules are empty
 
 
-def _refuse_existing(fs: S3AMFileSystem, path: str) -> None:
+def _refuse_existing(fs: EngineFileSystem, path: str) -> None:
     """Raises FileExistsError; what is stored between now and the close, the server refuses."""
     location = fs.location(path)
     try:
@@ -261,12 +261,12 @@ def _refuse_existing(fs: S3AMFileSystem, path: str) -> None:
         raise FileExistsError(f"{location.url} exists")
 
 
-def _default_block(fs: S3AMFileSystem) -> int:
+def _default_block(fs: EngineFileSystem) -> int:
     default: int = fs.default_block_size
     return DEFAULT_PART if default == S3FS_BLOCK else default
 
 
-def _writer(fs: S3AMFileSystem, path: str, mode: str, options: Any, first_part: int) -> ObjectWriter:
+def _writer(fs: EngineFileSystem, path: str, mode: str, options: Any, first_part: int) -> ObjectWriter:
     location = fs.location(path)
     if mode == "ab":
         try:

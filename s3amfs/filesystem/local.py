@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
 import stat
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..core.locations import LocalPath, Url, parse_source
@@ -42,15 +44,18 @@ def read_file(path: str) -> bytes:
         return file.read()
 
 
-def write_file(path: str, data: bytes) -> None:
-    """Makes `path` hold `data`, whole or not at all; what is no regular file (a pipe, a link) is written to."""
+@contextmanager
+def replacing(path: str) -> Iterator[str]:
+    """The name of a file to write: it becomes `path` if the block succeeds, and is gone if it fails.
+
+    What is there and no regular file (a pipe, a link) is written to as it is. Raises OSError.
+    """
     try:
-        regular = stat.S_ISREG(os.lstat(path).st_mode)
+        there: os.stat_result | None = os.lstat(path)
     except FileNotFoundError:
-        regular = True
-    if not regular:
-        with open(path, "wb", buffering=0) as file:
-            _write_all(file.fileno(), data)
+        there = None
+    if there is not None and not stat.S_ISREG(there.st_mode):
+        yield path
         return
     folder = os.path.dirname(path)
     # Not a name from the file's own: that may be as long as the file system allows.
@@ -58,14 +63,31 @@ def write_file(path: str, data: bytes) -> None:
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         try:
-            _write_all(fd, data)
+            if there is not None:
+                os.fchmod(fd, stat.S_IMODE(there.st_mode))
         finally:
             os.close(fd)
+        yield beside
         os.replace(beside, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(beside)
         raise
+
+
+def write_file(path: str, data: bytes, before_publishing: Callable[[], None] = lambda: None) -> None:
+    """Makes `path` hold `data`, whole or not at all; not if `before_publishing` raises. Raises OSError."""
+    with replacing(path) as beside:
+        with open(beside, "wb", buffering=0) as file:
+            _write_all(file.fileno(), data)
+        before_publishing()
+
+
+def check_folder_of(path: str) -> None:
+    """Raises FileNotFoundError, as opening `path` for writing does, if its folder is missing."""
+    folder = os.path.dirname(path)
+    if folder and not os.path.exists(folder):
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
 
 
 def _write_all(fd: int, data: bytes) -> None:

@@ -11,7 +11,7 @@ from .bridge import run
 
 if TYPE_CHECKING:
     from ..core.locations import S3Location
-    from .system import S3AMFileSystem
+    from .base import EngineFileSystem
 
 Limit = int | None
 
@@ -22,7 +22,7 @@ def limits(start: Limit, end: Limit, size: int) -> tuple[int, int]:
     return first, max(first, last)
 
 
-async def cat_ranges(fs: S3AMFileSystem, paths: list[str], starts: Any, ends: Any, on_error: str) -> list[Any]:
+async def cat_ranges(fs: EngineFileSystem, paths: list[str], starts: Any, ends: Any, on_error: str) -> list[Any]:
     """Each range in the order asked for; those of one object share connections, requests and its version."""
     starts = starts if isinstance(starts, Iterable) else [starts] * len(paths)
     ends = ends if isinstance(ends, Iterable) else [ends] * len(paths)
@@ -45,7 +45,7 @@ async def cat_ranges(fs: S3AMFileSystem, paths: list[str], starts: Any, ends: An
     return results
 
 
-async def _of_one(fs: S3AMFileSystem, path: str, ranges: list[tuple[Limit, Limit]]) -> list[Any]:
+async def _of_one(fs: EngineFileSystem, path: str, ranges: list[tuple[Limit, Limit]]) -> list[Any]:
     if len(ranges) == 1:
         return [await fs._cat_file(path, start=ranges[0][0], end=ranges[0][1])]
     await fs.ready_client()
@@ -53,6 +53,6 @@ async def _of_one(fs: S3AMFileSystem, path: str, ranges: list[tuple[Limit, Limit
     return await run(lambda: _read(fs, location, ranges))
 
 
-def _read(fs: S3AMFileSystem, location: S3Location, ranges: list[tuple[Limit, Limit]]) -> list[bytes]:
+def _read(fs: EngineFileSystem, location: S3Location, ranges: list[tuple[Limit, Limit]]) -> list[bytes]:
     pinned = fs.pinned(location)
     return read_ranges(pinned, [limits(start, end, pinned.info.size) for start, end in ranges])

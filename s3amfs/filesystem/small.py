@@ -13,7 +13,7 @@ from ..objects.writer import ObjectWriter
 from ..transfers.job import stream_job
 from ..transfers.one_request import Fetched, begin_get, begin_put
 from .arguments import customer_key
-from .bridge import answer, room, run
+from .bridge import answer, call, room, run
 from .local import read_file, write_file
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..engine.client import S3Client
     from ..engine.limits import SlotGate
     from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
-    from .system import S3AMFileSystem
+    from .base import EngineFileSystem
 
 QUICK_BYTES = 256 * 1024
 """What the event loop reads or writes by itself: a thread would cost more time than the page cache does."""
@@ -30,7 +30,7 @@ GUESSED_BYTES = 1024 * 1024
 
 
 async def put_file(
-    fs: S3AMFileSystem, path: str, size: int, target: S3Location, options: ObjectOptions, callback: Callback
+    fs: EngineFileSystem, path: str, size: int, target: S3Location, options: ObjectOptions, callback: Callback
 ) -> bool:
     if size > SMALL_BYTES:
         return False
@@ -44,12 +44,14 @@ async def put_file(
         stored = await answer(partial(begin_put, client, target, data, options, fs.checks))
     if stored is None:
         return False
-    callback.set_size(len(data))
-    callback.relative_update(len(data))
+    call(callback.set_size, len(data))
+    call(callback.relative_update, len(data))
     return True
 
 
-async def pipe_file(fs: S3AMFileSystem, data: Any, target: S3Location, options: ObjectOptions) -> dict[str, Any] | None:
+async def pipe_file(
+    fs: EngineFileSystem, data: Any, target: S3Location, options: ObjectOptions
+) -> dict[str, Any] | None:
     """What S3 answered, as s3fs gives it back."""
     if len(data) > SMALL_BYTES or not isinstance(data, bytes | bytearray | memoryview):
         return None
@@ -75,20 +77,22 @@ def pipe_large(
     return _told(stored)
 
 
-async def get_file(fs: S3AMFileSystem, source: S3Location, path: str, lpath: str, callback: Callback) -> bool:
+async def get_file(fs: EngineFileSystem, source: S3Location, path: str, lpath: str, callback: Callback) -> bool:
     fetched = await _fetch(fs, source, path, None)
     if fetched is None:
         return False
-    callback.set_size(len(fetched.data))
-    if len(fetched.data) <= QUICK_BYTES:
-        write_file(lpath, fetched.data)
+    size = len(fetched.data)
+    call(callback.set_size, size)
+    # What the callback raises leaves nothing under the target's name.
+    write = partial(write_file, lpath, fetched.data, partial(call, callback.relative_update, size))
+    if size <= QUICK_BYTES:
+        write()
     else:
-        await run(partial(write_file, lpath, fetched.data))
-    callback.relative_update(len(fetched.data))
+        await run(write)
     return True
 
 
-async def cat(fs: S3AMFileSystem, source: S3Location, path: str, start: int | None, end: int | None) -> bytes | None:
+async def cat(fs: EngineFileSystem, source: S3Location, path: str, start: int | None, end: int | None) -> bytes | None:
     """Bytes [start, end); only what needs no size to be known."""
     span = None
     if start is not None or end is not None:
@@ -99,7 +103,7 @@ async def cat(fs: S3AMFileSystem, source: S3Location, path: str, start: int | No
     return fetched.data if fetched is not None else None
 
 
-async def _fetch(fs: S3AMFileSystem, source: S3Location, path: str, span: tuple[int, int] | None) -> Fetched | None:
+async def _fetch(fs: EngineFileSystem, source: S3Location, path: str, span: tuple[int, int] | None) -> Fetched | None:
     size = span[1] - span[0] if span is not None else _known_size(fs, source, path)
     expected = size if size is not None else GUESSED_BYTES
     most = min(fs.threshold - 1, SMALL_BYTES)
@@ -114,7 +118,7 @@ async def _fetch(fs: S3AMFileSystem, source: S3Location, path: str, span: tuple[
         return await answer(lambda done: begin_get(client, source, done, limit=limit, span=span, customer_key=key))
 
 
-async def _client(fs: S3AMFileSystem) -> S3Client | None:
+async def _client(fs: EngineFileSystem) -> S3Client | None:
     """None without usable credentials or configuration: s3fs's users know its errors."""
     try:
         return await fs.ready_client()
@@ -122,7 +126,7 @@ async def _client(fs: S3AMFileSystem) -> S3Client | None:
         return None
 
 
-def _known_size(fs: S3AMFileSystem, source: S3Location, path: str) -> int | None:
+def _known_size(fs: EngineFileSystem, source: S3Location, path: str) -> int | None:
     """From a listing; it may be old, so it is only a first guess."""
     if source.version_id:
         return None
@@ -140,7 +144,7 @@ def _told(stored: StoredInfo) -> dict[str, Any]:
     return {name: value for name, value in told.items() if value is not None}
 
 
-def _gate(fs: S3AMFileSystem, client: S3Client, direction: int) -> SlotGate:
+def _gate(fs: EngineFileSystem, client: S3Client, direction: int) -> SlotGate:
     """With `slots` these count as any other request with a body."""
     return fs.gates()[direction] if fs.slots is not None else client.engine.small
 

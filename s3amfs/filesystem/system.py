@@ -23,8 +23,9 @@ from . import small
 from .arguments import customer_key, part_size_of
 from .base import EngineFileSystem
 from .bridge import Cancelled, run, telling
-from .local import is_writable_object, put_source, size_of
+from .local import check_folder_of, is_writable_object, put_source, replacing, size_of
 from .ranges import cat_ranges, limits
+from .trees import move, refuse_object
 from .wrapped import as_wanted, compression_of, text_arguments
 
 
@@ -109,19 +110,29 @@ class S3AMFileSystem(EngineFileSystem):
             await self._get_into(rpath, lpath, callback, version_id)
             return
         if os.path.isdir(lpath):
+            await refuse_object(self, rpath, os.fspath(lpath))
             return
         source = self.location(rpath, version_id)
+        lpath = os.fspath(lpath)
+
+        async def theirs() -> None:
+            with replacing(lpath) as beside:
+                await super(S3AMFileSystem, self)._get_file(
+                    rpath, beside, callback, version_id, chunksize, max_concurrency, **kwargs
+                )
+
         if self._service is None or kwargs or not source.key:
-            await super()._get_file(rpath, lpath, callback, version_id, chunksize, max_concurrency, **kwargs)
+            await theirs()
             return
-        if await small.get_file(self, source, rpath, os.fspath(lpath), callback):
+        if await small.get_file(self, source, rpath, lpath, callback):
             return
         if self.version_aware or source.version_id is None:  # else s3fs's `info` would tell of another version
             info = await self.look_up(rpath, source.version_id)
             if info["type"] == "directory" or not self.is_large(info["size"] or 0):
-                await super()._get_file(rpath, lpath, callback, version_id, chunksize, max_concurrency, **kwargs)
+                await theirs()
                 return
             callback.set_size(info["size"])
+        check_folder_of(lpath)
         modes: dict[str, Any] = {"resume": "resume", "restart": "discard", "error": "refuse"}
         options = DownloadOptions(
             file_exists="overwrite",
@@ -131,7 +142,7 @@ class S3AMFileSystem(EngineFileSystem):
             customer_key=customer_key(self.s3_additional_kwargs),
         )
         client = await self.ready_client()
-        target, cancelled = LocalPath(os.fspath(lpath)), Cancelled()
+        target, cancelled = LocalPath(lpath), Cancelled()
         verb = partial(download, on_event=telling(callback, cancelled), gate=self.gates()[1])
         await run(lambda: verb(source, target, client, options), cancelled)
 
@@ -149,18 +160,34 @@ class S3AMFileSystem(EngineFileSystem):
             await self.set_session()
         return await run(lambda: self._open(path, "rb", **given))
 
-    async def _cp_file(self, path1: str, path2: str, preserve_etag: bool | None = None, **kwargs: Any) -> None:
+    async def _cp_file(
+        self,
+        path1: str,
+        path2: str,
+        preserve_etag: bool | None = None,
+        copied: list[str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """copied: gets `path1` once it has been copied."""
+        if await self._copy_one(path1, path2, preserve_etag, kwargs) and copied is not None:
+            copied.append(path1)
+
+    async def _copy_one(self, path1: str, path2: str, preserve_etag: bool | None, kwargs: dict[str, Any]) -> bool:
+        """False if there was nothing to copy."""
         source, target = self.location(path1), self.location(path2)
         options = self.object_options(kwargs) if not preserve_etag else None
         info = await self.look_up(path1, source.version_id)
+        if info["type"] == "directory" and source.key:
+            return False  # S3 has no folders; what is in this one is copied by itself
         try:
             if options is None or not source.key or target.version_id or not self.is_large(info["size"] or 0):
                 await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
-                return
+                return True
             client = await self.ready_client()
             chosen, cancelled = self.upload_options(options), Cancelled()
             verb = partial(upload, on_event=telling(DEFAULT_CALLBACK, cancelled), gate=self.gates()[0])
             await run(lambda: verb(source, target, client, chosen), cancelled)
+            return True
         finally:
             self.forget(path2)
 
@@ -208,12 +235,11 @@ class S3AMFileSystem(EngineFileSystem):
         found = await small.cat(self, source, path, start, end)
         if found is not None:
             return found
-        if self.version_aware or source.version_id is None:  # else s3fs's `info` would tell of another version
-            size = (await self.look_up(path, source.version_id))["size"] or 0
-            first, last = limits(start, end, size)
-            if not self.is_large(last - first):
-                found = await theirs()
-                return found
+        # A range needs the size as it is now, not as a listing had it. Of another version s3fs's `info` does not tell.
+        is_known = start is None and end is None and (self.version_aware or source.version_id is None)
+        if is_known and not self.is_large((await self.look_up(path, source.version_id))["size"] or 0):
+            found = await theirs()
+            return found
         await self.ready_client()
 
         def whole() -> bytes:
@@ -238,6 +264,14 @@ class S3AMFileSystem(EngineFileSystem):
             )
             return found
         return await cat_ranges(self, paths, starts, ends, on_error)
+
+    async def _mv(
+        self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
+    ) -> None:
+        """Copies, then removes what was copied, and nothing else; if a copy fails nothing is removed."""
+        await move(self, path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
+
+    mv = fsspec.asyn.sync_wrapper(_mv)
 
     # -- open files -------------------------------------------------------------------------------------------------
 

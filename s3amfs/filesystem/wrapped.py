@@ -16,7 +16,7 @@ _TEXT_ARGUMENTS = ("encoding", "errors", "newline")
 
 
 def text_arguments(mode: str, given: dict[str, Any]) -> dict[str, Any] | None:
-    """What of `given` says how text is encoded, which is taken out of it; None if `mode` is binary."""
+    """The arguments in `given` that say how text is encoded, taken out of it; None if `mode` is binary."""
     if "b" in mode:
         return None
     return {name: given.pop(name) for name in _TEXT_ARGUMENTS if name in given}
@@ -116,7 +116,7 @@ def discard(file: Any) -> None:
 
 
 class _Target(io.RawIOBase):
-    """What a compressor writes to, also when it is collected after its object was discarded."""
+    """The file that a compressor writes to, also when it is collected after its object was discarded."""
 
     def __init__(self, file: Any) -> None:
         self._file = file

@@ -228,7 +228,7 @@ def clean(text: str) -> str:
 
 
 _HINTS: dict[Kind, tuple[type[errors.S3AMError], str]] = {
-    Kind.NETWORK: (errors.TransferError, "check the network and the endpoint, then try again"),
+    Kind.NETWORK: (errors.NetworkError, "check the network and the endpoint, then try again"),
     Kind.TIMEOUT: (errors.TransferTimeout, "check the network, then try again"),
     Kind.THROTTLE: (errors.TransferError, "the server asks for fewer requests: try again later"),
     Kind.SERVER: (errors.TransferError, "the server is in trouble: try again later"),
