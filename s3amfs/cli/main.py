@@ -31,6 +31,7 @@ COMMANDS = (
     "ls",
     "du",
     "rm",
+    "sync",
     "doctor",
     "generate-sse-key",
     "mount",

@@ -137,12 +137,10 @@ def add_key_options(parser: argparse.ArgumentParser, prefix: str = "", what: str
     )
 
 
-def key_of(
-    args: argparse.Namespace, location: S3Location, client: S3Client, output: Output, prefix: str = ""
-) -> CustomerKey | None:
-    """The customer key that the options name, for `location`. Raises EncryptionKeyError, UsageError."""
+def given_key(args: argparse.Namespace, output: Output, prefix: str = "") -> tuple[CustomerKey | None, bool]:
+    """The customer key that the options name, and whether it is a master key. Raises EncryptionKeyError, UsageError."""
     from ..core.ssec import CustomerKey
-    from ..verbs.keys import object_key, read_key_file
+    from ..verbs.keys import read_key_file
 
     name = f"{prefix}sse_key"
     given: CustomerKey | None = None
@@ -159,6 +157,16 @@ def key_of(
     if given is None and is_master:
         option = prefix.replace("_", "-")
         raise UsageError(f"--{option}sse-key-is-master needs a key: give --{option}sse-key-file or one of its forms")
+    return given, is_master
+
+
+def key_of(
+    args: argparse.Namespace, location: S3Location, client: S3Client, output: Output, prefix: str = ""
+) -> CustomerKey | None:
+    """The customer key that the options name, for `location`. Raises EncryptionKeyError, UsageError."""
+    from ..verbs.keys import object_key
+
+    given, is_master = given_key(args, output, prefix)
     return object_key(given, location, client) if given is not None and is_master else given
 
 

@@ -1,18 +1,26 @@
-"""Options that commands over trees share: filters in the order of the command line, limits of deletions."""
+"""Options that commands over trees share: filters in the order of the command line, limits, how objects are stored."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..core.deletions import parse_max_delete
 from ..core.filters import Filters, Rule, parse_rules
-from ..errors import UsageError
-from .options import checked
+from ..errors import InvalidDestination, UsageError
+from .options import add_key_options, checked, connect_from, given_key, pair
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..core.locations import LocalPath, S3Location
+    from ..core.tree_events import EntryDone, Totals
+    from ..engine.connect import S3Client
+    from ..jobs.job_options import KeyFor, TreeOptions
+    from ..jobs.sides import Ends
+    from .output import Output
 
 max_delete = checked(parse_max_delete)
 
@@ -34,21 +42,30 @@ class _AddRule(argparse.Action):
 
 
 def _rules_of(path: str) -> Sequence[Rule]:
+    return parse_rules(read_text(path, "filter file"), path)
+
+
+def read_text(path: str, what: str) -> str:
+    """A text that the user names; '-' is standard input. Raises UsageError."""
     try:
-        with open(path, encoding="utf-8", errors="surrogateescape") as file:
-            return parse_rules(file.read(), path)
+        if path == "-":
+            return sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as file:
+            return file.read()
     except OSError as error:
-        raise UsageError(f"the filter file {path} can't be read: {error.strerror}") from None
+        raise UsageError(f"the {what} {path} can't be read: {error.strerror}") from None
 
 
-def add_filters(parser: argparse.ArgumentParser) -> None:
-    """--exclude, --include, --filter-from."""
+def add_filters(parser: argparse.ArgumentParser, *, names: bool = False) -> None:
+    """--exclude, --include, --filter-from; names: --files-from, too."""
     group = parser.add_argument_group(
         "filters", "In the order given, the last that matches decides. A pattern without / matches a name at any depth."
     )
     _add(group.add_argument, "--exclude", "exclude", "GLOB", "leave out what matches, and all below it")
     _add(group.add_argument, "--include", "include", "GLOB", "take what matches in again")
     _add(group.add_argument, "--filter-from", "file", "FILE", "lines of '+ GLOB' and '- GLOB'")
+    if names:
+        group.add_argument("--files-from", metavar="FILE|-", help="only these names exist, one a line")
 
 
 def _add(add: Callable[..., object], option: str, const: str, metavar: str, text: str) -> None:
@@ -58,3 +75,197 @@ def _add(add: Callable[..., object], option: str, const: str, metavar: str, text
 def filters_of(args: argparse.Namespace) -> Filters:
     """The filters in their order."""
     return Filters(args.rules or ())
+
+
+def add_tree_options(parser: argparse.ArgumentParser) -> None:
+    """Links, folders, what is kept of files, dry run, report, resume."""
+    add = parser.add_argument
+    add("--dry-run", action="store_true", help="say what would be done, with a reason for each key")
+    add("--report", metavar="FILE", help="write what was done to FILE (.jsonl or .html)")
+    add("--resume", action="store_true", help="go on where the last run of this job was killed")
+    links = parser.add_mutually_exclusive_group()
+    links.add_argument("--follow-symlinks", action="store_true", help="store what links lead to (default)")
+    links.add_argument("--skip-symlinks", action="store_true", help="leave links out")
+    links.add_argument("--keep-symlinks", action="store_true", help="store links as links, as the mount does")
+    add("--create-empty-dirs", action="store_true", help="empty folders, too ('dir/' objects in S3)")
+    add("--preserve", action="store_true", help="keep mode, mtime and owner in metadata, as the mount does")
+
+
+def add_object_options(parser: argparse.ArgumentParser) -> None:
+    """How new objects are stored."""
+    group = parser.add_argument_group("new objects")
+    add = group.add_argument
+    add("--content-type", metavar="TYPE", help="default: guessed from the name, or what the source has")
+    add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata")
+    add(
+        "--metadata-directive",
+        choices=("COPY", "REPLACE"),
+        default="COPY",
+        help="S3 to S3: keep what the source has (default), or only what is given here",
+    )
+    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[])
+    add("--storage-class", metavar="CLASS", help="default: STANDARD; S3 to S3: that of the source")
+    add("--acl", metavar="ACL", help="canned ACL, such as bucket-owner-full-control")
+    add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encryption with keys of the service")
+    add("--sse-kms-key-id", metavar="ID")
+    add_key_options(parser, what="objects at the S3 side, or at DST")
+    add_key_options(parser, "src-", "objects at an s3:// SRC")
+
+
+def source_options(parser: argparse.ArgumentParser) -> None:
+    """An s3:// SRC of another service."""
+    source = parser.add_argument_group("an s3:// SRC of another service or account (the bytes pass through here)")
+    source.add_argument("--src-endpoint-url", metavar="URL")
+    source.add_argument("--src-profile", metavar="NAME")
+    source.add_argument("--src-region", metavar="NAME")
+    source.add_argument("--src-no-sign-request", action="store_true")
+
+
+def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = "compare") -> int:
+    """Runs a job over a tree and prints it. exists: as TreeOptions has it."""
+    from ..jobs.sync import Listener, sync
+    from .report_file import ReportFile
+
+    ends = ends_of(args, output)
+    options = options_of(args, output, ends, exists)
+    report = ReportFile.open(args.report)
+    shows_all = args.dry_run or args.verbose or args.debug
+
+    def on_entry(entry: EntryDone) -> None:
+        if report is not None:
+            report.add(entry)
+        if args.json or shows_all or entry.action not in ("same", "skip") or _is_named(entry):
+            output.entry(entry)
+
+    try:
+        totals = sync(ends, options, Listener(on_entry, output.warn), verb)
+        if report is not None:
+            report.finish(totals)
+    finally:
+        if report is not None:
+            report.close()
+    return finish(totals, output)
+
+
+def _is_named(entry: EntryDone) -> bool:
+    """What is left alone although it was asked for is named."""
+    return entry.action == "skip" and entry.reason.startswith("exists at the target")
+
+
+def finish(totals: Totals, output: Output) -> int:
+    """Prints the last line; returns the exit code."""
+    from ..errors import TooManyDeletions
+
+    output.result(totals.text(), totals.json())
+    if totals.refused:
+        return output.error(TooManyDeletions(f"nothing was deleted: {totals.refused}"))
+    if totals.exit_code and (failed := totals.counts.get("fail")):
+        output.warn(f"{failed:,} entries could not be done: see the lines that begin with 'fail'")
+    return totals.exit_code
+
+
+def ends_of(args: argparse.Namespace, output: Output) -> Ends:
+    """SRC and DST. Raises UsageError, InvalidSource, InvalidDestination, InvalidS3Url."""
+    from ..jobs.sides import Ends
+    from .upload import source_client
+
+    source, target = tree_of(args.source, "source"), tree_of(args.target, "target")
+    client = connect_from(args, output)
+    return Ends(source, target, client, source_client(args, output))
+
+
+def tree_of(text: str, what: str) -> LocalPath | S3Location:
+    """A folder or a prefix as users write it."""
+    from ..core.locations import LocalPath, local_path, parse_s3_url
+    from ..jobs.sides import folder_of
+
+    if text.startswith("s3:"):
+        return folder_of(parse_s3_url(text, what=what))
+    found = local_path(text, what=what)
+    return LocalPath(found.path.rstrip("/") or "/")
+
+
+def options_of(args: argparse.Namespace, output: Output, ends: Ends, exists: str) -> TreeOptions:
+    """What the options say."""
+    from ..core.compare import Rules
+    from ..core.locations import S3Location
+    from ..jobs.job_options import TreeOptions, no_key
+    from ..transfers.options import ObjectOptions
+
+    def given(name: str) -> bool:
+        return bool(getattr(args, name, False))
+
+    links = "skip" if args.skip_symlinks else "keep" if args.keep_symlinks else "follow"
+    rules = Rules(
+        ends.direction,
+        size_only=given("size_only"),
+        checksum=given("checksum"),
+        exact_timestamps=given("exact_timestamps"),
+        update=given("update"),
+        existing=given("existing"),
+        ignore_existing=given("ignore_existing") or exists in ("refuse", "skip"),
+        preserve=args.preserve,
+        empty_folders=args.create_empty_dirs,
+        keep_links=links == "keep",
+        always=exists == "overwrite",
+    )
+    if given("track_renames") and not args.delete:
+        raise UsageError("--track-renames needs --delete: without it the old names stay")
+    own = _key_for(args, output, ends.client, "")
+    of_source = _key_for(args, output, ends.reader, "src_") or (own if ends.direction == "down" else None)
+    return TreeOptions(
+        rules,
+        filters=filters_of(args),
+        names=_names(getattr(args, "files_from", None)),
+        delete=given("delete") or given("delete_excluded"),
+        delete_excluded=given("delete_excluded"),
+        max_delete=getattr(args, "max_delete", None),
+        backup_dir=_backup_dir(args, ends),
+        track_renames=given("track_renames"),
+        dry_run=args.dry_run,
+        resume=given("resume"),
+        links=links,  # type: ignore[arg-type]
+        exists=exists,  # type: ignore[arg-type]
+        object=ObjectOptions(
+            content_type=args.content_type,
+            metadata=dict(args.metadata),
+            storage_class=args.storage_class,
+            acl=args.acl,
+            tags=dict(args.tag) if args.tag else None,
+            sse=args.sse,
+            sse_kms_key_id=args.sse_kms_key_id,
+        ),
+        copy_metadata=args.metadata_directive == "COPY",
+        key_for=own or no_key if isinstance(ends.target, S3Location) else no_key,
+        source_key_for=of_source or no_key,
+    )
+
+
+def _key_for(args: argparse.Namespace, output: Output, client: S3Client, prefix: str) -> KeyFor | None:
+    from ..jobs.job_options import keys_of_master
+
+    key, is_master = given_key(args, output, prefix)
+    if key is None:
+        return None
+    return keys_of_master(key, client) if is_master else lambda _location: key
+
+
+def _names(path: str | None) -> frozenset[str] | None:
+    if path is None:
+        return None
+    lines = read_text(path, "list of names").split("\n")
+    return frozenset(line.removesuffix("\r").removeprefix("./") for line in lines if line.strip())
+
+
+def _backup_dir(args: argparse.Namespace, ends: Ends) -> LocalPath | S3Location | None:
+    from ..core.locations import LocalPath
+
+    if getattr(args, "backup_dir", None) is None:
+        return None
+    where = tree_of(args.backup_dir, "target")
+    if isinstance(where, LocalPath) is not isinstance(ends.target, LocalPath):
+        raise UsageError("--backup-dir has to be where DST is: a local folder, or s3://BUCKET/PREFIX")
+    mine, theirs = str(where).rstrip("/") + "/", str(ends.target).rstrip("/") + "/"
+    if mine.startswith(theirs):
+        raise InvalidDestination(f"--backup-dir {where} lies in DST, where the next run would take it for a part of it")
+    return where

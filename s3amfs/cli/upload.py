@@ -75,21 +75,21 @@ def run(args: argparse.Namespace, output: Output) -> int:
     source = parse_source(args.source)
     target = resolve_target(args.target, source)
     client = connect_from(args, output)
-    source_client = _source_client(args, output) if isinstance(source, S3Location) else None
-    options = _options(args, output, client, source, source_client, target)
+    reader = source_client(args, output) if isinstance(source, S3Location) else None
+    options = _options(args, output, client, source, reader, target)
     upload(
         source,
         target,
         client,
         options,
-        source_client=source_client,
+        source_client=reader,
         stdin=sys.stdin.buffer,
         on_event=output.on_event,
     )
     return 0
 
 
-def _source_client(args: argparse.Namespace, output: Output) -> S3Client | None:
+def source_client(args: argparse.Namespace, output: Output) -> S3Client | None:
     """A client of its own, if the options say that SRC is elsewhere."""
     from dataclasses import replace
 
@@ -117,7 +117,7 @@ def _options(
     output: Output,
     client: S3Client,
     source: object,
-    source_client: S3Client | None,
+    reader: S3Client | None,
     target: S3Location,
 ) -> UploadOptions:
     from ..core.locations import S3Location
@@ -125,7 +125,7 @@ def _options(
 
     source_key = None
     if isinstance(source, S3Location):
-        source_key = key_of(args, source, source_client or client, output, "src_")
+        source_key = key_of(args, source, reader or client, output, "src_")
     expect = (("md5", args.expect_md5), ("sha256", args.expect_sha256))
     return UploadOptions(
         unfinished="resume" if args.resume else "restart" if args.force else "refuse",

@@ -181,6 +181,19 @@ def resolve_download_target(text: str, source: S3Location, is_directory: Callabl
     return LocalPath(path)
 
 
+def local_path(text: str, *, what: str) -> LocalPath:
+    """A file or folder of this machine: a path or a file: URL. what: 'source' or 'target', for the error."""
+    error: type[S3AMError] = InvalidSource if what == "source" else InvalidDestination
+    if not text or "\0" in text:
+        raise error(f"the {what} is empty or holds a NUL: give a folder or s3://BUCKET/PREFIX")
+    scheme = _scheme(text)
+    if scheme == "file":
+        return LocalPath(_file_path(text, error))
+    if scheme is not None or text == "-":
+        raise error(f"{_shown(text)} is neither a local folder nor in S3: give a folder or s3://BUCKET/PREFIX")
+    return LocalPath(text)
+
+
 def last_component(source: Location) -> str:
     """The last component of a source's path; '' if it has none."""
     if isinstance(source, S3Location):

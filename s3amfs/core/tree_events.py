@@ -120,6 +120,8 @@ class Totals:
     requests: dict[str, int] = field(default_factory=dict)
     """In a dry run: how many of each kind the run would make, at least."""
     notes: list[str] = field(default_factory=list)
+    refused: str = ""
+    """Why nothing was deleted: it would have been too much."""
 
     def count(self, action: str) -> None:
         self.counts[action] = self.counts.get(action, 0) + 1
@@ -150,4 +152,6 @@ class Totals:
             fields["requests"] = self.requests
         if self.notes:
             fields["notes"] = self.notes
+        if self.refused:
+            fields["refused"] = self.refused
         return fields

@@ -163,13 +163,20 @@ class S3Client:
             raise to_error(failure, what)
         return s3api.parse_object(reply)
 
-    def begin_head(self, bucket: str, key: str, on_info: Callable[[s3api.ObjectInfo | None], None]) -> None:
+    def begin_head(
+        self,
+        bucket: str,
+        key: str,
+        on_info: Callable[[s3api.ObjectInfo | None], None],
+        *,
+        customer_key: CustomerKey | None = None,
+    ) -> None:
         """`head` as `begin` does it: one of many at a time."""
 
         def on_reply(reply: Reply | None) -> None:
             on_info(s3api.parse_object(reply) if reply is not None else None)
 
-        self.begin(s3api.head_object(bucket, key), on_reply)
+        self.begin(s3api.head_object(bucket, key, customer_key=customer_key), on_reply)
 
     def part_length(
         self,

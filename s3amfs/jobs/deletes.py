@@ -12,11 +12,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 from ..core.failures import Kind
+from ..core.locations import S3Location
 from ..engine.client import S3Client
 from ..errors import S3AMError, UsageError
 from ..wire.failure_codes import S3_CODES
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import escape
+from .job_options import KeyFor, no_key
 
 BATCH_KEYS = 1000
 """Most keys of one DeleteObjects (S3 API)."""
@@ -44,7 +46,7 @@ class Deleted:
     """It is no longer what was listed, and was left alone."""
 
 
-def delete_all(client: S3Client, bucket: str, victims: Iterable[Victim]) -> Iterator[Deleted]:
+def delete_all(client: S3Client, bucket: str, victims: Iterable[Victim], key_for: KeyFor = no_key) -> Iterator[Deleted]:
     """Deletes `victims`, and yields what became of each, batch by batch.
 
     Raises S3AMError only for what no single key is to blame for (a missing bucket, no credentials).
@@ -55,7 +57,7 @@ def delete_all(client: S3Client, bucket: str, victims: Iterable[Victim]) -> Iter
             for batch in batches(victims):
                 if len(running) > BATCHES_AT_A_TIME:
                     yield from running.pop(0).result()
-                running.append(pool.submit(delete_batch, client, bucket, batch))
+                running.append(pool.submit(delete_batch, client, bucket, batch, key_for))
             while running:
                 yield from running.pop(0).result()
         finally:
@@ -75,12 +77,12 @@ def batches(victims: Iterable[Victim]) -> Iterator[list[Victim]]:
         yield batch
 
 
-def delete_batch(client: S3Client, bucket: str, batch: Sequence[Victim]) -> list[Deleted]:
+def delete_batch(client: S3Client, bucket: str, batch: Sequence[Victim], key_for: KeyFor = no_key) -> list[Deleted]:
     """One DeleteObjects, and what XML cannot hold by itself. Raises S3AMError."""
     done: list[Deleted] = []
     left = list(batch)
     if any(victim.etag for victim in left):
-        left, changed = _unchanged(client, bucket, left)
+        left, changed = _unchanged(client, bucket, left, key_for)
         done += changed
     single = [victim for victim in left if not _fits_xml(victim.key)]
     left = [victim for victim in left if _fits_xml(victim.key)]
@@ -131,9 +133,11 @@ def _delete_one(client: S3Client, bucket: str, victim: Victim) -> Deleted:
     return Deleted(victim, f"not deleted: {failure.message}")
 
 
-def _unchanged(client: S3Client, bucket: str, victims: list[Victim]) -> tuple[list[Victim], list[Deleted]]:
+def _unchanged(
+    client: S3Client, bucket: str, victims: list[Victim], key_for: KeyFor
+) -> tuple[list[Victim], list[Deleted]]:
     """Those that still are what was listed, and the others; what is gone meanwhile is deleted already."""
-    found = look_at(client, bucket, [victim.key for victim in victims])
+    found = look_at(client, bucket, [victim.key for victim in victims], key_for)
     left: list[Victim] = []
     others: list[Deleted] = []
     for victim in victims:
@@ -149,7 +153,9 @@ def _unchanged(client: S3Client, bucket: str, victims: list[Victim]) -> tuple[li
     return left, others
 
 
-def look_at(client: S3Client, bucket: str, keys: Sequence[str]) -> dict[str, s3api.ObjectInfo | S3AMError | None]:
+def look_at(
+    client: S3Client, bucket: str, keys: Sequence[str], key_for: KeyFor = no_key
+) -> dict[str, s3api.ObjectInfo | S3AMError | None]:
     """HeadObject of each key, many at a time: what is there, None, or why nobody knows."""
     found: dict[str, s3api.ObjectInfo | S3AMError | None] = {}
     room = threading.Semaphore(LOOKS_AT_A_TIME)
@@ -163,7 +169,7 @@ def look_at(client: S3Client, bucket: str, keys: Sequence[str]) -> dict[str, s3a
             arrived.release()
 
         room.acquire()
-        client.begin_head(bucket, key, answered)
+        client.begin_head(bucket, key, answered, customer_key=key_for(S3Location(bucket, key)))
 
     for key in keys:
         ask(key)
@@ -174,7 +180,7 @@ def look_at(client: S3Client, bucket: str, keys: Sequence[str]) -> dict[str, s3a
             found[key] = info
             continue
         try:  # not a plain success: asked again the usual way, which knows about retries and errors
-            found[key] = client.find(bucket, key)
+            found[key] = client.find(bucket, key, customer_key=key_for(S3Location(bucket, key)))
         except S3AMError as error:
             found[key] = error
     return found

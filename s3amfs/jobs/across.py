@@ -1,0 +1,201 @@
+"""Objects to another prefix: copied by the server, one request each where possible, or relayed between services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields, replace
+
+from ..core.entries import ARCHIVED, Kind, not_a_key
+from ..core.job_records import Known
+from ..core.locations import S3Location
+from ..engine.client import S3Client
+from ..errors import AccessDenied, ObjectExists, S3AMError, TransferError
+from ..transfers.one_request import Fetched, begin_get, begin_put
+from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
+from ..verbs.copy import SINGLE_BYTES
+from ..verbs.upload import upload
+from ..wire.messages import Reply
+from ..wire.s3 import api as s3api
+from ..wire.s3.model import CONTENT_HEADERS
+from .content import two_objects
+from .job_options import TreeOptions
+from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
+
+CONTENT = ("metadata", *CONTENT_HEADERS)
+"""Options that a copy takes from its source unless they are given."""
+
+
+class Across(Mover):
+    """From keys below `source` to keys below `target`. source_client: reads `source` where that is another service."""
+
+    verb = "copy"
+
+    def __init__(
+        self,
+        source: S3Location,
+        target: S3Location,
+        client: S3Client,
+        options: TreeOptions,
+        source_client: S3Client | None = None,
+    ) -> None:
+        self._source = source
+        self._target = target
+        self._client = client
+        self._source_client = source_client
+        self._options = options
+
+    def location(self, key: str) -> S3Location:
+        return S3Location(self._target.bucket, self._target.key + key)
+
+    def source(self, key: str) -> S3Location:
+        return S3Location(self._source.bucket, self._source.key + key)
+
+    def limit(self) -> int:
+        return SINGLE_BYTES if self._source_client is None else SMALL_LIMIT
+
+    def small(self, work: Work, room: Room, done: Done, retry: Callable[[], None]) -> None:
+        source, target = self._checked(work)
+        if self._source_client is not None:
+            self._relay(work, source, target, room, done, retry)
+            return
+        if self._options.copy_metadata and self._gives_content():
+            retry()  # what the source has and what is given have to be put together
+            return
+        give = room.take(0)
+
+        def copied(reply: Reply | None) -> None:
+            give()
+            try:
+                stored = s3api.parse_copied(reply) if reply is not None else None
+            except S3AMError:
+                stored = None
+            if stored is None:
+                retry()
+            else:
+                done(self._moved(work, work.size, stored.etag))
+
+        request = s3api.copy_object(
+            target.bucket,
+            target.key,
+            s3api.CopySource(
+                source.bucket,
+                source.key,
+                if_match=work.source.etag or None,
+                customer_key=self._options.source_key_for(source),
+            ),
+            self._object(work, target),
+            replace_metadata=not self._options.copy_metadata,
+        )
+        self._client.begin(request, copied)
+
+    def large(self, work: Work) -> Outcome:
+        source, target = self._checked(work)
+        options = UploadOptions(
+            exists="overwrite",
+            unfinished="continue",
+            object=self._object(work, target),
+            source_key=self._options.source_key_for(source),
+            checksum=self._options.checksum,
+            state_dir=self._options.state_dir,
+        )
+        gate = self._client.engine.sending
+        try:
+            result = upload(source, target, self._client, options, source_client=self._reader(work), gate=gate)
+        except ObjectExists as error:
+            if work.target is None and self._options.exists in ("refuse", "skip"):
+                raise Skipped("exists at the target") from None
+            raise TransferError(f"changed at the target since it was listed: kept ({error.message})") from None
+        except S3AMError as error:
+            if work.source.storage_class in ARCHIVED and isinstance(error, AccessDenied | TransferError):
+                raise CannotBeDone(f"archived in {work.source.storage_class}: restore it first") from None
+            raise
+        return self._moved(work, result.size or work.size, result.etag)
+
+    def look(self, work: Work) -> Outcome | None:
+        source, target = self.source(work.key), self.location(work.key)
+        reader = self._source_client or self._client
+        one = reader.head(source.bucket, source.key, customer_key=self._options.source_key_for(source))
+        other = self._client.head(target.bucket, target.key, customer_key=self._options.key_for(target))
+        compared = two_objects(one, other)
+        known = Known(work.key, f"{one.size}:{one.etag}", f"{other.size}:{other.etag}")
+        if compared.equal:
+            return Outcome(work, "same", f"equal content ({compared.how})", known)
+        if compared.equal is None and not self._options.rules.checksum and _is_later(other, one):
+            return Outcome(work, "same", "equal size, stored later than the source", known)
+        work.reason = f"{compared.how} differs" if compared.equal is False else f"{work.reason}; {compared.how}"
+        return None
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _checked(self, work: Work) -> tuple[S3Location, S3Location]:
+        why = not_a_key(self._target.key + work.key)
+        if why:
+            raise CannotBeDone(why)
+        return self.source(work.key), self.location(work.key)
+
+    def _reader(self, work: Work) -> S3Client | None:
+        """Not every server copies an object whose key ends in '/': those are relayed."""
+        return self._client if self._source_client is None and work.source.kind is Kind.FOLDER else self._source_client
+
+    def _gives_content(self) -> bool:
+        return any(getattr(self._options.object, name) for name in CONTENT)
+
+    def _object(self, work: Work, target: S3Location) -> ObjectOptions:
+        given = self._options.object
+        kept_class = work.source.storage_class
+        if kept_class in ARCHIVED or kept_class in ("STANDARD", "EXPRESS_ONEZONE", ""):
+            kept_class = None
+        return replace(
+            given,
+            storage_class=given.storage_class or kept_class,
+            customer_key=self._options.key_for(target),
+            if_none_match="*" if work.target is None and not work.whatever else None,
+            if_match=work.target.etag or None if work.target is not None and not work.whatever else None,
+        )
+
+    def _relay(
+        self,
+        work: Work,
+        source: S3Location,
+        target: S3Location,
+        room: Room,
+        done: Done,
+        retry: Callable[[], None],
+    ) -> None:
+        assert self._source_client is not None
+        give = room.take(work.size)
+
+        def stored(info: StoredInfo | None, size: int) -> None:
+            give()
+            if info is None:
+                retry()
+            else:
+                done(self._moved(work, size, info.etag))
+
+        def fetched(found: Fetched | None) -> None:
+            if found is None or found.info.tags_count or found.info.etag != work.source.etag:
+                give()
+                retry()
+                return
+            options = self._with_kept(self._object(work, target), found.info)
+            size = len(found.data)
+            begin_put(
+                self._client, target, found.data, options, self._options.checksum, lambda info: stored(info, size)
+            )
+
+        key = self._options.source_key_for(source)
+        begin_get(self._source_client, source, fetched, limit=SMALL_LIMIT, customer_key=key)
+
+    def _with_kept(self, options: ObjectOptions, info: ObjectInfo) -> ObjectOptions:
+        if not self._options.copy_metadata:
+            return options
+        kept = info.copy_options()
+        names = {field.name for field in fields(ObjectOptions)} & set(CONTENT)
+        return replace(options, **{name: getattr(options, name) or getattr(kept, name) for name in names})
+
+    def _moved(self, work: Work, size: int, etag: str) -> Outcome:
+        return Outcome(work, "moved", work.reason, Known(work.key, work.source.fingerprint, f"{size}:{etag}"))
+
+
+def _is_later(one: ObjectInfo, other: ObjectInfo) -> bool:
+    return (one.last_modified or 0) >= (other.last_modified or 0) > 0

@@ -1,0 +1,268 @@
+"""The journal of one job (SRC, DST) in the state folder: locked, append-only, good after `kill -9` at any instruction.
+
+`NAME.job` is the log of the last run. `NAME.known`, sorted by key, is what all runs remember of pairs that were equal;
+it is read along with the listings, one record ahead. When a job begins, what its log knows is merged into it.
+Used by the thread that runs the job.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..core.compare import Remembered
+from ..core.entries import Entry, order
+from ..core.job_records import End, Extra, JobHeader, Known, Position, Record, decode, encode, job_name, read
+from ..engine.journal import state_dir
+from ..errors import TransferLocked
+from .spill import sorted_by
+
+BUFFER_RECORDS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """How far an earlier run came that did not end."""
+
+    header: JobHeader
+    position: Position
+    extras: int
+
+
+def jobs_dir(chosen: str | None = None) -> str:
+    """Folder of the journals of jobs."""
+    return os.path.join(state_dir(chosen), "jobs")
+
+
+class JobJournal:
+    """The journal of the job from `source` to `target`, locked.
+
+    Raises TransferLocked where another process runs the same job, OSError where the folder cannot be used.
+    """
+
+    def __init__(self, source: str, target: str, state: str | None = None) -> None:
+        folder = jobs_dir(state)
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        base = os.path.join(folder, job_name(source, target))
+        self.path = base + ".job"
+        self._known_path = base + ".known"
+        self._fd = _locked(self.path)
+        self._buffer: list[bytes] = []
+        self.unfinished: Unfinished | None = None
+        try:
+            self._take_in()
+        except BaseException:
+            os.close(self._fd)
+            raise
+
+    # -- what earlier runs left ---------------------------------------------------------------------------------------
+
+    def _records(self) -> Iterator[tuple[Record, int]]:
+        with open(self._fd, "rb", closefd=False) as file:
+            file.seek(0)
+            yield from read(file)
+
+    def _take_in(self) -> None:
+        header: JobHeader | None = None
+        position: Position | None = None
+        extras = good = known = 0
+        ended = False
+        for record, end in self._records():
+            good = end
+            if isinstance(record, JobHeader):
+                header = record
+            elif isinstance(record, Position):
+                position = record
+            elif isinstance(record, Extra):
+                extras += 1
+            elif isinstance(record, Known):
+                known += 1
+            ended = isinstance(record, End)
+        os.ftruncate(self._fd, good)
+        if header is not None and position is not None and not ended:
+            self.unfinished = Unfinished(header, position, extras)
+        if known:
+            self._merge_known()
+
+    def _merge_known(self) -> None:
+        """What the log knows goes into the sorted file, which is replaced whole."""
+
+        def every() -> Iterator[Known]:
+            yield from _known_in(self._known_path)
+            yield from (record for record, _ in self._records() if isinstance(record, Known))
+
+        beside = self._known_path + ".new"
+        with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
+            last: Known | None = None
+            for record in sorted_by(every(), lambda record: order(record.key)):
+                if last is not None and last.key != record.key:
+                    file.write(encode(last))
+                last = record  # the sort is stable: of one key the latest comes last
+            if last is not None:
+                file.write(encode(last))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, self._known_path)
+
+    def memory(self) -> Memory:
+        """What earlier runs know, to be asked in the order of keys."""
+        return Memory(self._known_path)
+
+    def extras(self) -> Iterator[Entry]:
+        """What this run, and the one it goes on with, found to be only at the target."""
+        self.flush()
+        seen: set[str] = set()
+        for record, _ in self._records():
+            if isinstance(record, Extra) and record.entry.key not in seen:
+                seen.add(record.entry.key)  # a run that is gone on with finds those behind its position twice
+                yield record.entry
+
+    # -- this run ---------------------------------------------------------------------------------------------------
+
+    def begin(self, header: JobHeader, *, resume: bool) -> None:
+        """A new log, or the old one to go on with."""
+        if not resume:
+            os.ftruncate(self._fd, 0)
+            self.unfinished = None
+        os.lseek(self._fd, 0, os.SEEK_END)
+        self._write(encode(header))
+        os.fsync(self._fd)
+
+    def again(self) -> None:
+        """The listing begins from its start: what was found to be extra counts no more, what is known is kept."""
+        self.flush()
+        header = next((record for record, _ in self._records() if isinstance(record, JobHeader)), None)
+        self._merge_known()
+        os.ftruncate(self._fd, 0)
+        os.lseek(self._fd, 0, os.SEEK_END)
+        self._write(encode(header) if header is not None else b"")
+
+    def add(self, record: Record) -> None:
+        self._buffer.append(encode(record))
+        if len(self._buffer) >= BUFFER_RECORDS:
+            self.flush()
+
+    def flush(self) -> None:
+        """What was added is in the file. Raises OSError."""
+        if self._buffer:
+            data, self._buffer = b"".join(self._buffer), []
+            self._write(data)
+
+    def _write(self, data: bytes) -> None:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._fd, view) :]
+
+    def close(self, exit_code: int | None = None) -> None:
+        """Lets go of the lock. exit_code: how the run ended; None: it did not come to its end."""
+        if self._fd < 0:
+            return
+        with contextlib.suppress(OSError):  # a full disk: the next run lists once more
+            if exit_code is not None:
+                self.add(End(exit_code))
+            self.flush()
+        os.close(self._fd)
+        self._fd = -1
+
+
+class Memory:
+    """Remembered pairs, read along with a listing."""
+
+    def __init__(self, path: str) -> None:
+        self._records = _known_in(path)
+        self._head = next(self._records, None)
+
+    @classmethod
+    def of(cls, source: str, target: str, state: str | None = None) -> Memory:
+        """That of a job which is not begun, for a look."""
+        return cls(os.path.join(jobs_dir(state), job_name(source, target) + ".known"))
+
+    def get(self, key: str) -> Remembered | None:
+        """What is remembered of `key`; keys must come in order."""
+        wanted = order(key)
+        while self._head is not None and order(self._head.key) < wanted:
+            self._head = next(self._records, None)
+        if self._head is None or self._head.key != key:
+            return None
+        return Remembered(self._head.source, self._head.target)
+
+
+class NoMemory(Memory):
+    """Nothing is remembered."""
+
+    def __init__(self) -> None:
+        self._records = iter(())
+        self._head = None
+
+
+def _known_in(path: str) -> Iterator[Known]:
+    try:
+        with open(path, "rb") as file:
+            for line in file:
+                record = decode(line)
+                if isinstance(record, Known):
+                    yield record
+    except FileNotFoundError:
+        return
+
+
+def _locked(path: str) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    fd = os.open(path, flags, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(fd)
+        raise TransferLocked("another s3am is at work from this SRC to this DST: wait for it or stop it") from None
+    except BaseException:
+        os.close(fd)
+        raise
+    return fd
+
+
+def unfinished_jobs(state: str | None = None) -> Iterator[tuple[str, Unfinished | JobHeader, bool]]:
+    """(path, how far it came, whether it is running) of each job that did not come to its end."""
+    folder = jobs_dir(state)
+    try:
+        names = sorted(os.listdir(folder))
+    except FileNotFoundError:
+        return
+    for name in names:
+        if not name.endswith(".job"):
+            continue
+        path = os.path.join(folder, name)
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            header: JobHeader | None = None
+            position: Position | None = None
+            ended, extras = False, 0
+            for record, _ in read(file):
+                header = record if isinstance(record, JobHeader) else header
+                position = record if isinstance(record, Position) else position
+                extras += isinstance(record, Extra)
+                ended = isinstance(record, End)
+            if header is not None and not ended:
+                found = Unfinished(header, position, extras) if position is not None else header
+                yield path, found, _is_locked(file.fileno())
+
+
+def _is_locked(fd: int) -> bool:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    fcntl.flock(fd, fcntl.LOCK_UN)
+    return False
+
+
+def forget_job(path: str) -> bool:
+    """Removes the log of a job, so that it is not resumed; False where it is running."""
+    try:
+        fd = _locked(path)
+    except TransferLocked:
+        return False
+    os.ftruncate(fd, 0)  # not removed: another run may be about to lock it
+    os.close(fd)
+    return True

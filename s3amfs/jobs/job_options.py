@@ -1,0 +1,88 @@
+"""What a caller may choose about a job over a tree, as frozen data."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..core.compare import Rules
+from ..core.deletions import MaxDelete
+from ..core.filters import NO_FILTERS, Filters
+from ..core.locations import LocalPath, S3Location
+from ..core.ssec import CustomerKey
+from ..engine.client import S3Client
+from ..errors import EncryptionKeyError
+from ..transfers.options import ChecksumChoice, ObjectOptions
+from .walk import Links
+
+KeyFor = Callable[[S3Location], "CustomerKey | None"]
+
+
+def no_key(_location: S3Location) -> None:
+    """No customer key."""
+
+
+def keys_of_master(master: CustomerKey, client: S3Client) -> KeyFor:
+    """The key of each object under a master key; each bucket's location is asked for once.
+
+    The function raises EncryptionKeyError where the location may not be asked for.
+    """
+    found: dict[str, str] = {}
+
+    def key_for(location: S3Location) -> CustomerKey:
+        if location.bucket not in found:
+            place = client.location(location.bucket)
+            if place is None:
+                raise EncryptionKeyError(
+                    f"the location of bucket {location.bucket} may not be asked for (s3:GetBucketLocation), but keys "
+                    "come from it: get that permission"
+                )
+            found[location.bucket] = place
+        return master.derive(location.bucket, location.key, found[location.bucket])
+
+    return key_for
+
+
+@dataclass(frozen=True, slots=True)
+class TreeOptions:
+    """Choices for `sync`, `upload -r` and `download -r`."""
+
+    rules: Rules
+    filters: Filters = NO_FILTERS
+    names: frozenset[str] | None = None
+    """--files-from: only these keys exist, on both sides."""
+    delete: bool = False
+    delete_excluded: bool = False
+    max_delete: MaxDelete | None = None
+    backup_dir: S3Location | LocalPath | None = None
+    track_renames: bool = False
+    dry_run: bool = False
+    resume: bool = False
+    links: Links = "follow"
+    exists: Literal["compare", "refuse", "skip", "overwrite"] = "compare"
+    """'compare' is sync; the others are -r: what to do about entries that exist at the target."""
+    object: ObjectOptions = field(default_factory=ObjectOptions)
+    """How new objects are stored."""
+    copy_metadata: bool = True
+    """On copies: what the source has, except where `object` says something; False: only what `object` says."""
+    checksum: ChecksumChoice | None = None
+    key_for: KeyFor = field(default=no_key, repr=False)
+    source_key_for: KeyFor = field(default=no_key, repr=False)
+    state_dir: str | None = None
+    """Folder of journals and manifests; None: S3AM_STATE_DIR, or the user's state folder."""
+
+
+def digest_of(options: TreeOptions) -> str:
+    """Changes with whatever decides which entries take part, and what becomes of them."""
+    decides = (
+        options.rules,
+        options.filters.rules,
+        None if options.names is None else sorted(options.names),
+        options.delete,
+        options.delete_excluded,
+        options.links,
+        options.exists,
+    )
+    return hashlib.sha256(repr(decides).encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -1,0 +1,167 @@
+"""The two trees of a job: what they are, how they are listed, and which keys of them take part."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from ..core.compare import Direction
+from ..core.entries import Entry, Kind
+from ..core.filters import NO_FILTERS
+from ..core.locations import LocalPath, S3Location
+from ..engine.client import S3Client
+from ..errors import InvalidDestination, UsageError
+from .job_options import TreeOptions
+from .listing import Listing, ListOptions
+from .walk import WalkOptions, check_root, walk
+
+Tree = LocalPath | S3Location
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """SRC and DST of a job, and who reads and writes them. source_client: of another service than `client`."""
+
+    source: Tree
+    target: Tree
+    client: S3Client
+    source_client: S3Client | None = None
+
+    @property
+    def direction(self) -> Direction:
+        """Raises UsageError where nothing of it is in S3."""
+        if isinstance(self.source, S3Location):
+            return "across" if isinstance(self.target, S3Location) else "down"
+        if isinstance(self.target, S3Location):
+            return "up"
+        raise UsageError("neither SRC nor DST is in S3: give s3://BUCKET[/PREFIX] for one of them")
+
+    @property
+    def reader(self) -> S3Client:
+        return self.source_client or self.client
+
+    def check(self) -> None:
+        """Raises NotFound, InvalidSource, InvalidDestination, AccessDenied, UsageError, before anything is done."""
+        direction = self.direction
+        if isinstance(self.source, LocalPath):
+            check_root(self.source.path)
+        if isinstance(self.target, LocalPath) and os.path.lexists(self.target.path):
+            _check_folder(self.target.path)
+        if direction == "across" and self.source_client is None:
+            assert isinstance(self.source, S3Location) and isinstance(self.target, S3Location)
+            keys = self.source.key, self.target.key
+            if self.source.bucket == self.target.bucket and (
+                keys[0].startswith(keys[1]) or keys[1].startswith(keys[0])
+            ):
+                raise UsageError(f"{self.source.url} and {self.target.url} lie in each other: give separate prefixes")
+
+    def names(self) -> tuple[str, str]:
+        """What identifies both trees, endpoint included."""
+        return _name(self.source, self.reader), _name(self.target, self.client)
+
+
+def _check_folder(path: str) -> None:
+    if not os.path.isdir(path):
+        raise InvalidDestination(f"{path} is no folder: give a folder")
+
+
+def _name(tree: Tree, client: S3Client) -> str:
+    if isinstance(tree, LocalPath):
+        return "file://" + os.path.abspath(tree.path)
+    return f"{tree.url} at {client.session.endpoint_id(tree.bucket)}"
+
+
+def folder_of(location: S3Location) -> S3Location:
+    """`s3://b/p` is the folder `p/`."""
+    if location.key and not location.key.endswith("/"):
+        return replace(location, key=location.key + "/")
+    return location
+
+
+class Sides:
+    """The listings of both trees, opened. broken: why one of them ended early."""
+
+    def __init__(self, ends: Ends, options: TreeOptions, *, after: str = "", sort: bool = False) -> None:
+        self._ends = ends
+        self._options = options
+        self._after = after
+        self._sort = sort
+        self.broken: list[str] = []
+        self.listings: list[Listing] = []
+        self.clock_offset = 0
+        keep = self._keep(with_filters=True)
+        try:
+            self.source = self._watch(self._open(ends.source, ends.reader, keep, target=False))
+            self.target = self._watch(self._open_target(keep))
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        for listing in self.listings:
+            listing.close()
+
+    @property
+    def requests(self) -> int:
+        return sum(listing.requests for listing in self.listings)
+
+    def _open_target(self, keep: Callable[[str], bool] | None) -> Iterator[Entry]:
+        ends, options = self._ends, self._options
+        if options.exists == "overwrite" and isinstance(ends.target, S3Location):
+            ends.client.check_bucket(ends.target.bucket)
+            return iter(())
+        if options.delete_excluded:
+            keep = self._keep(with_filters=False)
+        return self._open(ends.target, ends.client, keep, target=True)
+
+    def _open(
+        self, tree: Tree, client: S3Client, keep: Callable[[str], bool] | None, *, target: bool
+    ) -> Iterator[Entry]:
+        if isinstance(tree, LocalPath):
+            filters = self._options.filters
+            if target and self._options.delete_excluded:
+                filters = NO_FILTERS
+            entries = walk(
+                tree.path,
+                WalkOptions(
+                    links=self._options.links,
+                    filters=filters,
+                    target=target,
+                    after=self._after,
+                    only_below=self._below_names(),
+                ),
+            )
+            names = self._options.names
+            return entries if names is None else (entry for entry in entries if _is_named(entry, names))
+        listing = Listing(
+            client, tree.bucket, ListOptions(root=tree.key, after=self._after, sort=self._sort, keep=keep)
+        )
+        self.listings.append(listing)
+        self.clock_offset = listing.clock_offset
+        return iter(listing)
+
+    def _keep(self, *, with_filters: bool) -> Callable[[str], bool] | None:
+        filters, names = self._options.filters, self._options.names
+        if names is not None and filters and with_filters:
+            return lambda key: key in names and filters.includes(key)
+        if names is not None:
+            return lambda key: key in names
+        return filters.includes if filters and with_filters else None
+
+    def _below_names(self) -> Callable[[str], bool] | None:
+        names = self._options.names
+        if names is None:
+            return None
+        folders = {name[: at + 1] for name in names for at, character in enumerate(name) if character == "/"}
+        return lambda folder: folder in folders or folder in names
+
+    def _watch(self, entries: Iterator[Entry]) -> Iterator[Entry]:
+        for entry in entries:
+            if entry.kind is Kind.END:
+                self.broken.append(entry.problem)
+            yield entry
+
+
+def _is_named(entry: Entry, names: frozenset[str]) -> bool:
+    return entry.key in names or entry.kind in (Kind.GAP, Kind.END)

@@ -1,0 +1,388 @@
+"""`sync`, `upload -r`, `download -r`: makes one tree like another, moving only what differs.
+
+How it works. Both trees are listed in the order of keys and merged as they arrive (`core/merge`); each key gets its
+class (`core/compare`); what has to move goes to the lanes (`work`), many at a time, while the listing goes on. The
+journal has what is known to be equal, what is only at the target, and up to where all is done. Deletions come last
+(`extras`): only if both listings were whole and nothing failed. A dry run is the same code with lanes that move
+nothing.
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from ..core.compare import Action, Verdict, judge
+from ..core.entries import ARCHIVED, Entry, Kind, not_a_key, not_local
+from ..core.job_records import JobHeader, Position, Watermark
+from ..core.locations import LocalPath, S3Location
+from ..core.merge import OutOfOrder, Pair, merge
+from ..core.shadow import FoldersWin
+from ..core.tree_events import EntryDone, Totals
+from ..errors import TransferLocked
+from .across import Across
+from .backup import Backup
+from .down import Down
+from .extras import Extras, ExtraStore
+from .job_journal import JobJournal, Memory, NoMemory
+from .job_options import TreeOptions, digest_of
+from .local_target import LocalTarget
+from .sides import Ends, Sides
+from .up import Up
+from .work import Lanes, Mover, Outcome, Work
+
+MOST_UNFINISHED = 1000
+"""Entries that are dispatched and not yet done; the listing waits then."""
+POSITION_SECONDS = 0.5
+
+OnEntry = Callable[[EntryDone], None]
+OnNote = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where the lines of a job go; called in the thread that runs it."""
+
+    entry: OnEntry
+    note: OnNote
+    """What is worth saying once, such as that a run goes on where another one ended."""
+
+
+def sync(ends: Ends, options: TreeOptions, listener: Listener, verb: str = "sync") -> Totals:
+    """Runs the job; its exit code is in the totals.
+
+    Raises what makes the whole of it impossible: NotFound (SRC, or a bucket), AccessDenied, UsageError,
+    InvalidSource, InvalidDestination, TransferLocked (another run of it is at work), TransferError.
+    """
+    ends.check()
+    return _Run(ends, options, listener, verb).run()
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a pass over the listings has counted."""
+
+    at_source: int = 0
+    at_target: int = 0
+    failures: int = 0
+    problems: int = 0
+    existing: int = 0
+
+
+class _Run:
+    def __init__(self, ends: Ends, options: TreeOptions, listener: Listener, verb: str) -> None:
+        self._ends = ends
+        self._options = options
+        self._listener = listener
+        self._totals = Totals(verb, str(ends.source), str(ends.target), dry_run=options.dry_run)
+        self._seen = _Seen()
+        self._journal: JobJournal | None = None
+        self._watermark = Watermark()
+        self._position_at = 0.0
+        self._after = ""
+        self._local = LocalTarget(ends.target.path) if isinstance(ends.target, LocalPath) else None
+        self._mover = self._make_mover()
+        self._backup = Backup(ends.target, ends.client, options)
+        self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run)
+        self._unfinished = 0
+        self._store = ExtraStore()
+        self._sides: Sides | None = None
+        self._rules = options.rules
+
+    def _make_mover(self) -> Mover:
+        ends, options = self._ends, self._options
+        if isinstance(ends.target, LocalPath):
+            assert isinstance(ends.source, S3Location) and self._local is not None
+            return Down(ends.source, self._local, ends.client, options)
+        if isinstance(ends.source, LocalPath):
+            return Up(ends.source.path, ends.target, ends.client, options)
+        return Across(ends.source, ends.target, ends.client, options, ends.source_client)
+
+    # -- the whole --------------------------------------------------------------------------------------------------
+
+    def run(self) -> Totals:
+        begun = time.monotonic()
+        code: int | None = None
+        try:
+            self._open_journal()
+            sort = False
+            while True:
+                try:
+                    self._pass(sort)
+                    break
+                except OutOfOrder:
+                    sort = True
+                    self._begin_again()
+            self._extras()
+            self._totals.exit_code = code = self._exit_code()
+        finally:
+            self._close(code)
+        self._totals.seconds = time.monotonic() - begun
+        return self._totals
+
+    def _open_journal(self) -> None:
+        if self._options.dry_run:
+            return
+        source, target = self._ends.names()
+        try:
+            journal = JobJournal(source, target, self._options.state_dir)
+        except TransferLocked:
+            raise
+        except OSError as error:
+            self._listener.note(f"no journal can be kept ({error.strerror}): an interrupted run lists again")
+            return
+        self._journal = journal
+        header = JobHeader(source, target, digest_of(self._options), time.time(), self._totals.verb)
+        left = journal.unfinished if self._options.resume else None
+        if left is not None and left.header.options != header.options:
+            self._listener.note("the last run had other options: this one begins at the start")
+            left = None
+        if left is not None:
+            self._go_on(left.position)
+        elif self._options.resume:
+            self._listener.note("nothing of an earlier run can be gone on with: this one begins at the start")
+        journal.begin(header, resume=left is not None)
+        self._store = ExtraStore(journal, self._after)
+
+    def _go_on(self, position: Position) -> None:
+        self._after = position.key
+        self._seen = _Seen(position.at_source, position.at_target, problems=position.problems)
+        self._watermark.position = position.key
+        self._watermark.counts = (position.at_source, position.at_target)
+        self._listener.note(
+            f"going on behind {position.key!r}: what has changed up to there since then is not seen in this run"
+        )
+
+    def _begin_again(self) -> None:
+        """A listing came in another order: it is sorted now, and everything is judged once more."""
+        self._drain()
+        self._seen = _Seen()
+        self._watermark = Watermark()
+        self._after = ""
+        if self._journal is not None:
+            self._journal.again()
+        self._store = ExtraStore(self._journal, "")
+        for action in ("same", "skip", "fail"):
+            self._totals.counts.pop(action, None)
+
+    def _close(self, code: int | None) -> None:
+        self._lanes.close()
+        if self._sides is not None:
+            self._sides.close()
+        if isinstance(self._mover, Down):
+            self._mover.close()
+        if self._local is not None and not self._options.dry_run:
+            self._local.close()
+        if self._journal is not None:
+            unfinished = code is None or self._seen.failures > 0 or bool(self._sides and self._sides.broken)
+            self._journal.close(None if unfinished else code)
+        self._store.close()
+
+    def _exit_code(self) -> int:
+        if self._totals.refused:
+            return 18
+        seen = self._seen
+        broken = self._sides is not None and bool(self._sides.broken)
+        if seen.failures or seen.problems or broken:
+            return 1
+        if seen.existing:
+            return 11 if self._local is not None else 3
+        return 0
+
+    # -- one pass over both listings --------------------------------------------------------------------------------
+
+    def _pass(self, sort: bool) -> None:
+        self._sides = sides = Sides(self._ends, self._options, after=self._after, sort=sort)
+        self._rules = replace(self._options.rules, clock_offset=sides.clock_offset)
+        try:
+            for pair, (number, verdict), shadowed in self._held_back(self._judged(sides)):
+                if shadowed:
+                    verdict = Verdict(Action.PROBLEM, "a folder of the same name is there, too: the folder wins")
+                self._take(pair, number, verdict)
+                self._settle_some()
+            self._drain()
+        finally:
+            sides.close()
+        for problem in sides.broken:
+            self._totals.notes.append(problem)
+            self._listener.note(problem)
+        self._note_position(always=True)
+
+    def _judged(self, sides: Sides) -> Iterator[tuple[Pair, tuple[int, Verdict]]]:
+        memory = self._memory()
+        seen = self._seen
+        for pair in merge(sides.source, sides.target):
+            seen.at_source += pair.source is not None and pair.source.kind is not Kind.FOLDER
+            seen.at_target += pair.target is not None and pair.target.kind in (Kind.FILE, Kind.LINK)
+            number = self._watermark.begin(pair.key, (seen.at_source, seen.at_target))
+            yield pair, (number, judge(pair, self._rules, memory.get(pair.key)))
+
+    def _held_back(
+        self, pairs: Iterator[tuple[Pair, tuple[int, Verdict]]]
+    ) -> Iterator[tuple[Pair, tuple[int, Verdict], bool]]:
+        if self._local is not None:
+            yield from FoldersWin[tuple[int, Verdict]]().filter(pairs)
+        else:
+            for pair, tag in pairs:
+                yield pair, tag, False
+
+    def _memory(self) -> Memory:
+        if self._journal is not None:
+            return self._journal.memory()
+        if self._options.dry_run:
+            return Memory.of(*self._ends.names(), self._options.state_dir)
+        return NoMemory()
+
+    def _take(self, pair: Pair, number: int, verdict: Verdict) -> None:
+        action = verdict.action
+        if action in (Action.MOVE, Action.LOOK, Action.MAKE_FOLDER):
+            assert pair.source is not None
+            self._dispatch(pair, number, verdict, pair.source)
+            return
+        size = (pair.source or pair.target or Entry(pair.key)).size
+        if action is Action.PROBLEM:
+            self._problem(pair.key, verdict.reason, size)
+        elif action is Action.EXTRA and self._options.delete:
+            assert pair.target is not None
+            self._store.add(pair.target)
+        elif action is Action.SAME and pair.source is not None and pair.source.kind is not Kind.FOLDER:
+            self._emit(pair.key, "same", verdict.reason, size)
+        else:
+            self._skip(pair, verdict.reason, size)
+        self._watermark.finish(number)
+
+    def _skip(self, pair: Pair, reason: str, size: int) -> None:
+        kinds = {entry.kind for entry in (pair.source, pair.target) if entry is not None}
+        if kinds == {Kind.FOLDER}:
+            if pair.source is None or not pair.source.empty or pair.target is not None:
+                return  # what is in it has lines of its own
+            reason = "an empty folder, and --create-empty-dirs was not given"
+        exists = pair.source is not None and pair.target is not None and self._rules.ignore_existing
+        if exists and self._options.exists == "refuse":
+            self._seen.existing += 1
+        self._emit(pair.key, "skip", reason, size)
+
+    def _dispatch(self, pair: Pair, number: int, verdict: Verdict, source: Entry) -> None:
+        why = self._impossible(source)
+        if why:
+            self._problem(pair.key, why, source.size)
+            self._watermark.finish(number)
+            return
+        whatever = self._options.exists == "overwrite" and self._local is None
+        work = Work(number, pair.key, source, pair.target, verdict.reason, whatever)
+        self._unfinished += 1
+        if verdict.action is Action.LOOK:
+            self._lanes.look(work)
+        else:
+            self._lanes.move(work)
+
+    def _impossible(self, source: Entry) -> str:
+        """What is known beforehand, in a dry run as well."""
+        if self._local is not None:
+            why = not_local(source.key)
+        else:
+            assert isinstance(self._ends.target, S3Location)
+            why = not_a_key(self._ends.target.key + source.key)
+        if not why and self._options.dry_run and source.storage_class in ARCHIVED:
+            why = f"archived in {source.storage_class}: restore it first"
+        return why
+
+    # -- outcomes ---------------------------------------------------------------------------------------------------
+
+    def _settle_some(self) -> None:
+        """Takes what has ended, and waits where too much has not."""
+        while self._unfinished:
+            try:
+                outcome = self._lanes.results.get(block=self._unfinished >= MOST_UNFINISHED)
+            except queue.Empty:
+                break
+            self._settle(outcome)
+        self._note_position()
+
+    def _drain(self) -> None:
+        while self._unfinished:
+            self._settle(self._lanes.results.get())
+            self._note_position()
+
+    def _settle(self, outcome: Outcome) -> None:
+        self._unfinished -= 1
+        work = outcome.work
+        if outcome.error is not None:
+            raise outcome.error
+        if outcome.known is not None and self._journal is not None:
+            self._journal.add(outcome.known)
+        if outcome.action == "moved":
+            self._totals.bytes += work.size
+            self._emit(work.key, self._mover.verb, outcome.reason, work.size)
+            self._count_requests(work)
+        elif outcome.action == "same":
+            self._emit(work.key, "same", outcome.reason, work.size)
+        elif outcome.action == "exists":
+            self._seen.existing += self._options.exists == "refuse"
+            self._emit(work.key, "skip", outcome.reason, work.size)
+        elif outcome.action == "impossible":
+            self._problem(work.key, outcome.reason, work.size)
+        else:
+            self._seen.failures += 1
+            self._emit(work.key, "fail", outcome.reason, work.size)
+            return
+        self._watermark.finish(work.number)
+
+    def _problem(self, key: str, reason: str, size: int | None) -> None:
+        self._seen.problems += 1
+        self._emit(key, "fail", reason, size)
+
+    def _emit(self, key: str, action: str, reason: str, size: int | None) -> None:
+        self._totals.count(action)
+        self._listener.entry(EntryDone(key, action, reason, size, self._options.dry_run))
+
+    def _count_requests(self, work: Work) -> None:
+        if self._options.dry_run:
+            for name, count in self._mover.requests(work).items():
+                self._totals.requests[name] = self._totals.requests.get(name, 0) + count
+
+    def _note_position(self, *, always: bool = False) -> None:
+        if self._journal is None:
+            return
+        now = time.monotonic()
+        if not always and now - self._position_at < POSITION_SECONDS:
+            return
+        self._position_at = now
+        mark = self._watermark
+        if mark.position:
+            self._journal.add(Position(mark.position, *mark.counts, self._seen.problems))
+        try:
+            self._journal.flush()
+        except OSError as error:
+            self._listener.note(f"the journal cannot be written ({error.strerror}): an interrupted run lists again")
+            self._journal.close()
+            self._journal = None
+
+    # -- deletions --------------------------------------------------------------------------------------------------
+
+    def _extras(self) -> None:
+        if self._options.dry_run and self._sides is not None:
+            self._totals.requests["LIST"] = self._sides.requests
+        if not self._options.delete or not self._store.count:
+            return
+        why = ""
+        if self._sides is not None and self._sides.broken:
+            why = "a listing was incomplete"
+        elif self._seen.failures:
+            why = "a transfer failed"
+        extras = Extras(self._ends, self._options, self._local, self._backup, self._emit)
+        if why:
+            self._totals.notes.append(f"nothing was deleted: {why}")
+            self._listener.note(f"nothing was deleted, since {why}")
+            extras.keep(self._store, f"only at the target; kept, since {why}")
+            return
+        refused = extras.refusal(self._store.count, self._seen.at_target, self._seen.at_source)
+        if refused:
+            self._totals.refused = refused
+            extras.keep(self._store, "only at the target; kept")
+            return
+        self._seen.problems += extras.delete(self._store)
+        if self._options.dry_run:
+            self._totals.requests["DELETE"] = extras.requests(self._store.count)

@@ -1,0 +1,201 @@
+"""Local files into S3: one PutObject each below a part, else the verb `upload`. Every put says what the listing saw."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+
+from ..core import kept_attributes
+from ..core.entries import Entry, Kind, not_a_key
+from ..core.job_records import Known
+from ..core.locations import LocalPath, S3Location
+from ..engine.client import S3Client
+from ..errors import ObjectExists, SourceChanged, TransferError
+from ..transfers.one_request import begin_put
+from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
+from ..transfers.source import guess_content_type
+from ..verbs.upload import upload
+from .content import object_and_bytes
+from .job_options import TreeOptions
+from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
+
+
+class Up(Mover):
+    """From the folder `root` to keys that begin with `prefix`."""
+
+    verb = "upload"
+
+    def __init__(self, root: str, target: S3Location, client: S3Client, options: TreeOptions) -> None:
+        self._root = root
+        self._bucket = target.bucket
+        self._prefix = target.key
+        self._client = client
+        self._options = options
+
+    def location(self, key: str) -> S3Location:
+        return S3Location(self._bucket, self._prefix + key)
+
+    def small(self, work: Work, room: Room, done: Done, retry: Callable[[], None]) -> None:
+        target = self._checked(work)
+        give = room.take(work.size)
+        try:
+            data, there = self._read(work)
+            options = self._object(work, target, there)
+        except BaseException:
+            give()
+            raise
+        if len(data) > SMALL_LIMIT:
+            give()
+            retry()
+            return
+
+        def stored(info: StoredInfo | None) -> None:
+            give()
+            if info is None:
+                retry()
+            else:
+                done(self._moved(work, there, info.etag))
+
+        begin_put(self._client, target, data, options, self._options.checksum, stored)
+
+    def large(self, work: Work) -> Outcome:
+        target = self._checked(work)
+        if work.source.kind is not Kind.FILE:
+            return self._put_now(work, target)
+        path = os.path.join(self._root, work.key)
+        there = os.stat(path)
+        options = UploadOptions(
+            exists="overwrite",
+            unfinished="continue",
+            object=self._object(work, target, there),
+            checksum=self._options.checksum,
+            state_dir=self._options.state_dir,
+        )
+        try:
+            result = upload(LocalPath(path), target, self._client, options, gate=self._client.engine.sending)
+        except ObjectExists as error:
+            raise self._in_the_way(work, error) from None
+        if _identity(os.stat(path)) != _identity(there):
+            raise SourceChanged(f"{work.key} changed while it was sent")
+        return self._moved(work, there, result.etag)
+
+    def look(self, work: Work) -> Outcome | None:
+        """By what S3 stores; with --preserve the kept time and mode have to be those of the file, too."""
+        assert work.target is not None
+        location = self.location(work.key)
+        customer_key = self._options.key_for(location)
+        info = self._client.head(location.bucket, location.key, customer_key=customer_key)
+        path = os.path.join(self._root, work.key)
+        if work.source.kind is Kind.LINK:
+            there = os.lstat(path)
+            data: bytes | int = os.readlink(os.fsencode(path))
+            equal = object_and_bytes(self._client, location.bucket, location.key, info, data, customer_key)
+        else:
+            fd = _open(path)
+            try:
+                there = os.fstat(fd)
+                equal = object_and_bytes(self._client, location.bucket, location.key, info, fd, customer_key)
+                if _identity(os.fstat(fd)) != _identity(there):
+                    return None
+            finally:
+                os.close(fd)
+        if equal.equal is None:
+            work.reason = f"{work.reason}; {equal.how}"
+            return None
+        if not equal.equal:
+            work.reason = f"{equal.how} differs" if equal.how != "size differs" else equal.how
+            return None
+        if self._options.rules.preserve:
+            kept = kept_attributes.kept_in(info.metadata)
+            if (kept.mode, kept.mtime) != (there.st_mode, there.st_mtime_ns):
+                work.reason = "mode or time differs"
+                return None
+        known = Known(work.key, fingerprint(there), f"{info.size}:{info.etag}")
+        return Outcome(work, "same", f"equal content ({equal.how})", known)
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    def _checked(self, work: Work) -> S3Location:
+        """The object's location. Raises CannotBeDone."""
+        why = not_a_key(self._prefix + work.key)
+        if why:
+            raise CannotBeDone(why)
+        return self.location(work.key)
+
+    def _read(self, work: Work) -> tuple[bytes, os.stat_result]:
+        """The bytes of a small entry and the stat that they belong to. Raises OSError, SourceChanged."""
+        path = os.path.join(self._root, work.key)
+        if work.source.kind is Kind.FOLDER:
+            return b"", os.stat(path)
+        if work.source.kind is Kind.LINK:
+            there = os.lstat(path)
+            return os.readlink(os.fsencode(path)), there
+        fd = _open(path)
+        try:
+            there = os.fstat(fd)
+            data = os.read(fd, there.st_size + 1) if there.st_size <= SMALL_LIMIT else b"\0" * (SMALL_LIMIT + 1)
+            while len(data) < there.st_size and (more := os.read(fd, there.st_size - len(data))):
+                data += more
+            if there.st_size <= SMALL_LIMIT and (
+                len(data) != there.st_size or _identity(os.fstat(fd)) != _identity(there)
+            ):
+                raise SourceChanged(f"{work.key} changed while it was read")
+            return data, there
+        finally:
+            os.close(fd)
+
+    def _object(self, work: Work, target: S3Location, there: os.stat_result) -> ObjectOptions:
+        given = self._options.object
+        metadata = dict(given.metadata)
+        if self._options.rules.preserve or work.source.kind is Kind.LINK:
+            metadata |= kept_attributes.metadata_of(there.st_mode, there.st_mtime_ns, there.st_uid, there.st_gid)
+        content_type = given.content_type
+        if content_type is None and work.source.kind is Kind.FILE:
+            content_type = guess_content_type(work.key)
+        if content_type is None and work.source.kind is Kind.FOLDER:
+            content_type = "application/x-directory"
+        return replace(
+            given,
+            metadata=metadata,
+            content_type=content_type,
+            customer_key=self._options.key_for(target),
+            if_none_match="*" if work.target is None and not work.whatever else None,
+            if_match=work.target.etag or None if work.target is not None and not work.whatever else None,
+        )
+
+    def _put_now(self, work: Work, target: S3Location) -> Outcome:
+        """A link or a folder that did not get through at once: with retries."""
+        data, there = self._read(work)
+        try:
+            stored = self._client.put(target.bucket, target.key, data, self._object(work, target, there))
+        except ObjectExists as error:
+            raise self._in_the_way(work, error) from None
+        return self._moved(work, there, stored.etag)
+
+    def _in_the_way(self, work: Work, error: ObjectExists) -> Exception:
+        if work.target is None and self._options.exists in ("refuse", "skip"):
+            return Skipped("exists at the target")
+        return TransferError(f"changed at the target since it was listed: kept ({error.message})")
+
+    def _moved(self, work: Work, there: os.stat_result, etag: str) -> Outcome:
+        size = there.st_size if work.source.kind is not Kind.FOLDER else 0
+        return Outcome(work, "moved", work.reason, Known(work.key, fingerprint(there), f"{size}:{etag}"))
+
+
+def fingerprint(there: os.stat_result) -> str:
+    """As `Entry.fingerprint` of the file's entry."""
+    return Entry("", there.st_size, there.st_mtime_ns, changed=there.st_ctime_ns, inode=there.st_ino).fingerprint
+
+
+def _open(path: str) -> int:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise SourceChanged(f"{path} is no file any more")
+    return fd
+
+
+def _identity(there: os.stat_result) -> tuple[int, int, int, int]:
+    return there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns
