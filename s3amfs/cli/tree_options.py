@@ -123,7 +123,8 @@ def source_options(parser: argparse.ArgumentParser) -> None:
 
 def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = "compare") -> int:
     """Runs a job over a tree and prints it. exists: as TreeOptions has it."""
-    from ..jobs.sync import Listener, sync
+    from ..jobs.ledger import Listener
+    from ..jobs.sync import sync
     from .report_file import ReportFile
 
     ends = ends_of(args, output)

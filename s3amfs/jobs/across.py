@@ -90,6 +90,8 @@ class Across(Mover):
 
     def large(self, work: Work) -> Outcome:
         source, target = self._checked(work)
+        if work.source.kind is Kind.FOLDER:
+            return self._put_folder(work, source, target)
         options = UploadOptions(
             exists="overwrite",
             unfinished="continue",
@@ -100,7 +102,7 @@ class Across(Mover):
         )
         gate = self._client.engine.sending
         try:
-            result = upload(source, target, self._client, options, source_client=self._reader(work), gate=gate)
+            result = upload(source, target, self._client, options, source_client=self._source_client, gate=gate)
         except ObjectExists as error:
             if work.target is None and self._options.exists in ("refuse", "skip"):
                 raise Skipped("exists at the target") from None
@@ -133,9 +135,12 @@ class Across(Mover):
             raise CannotBeDone(why)
         return self.source(work.key), self.location(work.key)
 
-    def _reader(self, work: Work) -> S3Client | None:
-        """Not every server copies an object whose key ends in '/': those are relayed."""
-        return self._client if self._source_client is None and work.source.kind is Kind.FOLDER else self._source_client
+    def _put_folder(self, work: Work, source: S3Location, target: S3Location) -> Outcome:
+        """An empty object whose key ends in '/': not every server copies one."""
+        reader = self._source_client or self._client
+        info = reader.head(source.bucket, source.key, customer_key=self._options.source_key_for(source))
+        options = self._with_kept(self._object(work, target), info)
+        return self._moved(work, 0, self._client.put(target.bucket, target.key, b"", options).etag)
 
     def _gives_content(self) -> bool:
         return any(getattr(self._options.object, name) for name in CONTENT)

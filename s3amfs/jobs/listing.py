@@ -59,10 +59,11 @@ class Listing:
         self.clock_offset = 0
         """Nanoseconds that the server's clock is ahead, as its Date says; known once the first page is there."""
         self.requests = 0
+        self._sort = options.sort or is_directory_bucket(bucket)
         self._first = self._begin()
 
     def __iter__(self) -> Iterator[Entry]:
-        if self._options.sort or is_directory_bucket(self._bucket):
+        if self._sort:
             yield from self._sorted()
         else:
             yield from self._entries(self._checked())
@@ -81,9 +82,13 @@ class Listing:
     def _begin(self) -> tuple[list[s3api.ListedObject], bool]:
         """The first page, in the caller's thread: it raises what makes the whole listing impossible."""
         options = self._options
-        start = options.root + options.after if options.after and not options.sort else None
+        start = options.root + options.after if options.after and not self._sort else None
         before = time.time()
         page, more, reply = self._page(start, None)
+        if lists_by_folders(reply):
+            self._sort = True
+            if start is not None:  # where that server goes on has nothing to do with the order of keys
+                page, more, _ = self._page(None, None)
         self.clock_offset = clock_offset(reply, before, time.time())
         if more:
             threading.Thread(target=self._run, args=(page,), name="s3am-list", daemon=True).start()
@@ -203,6 +208,11 @@ class Listing:
 def is_directory_bucket(bucket: str) -> bool:
     """Those of S3 Express list in no order and know no StartAfter (S3 User Guide, "Directory buckets")."""
     return bucket.endswith("--x-s3")
+
+
+def lists_by_folders(reply: Reply) -> bool:
+    """SeaweedFS sorts each folder by names: 'a/b' comes before 'a b'."""
+    return "seaweedfs" in reply.headers.get("server", "").lower()
 
 
 def entry_of(item: s3api.ListedObject, key: str) -> Entry:

@@ -11,23 +11,21 @@ from __future__ import annotations
 
 import queue
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ..core.compare import Action, Verdict, judge
 from ..core.entries import ARCHIVED, Entry, Kind, not_a_key, not_local
-from ..core.job_records import JobHeader, Position, Watermark
 from ..core.locations import LocalPath, S3Location
 from ..core.merge import OutOfOrder, Pair, merge
 from ..core.shadow import FoldersWin
-from ..core.tree_events import EntryDone, Totals
-from ..errors import TransferLocked
+from ..core.tree_events import Totals
 from .across import Across
 from .backup import Backup
 from .down import Down
-from .extras import Extras, ExtraStore
-from .job_journal import JobJournal, Memory, NoMemory
-from .job_options import TreeOptions, digest_of
+from .extras import Extras
+from .job_options import TreeOptions
+from .ledger import Ledger, Listener
 from .local_target import LocalTarget
 from .sides import Ends, Sides
 from .up import Up
@@ -35,19 +33,6 @@ from .work import Lanes, Mover, Outcome, Work
 
 MOST_UNFINISHED = 1000
 """Entries that are dispatched and not yet done; the listing waits then."""
-POSITION_SECONDS = 0.5
-
-OnEntry = Callable[[EntryDone], None]
-OnNote = Callable[[str], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """Where the lines of a job go; called in the thread that runs it."""
-
-    entry: OnEntry
-    note: OnNote
-    """What is worth saying once, such as that a run goes on where another one ended."""
 
 
 def sync(ends: Ends, options: TreeOptions, listener: Listener, verb: str = "sync") -> Totals:
@@ -60,34 +45,17 @@ def sync(ends: Ends, options: TreeOptions, listener: Listener, verb: str = "sync
     return _Run(ends, options, listener, verb).run()
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What a pass over the listings has counted."""
-
-    at_source: int = 0
-    at_target: int = 0
-    failures: int = 0
-    problems: int = 0
-    existing: int = 0
-
-
 class _Run:
     def __init__(self, ends: Ends, options: TreeOptions, listener: Listener, verb: str) -> None:
         self._ends = ends
         self._options = options
-        self._listener = listener
-        self._totals = Totals(verb, str(ends.source), str(ends.target), dry_run=options.dry_run)
-        self._seen = _Seen()
-        self._journal: JobJournal | None = None
-        self._watermark = Watermark()
-        self._position_at = 0.0
-        self._after = ""
+        totals = Totals(verb, str(ends.source), str(ends.target), dry_run=options.dry_run)
+        self._ledger = Ledger(totals, ends.names(), options, listener)
         self._local = LocalTarget(ends.target.path) if isinstance(ends.target, LocalPath) else None
         self._mover = self._make_mover()
         self._backup = Backup(ends.target, ends.client, options)
         self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run)
         self._unfinished = 0
-        self._store = ExtraStore()
         self._sides: Sides | None = None
         self._rules = options.rules
 
@@ -106,7 +74,7 @@ class _Run:
         begun = time.monotonic()
         code: int | None = None
         try:
-            self._open_journal()
+            self._ledger.open()
             sort = False
             while True:
                 try:
@@ -114,58 +82,14 @@ class _Run:
                     break
                 except OutOfOrder:
                     sort = True
-                    self._begin_again()
+                    self._drain()
+                    self._ledger.begin_again()
             self._extras()
-            self._totals.exit_code = code = self._exit_code()
+            self._ledger.totals.exit_code = code = self._exit_code()
         finally:
             self._close(code)
-        self._totals.seconds = time.monotonic() - begun
-        return self._totals
-
-    def _open_journal(self) -> None:
-        if self._options.dry_run:
-            return
-        source, target = self._ends.names()
-        try:
-            journal = JobJournal(source, target, self._options.state_dir)
-        except TransferLocked:
-            raise
-        except OSError as error:
-            self._listener.note(f"no journal can be kept ({error.strerror}): an interrupted run lists again")
-            return
-        self._journal = journal
-        header = JobHeader(source, target, digest_of(self._options), time.time(), self._totals.verb)
-        left = journal.unfinished if self._options.resume else None
-        if left is not None and left.header.options != header.options:
-            self._listener.note("the last run had other options: this one begins at the start")
-            left = None
-        if left is not None:
-            self._go_on(left.position)
-        elif self._options.resume:
-            self._listener.note("nothing of an earlier run can be gone on with: this one begins at the start")
-        journal.begin(header, resume=left is not None)
-        self._store = ExtraStore(journal, self._after)
-
-    def _go_on(self, position: Position) -> None:
-        self._after = position.key
-        self._seen = _Seen(position.at_source, position.at_target, problems=position.problems)
-        self._watermark.position = position.key
-        self._watermark.counts = (position.at_source, position.at_target)
-        self._listener.note(
-            f"going on behind {position.key!r}: what has changed up to there since then is not seen in this run"
-        )
-
-    def _begin_again(self) -> None:
-        """A listing came in another order: it is sorted now, and everything is judged once more."""
-        self._drain()
-        self._seen = _Seen()
-        self._watermark = Watermark()
-        self._after = ""
-        if self._journal is not None:
-            self._journal.again()
-        self._store = ExtraStore(self._journal, "")
-        for action in ("same", "skip", "fail"):
-            self._totals.counts.pop(action, None)
+        self._ledger.totals.seconds = time.monotonic() - begun
+        return self._ledger.totals
 
     def _close(self, code: int | None) -> None:
         self._lanes.close()
@@ -175,15 +99,13 @@ class _Run:
             self._mover.close()
         if self._local is not None and not self._options.dry_run:
             self._local.close()
-        if self._journal is not None:
-            unfinished = code is None or self._seen.failures > 0 or bool(self._sides and self._sides.broken)
-            self._journal.close(None if unfinished else code)
-        self._store.close()
+        unfinished = code is None or self._ledger.seen.failures > 0 or bool(self._sides and self._sides.broken)
+        self._ledger.close(None if unfinished else code)
 
     def _exit_code(self) -> int:
-        if self._totals.refused:
+        if self._ledger.totals.refused:
             return 18
-        seen = self._seen
+        seen = self._ledger.seen
         broken = self._sides is not None and bool(self._sides.broken)
         if seen.failures or seen.problems or broken:
             return 1
@@ -194,7 +116,7 @@ class _Run:
     # -- one pass over both listings --------------------------------------------------------------------------------
 
     def _pass(self, sort: bool) -> None:
-        self._sides = sides = Sides(self._ends, self._options, after=self._after, sort=sort)
+        self._sides = sides = Sides(self._ends, self._options, after=self._ledger.after, sort=sort)
         self._rules = replace(self._options.rules, clock_offset=sides.clock_offset)
         try:
             for pair, (number, verdict), shadowed in self._held_back(self._judged(sides)):
@@ -206,17 +128,17 @@ class _Run:
         finally:
             sides.close()
         for problem in sides.broken:
-            self._totals.notes.append(problem)
-            self._listener.note(problem)
-        self._note_position(always=True)
+            self._ledger.totals.notes.append(problem)
+            self._ledger.note(problem)
+        self._ledger.note_position(always=True)
 
     def _judged(self, sides: Sides) -> Iterator[tuple[Pair, tuple[int, Verdict]]]:
-        memory = self._memory()
-        seen = self._seen
+        memory = self._ledger.memory()
+        seen = self._ledger.seen
         for pair in merge(sides.source, sides.target):
             seen.at_source += pair.source is not None and pair.source.kind is not Kind.FOLDER
             seen.at_target += pair.target is not None and pair.target.kind in (Kind.FILE, Kind.LINK)
-            number = self._watermark.begin(pair.key, (seen.at_source, seen.at_target))
+            number = self._ledger.watermark.begin(pair.key, (seen.at_source, seen.at_target))
             yield pair, (number, judge(pair, self._rules, memory.get(pair.key)))
 
     def _held_back(
@@ -228,13 +150,6 @@ class _Run:
             for pair, tag in pairs:
                 yield pair, tag, False
 
-    def _memory(self) -> Memory:
-        if self._journal is not None:
-            return self._journal.memory()
-        if self._options.dry_run:
-            return Memory.of(*self._ends.names(), self._options.state_dir)
-        return NoMemory()
-
     def _take(self, pair: Pair, number: int, verdict: Verdict) -> None:
         action = verdict.action
         if action in (Action.MOVE, Action.LOOK, Action.MAKE_FOLDER):
@@ -243,15 +158,15 @@ class _Run:
             return
         size = (pair.source or pair.target or Entry(pair.key)).size
         if action is Action.PROBLEM:
-            self._problem(pair.key, verdict.reason, size)
+            self._ledger.problem(pair.key, verdict.reason, size)
         elif action is Action.EXTRA and self._options.delete:
             assert pair.target is not None
-            self._store.add(pair.target)
+            self._ledger.store.add(pair.target)
         elif action is Action.SAME and pair.source is not None and pair.source.kind is not Kind.FOLDER:
-            self._emit(pair.key, "same", verdict.reason, size)
+            self._ledger.emit(pair.key, "same", verdict.reason, size)
         else:
             self._skip(pair, verdict.reason, size)
-        self._watermark.finish(number)
+        self._ledger.watermark.finish(number)
 
     def _skip(self, pair: Pair, reason: str, size: int) -> None:
         kinds = {entry.kind for entry in (pair.source, pair.target) if entry is not None}
@@ -261,14 +176,14 @@ class _Run:
             reason = "an empty folder, and --create-empty-dirs was not given"
         exists = pair.source is not None and pair.target is not None and self._rules.ignore_existing
         if exists and self._options.exists == "refuse":
-            self._seen.existing += 1
-        self._emit(pair.key, "skip", reason, size)
+            self._ledger.seen.existing += 1
+        self._ledger.emit(pair.key, "skip", reason, size)
 
     def _dispatch(self, pair: Pair, number: int, verdict: Verdict, source: Entry) -> None:
         why = self._impossible(source)
         if why:
-            self._problem(pair.key, why, source.size)
-            self._watermark.finish(number)
+            self._ledger.problem(pair.key, why, source.size)
+            self._ledger.watermark.finish(number)
             return
         whatever = self._options.exists == "overwrite" and self._local is None
         work = Work(number, pair.key, source, pair.target, verdict.reason, whatever)
@@ -299,90 +214,61 @@ class _Run:
             except queue.Empty:
                 break
             self._settle(outcome)
-        self._note_position()
+        self._ledger.note_position()
 
     def _drain(self) -> None:
         while self._unfinished:
             self._settle(self._lanes.results.get())
-            self._note_position()
+            self._ledger.note_position()
 
     def _settle(self, outcome: Outcome) -> None:
         self._unfinished -= 1
         work = outcome.work
         if outcome.error is not None:
             raise outcome.error
-        if outcome.known is not None and self._journal is not None:
-            self._journal.add(outcome.known)
+        if outcome.known is not None:
+            self._ledger.know(outcome.known)
         if outcome.action == "moved":
-            self._totals.bytes += work.size
-            self._emit(work.key, self._mover.verb, outcome.reason, work.size)
-            self._count_requests(work)
+            self._ledger.totals.bytes += work.size
+            self._ledger.emit(work.key, self._mover.verb, outcome.reason, work.size)
+            if self._options.dry_run:
+                self._ledger.count_requests(self._mover.requests(work))
         elif outcome.action == "same":
-            self._emit(work.key, "same", outcome.reason, work.size)
+            self._ledger.emit(work.key, "same", outcome.reason, work.size)
         elif outcome.action == "exists":
-            self._seen.existing += self._options.exists == "refuse"
-            self._emit(work.key, "skip", outcome.reason, work.size)
+            self._ledger.seen.existing += self._options.exists == "refuse"
+            self._ledger.emit(work.key, "skip", outcome.reason, work.size)
         elif outcome.action == "impossible":
-            self._problem(work.key, outcome.reason, work.size)
+            self._ledger.problem(work.key, outcome.reason, work.size)
         else:
-            self._seen.failures += 1
-            self._emit(work.key, "fail", outcome.reason, work.size)
+            self._ledger.seen.failures += 1
+            self._ledger.emit(work.key, "fail", outcome.reason, work.size)
             return
-        self._watermark.finish(work.number)
-
-    def _problem(self, key: str, reason: str, size: int | None) -> None:
-        self._seen.problems += 1
-        self._emit(key, "fail", reason, size)
-
-    def _emit(self, key: str, action: str, reason: str, size: int | None) -> None:
-        self._totals.count(action)
-        self._listener.entry(EntryDone(key, action, reason, size, self._options.dry_run))
-
-    def _count_requests(self, work: Work) -> None:
-        if self._options.dry_run:
-            for name, count in self._mover.requests(work).items():
-                self._totals.requests[name] = self._totals.requests.get(name, 0) + count
-
-    def _note_position(self, *, always: bool = False) -> None:
-        if self._journal is None:
-            return
-        now = time.monotonic()
-        if not always and now - self._position_at < POSITION_SECONDS:
-            return
-        self._position_at = now
-        mark = self._watermark
-        if mark.position:
-            self._journal.add(Position(mark.position, *mark.counts, self._seen.problems))
-        try:
-            self._journal.flush()
-        except OSError as error:
-            self._listener.note(f"the journal cannot be written ({error.strerror}): an interrupted run lists again")
-            self._journal.close()
-            self._journal = None
+        self._ledger.watermark.finish(work.number)
 
     # -- deletions --------------------------------------------------------------------------------------------------
 
     def _extras(self) -> None:
         if self._options.dry_run and self._sides is not None:
-            self._totals.requests["LIST"] = self._sides.requests
-        if not self._options.delete or not self._store.count:
+            self._ledger.totals.requests["LIST"] = self._sides.requests
+        if not self._options.delete or not self._ledger.store.count:
             return
         why = ""
         if self._sides is not None and self._sides.broken:
             why = "a listing was incomplete"
-        elif self._seen.failures:
+        elif self._ledger.seen.failures:
             why = "a transfer failed"
-        extras = Extras(self._ends, self._options, self._local, self._backup, self._emit)
+        extras = Extras(self._ends, self._options, self._local, self._backup, self._ledger.emit)
         if why:
-            self._totals.notes.append(f"nothing was deleted: {why}")
-            self._listener.note(f"nothing was deleted, since {why}")
-            extras.keep(self._store, f"only at the target; kept, since {why}")
+            self._ledger.totals.notes.append(f"nothing was deleted: {why}")
+            self._ledger.note(f"nothing was deleted, since {why}")
+            extras.keep(self._ledger.store, f"only at the target; kept, since {why}")
             return
-        refused = extras.refusal(self._store.count, self._seen.at_target, self._seen.at_source)
+        refused = extras.refusal(self._ledger.store.count, self._ledger.seen.at_target, self._ledger.seen.at_source)
         if refused:
-            self._totals.refused = refused
-            extras.keep(self._store, "only at the target; kept")
+            self._ledger.totals.refused = refused
+            extras.keep(self._ledger.store, "only at the target; kept")
             return
-        self._seen.problems += extras.delete(self._store)
+        self._ledger.seen.problems += extras.delete(self._ledger.store)
         if self._options.dry_run:
-            self._totals.requests["DELETE"] = extras.requests(self._store.count)
+            self._ledger.totals.requests["DELETE"] = extras.requests(self._ledger.store.count)

@@ -12,8 +12,9 @@ from s3amfs.core.compare import Rules
 from s3amfs.core.tree_events import EntryDone, Totals
 from s3amfs.engine.connect import S3Client, S3Config, connect
 from s3amfs.jobs.job_options import TreeOptions
+from s3amfs.jobs.ledger import Listener
 from s3amfs.jobs.sides import Ends
-from s3amfs.jobs.sync import Listener, sync
+from s3amfs.jobs.sync import sync
 from tests.support.trees import Ran, tree_of
 
 

@@ -1,0 +1,155 @@
+"""What a job over a tree has done so far: lines, totals, counts, the journal and how far all is done.
+
+Used by the thread that runs the job.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..core.job_records import JobHeader, Known, Position, Watermark
+from ..core.tree_events import EntryDone, Totals
+from ..errors import TransferLocked
+from .extras import ExtraStore
+from .job_journal import JobJournal, Memory, NoMemory
+from .job_options import TreeOptions, digest_of
+
+POSITION_SECONDS = 0.5
+
+OnEntry = Callable[[EntryDone], None]
+OnNote = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Where the lines of a job go; called in the thread that runs it."""
+
+    entry: OnEntry
+    note: OnNote
+    """What is worth saying once, such as that a run goes on where another one ended."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What a pass over the listings has counted."""
+
+    at_source: int = 0
+    at_target: int = 0
+    failures: int = 0
+    problems: int = 0
+    existing: int = 0
+
+
+class Ledger:
+    """names: what identifies source and target."""
+
+    def __init__(self, totals: Totals, names: tuple[str, str], options: TreeOptions, listener: Listener) -> None:
+        self.totals = totals
+        self.seen = Seen()
+        self.watermark = Watermark()
+        self.store = ExtraStore()
+        self.after = ""
+        """Where this run goes on: keys up to this one are done."""
+        self._names = names
+        self._options = options
+        self._listener = listener
+        self._journal: JobJournal | None = None
+        self._position_at = 0.0
+
+    def open(self) -> None:
+        """Takes the lock and begins the journal. Raises TransferLocked."""
+        if self._options.dry_run:
+            return
+        source, target = self._names
+        try:
+            journal = JobJournal(source, target, self._options.state_dir)
+        except TransferLocked:
+            raise
+        except OSError as error:
+            self._listener.note(f"no journal can be kept ({error.strerror}): an interrupted run lists again")
+            return
+        self._journal = journal
+        header = JobHeader(source, target, digest_of(self._options), time.time(), self.totals.verb)
+        left = journal.unfinished if self._options.resume else None
+        if left is not None and left.header.options != header.options:
+            self._listener.note("the last run had other options: this one begins at the start")
+            left = None
+        if left is not None:
+            self._go_on(left.position)
+        elif self._options.resume:
+            self._listener.note("nothing of an earlier run can be gone on with: this one begins at the start")
+        journal.begin(header, resume=left is not None)
+        self.store = ExtraStore(journal, self.after)
+
+    def _go_on(self, position: Position) -> None:
+        self.after = position.key
+        self.seen = Seen(position.at_source, position.at_target, problems=position.problems)
+        self.watermark.position = position.key
+        self.watermark.counts = (position.at_source, position.at_target)
+        self._listener.note(
+            f"going on behind {position.key!r}: what has changed up to there since then is not seen in this run"
+        )
+
+    def begin_again(self) -> None:
+        """A listing is judged once more, from its start."""
+        self.seen = Seen()
+        self.watermark = Watermark()
+        self.after = ""
+        if self._journal is not None:
+            self._journal.again()
+        self.store = ExtraStore(self._journal, "")
+        for action in ("same", "skip", "fail"):
+            self.totals.counts.pop(action, None)
+
+    def close(self, code: int | None) -> None:
+        """code: how the job ended; None: it did not, and the next run may go on."""
+        if self._journal is not None:
+            self._journal.close(code)
+        self.store.close()
+
+    def memory(self) -> Memory:
+        if self._journal is not None:
+            return self._journal.memory()
+        if self._options.dry_run:
+            return Memory.of(*self._names, self._options.state_dir)
+        return NoMemory()
+
+    def know(self, known: Known) -> None:
+        """Both sides of a key are equal now."""
+        if self._journal is not None:
+            self._journal.add(known)
+
+    def note(self, text: str) -> None:
+        self._listener.note(text)
+
+    def problem(self, key: str, reason: str, size: int | None) -> None:
+        self.seen.problems += 1
+        self.emit(key, "fail", reason, size)
+
+    def emit(self, key: str, action: str, reason: str, size: int | None) -> None:
+        self.totals.count(action)
+        self._listener.entry(EntryDone(key, action, reason, size, self._options.dry_run))
+
+    def count_requests(self, requests: dict[str, int]) -> None:
+        """Of a dry run."""
+        for name, count in requests.items():
+            self.totals.requests[name] = self.totals.requests.get(name, 0) + count
+
+    def note_position(self, *, always: bool = False) -> None:
+        if self._journal is None:
+            return
+        now = time.monotonic()
+        if not always and now - self._position_at < POSITION_SECONDS:
+            return
+        self._position_at = now
+        mark = self.watermark
+        if mark.position:
+            self._journal.add(Position(mark.position, *mark.counts, self.seen.problems))
+        try:
+            self._journal.flush()
+        except OSError as error:
+            self._listener.note(f"the journal cannot be written ({error.strerror}): an interrupted run lists again")
+            self._journal.close()
+            self._journal = None
