@@ -7,13 +7,14 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 JOBS ?= 2
 TESTS ?= tests
+MUTANTS ?= 100
 UNITS ?= $(wildcard tests/core tests/engine tests/transfers tests/test_layers.py tests/test_shape.py tests/test_words.py)
 RUNS ?= 200
 SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit unit-every packages lowest lint format bench bench-filesystem docs chaos clean
+.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,6 +35,10 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 
 $(VENV)/.unit: $(BIN)/python pyproject.toml
 	$(PIP) install --quiet -e '.[unit]'
+	@touch $@
+
+$(VENV)/.mutants: $(BIN)/python pyproject.toml
+	$(PIP) install --quiet -e '.[mutants]'
 	@touch $@
 
 $(VENV)-lowest/.test: pyproject.toml
@@ -73,6 +78,9 @@ unit-every:  ## make unit with every Python from 3.10 that is found here (PATH, 
 	    found="$$(python3.$$minor -V)"; echo "== make unit with $$found"; \
 	    $(MAKE) --no-print-directory unit PYTHON="$$(command -v python3.$$minor)" || exit 1; seen="$$seen $$found,"; \
 	done; echo "== make unit passed with:$${seen%,}"
+
+mutants: $(VENV)/.mutants  ## single faults put into core/, transfers/ and objects/: how many the like-named tests find (MUTANTS=all SEED=1)
+	$(BIN)/python -m tests.mutants --sample $(MUTANTS) --seed $(SEED)
 
 lowest: packages $(VENV)-lowest/.test  ## the same with the oldest versions that pyproject.toml allows
 	$(VENV)-lowest/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(TESTS)

@@ -41,14 +41,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(scope="session")
-def certs(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+def certs(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Certificates:
     """A certificate authority of this run and a server certificate for localhost and 127.0.0.1."""
+    shared: Any = pytestconfig.pluginmanager.get_plugin("shared-server")
+    if shared is not None:
+        return shared.certs  # type: ignore[no-any-return]
     return Certificates(tmp_path_factory.mktemp("certs"))
 
 
 @pytest.fixture(scope="session")
-def s3(certs: Certificates) -> Iterator[SeaweedServer]:
-    """One real S3 server (each pytest-xdist worker has its own)."""
+def s3(certs: Certificates, pytestconfig: pytest.Config) -> Iterator[SeaweedServer]:
+    """One real S3 server (each pytest-xdist worker has its own; the children of tests/mutants.py share one)."""
+    shared: Any = pytestconfig.pluginmanager.get_plugin("shared-server")
+    if shared is not None:
+        yield shared.server
+        return
     with SeaweedServer(tls=(str(certs.certificate), str(certs.key))) as server:
         yield server
 
