@@ -19,6 +19,7 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,6 @@ class Mutant:
     """Below the root: 's3amfs/core/parts.py'."""
     operator: str
     occurrence: int
-    line: int
     code: str
     """The whole file with the fault."""
 
@@ -62,24 +62,36 @@ class Mutant:
 
     def shown(self, original: str) -> str:
         """'s3amfs/core/parts.py:12: OLD -> NEW'."""
-        for number, (old, new) in enumerate(zip(original.splitlines(), self.code.splitlines(), strict=False), 1):
-            if old != new:
-                return f"{self.path}:{number}: {old.strip()}  ->  {new.strip()}"
-        return f"{self.path}:{self.line}: {self.operator}"
+        pairs = enumerate(zip_longest(original.splitlines(), self.code.splitlines(), fillvalue=""), 1)
+        number, (old, new) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
+        return f"{self.path}:{number}: {old.strip()}  ->  {new.strip()}"
 
 
-def mutants_of(path: Path) -> Iterator[Mutant]:
-    """Every fault of one file that changes more than annotations and decorators."""
-    source = path.read_text(encoding="utf-8")
-    seen = {_meaning(source)}
-    for name in OPERATORS:
-        operator = get_operator(f"core/{name}")()
-        places = [where for node in ast_nodes(get_ast(source)) for where in operator.mutation_positions(node)]
-        for occurrence, (start, _) in enumerate(places):
-            code = mutate_code(source, operator, occurrence)
-            if code is not None and (meaning := _meaning(code)) not in seen:
-                seen.add(meaning)
-                yield Mutant(path.relative_to(ROOT).as_posix(), name, occurrence, start[0], code)
+def places_of(path: Path) -> list[tuple[Path, str, int]]:
+    """(file, operator, occurrence) of every fault that cosmic-ray knows for one file."""
+    tree = list(ast_nodes(get_ast(path.read_text(encoding="utf-8"))))
+    return [
+        (path, name, occurrence)
+        for name in OPERATORS
+        for occurrence, _ in enumerate(
+            place for node in tree for place in get_operator(f"core/{name}")().mutation_positions(node)
+        )
+    ]
+
+
+def made(places: list[tuple[Path, str, int]], most: int | None) -> Iterator[Mutant]:
+    """At most `most` faults, in this order; without those that change no more than annotations and decorators."""
+    seen: dict[Path, set[str]] = {}
+    for path, name, occurrence in places:
+        source = path.read_text(encoding="utf-8")
+        meanings = seen.setdefault(path, {_meaning(source)})
+        code = mutate_code(source, get_operator(f"core/{name}")(), occurrence)
+        if code is not None and (meaning := _meaning(code)) not in meanings:
+            meanings.add(meaning)
+            yield Mutant(path.relative_to(ROOT).as_posix(), name, occurrence, code)
+            most = None if most is None else most - 1
+            if most == 0:
+                return
 
 
 class _Stripped(ast.NodeTransformer):
@@ -156,15 +168,16 @@ def _wait(pid: int, end: float) -> int | None:
 
 def draw(sample: str, seed: int, only: list[str]) -> list[Mutant]:
     """The faults to try: seeded, in the order of the files. sample: 'all', or how many in all."""
-    chance, found = random.Random(seed), []
+    chance, places = random.Random(seed), list[tuple[Path, str, int]]()
     for folders, most in ((ALL, None), (SOME, 400)):
         files = sorted(path for folder in folders for path in (ROOT / "s3amfs" / folder).rglob("*.py"))
         wanted = [path for path in files if not only or any(word in path.as_posix() for word in only)]
-        mutants = [mutant for path in wanted for mutant in mutants_of(path)]
-        found += mutants if most is None or len(mutants) <= most else chance.sample(mutants, most)
-    if sample != "all":
-        found = chance.sample(found, min(int(sample), len(found)))
-    return sorted(found, key=lambda mutant: (mutant.path, mutant.line, mutant.operator))
+        found = [place for path in wanted for place in places_of(path)]
+        chance.shuffle(found)
+        places += found[:most]
+    chance.shuffle(places)
+    mutants = made(places, None if sample == "all" else int(sample))
+    return sorted(mutants, key=lambda mutant: (mutant.path, mutant.operator, mutant.occurrence))
 
 
 def try_all(mutants: list[Mutant], tree: Path, shared: SharedServer | None, seed: int) -> list[Mutant]:

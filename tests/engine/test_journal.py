@@ -172,3 +172,40 @@ def test_a_second_transfer_to_the_same_target_is_locked_out(
     journal.close()
     assert upload(LocalPath(str(file)), target, client, UploadOptions(part_size=PART)).parts == 3
     assert list(state.glob("*")) == []
+
+
+class Disk:
+    """Notes every fsync, and how many bytes the file had then; real ones, all of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.synced: list[tuple[str, int]] = []
+        real = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            real(descriptor)
+            self.synced.append((os.readlink(f"/proc/self/fd/{descriptor}"), os.fstat(descriptor).st_size))
+
+        monkeypatch.setattr(os, "fsync", fsync)
+
+
+def test_the_header_and_its_name_are_on_disk_when_begin_returns(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal.open(str(path))
+    disk = Disk(monkeypatch)
+    journal.begin(HEADER)
+    whole = len(encode(HEADER))
+    assert (str(path), whole) in disk.synced, "all of the header, before anything depends on it"
+    assert str(path.parent) in [name for name, _ in disk.synced], "and the name, or the file is gone with the power"
+    journal.close()
+
+
+def test_an_upload_is_on_disk_when_it_is_recorded_and_parts_need_not_be(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = Journal.open(str(path))
+    journal.begin(HEADER)
+    disk = Disk(monkeypatch)
+    journal.record(ONE)
+    assert disk.synced == []
+    journal.record(UPLOAD, sync=True)
+    assert disk.synced == [(str(path), len(encode(HEADER) + encode(ONE) + encode(UPLOAD)))]
+    journal.close()
