@@ -81,6 +81,12 @@ class InvalidDestination(S3AMError):
     default_errno = _errno.EINVAL
 
 
+class MissingFolder(InvalidDestination, FileNotFoundError):
+    """Of the file to be written: programs make it, then try again."""
+
+    default_errno = _errno.ENOENT
+
+
 class InvalidS3Url(S3AMError):
     exit_code = 7
     default_errno = _errno.EINVAL

@@ -7,7 +7,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .options import add_key_options, connect_from, key_of, rate, size, slots
+from .options import add_bwlimit, add_key_options, bwlimit_of, connect_from, key_of, size, slots
 
 if TYPE_CHECKING:
     from .output import Output
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--part-size", metavar="SIZE", type=size, help="bytes of one request, 5MiB to 5GiB")
     add("--download-slots", metavar="N", type=slots, help="requests at a time")
     add("--checksum-slots", metavar="N", type=slots, help="threads that check what is on disk")
-    add("--bwlimit", metavar="RATE", type=rate, default=0, help="bytes per second, such as 10MiB/s")
+    add_bwlimit(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     add_key_options(parser, what="SRC")
 
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         download_slots=args.download_slots,
         checksum_slots=args.checksum_slots,
         customer_key=key_of(args, source, client, output),
-        bwlimit=args.bwlimit,
+        bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,
     )
     download(source, target, client, options, on_event=output.on_event)

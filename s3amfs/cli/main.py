@@ -51,7 +51,7 @@ def build_parser() -> Parser:
         prog="s3am",
         description="Moves large objects into, across and out of S3: parallel, checked end to end, resumable.",
         epilog="'s3am COMMAND --help' explains each command with examples. SIGUSR1 makes a running command say on\n"
-        "stderr what it is at.\n\n" + EXIT_CODES,
+        "stderr what it is at; SIGUSR2 makes it read its --bwlimit-file again.\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"s3am {__version__}")
@@ -84,6 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     output = Output(json=args.json, verbose=args.verbose or args.debug, progress=args.progress)
     signal.signal(signal.SIGUSR1, lambda _signal, _frame: output.status())
+    signal.signal(signal.SIGUSR2, lambda _signal, _frame: _read_limits_again(output))
     code = 1
     try:
         code = command_module(args.command).run(args, output)
@@ -136,6 +137,15 @@ def _how_to_resume(command: str) -> str:
         "download": ": what was fetched stays; run the same command with --download-exists resume to go on",
     }
     return hint.get(command, "")
+
+
+def _read_limits_again(output: Output) -> None:
+    from ..engine.bwlimit import reload_limits
+
+    try:
+        reload_limits()
+    except S3AMError as error:
+        output.warn(f"the limit stays as it is: {error}")
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:

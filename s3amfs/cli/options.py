@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from ..core.sizes import parse_age, parse_rate, parse_size
+from ..core.bandwidth import parse_bandwidth
+from ..core.sizes import parse_age, parse_size
 from ..errors import S3AMError, UsageError
 
 if TYPE_CHECKING:
+    from ..core.bandwidth import Bandwidth
     from ..core.locations import S3Location
     from ..core.ssec import CustomerKey
     from ..engine.client import S3Client
@@ -59,7 +61,7 @@ def checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 size = checked(parse_size)
-rate = checked(parse_rate)
+bandwidth = checked(parse_bandwidth)
 age = checked(parse_age)
 
 
@@ -119,6 +121,36 @@ def add_common(parser: argparse.ArgumentParser, *, top: bool) -> None:
         default=default(300.0),
         help="keep trying that long without progress (default 300)",
     )
+
+
+def bandwidth_file(text: str) -> Bandwidth:
+    from ..engine.bwlimit import read_bandwidth
+
+    return cast("Bandwidth", checked(read_bandwidth)(text))
+
+
+def add_bwlimit(parser: argparse.ArgumentParser) -> None:
+    """The two forms of the limit that all transfers of the process share."""
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument(
+        "--bwlimit",
+        metavar="RATE",
+        type=bandwidth,
+        default=0,
+        help="bytes per second, such as 10MiB/s, or by the time of day: '08:00,10M 18:00,off'",
+    )
+    forms.add_argument(
+        "--bwlimit-file",
+        metavar="FILE",
+        type=bandwidth_file,
+        help="the same from a file, which is read again at SIGUSR2",
+    )
+
+
+def bwlimit_of(args: argparse.Namespace) -> Bandwidth | int:
+    """The limit that the options name; 0: none."""
+    found: Bandwidth | int = args.bwlimit_file or args.bwlimit
+    return found
 
 
 def add_key_options(parser: argparse.ArgumentParser, prefix: str = "", what: str = "the object") -> None:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from .options import add_key_options, config_of, connect_from, key_of, pair, rate, size, slots
+from .options import add_bwlimit, add_key_options, bwlimit_of, config_of, connect_from, key_of, pair, size, slots
 
 if TYPE_CHECKING:
     from ..core.locations import S3Location
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--checksum", choices=("crc64nvme", "crc32c", "md5", "none"), help="how content is checked (default: best)")
     add("--expect-md5", metavar="HEX", help="the MD5 that the whole of SRC must have")
     add("--expect-sha256", metavar="HEX", help="the SHA-256 that the whole of SRC must have")
-    add("--bwlimit", metavar="RATE", type=rate, default=0, help="bytes per second, such as 10MiB/s")
+    add_bwlimit(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     _add_object_arguments(parser)
     add_key_options(parser, what="DST")
@@ -147,7 +147,7 @@ def _options(
         source_key=source_key,
         checksum=args.checksum,
         expect=tuple((name, digest) for name, digest in expect if digest is not None),
-        bwlimit=args.bwlimit,
+        bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,
         verify_tls=args.ca_bundle or not args.no_verify_tls,
     )

@@ -19,8 +19,11 @@ from ..wire.curl.options import with_low_speed_limit
 from ..wire.curl.streams import PAUSE, Reader, Sink
 from ..wire.failures import classify
 from ..wire.messages import HttpRequest, Reply
+from .bwlimit import LimitedReader, LimitedSink, Limiter
 from .loop import Loop
 
+SHARERS = 4
+"""Requests that share a rate limit, about: what is slower than its share is still no stall."""
 PIPE_BYTES = 256 * 1024
 """Room of the pipe of a relay; curl's own buffers on either side come on top."""
 
@@ -154,11 +157,11 @@ class Pipe:
 class Operation:
     """One attempt of one part. Create and use it in the loop's thread only."""
 
-    def __init__(self, loop: Loop, part: Part, done: Done, *, limit_rate: int = 0) -> None:
+    def __init__(self, loop: Loop, part: Part, done: Done, *, limiter: Limiter | None = None) -> None:
         self._loop = loop
         self._part = part
         self._done: Done | None = done
-        self._limit_rate = limit_rate
+        self._limiter = limiter
         self._exchanges: list[Exchange] = []
         self._body: PartBody | None = None
         self._sink: PartSink | None = None
@@ -174,14 +177,12 @@ class Operation:
         if isinstance(plan, SendPart):
             self._body = plan.body
             request = self._with_low_speed_limit(plan.request) if plan.request.content_length else plan.request
-            self._send(Exchange(request, self._body_sent, reader=plan.body, limit_rate=self._limit_rate))
+            self._send(self._limited(Exchange(request, self._body_sent, reader=plan.body)))
         elif isinstance(plan, ReceivePart):
             self._sink, self._explain = plan.sink, plan.explain
             request = self._with_low_speed_limit(plan.request)
-            exchange = Exchange(
-                request, self._sink_filled, sink=plan.sink, may_pause=False, limit_rate=self._limit_rate
-            )
-            self._send(exchange)
+            may_pause = self._limiter is not None
+            self._send(self._limited(Exchange(request, self._sink_filled, sink=plan.sink, may_pause=may_pause)))
         else:
             self._relay(plan)
 
@@ -192,7 +193,23 @@ class Operation:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _with_low_speed_limit(self, request: HttpRequest) -> HttpRequest:
-        return replace(request, options=with_low_speed_limit(request.options, limit_rate=self._limit_rate))
+        least = self._limiter.least // SHARERS if self._limiter is not None else 0
+        return replace(request, options=with_low_speed_limit(request.options, limit_rate=least))
+
+    def _limited(self, exchange: Exchange) -> Exchange:
+        """`exchange`, whose bytes take their turn among all that share the limit."""
+        if self._limiter is None:
+            return exchange
+
+        def later(delay: float) -> None:
+            self._loop.multi.call_later(delay, lambda: self._loop.multi.resume(exchange))
+
+        if exchange.sink is not None:
+            exchange.sink = LimitedSink(exchange.sink, self._limiter, later)
+        else:
+            assert exchange.reader is not None
+            exchange.reader = LimitedReader(exchange.reader, self._limiter, later)
+        return exchange
 
     def _send(self, exchange: Exchange) -> None:
         self._exchanges.append(exchange)
@@ -249,8 +266,8 @@ class Operation:
         self._body, self._explain = plan.make_body(end), plan.explain
         # Its own pauses are not slow to curl. The target's may be: it waits for the source, and both would be cut.
         request = self._with_low_speed_limit(plan.source)
-        source = Exchange(request, self._source_ended, sink=end, limit_rate=self._limit_rate)
-        target = Exchange(plan.target, self._body_sent, reader=self._body, limit_rate=self._limit_rate)
+        source = Exchange(request, self._source_ended, sink=end)
+        target = self._limited(Exchange(plan.target, self._body_sent, reader=self._body))
         end.source, end.target = source, target
         self._send(source)
         end.start_target = partial(self._start_target, target)

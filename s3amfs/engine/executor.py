@@ -339,7 +339,7 @@ class Transfer:
             self._operations.pop(number, None)
             self._home.submit(partial(self._ended, number, attempt, operation.moved, outcome))
 
-        operation = Operation(self._loop_of(number), part, done, limit_rate=self._settings.rate_per_slot)
+        operation = Operation(self._loop_of(number), part, done, limiter=self._settings.limiter)
         self._began[number] = time.monotonic()
         self._operations[number] = operation
         try:

@@ -46,17 +46,18 @@ class Journal:
         """
 
     @classmethod
-    def open(cls, path: str) -> Journal:
+    def open(cls, path: str, *, wait: bool = False) -> Journal:
         """Opens or creates the file (0600, its folder 0700) and takes its lock.
 
-        Raises TransferLocked when another transfer holds it, OSError when the folder can't be used.
+        wait: until another transfer lets go of it. Raises TransferLocked when another transfer holds it, OSError when
+        the folder can't be used.
         """
         folder = os.path.dirname(path)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         while True:
             fd, found = _open(path)
             try:
-                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
                 if _same_file(fd, path):
                     return cls(path, fd, found=found)
             except BlockingIOError:

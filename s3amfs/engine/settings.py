@@ -9,6 +9,7 @@ from ..core.events import Event
 from ..core.failures import Failure
 from ..core.retry import RetryPolicy
 from .attempt import PartResult
+from .bwlimit import Limiter
 from .limits import SlotGate
 from .renewal import Credentials
 
@@ -44,7 +45,7 @@ class Settings:
     """Bytes of the whole, for progress; None if unknown."""
     done_before: int = 0
     """Bytes that an earlier run has moved."""
-    rate_per_slot: int = 0
-    """Bytes per second; 0: no limit."""
+    limiter: Limiter | None = None
+    """Of the bytes per second of all transfers that share it; None: no limit."""
     asks_again: bool = True
     """A part that lags is cut and asked for again. Not where a cut request may still be executed (copies)."""

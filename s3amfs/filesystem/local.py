@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..core.locations import LocalPath, Url, parse_source
+from ..transfers.local_target import keep_access
 
 _numbers = itertools.count()
 
@@ -48,8 +49,11 @@ def read_file(path: str) -> bytes:
 def replacing(path: str) -> Iterator[str]:
     """The name of a file to write: it becomes `path` if the block succeeds, and is gone if it fails.
 
-    What is there and no regular file (a pipe, a link) is written to as it is. Raises OSError.
+    A link is written through, a pipe or device written to as it is. A file that is replaced leaves its mode, owner and
+    group to the new one. Raises OSError.
     """
+    if os.path.islink(path):
+        path = os.path.realpath(path)
     try:
         there: os.stat_result | None = os.lstat(path)
     except FileNotFoundError:
@@ -60,11 +64,10 @@ def replacing(path: str) -> Iterator[str]:
     folder = os.path.dirname(path)
     # Not a name from the file's own: that may be as long as the file system allows.
     beside = os.path.join(folder, f".s3am-{os.getpid()}-{next(_numbers)}.partial")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if os.path.exists(path) else 0o666)
     try:
         try:
-            if there is not None:
-                os.fchmod(fd, stat.S_IMODE(there.st_mode))
+            keep_access(fd, path)
         finally:
             os.close(fd)
         yield beside

@@ -137,6 +137,7 @@ class S3AMFileSystem(EngineFileSystem):
         options = DownloadOptions(
             file_exists="overwrite",
             download_exists=modes[self.on_unfinished],
+            wait=True,
             part_size=self.part_size if self.part_size is not None else part_size_of(chunksize),
             download_slots=self.slots_of(max_concurrency),
             customer_key=customer_key(self.s3_additional_kwargs),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..core.bandwidth import Bandwidth
 from ..core.ssec import CustomerKey
 from ..wire.s3.api import ListedObject, ObjectInfo, ObjectOptions, StoredInfo
 
@@ -37,8 +38,8 @@ class UploadOptions:
     """None: CRC64NVME where the server knows it, else the ETags of the parts."""
     expect: tuple[tuple[str, str], ...] = ()
     """(digest name, hex): what the whole source must have, compared before the object becomes visible."""
-    bwlimit: int = 0
-    """Bytes per second over all slots; 0: no limit."""
+    bwlimit: Bandwidth | int = 0
+    """Bytes per second over all transfers of this process that have the same limit; 0: no limit."""
     dry_run: bool = False
     verify_tls: bool | str = True
     """For URL sources, as in S3Config."""
@@ -59,10 +60,12 @@ class DownloadOptions:
     file_exists: Exists = "refuse"
     download_exists: Literal["refuse", "resume", "discard"] = "refuse"
     """What to do about the partial file of an earlier download."""
+    wait: bool = False
+    """If another transfer to the same file is at work: wait until it has ended, in place of an error."""
     part_size: int | None = None
     download_slots: int | None = None
     checksum_slots: int | None = None
     """Threads that check what is on disk; None: one per core, at most 4."""
     customer_key: CustomerKey | None = field(default=None, repr=False)
-    bwlimit: int = 0
+    bwlimit: Bandwidth | int = 0
     dry_run: bool = False

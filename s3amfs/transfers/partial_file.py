@@ -17,7 +17,16 @@ from ..core.checksums import Crc
 from ..core.parts import Part, Plan
 from ..engine.attempt import PartResult
 from ..engine.journal import Journal, sync_folder
-from ..errors import AccessDenied, InvalidDestination, PartialDownloadExists, TargetFileExists, TransferLocked
+from ..errors import (
+    AccessDenied,
+    InvalidDestination,
+    MissingFolder,
+    PartialDownloadExists,
+    TargetFileExists,
+    TransferError,
+    TransferLocked,
+)
+from . import local_target
 
 READ_BYTES = 1024 * 1024
 
@@ -26,25 +35,30 @@ class PartialFile:
     """The target of one download, until `publish`. Used by the thread that runs the verb, `record` by a loop's."""
 
     def __init__(self, path: str) -> None:
-        folder, name = os.path.split(os.path.abspath(path))
-        self.path = os.path.join(folder, name)
-        self.partial = os.path.join(folder, f".{name}.partial")
-        self.progress = os.path.join(folder, f".{name}.progress")
+        """path: where the file is to appear; a symbolic link is written through."""
+        self.path = os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path)
+        self._folder, name = os.path.split(self.path)
+        self.partial, self.progress = local_target.own_names(self._folder, name)
         self.fd = -1
-        self._folder = folder
+        self.is_stream = False
+        """The target is a pipe or a device: bytes go into it in order, and nothing lies beside it."""
+        self.waited = False
+        """Another transfer to the same file was at work, and has ended."""
         self._journal: Journal | None = None
 
     def check_target(self, mode: str) -> bool:
         """Whether an existing target is to be left as it is. Raises TargetFileExists, InvalidDestination."""
         if not os.path.isdir(self._folder):
-            raise InvalidDestination(f"{self._folder} is no directory: make it first, or give another file")
+            raise MissingFolder(f"{self._folder} is no directory: make it first, or give another file")
         try:
             there = os.stat(self.path)
         except FileNotFoundError:
             return False
-        self._finish_publishing()
-        if not stat.S_ISREG(there.st_mode):
+        self.is_stream = stat.S_ISFIFO(there.st_mode) or stat.S_ISCHR(there.st_mode)
+        if not self.is_stream and not stat.S_ISREG(there.st_mode):
             raise InvalidDestination(f"{self.path} is no regular file: give another file")
+        if not self.is_stream:
+            self._finish_publishing()
         if mode == "refuse":
             raise TargetFileExists(
                 f"{self.path} exists: use --file-exists overwrite or --file-exists skip, or give another file"
@@ -72,25 +86,20 @@ class PartialFile:
             return os.path.lexists(self.progress)
         return os.path.samestat(os.lstat(self.partial), os.lstat(self.path))
 
-    def open(self, mode: str, identity: m.SourceIdentity) -> tuple[m.Manifest | None, str]:
+    def open(self, mode: str, identity: m.SourceIdentity, *, wait: bool = False) -> tuple[m.Manifest | None, str]:
         """Opens or creates the partial file; returns what can be resumed, and why not if something was there.
 
-        mode: 'refuse', 'resume' or 'discard'. Raises PartialDownloadExists, TransferLocked, AccessDenied, OSError.
+        mode: 'refuse', 'resume' or 'discard'. wait: for another transfer to the same file to end. Raises
+        PartialDownloadExists, TransferLocked, AccessDenied, OSError.
         """
         if mode == "refuse" and (os.path.lexists(self.partial) or os.path.lexists(self.progress)):
             raise PartialDownloadExists(
                 f"{self.partial} is there from an earlier download: use --download-exists resume or "
                 "--download-exists discard"
             )
-        try:
-            self._journal = Journal.open(self.progress)
-        except TransferLocked as error:
-            raise TransferLocked(f"{self.path}: {error}") from None
-        except PermissionError:
-            raise AccessDenied(f"{self._folder} may not be written to: check its permissions") from None
-        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        self._journal = self._lock(wait)
         new = not os.path.lexists(self.partial)
-        self.fd = os.open(self.partial, flags, 0o666)
+        self.fd = local_target.open_own(self.partial, self.path)
         manifest = self._journal.manifest
         if mode == "discard" or new:
             return None, ""
@@ -99,15 +108,32 @@ class PartialFile:
         differs = m.difference(manifest.header.source, identity)
         return (manifest, "") if differs is None else (None, differs)
 
+    def _lock(self, wait: bool) -> Journal:
+        try:
+            return Journal.open(self.progress)
+        except TransferLocked as error:
+            if not wait:
+                raise TransferLocked(f"{self.path}: {error}") from None
+        except PermissionError:
+            raise AccessDenied(f"{self._folder} may not be written to: check its permissions") from None
+        self.waited = True
+        return Journal.open(self.progress, wait=True)
+
     def begin(self, header: m.Header) -> None:
-        """From scratch: an empty file of the right size, and a new manifest."""
+        """From scratch: an empty file of the right size, and a new manifest. Raises TransferError if it has no room."""
         assert self._journal is not None
-        self._journal.begin(header)
         os.ftruncate(self.fd, 0)
+        try:
+            local_target.require_room(self.fd, header.size or 0, self._folder)
+        except TransferError:
+            self.discard()  # there is nothing in it yet
+            raise
+        self._journal.begin(header)
         os.ftruncate(self.fd, header.size or 0)
 
     def proven(self, manifest: m.Manifest, plan: Plan, threads: int) -> dict[int, m.PartRecord]:
         """The parts whose bytes are on disk as recorded."""
+        local_target.require_room(self.fd, plan.size, self._folder)
         os.ftruncate(self.fd, plan.size)  # shorter or longer by accident: what is missing reads as zeros and is found
         recorded = [r for n, r in manifest.parts.items() if n <= len(plan) and plan.part(n).length == r.length]
         name = manifest.header.checksum or "crc64nvme"
@@ -125,6 +151,8 @@ class PartialFile:
     def publish(self, *, replace: bool) -> None:
         """The file appears under its name, whole and on disk. Raises TargetFileExists if another was faster."""
         assert self._journal is not None
+        if replace:
+            local_target.keep_access(self.fd, self.path)
         os.fsync(self.fd)
         if replace or not self._link():
             os.replace(self.partial, self.path)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from ..core.bandwidth import Bandwidth
 from ..core.parts import Part
 from ..engine.attempt import Move, PartResult
+from ..engine.bwlimit import limiter_of
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
 from ..engine.limits import SlotGate
@@ -24,8 +26,8 @@ class Speed:
 
     slots: int | None = None
     """Fixed number of slots; None: adapted to the lines."""
-    bwlimit: int = 0
-    """Bytes per second; 0: no limit."""
+    bwlimit: Bandwidth | int = 0
+    """Bytes per second over all transfers of this process that have the same limit; 0: no limit."""
     direction: Direction | None = "up"
     """Of the line to the client's service; None: nothing moves there."""
     bucket: str | None = None
@@ -37,10 +39,6 @@ class Speed:
     def fixed(self) -> int | None:
         """Slots that do not adapt; None: they do."""
         return min(self.slots or LIMITED_SLOTS, LIMITED_SLOTS) if self.bwlimit else self.slots
-
-    @property
-    def rate_per_slot(self) -> int:
-        return max(1, self.bwlimit // (self.fixed or 1)) if self.bwlimit else 0
 
     def share(self, client: S3Client) -> Share:
         """The slots on the lines that a transfer of `client` moves over."""
@@ -81,8 +79,8 @@ def make_transfer(
         spread=receives or client.session.uses_tls(),
         total=total,
         done_before=done_before,
-        rate_per_slot=speed.rate_per_slot,
-        asks_again=speed.direction != "copy",
+        limiter=limiter_of(speed.bwlimit),
+        asks_again=speed.direction != "copy" and not speed.bwlimit,  # what waits for its turn does not lag
     )
     callbacks = Callbacks(on_part, lambda failure: client.learn(failure, None), report.on_event)
     transfer = Transfer(client.engine, move, speed.share(client), settings, callbacks)

@@ -6,10 +6,11 @@ import hashlib
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from ..core import manifest as m
 from ..core.checksums import combine, encode
-from ..core.events import TransferResult
+from ..core.events import BytesMoved, TransferResult
 from ..core.locations import LocalPath, S3Location
 from ..core.parts import Part, Plan, download_part_size
 from ..engine.attempt import PartResult, ReceivePart
@@ -17,13 +18,18 @@ from ..engine.client import S3Client
 from ..engine.limits import SlotGate
 from ..engine.sinks import TLS_WRITE_BYTES, WRITE_BYTES, FileSink
 from ..errors import ChecksumMismatch, IncompatiblePartSize
+from ..objects.ranges import Pinned
+from ..objects.reader import ObjectReader
 from ..transfers.options import DownloadOptions, UploadOptions
-from ..transfers.partial_file import READ_BYTES, PartialFile
+from ..transfers.partial_file import READ_BYTES, PartialFile, crc_of
 from ..transfers.proof import Stored, matching_etag, part_sizes, stored_of
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
+
+BY_VERSION = "size, and the object's ETag at every request"
+"""The proof where S3 stores nothing to compare with."""
 
 
 def download(
@@ -47,10 +53,39 @@ def download(
     if options.dry_run:
         plan = Plan(info.size, download_part_size(info.size, options.part_size))
         return report.result(size=info.size, parts=len(plan), dry_run=True)
+    if file.is_stream:
+        return _into_stream(source, info, file.path, client, options, report)
     try:
         return _Download(source, info, file, client, options, report, gate).run()
     finally:
         file.close()
+
+
+def _into_stream(
+    source: S3Location,
+    info: s3api.ObjectInfo,
+    path: str,
+    client: S3Client,
+    options: DownloadOptions,
+    report: Report,
+) -> TransferResult:
+    """Into a pipe or a device, in order. What was written can't be taken back: the proof at the end may raise."""
+    stored = stored_of(info)
+    report.started(info.size, None, None)
+    reader = ObjectReader(Pinned(client, source, info, options.customer_key))
+    done = 0
+    try:
+        with open(path, "wb", buffering=0) as file:
+            while data := reader.pread(done, READ_BYTES):
+                view = memoryview(data)
+                while view:
+                    view = view[file.write(view) :]
+                done += len(data)
+                report.on_event(BytesMoved(done, info.size))
+    finally:
+        reader.close()
+    proof = stored.text if stored.crc is not None else BY_VERSION
+    return report.result(size=info.size, parts=1, etag=info.etag, version_id=info.version_id, proof=proof)
 
 
 class _Download:
@@ -85,7 +120,9 @@ class _Download:
 
     def run(self) -> TransferResult:
         identity = identity_of(self._location, self._info)
-        manifest, why_not = self._file.open(self._options.download_exists, identity)
+        manifest, why_not = self._file.open(self._options.download_exists, identity, wait=self._options.wait)
+        if self._file.waited and (done := self._done_by_another()) is not None:
+            return done
         if manifest is not None and manifest.header.checksum != self._crc_name:
             manifest, why_not = None, "other checksums are needed now"
         if why_not:
@@ -99,13 +136,13 @@ class _Download:
             self._begin(identity, plan)
         self._report.started(plan.size, plan.part_size, len(plan))
         self._fetch(plan)
-        proof = self._prove(plan)
+        proof = self._prove(plan, self._file.fd)
         if proof is None:
             self._report.warn("the bytes fetched are not those of the object: fetching everything again")
             self._crcs.clear()
             self._begin(identity, plan)
             self._fetch(plan)
-            proof = self._prove(plan)
+            proof = self._prove(plan, self._file.fd)
         if proof is None:
             self._file.discard()
             raise ChecksumMismatch(
@@ -114,6 +151,9 @@ class _Download:
             )
         self._report.completing()
         self._file.publish(replace=self._options.file_exists == "overwrite")
+        return self._result(plan, proof)
+
+    def _result(self, plan: Plan, proof: str) -> TransferResult:
         whole = combine(self._crc_name, [self._crcs[number] for number in sorted(self._crcs)])
         return self._report.result(
             size=plan.size,
@@ -123,6 +163,29 @@ class _Download:
             checksum=f"{self._crc_name}:{encode(self._crc_name, whole)}",
             proof=proof,
         )
+
+    def _done_by_another(self) -> TransferResult | None:
+        """The result if the transfer that was waited for has left the same object there; None if not."""
+        try:
+            fd = os.open(self._file.path, os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        plan = Plan(self._info.size, download_part_size(self._info.size))
+        try:
+            if os.fstat(fd).st_size != plan.size:
+                return None
+            with ThreadPoolExecutor(self._threads) as pool:
+                crcs = pool.map(lambda part: (crc_of(fd, part, self._crc_name), part.length), plan)
+                self._crcs = {part.number: crc for part, crc in zip(plan, crcs, strict=True)}
+            proof = self._prove(plan, fd)
+        finally:
+            os.close(fd)
+        if proof is None or proof == BY_VERSION:
+            self._crcs.clear()
+            return None
+        self._report.resumed(part.length for part in plan)
+        self._file.discard()
+        return self._result(plan, proof)
 
     def _plan(self, manifest: m.Manifest | None) -> Plan:
         wanted = self._options.part_size
@@ -186,29 +249,28 @@ class _Download:
         done = frozenset(self._crcs)
         move_all(transfer, (part for part in plan if part.number not in done))
 
-    def _prove(self, plan: Plan) -> str | None:
-        """What proves the file equal to the object; None: it is not."""
+    def _prove(self, plan: Plan, fd: int) -> str | None:
+        """What proves the file `fd` equal to the object; None: it is not."""
         if self._stored.crc is not None:
             whole = combine(self._crc_name, [self._crcs[number] for number in sorted(self._crcs)])
             return self._stored.text if whole == self._stored.crc else None
-        by_version = "size, and the object's ETag at every request"
         if not self._stored.etag:
-            return by_version
+            return BY_VERSION
         sizes = [plan.size]
         if "-" in self._stored.etag:
             location = self._location
             found = part_sizes(self._client, location.bucket, location.key, self._info, self._options.customer_key)
             if found is None:
-                return by_version
+                return BY_VERSION
             sizes = found
-        return self._stored.text if matching_etag(self._stored.etag, sizes, self._md5s) else None
+        return self._stored.text if matching_etag(self._stored.etag, sizes, partial(self._md5s, fd)) else None
 
-    def _md5s(self, parts: list[Part]) -> list[bytes]:
+    def _md5s(self, fd: int, parts: list[Part]) -> list[bytes]:
         def md5(part: Part) -> bytes:
             running = hashlib.md5(usedforsecurity=False)
             at = part.offset
             while at < part.end:
-                data = os.pread(self._file.fd, min(READ_BYTES, part.end - at), at)
+                data = os.pread(fd, min(READ_BYTES, part.end - at), at)
                 running.update(data)
                 at += len(data) or part.length
             return running.digest()

@@ -41,7 +41,6 @@ class Exchange:
         "_take",
         "chunks",
         "error",
-        "limit_rate",
         "may_pause",
         "on_done",
         "reader",
@@ -60,12 +59,11 @@ class Exchange:
         sink: Sink | None = None,
         chunks: Chunks | None = None,
         may_pause: bool = True,
-        limit_rate: int = 0,
     ) -> None:
         self.request = request
         self.on_done = on_done
         self.reader, self.sink = reader, sink
-        self.chunks, self.limit_rate = chunks, limit_rate
+        self.chunks = chunks
         self.may_pause = may_pause and chunks is None
         self.reply = Reply(0)
         self.error: BaseException | None = None

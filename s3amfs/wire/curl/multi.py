@@ -296,9 +296,6 @@ class Multi:
             set_option(pycurl.BUFFERSIZE, BUFFER_BYTES if exchange.may_pause else RECEIVE_BYTES)
         for option, value in with_time_limits(request.options, is_control=is_control):
             set_option(option, os.fsencode(value) if isinstance(value, str) else value)  # pycurl takes ASCII only
-        if exchange.limit_rate:
-            set_option(pycurl.MAX_RECV_SPEED_LARGE, exchange.limit_rate)
-            set_option(pycurl.MAX_SEND_SPEED_LARGE, exchange.limit_rate)
 
     def _configure_method(self, handle: pycurl.Curl, exchange: Exchange, headers: list[str]) -> None:
         request, method = exchange.request, exchange.request.method

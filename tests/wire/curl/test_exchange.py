@@ -273,14 +273,6 @@ def test_timers_run_in_their_order(multi: Multi) -> None:
     assert ran == ["now", "soon", "late"]
 
 
-def test_a_rate_is_kept(multi: Multi, web: HttpServer) -> None:
-    done: list[Exchange] = []
-    exchange = Exchange(get(web.add("/data", DATA)), done.append, sink=Keep(), limit_rate=len(DATA))
-    multi.start(exchange)
-    drive(multi, lambda: bool(done))
-    assert 0.5 < exchange.reply.seconds < 4
-
-
 def test_close_ends_everything(web: HttpServer) -> None:
     multi = Multi()
     done: list[Exchange] = []
