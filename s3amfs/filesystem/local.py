@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..core.locations import LocalPath, Url, parse_source
-from ..transfers.local_target import keep_access
+from ..transfers.local_files import keep_access
 
 _numbers = itertools.count()
 
@@ -66,16 +66,16 @@ def replacing(path: str) -> Iterator[str]:
     beside = os.path.join(folder, f".s3am-{os.getpid()}-{next(_numbers)}.partial")
     fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if os.path.exists(path) else 0o666)
     try:
-        try:
-            keep_access(fd, path)
-        finally:
-            os.close(fd)
+        keep_access(fd, path, also=0o600)
         yield beside
+        keep_access(fd, path)
         os.replace(beside, path)
     except BaseException:
         with suppress(FileNotFoundError):
             os.unlink(beside)
         raise
+    finally:
+        os.close(fd)
 
 
 def write_file(path: str, data: bytes, before_publishing: Callable[[], None] = lambda: None) -> None:

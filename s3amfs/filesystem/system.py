@@ -28,6 +28,9 @@ from .ranges import cat_ranges, limits
 from .trees import move, refuse_object
 from .wrapped import as_wanted, compression_of, text_arguments
 
+DOWNLOAD_EXISTS: dict[str, Any] = {"resume": "resume", "restart": "discard", "error": "refuse"}
+"""on_unfinished -> what happens to the partial file of an earlier download."""
+
 
 class S3AMFileSystem(EngineFileSystem):
     """All arguments of s3fs.S3FileSystem, and:
@@ -133,10 +136,9 @@ class S3AMFileSystem(EngineFileSystem):
                 return
             callback.set_size(info["size"])
         check_folder_of(lpath)
-        modes: dict[str, Any] = {"resume": "resume", "restart": "discard", "error": "refuse"}
         options = DownloadOptions(
             file_exists="overwrite",
-            download_exists=modes[self.on_unfinished],
+            download_exists=DOWNLOAD_EXISTS[self.on_unfinished],
             wait=True,
             part_size=self.part_size if self.part_size is not None else part_size_of(chunksize),
             download_slots=self.slots_of(max_concurrency),

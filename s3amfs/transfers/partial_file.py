@@ -26,7 +26,7 @@ from ..errors import (
     TransferError,
     TransferLocked,
 )
-from . import local_target
+from . import local_files
 
 READ_BYTES = 1024 * 1024
 
@@ -38,7 +38,7 @@ class PartialFile:
         """path: where the file is to appear; a symbolic link is written through."""
         self.path = os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path)
         self._folder, name = os.path.split(self.path)
-        self.partial, self.progress = local_target.own_names(self._folder, name)
+        self.partial, self.progress = local_files.own_names(self._folder, name)
         self.fd = -1
         self.is_stream = False
         """The target is a pipe or a device: bytes go into it in order, and nothing lies beside it."""
@@ -99,7 +99,7 @@ class PartialFile:
             )
         self._journal = self._lock(wait)
         new = not os.path.lexists(self.partial)
-        self.fd = local_target.open_own(self.partial, self.path)
+        self.fd = local_files.open_own(self.partial, self.path)
         manifest = self._journal.manifest
         if mode == "discard" or new:
             return None, ""
@@ -124,7 +124,7 @@ class PartialFile:
         assert self._journal is not None
         os.ftruncate(self.fd, 0)
         try:
-            local_target.require_room(self.fd, header.size or 0, self._folder)
+            local_files.require_room(self.fd, header.size or 0, self._folder)
         except TransferError:
             self.discard()  # there is nothing in it yet
             raise
@@ -133,7 +133,7 @@ class PartialFile:
 
     def proven(self, manifest: m.Manifest, plan: Plan, threads: int) -> dict[int, m.PartRecord]:
         """The parts whose bytes are on disk as recorded."""
-        local_target.require_room(self.fd, plan.size, self._folder)
+        local_files.require_room(self.fd, plan.size, self._folder)
         os.ftruncate(self.fd, plan.size)  # shorter or longer by accident: what is missing reads as zeros and is found
         recorded = [r for n, r in manifest.parts.items() if n <= len(plan) and plan.part(n).length == r.length]
         name = manifest.header.checksum or "crc64nvme"
@@ -152,7 +152,7 @@ class PartialFile:
         """The file appears under its name, whole and on disk. Raises TargetFileExists if another was faster."""
         assert self._journal is not None
         if replace:
-            local_target.keep_access(self.fd, self.path)
+            local_files.keep_access(self.fd, self.path)
         os.fsync(self.fd)
         if replace or not self._link():
             os.replace(self.partial, self.path)

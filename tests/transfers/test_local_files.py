@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3amfs.errors import AccessDenied, TransferError
-from s3amfs.transfers.local_target import keep_access, open_own, own_names, partial_names, require_room
+from s3amfs.transfers.local_files import keep_access, open_own, own_names, partial_names, require_room
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to play another user")
 
