@@ -7,7 +7,9 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..errors import UsageError
 from .options import add_bwlimit, add_key_options, bwlimit_of, connect_from, key_of, size, slots
+from .tree_options import add_filters, add_tree_options, run_tree
 
 if TYPE_CHECKING:
     from .output import Output
@@ -20,7 +22,8 @@ of SRC appended."""
 EXAMPLES = """\
 examples:
   s3am download s3://bucket/runs/genome.bam .
-  s3am download --download-exists resume s3://bucket/runs/genome.bam genome.bam"""
+  s3am download --download-exists resume s3://bucket/runs/genome.bam genome.bam
+  s3am download -r 's3://bucket/runs/**/*.bam' runs/"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--checksum-slots", metavar="N", type=slots, help="threads that check what is on disk")
     add_bwlimit(parser)
     add("--dry-run", action="store_true", help="say what would be done")
+    add("-r", "--recursive", action="store_true", help="SRC is a prefix or a quoted glob, DST a folder")
+    add_filters(parser)
+    add_tree_options(parser, own=False)
     add_key_options(parser, what="SRC")
 
 
@@ -48,6 +54,10 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from ..transfers.options import DownloadOptions
     from ..verbs.download import download
 
+    if args.recursive:
+        if args.version_id is not None:
+            raise UsageError("--version-id is for one object: leave -r out")
+        return run_tree(args, output, "download", exists=args.file_exists or "refuse")
     source = replace(parse_s3_url(args.source, what="source"), version_id=args.version_id)
     if not source.key:
         raise InvalidSource(f"{source.url} names a bucket, not an object: give s3://BUCKET/KEY")

@@ -32,6 +32,8 @@ COMMANDS = (
     "du",
     "rm",
     "sync",
+    "check",
+    "run",
     "doctor",
     "generate-sse-key",
     "mount",
@@ -87,23 +89,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGUSR2, lambda _signal, _frame: _read_limits_again(output))
     code = 1
     try:
-        code = command_module(args.command).run(args, output)
+        code = run_command(args, output)
     except KeyboardInterrupt:
         code = output.error(Interrupted("interrupted" + _how_to_resume(args.command)))
-    except S3AMError as error:
-        _raise_if(args.debug)
-        code = output.error(error)
     except BrokenPipeError:
         pass  # whoever read our output has gone; nothing to say to it
-    except OSError as error:
-        _raise_if(args.debug)
-        code = output.error(S3AMError(_one_line(error)))
-    except Exception as error:  # noqa: BLE001 - a bug of ours: reported as every error is, and --debug shows where
-        _raise_if(args.debug)
-        code = output.error(S3AMError(f"{type(error).__name__}: {error}: a bug; --debug shows where, please report it"))
     finally:
         output.close()
     return code
+
+
+def run_command(args: argparse.Namespace, output: Output) -> int:
+    """Runs the command of `args`, prints the one line of what went wrong, and returns the exit code."""
+    try:
+        code: int = command_module(args.command).run(args, output)
+        return code
+    except BrokenPipeError:
+        raise
+    except S3AMError as error:
+        _raise_if(args.debug)
+        return output.error(error)
+    except OSError as error:
+        _raise_if(args.debug)
+        return output.error(S3AMError(_one_line(error)))
+    except Exception as error:  # noqa: BLE001 - a bug of ours: reported as every error is, and --debug shows where
+        _raise_if(args.debug)
+        return output.error(S3AMError(f"{type(error).__name__}: {error}: a bug; --debug shows where, please report it"))
 
 
 def script() -> NoReturn:

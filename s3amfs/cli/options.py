@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from ..engine.client import S3Client
     from ..wire.aws.config import S3Config
     from .output import Output
+
+_connecting = threading.Lock()
 
 
 class Parser(argparse.ArgumentParser):
@@ -228,4 +231,33 @@ def connect_from(args: argparse.Namespace, output: Output) -> S3Client:
     """A client for the service that the general options describe."""
     from ..engine.connect import connect
 
-    return connect(config_of(args, output), on_retry=output.control_retried, on_notice=output.detail)
+    config = config_of(args, output)
+    if output.clients is None:
+        return connect(config, on_retry=output.control_retried, on_notice=output.detail)
+    with _connecting:  # many commands in one process share what is known of a service
+        if config not in output.clients:
+            output.clients[config] = connect(config, on_retry=output.control_retried, on_notice=output.detail)
+        return output.clients[config]
+
+
+def source_client(args: argparse.Namespace, output: Output) -> S3Client | None:
+    """A client of its own, if the options say that SRC is elsewhere."""
+    from dataclasses import replace
+
+    from ..engine.connect import connect
+
+    given = (args.src_endpoint_url, args.src_profile, args.src_region, args.src_no_sign_request or None)
+    if all(value is None for value in given):
+        return None
+    config = config_of(args, output)
+    return connect(
+        replace(
+            config,
+            endpoint_url=args.src_endpoint_url or config.endpoint_url,
+            profile=args.src_profile or config.profile,
+            region=args.src_region or config.region,
+            anonymous=args.src_no_sign_request,
+        ),
+        on_retry=output.control_retried,
+        on_notice=output.detail,
+    )

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from ..core.events import Event, TransferStarted
     from ..core.failures import Failure
     from ..core.tree_events import EntryDone, Listed, PrefixTotal
+    from ..engine.client import S3Client
+    from ..jobs.check import Checked
+    from ..wire.aws.config import S3Config
     from .progress import Progress
 
 FLUSH_SECONDS = 0.2
@@ -38,6 +41,8 @@ class Output:
         self._last_status = "nothing has begun"
         self._moved = "nothing"
         self._flushed = 0.0
+        self.clients: dict[S3Config, S3Client] | None = None
+        """Clients that several commands share (`s3am run`)."""
 
     def on_event(self, event: Event) -> None:
         """Shows one event of a transfer."""
@@ -71,7 +76,7 @@ class Output:
         else:
             self._print(text)
 
-    def entry(self, entry: EntryDone | Listed | PrefixTotal) -> None:
+    def entry(self, entry: EntryDone | Listed | PrefixTotal | Checked) -> None:
         """One of many lines: written out at least every fifth of a second, not each by itself."""
         text = json.dumps(entry.json()) if self._json else entry.text()
         now = time.monotonic()

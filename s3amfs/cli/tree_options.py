@@ -5,21 +5,24 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.deletions import parse_max_delete
-from ..core.filters import Filters, Rule, parse_rules
+from ..core.filters import Filters, KeyGlob, Rule, glob_of, parse_rules
 from ..errors import InvalidDestination, UsageError
-from .options import add_key_options, checked, connect_from, given_key, pair
+from .options import add_key_options, bwlimit_of, checked, connect_from, given_key, pair, source_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..core.locations import LocalPath, S3Location
+    from ..core.ssec import CustomerKey
     from ..core.tree_events import EntryDone, Totals
     from ..engine.connect import S3Client
     from ..jobs.job_options import KeyFor, TreeOptions
     from ..jobs.sides import Ends
+    from ..transfers.options import ObjectOptions
     from .output import Output
 
 max_delete = checked(parse_max_delete)
@@ -77,18 +80,25 @@ def filters_of(args: argparse.Namespace) -> Filters:
     return Filters(args.rules or ())
 
 
-def add_tree_options(parser: argparse.ArgumentParser) -> None:
-    """Links, folders, what is kept of files, dry run, report, resume."""
-    add = parser.add_argument
-    add("--dry-run", action="store_true", help="say what would be done, with a reason for each key")
+def add_tree_options(parser: argparse.ArgumentParser, *, own: bool = True) -> None:
+    """Links, folders, what is kept of files, report; own: --dry-run and --resume, too."""
+    group = parser.add_argument_group("trees")
+    add = group.add_argument
+    if own:
+        add("--dry-run", action="store_true", help="say what would be done, with a reason for each key")
+        add("--resume", action="store_true", help="go on where the last run of this job was killed")
     add("--report", metavar="FILE", help="write what was done to FILE (.jsonl or .html)")
-    add("--resume", action="store_true", help="go on where the last run of this job was killed")
+    add_links(group)
+    add("--create-empty-dirs", action="store_true", help="empty folders, too ('dir/' objects in S3)")
+    add("--preserve", action="store_true", help="keep mode, mtime and owner in metadata, as the mount does")
+
+
+def add_links(parser: argparse._ActionsContainer) -> None:
+    """What to do about symbolic links."""
     links = parser.add_mutually_exclusive_group()
     links.add_argument("--follow-symlinks", action="store_true", help="store what links lead to (default)")
     links.add_argument("--skip-symlinks", action="store_true", help="leave links out")
     links.add_argument("--keep-symlinks", action="store_true", help="store links as links, as the mount does")
-    add("--create-empty-dirs", action="store_true", help="empty folders, too ('dir/' objects in S3)")
-    add("--preserve", action="store_true", help="keep mode, mtime and owner in metadata, as the mount does")
 
 
 def add_object_options(parser: argparse.ArgumentParser) -> None:
@@ -97,12 +107,7 @@ def add_object_options(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--content-type", metavar="TYPE", help="default: guessed from the name, or what the source has")
     add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata")
-    add(
-        "--metadata-directive",
-        choices=("COPY", "REPLACE"),
-        default="COPY",
-        help="S3 to S3: keep what the source has (default), or only what is given here",
-    )
+    add_directive(group)
     add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[])
     add("--storage-class", metavar="CLASS", help="default: STANDARD; S3 to S3: that of the source")
     add("--acl", metavar="ACL", help="canned ACL, such as bucket-owner-full-control")
@@ -110,6 +115,16 @@ def add_object_options(parser: argparse.ArgumentParser) -> None:
     add("--sse-kms-key-id", metavar="ID")
     add_key_options(parser, what="objects at the S3 side, or at DST")
     add_key_options(parser, "src-", "objects at an s3:// SRC")
+
+
+def add_directive(group: argparse._ActionsContainer) -> None:
+    """--metadata-directive."""
+    group.add_argument(
+        "--metadata-directive",
+        choices=("COPY", "REPLACE"),
+        default="COPY",
+        help="S3 to S3: keep what the source has (default), or only what is given here",
+    )
 
 
 def source_options(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +143,7 @@ def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = 
     from .report_file import ReportFile
 
     ends = ends_of(args, output)
-    options = options_of(args, output, ends, exists)
+    options = options_of(args, output, ends, exists, verb)
     report = ReportFile.open(args.report)
     shows_all = args.dry_run or args.verbose or args.debug
 
@@ -167,12 +182,23 @@ def finish(totals: Totals, output: Output) -> int:
 
 def ends_of(args: argparse.Namespace, output: Output) -> Ends:
     """SRC and DST. Raises UsageError, InvalidSource, InvalidDestination, InvalidS3Url."""
+    from ..core.locations import S3Location
     from ..jobs.sides import Ends
-    from .upload import source_client
 
     source, target = tree_of(args.source, "source"), tree_of(args.target, "target")
+    glob = _glob_of(source)
+    if glob is not None and isinstance(source, S3Location):
+        source = replace(source, key=glob.root)
     client = connect_from(args, output)
-    return Ends(source, target, client, source_client(args, output))
+    reader = source_client(args, output) if hasattr(args, "src_endpoint_url") else None
+    return Ends(source, target, client, reader)
+
+
+def _glob_of(source: LocalPath | S3Location) -> KeyGlob | None:
+    """A glob in an s3:// SRC."""
+    from ..core.locations import S3Location
+
+    return glob_of(source.key.removesuffix("/")) if isinstance(source, S3Location) else None
 
 
 def tree_of(text: str, what: str) -> LocalPath | S3Location:
@@ -186,27 +212,27 @@ def tree_of(text: str, what: str) -> LocalPath | S3Location:
     return LocalPath(found.path.rstrip("/") or "/")
 
 
-def options_of(args: argparse.Namespace, output: Output, ends: Ends, exists: str) -> TreeOptions:
+def options_of(args: argparse.Namespace, output: Output, ends: Ends, exists: str, verb: str) -> TreeOptions:
     """What the options say."""
     from ..core.compare import Rules
     from ..core.locations import S3Location
     from ..jobs.job_options import TreeOptions, no_key
-    from ..transfers.options import ObjectOptions
 
     def given(name: str) -> bool:
         return bool(getattr(args, name, False))
 
+    glob = _glob_of(tree_of(args.source, "source"))
     links = "skip" if args.skip_symlinks else "keep" if args.keep_symlinks else "follow"
     rules = Rules(
         ends.direction,
         size_only=given("size_only"),
-        checksum=given("checksum"),
+        checksum=given("checksum") and verb == "sync",
         exact_timestamps=given("exact_timestamps"),
         update=given("update"),
         existing=given("existing"),
         ignore_existing=given("ignore_existing") or exists in ("refuse", "skip"),
-        preserve=args.preserve,
-        empty_folders=args.create_empty_dirs,
+        preserve=given("preserve"),
+        empty_folders=given("create_empty_dirs"),
         keep_links=links == "keep",
         always=exists == "overwrite",
     )
@@ -218,33 +244,49 @@ def options_of(args: argparse.Namespace, output: Output, ends: Ends, exists: str
         rules,
         filters=filters_of(args),
         names=_names(getattr(args, "files_from", None)),
+        only=glob.pattern[len(glob.root) :] if glob is not None else None,
         delete=given("delete") or given("delete_excluded"),
         delete_excluded=given("delete_excluded"),
         max_delete=getattr(args, "max_delete", None),
         backup_dir=_backup_dir(args, ends),
         track_renames=given("track_renames"),
-        dry_run=args.dry_run,
+        dry_run=given("dry_run"),
         resume=given("resume"),
         links=links,  # type: ignore[arg-type]
         exists=exists,  # type: ignore[arg-type]
-        object=ObjectOptions(
-            content_type=args.content_type,
-            metadata=dict(args.metadata),
-            storage_class=args.storage_class,
-            acl=args.acl,
-            tags=dict(args.tag) if args.tag else None,
-            sse=args.sse,
-            sse_kms_key_id=args.sse_kms_key_id,
-        ),
-        copy_metadata=args.metadata_directive == "COPY",
+        object=object_options(args),
+        copy_metadata=getattr(args, "metadata_directive", "COPY") == "COPY",
+        checksum=getattr(args, "checksum", None) if verb == "upload" else None,
+        part_size=getattr(args, "part_size", None),
+        bwlimit=bwlimit_of(args) if hasattr(args, "bwlimit") else 0,
         key_for=own or no_key if isinstance(ends.target, S3Location) else no_key,
         source_key_for=of_source or no_key,
+    )
+
+
+def object_options(args: argparse.Namespace, customer_key: CustomerKey | None = None) -> ObjectOptions:
+    """How new objects are stored; downloads have none of these options."""
+    from ..transfers.options import ObjectOptions
+
+    if not hasattr(args, "storage_class"):
+        return ObjectOptions()
+    return ObjectOptions(
+        content_type=args.content_type,
+        metadata=dict(args.metadata),
+        storage_class=args.storage_class,
+        acl=args.acl,
+        tags=dict(args.tag) if args.tag else None,
+        sse=args.sse,
+        sse_kms_key_id=args.sse_kms_key_id,
+        customer_key=customer_key,
     )
 
 
 def _key_for(args: argparse.Namespace, output: Output, client: S3Client, prefix: str) -> KeyFor | None:
     from ..jobs.job_options import keys_of_master
 
+    if not hasattr(args, f"{prefix}sse_key"):
+        return None
     key, is_master = given_key(args, output, prefix)
     if key is None:
         return None

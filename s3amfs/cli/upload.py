@@ -6,7 +6,10 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from .options import add_bwlimit, add_key_options, bwlimit_of, config_of, connect_from, key_of, pair, size, slots
+from ..errors import UsageError
+from .options import add_bwlimit, add_key_options, bwlimit_of, connect_from, key_of, pair, size, slots, source_client
+from .tree_options import add_directive
+from .upload_many import add_many, run_list, run_recursive
 
 if TYPE_CHECKING:
     from ..core.locations import S3Location
@@ -19,19 +22,24 @@ DESCRIPTION = """\
 Streams SRC into the object DST. SRC is a file, a file:, http(s):, ftp(s): or sftp: URL, s3://BUCKET/KEY, or - for
 standard input. From s3:// to s3:// S3 copies by itself: no byte passes through this machine.
 A DST that ends in / or is a bare bucket gets the last component of SRC appended.
-Part size and slots need no tuning: left out, they are chosen and adapted."""
+Part size and slots need no tuning: left out, they are chosen and adapted.
+With -r SRC is a folder (or s3://BUCKET/PREFIX), and all that is in it goes below DST; keys that exist are named and
+left as they are, unless --exists says otherwise. With --from-list a list of sources goes below DST."""
 EXAMPLES = """\
 examples:
   s3am upload genome.bam s3://bucket/runs/
   s3am upload ftp://ftp.example.org/pub/big.tar s3://bucket/big.tar
   s3am upload --resume ftp://ftp.example.org/pub/big.tar s3://bucket/big.tar
   s3am upload s3://bucket/big.tar s3://other/copy.tar
-  tar c data | s3am upload - s3://bucket/data.tar"""
+  tar c data | s3am upload - s3://bucket/data.tar
+  s3am upload -r data/ s3://bucket/data/
+  s3am upload --from-list urls.txt s3://bucket/mirror/"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC")
-    parser.add_argument("target", metavar="DST")
+    parser.add_argument("target", metavar="DST", nargs="?")
+    add_many(parser)
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="continue the unfinished upload of DST")
     again.add_argument("--force", action="store_true", help="abort unfinished uploads of DST and start from scratch")
@@ -66,12 +74,17 @@ def _add_object_arguments(parser: argparse.ArgumentParser) -> None:
     add("--acl", metavar="ACL", help="canned ACL, such as bucket-owner-full-control")
     add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encryption with keys of the service")
     add("--sse-kms-key-id", metavar="ID")
+    add_directive(group)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
     from ..core.locations import S3Location, parse_source, resolve_target
     from ..verbs.upload import upload
 
+    if args.from_list is not None or args.recursive:
+        return run_list(args, output) if args.from_list is not None else run_recursive(args, output)
+    if args.target is None:
+        raise UsageError("the following arguments are required: DST; see 's3am upload --help'")
     source = parse_source(args.source)
     target = resolve_target(args.target, source)
     client = connect_from(args, output)
@@ -87,29 +100,6 @@ def run(args: argparse.Namespace, output: Output) -> int:
         on_event=output.on_event,
     )
     return 0
-
-
-def source_client(args: argparse.Namespace, output: Output) -> S3Client | None:
-    """A client of its own, if the options say that SRC is elsewhere."""
-    from dataclasses import replace
-
-    from ..engine.connect import connect
-
-    given = (args.src_endpoint_url, args.src_profile, args.src_region, args.src_no_sign_request or None)
-    if all(value is None for value in given):
-        return None
-    config = config_of(args, output)
-    return connect(
-        replace(
-            config,
-            endpoint_url=args.src_endpoint_url or config.endpoint_url,
-            profile=args.src_profile or config.profile,
-            region=args.src_region or config.region,
-            anonymous=args.src_no_sign_request,
-        ),
-        on_retry=output.control_retried,
-        on_notice=output.detail,
-    )
 
 
 def _options(

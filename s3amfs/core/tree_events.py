@@ -132,9 +132,8 @@ class Totals:
         would = "would: " if self.dry_run else ""
         asked = ", ".join(f"{count:,} {name}" for name, count in sorted(self.requests.items()))
         requests = f"; requests: {asked}" if asked else ""
-        return (
-            f"{self.verb} {self.source} to {self.target}: {would}{counted}; {format_size(self.bytes)}{rate}{requests}"
-        )
+        ends = printable(f"{self.source} to {self.target}" if self.target else self.source)
+        return f"{self.verb} {ends}: {would}{counted}; {format_size(self.bytes)}{rate}{requests}"
 
     def json(self) -> dict[str, object]:
         fields: dict[str, object] = {

@@ -98,6 +98,8 @@ class Across(Mover):
             object=self._object(work, target),
             source_key=self._options.source_key_for(source),
             checksum=self._options.checksum,
+            part_size=self._options.part_size,
+            bwlimit=self._options.bwlimit,
             state_dir=self._options.state_dir,
         )
         gate = self._client.engine.sending

@@ -74,7 +74,13 @@ class Down(Mover):
         if work.size <= SMALL_LIMIT:
             return self._get_now(work, source)
         path = self._target.partial_path(work.key)
-        options = DownloadOptions(file_exists="overwrite", download_exists="resume", customer_key=customer_key)
+        options = DownloadOptions(
+            file_exists="overwrite",
+            download_exists="resume",
+            customer_key=customer_key,
+            part_size=self._options.part_size,
+            bwlimit=self._options.bwlimit,
+        )
         try:
             result = download(source, LocalPath(path), self._client, options, gate=self._client.engine.receiving)
         except S3AMError as error:
@@ -140,7 +146,9 @@ class Down(Mover):
         """A small object that did not come at once: with retries."""
         path = self._target.partial_path(work.key)
         key = self._options.source_key_for(source)
-        options = DownloadOptions(file_exists="overwrite", download_exists="discard", customer_key=key)
+        options = DownloadOptions(
+            file_exists="overwrite", download_exists="discard", customer_key=key, bwlimit=self._options.bwlimit
+        )
         try:
             result = download(source, LocalPath(path), self._client, options, gate=self._client.engine.receiving)
             info = self._client.head(source.bucket, source.key, customer_key=key)

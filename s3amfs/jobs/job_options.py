@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..core.bandwidth import Bandwidth
 from ..core.compare import Rules
 from ..core.deletions import MaxDelete
 from ..core.filters import NO_FILTERS, Filters
@@ -53,6 +54,8 @@ class TreeOptions:
     filters: Filters = NO_FILTERS
     names: frozenset[str] | None = None
     """--files-from: only these keys exist, on both sides."""
+    only: str | None = None
+    """A glob that keys have to match, on both sides: of a SRC such as `s3://b/logs/*.gz`."""
     delete: bool = False
     delete_excluded: bool = False
     max_delete: MaxDelete | None = None
@@ -68,6 +71,10 @@ class TreeOptions:
     copy_metadata: bool = True
     """On copies: what the source has, except where `object` says something; False: only what `object` says."""
     checksum: ChecksumChoice | None = None
+    part_size: int | None = None
+    """Bytes of the parts of large objects; None: chosen."""
+    bwlimit: Bandwidth | int = 0
+    """Bytes per second; 0: no limit. With one, small objects take the same way as large ones."""
     key_for: KeyFor = field(default=no_key, repr=False)
     source_key_for: KeyFor = field(default=no_key, repr=False)
     state_dir: str | None = None
@@ -80,6 +87,7 @@ def digest_of(options: TreeOptions) -> str:
         options.rules,
         options.filters.rules,
         None if options.names is None else sorted(options.names),
+        options.only,
         options.delete,
         options.delete_excluded,
         options.links,

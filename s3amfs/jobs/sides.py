@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ..core.compare import Direction
 from ..core.entries import Entry, Kind
-from ..core.filters import NO_FILTERS
+from ..core.filters import NO_FILTERS, compile_glob, glob_of
 from ..core.locations import LocalPath, S3Location
 from ..engine.client import S3Client
 from ..errors import InvalidDestination, UsageError
@@ -118,36 +118,43 @@ class Sides:
     def _open(
         self, tree: Tree, client: S3Client, keep: Callable[[str], bool] | None, *, target: bool
     ) -> Iterator[Entry]:
+        options = self._options
         if isinstance(tree, LocalPath):
-            filters = self._options.filters
-            if target and self._options.delete_excluded:
-                filters = NO_FILTERS
+            unfiltered = target and options.delete_excluded
             entries = walk(
                 tree.path,
                 WalkOptions(
-                    links=self._options.links,
-                    filters=filters,
+                    links=options.links,
+                    filters=NO_FILTERS if unfiltered else options.filters,
                     target=target,
                     after=self._after,
                     only_below=self._below_names(),
                 ),
             )
-            names = self._options.names
-            return entries if names is None else (entry for entry in entries if _is_named(entry, names))
-        listing = Listing(
-            client, tree.bucket, ListOptions(root=tree.key, after=self._after, sort=self._sort, keep=keep)
+            return entries if keep is None else (entry for entry in entries if _is_kept(entry, keep))
+        glob = glob_of(options.only) if options.only is not None else None
+        listed = ListOptions(
+            root=tree.key, prefix=glob.prefix if glob is not None else "", after=self._after, sort=self._sort, keep=keep
         )
+        listing = Listing(client, tree.bucket, listed)
         self.listings.append(listing)
         self.clock_offset = listing.clock_offset
         return iter(listing)
 
     def _keep(self, *, with_filters: bool) -> Callable[[str], bool] | None:
+        """Which keys take part; None: all."""
         filters, names = self._options.filters, self._options.names
-        if names is not None and filters and with_filters:
-            return lambda key: key in names and filters.includes(key)
+        tests: list[Callable[[str], bool]] = []
         if names is not None:
-            return lambda key: key in names
-        return filters.includes if filters and with_filters else None
+            tests.append(names.__contains__)
+        if self._options.only is not None:
+            pattern = compile_glob(self._options.only)
+            tests.append(lambda key: pattern.fullmatch(key) is not None)
+        if filters and with_filters:
+            tests.append(filters.includes)
+        if not tests:
+            return None
+        return tests[0] if len(tests) == 1 else lambda key: all(test(key) for test in tests)
 
     def _below_names(self) -> Callable[[str], bool] | None:
         names = self._options.names
@@ -163,5 +170,5 @@ class Sides:
             yield entry
 
 
-def _is_named(entry: Entry, names: frozenset[str]) -> bool:
-    return entry.key in names or entry.kind in (Kind.GAP, Kind.END)
+def _is_kept(entry: Entry, keep: Callable[[str], bool]) -> bool:
+    return entry.kind in (Kind.GAP, Kind.END) or keep(entry.key)

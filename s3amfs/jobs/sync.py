@@ -54,7 +54,7 @@ class _Run:
         self._local = LocalTarget(ends.target.path) if isinstance(ends.target, LocalPath) else None
         self._mover = self._make_mover()
         self._backup = Backup(ends.target, ends.client, options)
-        self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run)
+        self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run, only_large=bool(options.bwlimit))
         self._unfinished = 0
         self._sides: Sides | None = None
         self._rules = options.rules

@@ -71,6 +71,8 @@ class Up(Mover):
             unfinished="continue",
             object=self._object(work, target, there),
             checksum=self._options.checksum,
+            part_size=self._options.part_size,
+            bwlimit=self._options.bwlimit,
             state_dir=self._options.state_dir,
         )
         try:

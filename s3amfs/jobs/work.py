@@ -158,10 +158,11 @@ class Workers(Generic[T]):
 class Lanes:
     """Dispatches works: to compare, small ones, large ones. Outcomes are in `results`, in the order of their ends."""
 
-    def __init__(self, mover: Mover, backup: Backup, *, dry_run: bool = False) -> None:
+    def __init__(self, mover: Mover, backup: Backup, *, dry_run: bool = False, only_large: bool = False) -> None:
         self._mover = mover
         self._backup = backup
         self._dry_run = dry_run
+        self._only_large = only_large
         self._room = Room()
         self.results: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
         self._small: Workers[Work] = Workers("small", SMALL_THREADS, self._do_small)
@@ -171,7 +172,7 @@ class Lanes:
     def move(self, work: Work) -> None:
         if self._dry_run:
             self.results.put(Outcome(work, "moved", work.reason))
-        elif self._backup.wanted and work.target is not None:
+        elif self._only_large or (self._backup.wanted and work.target is not None):
             self._large.put(work)
         elif work.size <= self._mover.limit():
             self._small.put(work)

@@ -1,0 +1,172 @@
+"""`s3am run`: many commands in one process, several at a time."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import shlex
+import sys
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..errors import S3AMError, UsageError
+from .output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+SUMMARY = "run one s3am command a line, in one process, in parallel"
+DESCRIPTION = """\
+Reads commands from FILE, or from standard input where that is '-': one a line, quoted as in a shell, with or without a
+leading 's3am'. Blank lines and lines that begin with # are skipped. Several run at a time, in no order. General options
+given to 'run' hold for all lines that do not give their own. Errors name the line; exit code 1 if any line failed."""
+EXAMPLES = """\
+examples:
+  s3am run commands.txt
+  printf 'upload %s s3://bucket/\\n' *.bam | s3am run -"""
+
+AT_A_TIME = 16
+ALONE = ("run", "mount", "umount", "demo", "completion")
+"""Commands that make no sense among others."""
+INHERITED = (
+    "verbose",
+    "debug",
+    "json",
+    "profile",
+    "region",
+    "endpoint_url",
+    "requester_pays",
+    "no_sign_request",
+    "no_verify_tls",
+    "ca_bundle",
+    "timeout",
+    "retry_budget",
+)
+
+
+class LineOutput(Output):
+    """What one line says: whole lines, and errors that name it."""
+
+    _lock = threading.Lock()
+
+    def __init__(self, number: int, parent: Output, *, json: bool, verbose: bool) -> None:
+        super().__init__(json=json, verbose=verbose, progress=False)
+        self._number = number
+        self.clients = parent.clients
+
+    def error(self, error: S3AMError) -> int:
+        super().error(_Named(f"line {self._number}: {error}"))
+        return error.exit_code
+
+    def warn(self, message: str) -> None:
+        super().warn(f"line {self._number}: {message}")
+
+    def _print(self, text: str, *, flush: bool = True) -> None:
+        with self._lock:
+            super()._print(text, flush=flush)
+
+    def _say(self, text: str) -> None:
+        with self._lock:
+            super()._say(text)
+
+    def result(self, text: str, fields: Mapping[str, Any]) -> None:
+        super().result(text, {**fields, "line": self._number})
+
+
+class _Named(S3AMError):
+    """An error with its line."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE|-")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    lines: queue.Queue[tuple[int, str] | None] = queue.Queue(AT_A_TIME)
+    failed: list[int] = []
+    done = [0]
+    crashed: list[BaseException] = []
+    output.clients = {}
+
+    def work() -> None:
+        while (item := lines.get()) is not None:
+            try:
+                code = run_line(*item, args, output)
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+                crashed.append(error)
+                return
+            done[0] += 1
+            if code:
+                failed.append(item[0])
+
+    threads = [threading.Thread(target=work, name="s3am-run", daemon=True) for _ in range(AT_A_TIME)]
+    for thread in threads:
+        thread.start()
+    for item in read_lines(args.file):
+        _put(lines, item, crashed)
+    for _ in threads:
+        _put(lines, None, crashed)
+    for thread in threads:
+        thread.join()
+    if crashed:
+        raise crashed[0]
+    if failed or args.json:
+        text = f"{len(failed)} of {done[0]} commands failed: lines {', '.join(map(str, sorted(failed)[:20]))}"
+        fields = {"event": "result", "verb": "run", "commands": done[0], "failed": sorted(failed)}
+        output.result(text, {**fields, "exit_code": int(bool(failed))})
+    return 1 if failed else 0
+
+
+def _put(
+    lines: queue.Queue[tuple[int, str] | None], item: tuple[int, str] | None, crashed: list[BaseException]
+) -> None:
+    while not crashed:
+        try:
+            lines.put(item, timeout=0.5)
+            return
+        except queue.Full:
+            continue
+
+
+def read_lines(path: str) -> Iterator[tuple[int, str]]:
+    """Number and text of each command. Raises UsageError."""
+    try:
+        file = sys.stdin.buffer if path == "-" else open(path, "rb")  # noqa: SIM115 - closed below
+    except OSError as error:
+        raise UsageError(f"the list of commands {path} can't be read: {error.strerror}") from None
+    try:
+        for number, line in enumerate(file, start=1):
+            text = line.decode("utf-8", "surrogateescape").strip()
+            if text and not text.startswith("#"):
+                yield number, text
+    finally:
+        if path != "-":
+            file.close()
+
+
+def run_line(number: int, text: str, outer: argparse.Namespace, output: Output) -> int:
+    """Runs one command; its exit code."""
+    from .main import build_parser, run_command
+
+    errors = LineOutput(number, output, json=outer.json, verbose=outer.verbose)
+    try:
+        words = shlex.split(text, comments=False)
+        if words and words[0] == "s3am":
+            words = words[1:]
+        parser = build_parser()
+        parser.set_defaults(**{name: getattr(outer, name) for name in INHERITED})
+        args = parser.parse_args(words)
+        if args.command in ALONE:
+            raise UsageError(f"{args.command!r} cannot be one of many commands")
+    except S3AMError as error:
+        return errors.error(error)
+    except ValueError as error:
+        return errors.error(UsageError(f"{error}: check the quotes"))
+    except SystemExit as ended:  # --help, --version
+        return int(ended.code or 0)
+    own = LineOutput(number, output, json=args.json, verbose=args.verbose or args.debug)
+    try:
+        return run_command(args, own)
+    finally:
+        own.close()

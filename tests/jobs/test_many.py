@@ -1,0 +1,130 @@
+"""`upload -r`, `download -r`, `--from-list`, `check`, `run` as users type them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cli import Cli
+from tests.support.trees import make_tree, read_prefix, read_tree
+
+FILES = {"a b": b"1", "d/e.gz": b"22", "d/f.txt": b"333", "big": bytes(9 * 1024 * 1024)}
+
+
+@pytest.fixture
+def src(tmp_path: Path) -> Path:
+    return make_tree(tmp_path / "src", FILES)
+
+
+def test_upload_r_leaves_what_exists_and_says_so(cli: Cli, src: Path, bucket: str, boto: Any) -> None:
+    boto.put_object(Bucket=bucket, Key="p/d/f.txt", Body=b"theirs")
+    done = cli("upload", "-r", src, f"s3://{bucket}/p")
+    assert done.rc == 3, done.stderr
+    assert "skip d/f.txt (exists at the target" in done.stdout
+    assert read_prefix(boto, bucket, "p/") == FILES | {"d/f.txt": b"theirs"}
+    assert cli("upload", "-r", "--exists", "skip", src, f"s3://{bucket}/p").rc == 0
+    assert read_prefix(boto, bucket, "p/")["d/f.txt"] == b"theirs"
+    assert cli("upload", "-r", "--exists", "overwrite", src, f"s3://{bucket}/p").rc == 0
+    assert read_prefix(boto, bucket, "p/") == FILES
+
+
+def test_download_r(cli: Cli, src: Path, bucket: str, tmp_path: Path) -> None:
+    cli.ok("upload", "-r", src, f"s3://{bucket}")
+    cli.ok("download", "-r", f"s3://{bucket}/**.gz", tmp_path / "gz")
+    assert read_tree(tmp_path / "gz") == {"d/e.gz": b"22"}
+    dst = make_tree(tmp_path / "dst", {"a b": b"mine"})
+    done = cli("download", "-r", f"s3://{bucket}", dst)
+    assert done.rc == 11, done.stderr
+    assert read_tree(dst) == FILES | {"a b": b"mine"}
+    cli.ok("download", "-r", "--file-exists", "overwrite", f"s3://{bucket}", dst)
+    assert read_tree(dst) == FILES
+
+
+def test_from_list(cli: Cli, src: Path, bucket: str, boto: Any, tmp_path: Path) -> None:
+    boto.put_object(Bucket=bucket, Key="there/x%20y", Body=b"s3")
+    listing = tmp_path / "list"
+    listing.write_text(f"# sources\n{src}/a b\n\n{src}/d/e.gz\tother/name\ns3://{bucket}/there/x%20y\n")
+    cli.ok("upload", "--from-list", listing, f"s3://{bucket}/p")
+    assert read_prefix(boto, bucket, "p/") == {"a b": b"1", "other/name": b"22", "x%20y": b"s3"}
+    again = cli("upload", "--from-list", listing, f"s3://{bucket}/p/")
+    assert again.rc == 3
+    listing.write_text(f"{src}/a b\n{src}/none\n")
+    assert cli("upload", "--exists", "skip", "--from-list", listing, f"s3://{bucket}/p").rc == 1
+
+
+def test_from_list_two_lines_for_one_key_move_nothing(
+    cli: Cli, src: Path, bucket: str, boto: Any, web_list: Any
+) -> None:
+    done = cli("upload", "--from-list", web_list("https://h/a/x.gz?v=1", "https://h/b/x.gz?v=2"), f"s3://{bucket}")
+    assert (done.rc, "x.gz" in done.stderr) == (2, True)
+    assert read_prefix(boto, bucket) == {}
+
+
+@pytest.fixture
+def web_list(tmp_path: Path) -> Any:
+    def write(*lines: str) -> Path:
+        path = tmp_path / "urls"
+        path.write_text("\n".join(lines))
+        return path
+
+    return write
+
+
+def test_check(cli: Cli, src: Path, bucket: str, boto: Any) -> None:
+    cli.ok("upload", "-r", src, f"s3://{bucket}")
+    assert cli.ok("check", src, f"s3://{bucket}").stdout.splitlines() == [f"= {key}" for key in sorted(FILES)]
+    boto.put_object(Bucket=bucket, Key="d/f.txt", Body=b"xyz")
+    boto.put_object(Bucket=bucket, Key="only", Body=b"")
+    make_tree(src, {"mine": b""})
+    done = cli("check", src, f"s3://{bucket}")
+    assert done.rc == 16
+    assert done.stdout.splitlines() == ["= a b", "= big", "= d/e.gz", "* d/f.txt", "+ mine", "- only"]
+    (src / "gone").symlink_to("nothing")
+    lines = cli("check", "--json", src, f"s3://{bucket}").json_lines()
+    assert {"event": "checked", "key": "gone", "state": "!", "reason": "a link to nothing"} in lines
+    assert lines[-1]["exit_code"] == 1
+
+
+def test_check_downloads_nothing(cli: Cli, src: Path, bucket: str, boto: Any, proxy: Any) -> None:
+    through = {"AWS_ENDPOINT_URL": proxy.endpoint_url}
+    cli.ok("upload", "-r", src, f"s3://{bucket}")
+    assert cli("check", src, f"s3://{bucket}", env=through).rc == 0
+    assert cli("check", f"s3://{bucket}", src, env=through).rc == 0
+    assert cli("check", f"s3://{bucket}/d", f"s3://{bucket}/d", env=through).rc == 2
+    assert proxy.count("Get") == proxy.count("GetRange") == 0
+
+
+def test_run(cli: Cli, src: Path, bucket: str, boto: Any, tmp_path: Path) -> None:
+    commands = tmp_path / "commands"
+    commands.write_text(
+        f"# two uploads\n\nupload '{src}/a b' s3://{bucket}/\ns3am upload {src}/big s3://{bucket}/x/big\n"
+        f"ls s3://{bucket}/none\nno-such-command\nupload 'unclosed\n"
+    )
+    done = cli("run", commands)
+    assert done.rc == 1
+    assert read_prefix(boto, bucket) == {"a b": b"1", "x/big": FILES["big"]}
+    for line in (5, 6, 7):
+        assert f"line {line}:" in done.stderr
+    commands.write_text(f"rm s3://{bucket}/x/big\nrm 's3://{bucket}/a b'\n")
+    assert cli("run", commands).rc == 0
+    assert read_prefix(boto, bucket) == {}
+
+
+def test_sync_on_the_command_line(cli: Cli, src: Path, bucket: str, tmp_path: Path) -> None:
+    lines = cli.ok("sync", "--json", "--exclude", "*", "--include", "*.txt", src, f"s3://{bucket}").json_lines()
+    assert [(line["event"], line.get("key")) for line in lines] == [("entry", "d/f.txt"), ("result", None)]
+    assert set(lines[0]) == {"event", "key", "action", "reason", "size"}
+    report = tmp_path / "report.html"
+    cli.ok("sync", "--report", report, src, f"s3://{bucket}")
+    assert "<b>upload</b>: new" in report.read_text()
+    jsonl = tmp_path / "report.jsonl"
+    dry = cli("sync", "--dry-run", "--delete", "--report", jsonl, tmp_path / "src" / "d", f"s3://{bucket}")
+    assert dry.rc == 0, dry.stderr
+    assert '"event": "result"' in jsonl.read_text().splitlines()[-1]
+    (tmp_path / "none").mkdir()
+    refused = cli("sync", "--delete", tmp_path / "none", f"s3://{bucket}")
+    assert (refused.rc, refused.stderr.count("error:")) == (18, 1)
+    assert cli("sync", src, tmp_path / "elsewhere").rc == 2
+    assert cli("sync", tmp_path / "missing", f"s3://{bucket}").rc == 17
