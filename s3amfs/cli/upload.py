@@ -110,6 +110,7 @@ def _options(
     reader: S3Client | None,
     target: S3Location,
 ) -> UploadOptions:
+    from ..core.expected import NOTHING
     from ..core.locations import S3Location
     from ..transfers.options import ObjectOptions, UploadOptions
 
@@ -120,6 +121,7 @@ def _options(
     return UploadOptions(
         unfinished="resume" if args.resume else "restart" if args.force else "refuse",
         exists=args.exists or "refuse",
+        expected=NOTHING if args.if_none_match else None,
         part_size=args.part_size,
         download_slots=args.download_slots,
         upload_slots=args.upload_slots,
@@ -132,7 +134,6 @@ def _options(
             sse=args.sse,
             sse_kms_key_id=args.sse_kms_key_id,
             customer_key=key_of(args, target, client, output),
-            if_none_match="*" if args.if_none_match else None,
         ),
         source_key=source_key,
         checksum=args.checksum,

@@ -45,6 +45,8 @@ class PartResult:
     """Checksum of the part's bytes as they passed through this process; None where none did (server-side copies)."""
     checksum: str = ""
     """Base64 checksum as the server stores it; '' if it told none."""
+    md5_matched: bool = False
+    """The MD5 of the bytes that were sent was compared with the ETag, and is it."""
 
 
 Outcome = PartResult | Failure | BaseException

@@ -10,7 +10,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from ..core.checksums import decode
+from ..core.expected import WHATEVER, Expected
 from ..core.failures import Failure, Kind
+from ..core.locations import S3Location
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
 from ..errors import S3AMError
@@ -33,25 +35,31 @@ class Target(Protocol):
 
 
 class PutTarget:
-    """A whole object in one PutObject."""
+    """A whole object in one PutObject. expected: the condition that it carries."""
 
     def __init__(
-        self, session: S3Session, bucket: str, key: str, options: s3api.ObjectOptions, checks: PartChecks
+        self,
+        session: S3Session,
+        target: S3Location,
+        options: s3api.ObjectOptions,
+        checks: PartChecks,
+        expected: Expected = WHATEVER,
     ) -> None:
         self._session = session
-        self._bucket = bucket
-        self._key = key
+        self._location = target
         self._options = options
         self._checks = checks
+        self._expected = expected
         self.stored: s3api.StoredInfo | None = None
         """What the server answered, once it did."""
-        self.damaged = ""
-        """ETag of what an attempt has stored with other bytes than were sent."""
+        self.unproven: s3api.StoredInfo | None = None
+        """What the server answered to an attempt that was not proven right."""
         self._sent: UploadBody | None = None
 
     def request(self, part: Part) -> HttpRequest:
         body = s3api.Body(length=part.length, trailer=self._checks.trailer)
-        return self._session.prepare(s3api.put_object(self._bucket, self._key, body, self._options))
+        where = self._location
+        return self._session.prepare(s3api.put_object(where.bucket, where.key, body, self._options, self._expected))
 
     def body(self, part: Part, inner: InnerReader) -> UploadBody:
         self._sent = _PutBody(self, inner, part, self._checks)
@@ -62,9 +70,28 @@ class PutTarget:
         """Whether curl sent the last body again by itself."""
         return self._sent is not None and self._sent.rewound
 
+    @property
+    def damaged(self) -> str:
+        """ETag of what an attempt has stored and was not proven right; '' where there is none."""
+        return self.unproven.etag if self.unproven is not None else ""
+
+    @property
+    def crc_name(self) -> str:
+        """Which CRC was taken of the bytes sent."""
+        return self._checks.crc or ""
+
+    @property
+    def crc(self) -> int | None:
+        """Of the bytes that the last attempt sent; None: it did not send all of them, or no CRC was taken."""
+        return self._sent.crc_of_all if self._sent is not None else None
+
     def is_content_of(self, etag: str, checksums: Mapping[str, str]) -> bool:
         """Whether an object with these was stored by the last attempt; False where that can't be told."""
         return self._sent is not None and self._sent.matches(etag, checksums)
+
+    def can_be_compared(self, checksums: Mapping[str, str]) -> bool:
+        """Whether `checksums` of an object decide if it is what the last attempt sent."""
+        return self.crc_name in checksums
 
 
 class _PutBody(UploadBody):
@@ -77,7 +104,7 @@ class _PutBody(UploadBody):
             result = super().finish(reply)
         except PartProblem:
             if find_failure(reply) is None:
-                self._target.damaged = s3api.parse_stored(reply).etag
+                self._target.unproven = s3api.parse_stored(reply)
             raise
         self._target.stored = s3api.parse_stored(reply)
         return result

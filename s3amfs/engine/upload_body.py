@@ -16,6 +16,7 @@ from ..core.failures import Failure, Kind
 from ..wire.curl.streams import PAUSE
 from ..wire.messages import Reply
 from ..wire.s3 import aws_chunked
+from ..wire.s3.api import bare_etag
 from .attempt import PartProblem, PartResult
 
 
@@ -26,9 +27,15 @@ class PartChecks:
     trailer: str | None = "crc64nvme"
     """Algorithm of the trailer; None: no trailer."""
     compare_etag: bool = False
-    """The reply's ETag has to be the MD5 of the part. Not with SSE-C or SSE-KMS, where it is not."""
+    """The reply's ETag is compared with the MD5 of the part. Not with SSE-C or SSE-KMS, where it is another thing."""
+    etag_known: bool = False
+    """The server's ETags are known to be MD5s: then a difference is damage, else only a doubt (`DOUBT`)."""
     crc: str | None = "crc64nvme"
     """Checksum to take of the bytes as they pass, for the journal and the whole object."""
+
+
+DOUBT = "EtagDiffers"
+"""Code of the failure that is either damage or a server whose ETags are no MD5s."""
 
 
 class InnerReader(Protocol):
@@ -94,7 +101,7 @@ class UploadBody:
     def finish(self, reply: Reply) -> PartResult:
         if self.moved < self._length:
             raise PartProblem(Failure(Kind.NETWORK, "the server answered before it had the whole part"))
-        etag = reply.headers.get("etag", "").strip('"')
+        etag = bare_etag(reply.headers.get("etag", ""))
         self._compare(reply, etag)
         name = f"x-amz-checksum-{self._checks.trailer}" if self._checks.trailer else ""
         return PartResult(
@@ -103,7 +110,13 @@ class UploadBody:
             etag=etag,
             crc=self._crc.value if self._crc is not None else None,
             checksum=reply.headers.get(name, "") if name else "",
+            md5_matched=self._md5 is not None and etag == self._md5.hexdigest(),
         )
+
+    @property
+    def crc_of_all(self) -> int | None:
+        """CRC of the part once all of it was sent; None before, and where none is taken."""
+        return self._crc.value if self._crc is not None and self.moved == self._length else None
 
     def matches(self, etag: str, checksums: Mapping[str, str]) -> bool:
         """Whether an object with this ETag and these checksums is what was sent; False where that can't be told."""
@@ -124,7 +137,8 @@ class UploadBody:
             if stored != self._crc.base64:
                 raise PartProblem(Failure(Kind.CORRUPT, "the server stored other bytes than were sent"))
         if self._md5 is not None and etag_is_md5(etag, reply.headers) and etag != self._md5.hexdigest():
-            raise PartProblem(Failure(Kind.CORRUPT, "the server's ETag is not the MD5 of what was sent"))
+            kind = Kind.CORRUPT if self._checks.etag_known else Kind.FATAL
+            raise PartProblem(Failure(kind, "the server's ETag is not the MD5 of what was sent", code=DOUBT))
 
 
 def etag_is_md5(etag: str, headers: dict[str, str]) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import fsspec
 import s3fs
 
+from ..core.expected import NOTHING
 from ..core.locations import S3Location
 from ..core.sizes import parse_size
 from ..engine.client import S3Client
@@ -162,10 +163,11 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         return UploadOptions(
             unfinished=modes[self.on_unfinished],
             exists="overwrite",
+            expected=NOTHING if exclusive else None,
             part_size=self.part_size if self.part_size is not None else part_size_of(chunksize),
             upload_slots=slots,
             download_slots=slots,
-            object=replace(options, if_none_match="*") if exclusive else options,
+            object=options,
             source_key=customer_key(self.s3_additional_kwargs, "CopySource") or customer_key(self.s3_additional_kwargs),
             checksum=self.checks,
         )

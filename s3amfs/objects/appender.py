@@ -47,8 +47,7 @@ class Appender(ObjectWriter):
         if options.object.sse is None and options.object.customer_key is None:
             kept = {"sse": info.sse, "sse_kms_key_id": info.sse_kms_key_id, "bucket_key": info.bucket_key}
             options = replace(options, object=replace(options.object, **kept))  # type: ignore[arg-type]
-        if client.session.capabilities(location.bucket).conditional_writes:
-            options = replace(options, object=replace(options.object, if_match=info.etag))
+        options = replace(options, expected=info.expected)
         # Of no use to anybody later: nothing says what was appended.
         identity = SourceIdentity(url=f"more of {location.url}: {uuid.uuid4()}")
         report = Report("upload", identity.url, location.url, on_event)

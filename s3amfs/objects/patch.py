@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import suppress
+from dataclasses import replace
 
 from ..core.manifest import SourceIdentity
 from ..core.parts import DEFAULT_PART, Part
@@ -41,6 +42,7 @@ def patch(
     parts, TransferError. What was sent is removed after a failure: only the spool knows what it was for.
     """
     client, location = base.client, base.location
+    options = replace(options, expected=base.info.expected)
     job = Job(client, location, options, Report("patch", f"changes of {location.url}", location.url, on_event), gate)
     source = FileSource(spool)
     parts = [Part(part.number, part.offset, part.length) for part in plan.parts]

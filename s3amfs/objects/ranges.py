@@ -69,7 +69,7 @@ class Pinned:
         return s3api.CopySource(
             self.location.bucket,
             self.location.key,
-            if_match=self.info.etag or None,
+            if_match=self.info.strong_etag,
             customer_key=self.customer_key,
         )
 
@@ -104,7 +104,7 @@ class Pinned:
             offset=offset,
             length=length,
             version_id=self.location.version_id,
-            if_match=self.info.etag,
+            if_match=self.info.strong_etag,
             customer_key=self.customer_key,
         )
         spread = self.spread or self.uses_tls

@@ -14,6 +14,9 @@ from ..wire.failures import may_lack_trailers
 from ..wire.s3.api import ObjectOptions
 from .options import ChecksumChoice
 
+NOT_CHECKED = "length only"
+"""The proof where no content was compared."""
+
 
 @dataclass(frozen=True, slots=True)
 class Checking:
@@ -30,7 +33,7 @@ class Checking:
             return f"{self.algorithm} of every part, checked by the server"
         if self.parts.compare_etag:
             return "MD5 of every part, compared with its ETag"
-        return "length only"
+        return NOT_CHECKED
 
     @property
     def proof_of_whole(self) -> str:
@@ -48,20 +51,21 @@ def choose(
     if choice == "none":
         return Checking(None, PartChecks(trailer=None, compare_etag=False, crc=None))
     if choice == "md5":
-        return by_etag(etag_is_md5(options))
+        return by_etag(options, can)
     lacking = can.trailers is False or (choice != "crc32c" and can.crc64nvme is False)
     lacking = lacking or (copies and can.copied_checksums is False)
     if lacking and choice is not None:
         raise Unsupported(f"the server does not take {choice} checksums: leave --checksum out, or use --checksum md5")
     if lacking:
-        return by_etag(etag_is_md5(options))
+        return by_etag(options, can)
     algorithm = choice or "crc64nvme"
     return Checking(algorithm, PartChecks(trailer=algorithm, compare_etag=False, crc=algorithm))
 
 
-def by_etag(is_md5: bool) -> Checking:
+def by_etag(options: ObjectOptions, can: Capabilities) -> Checking:
     """For servers without trailers, and uploads begun without a checksum algorithm."""
-    return Checking(None, PartChecks(trailer=None, compare_etag=is_md5, crc="crc64nvme"))
+    compare = etag_is_md5(options) and can.etag_md5 is not False
+    return Checking(None, PartChecks(None, compare_etag=compare, etag_known=can.etag_md5 is True, crc="crc64nvme"))
 
 
 def etag_is_md5(options: ObjectOptions) -> bool:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 
 from ..core.checksums import multipart_etag
+from ..core.expected import NOTHING, this_etag
 from ..core.findings import Answer, Finding, refuses, supported
 from ..core.parts import MIN_PART
 from ..core.ssec import CustomerKey
@@ -90,11 +91,10 @@ def reading(probe: Probe) -> Iterator[Finding]:
 
 def conditions(probe: Probe) -> Iterator[Finding]:
     """Conditional writes over an object, and a look at what is there afterwards."""
-    options = s3api.ObjectOptions
-    create, _ = probe.put("object", OTHER, options(if_none_match="*"))
+    create, _ = probe.put("object", OTHER, expected=NOTHING)
     after_create = _content(probe) if create.ok else None
-    match, _ = probe.put("object", OTHER, options(if_match=WRONG_ETAG))
-    delete, _ = probe.ask(s3api.delete_object(probe.bucket, probe.key("object"), if_match=WRONG_ETAG))
+    match, _ = probe.put("object", OTHER, expected=this_etag(WRONG_ETAG))
+    delete, _ = probe.ask(s3api.delete_object(probe.bucket, probe.key("object"), expected=this_etag(WRONG_ETAG)))
     answer, reply = probe.ask(s3api.get_object(probe.bucket, probe.key("object")))
     here = reply.body if answer.ok else None
     kept = None if answer.odd or answer.denied else here == CONTENT
@@ -102,7 +102,7 @@ def conditions(probe: Probe) -> Iterator[Finding]:
     yield refuses("put-if-match", match, kept=kept)
     yield refuses("delete-if-match", delete, kept=None if answer.odd or answer.denied else here is not None)
     if here is None:  # a delete that ignored its condition: the following probes need the object
-        probe.put("object", CONTENT, options(metadata=_METADATA))
+        probe.put("object", CONTENT, s3api.ObjectOptions(metadata=_METADATA))
         return
     if here != CONTENT:
         return
@@ -121,8 +121,7 @@ def copying(probe: Probe) -> Iterator[Finding]:
     bound = s3api.CopySource(bucket, source.key, if_match=WRONG_ETAG)
     wrong, _ = probe.ask(s3api.copy_object(bucket, probe.key("other-copy"), bound))
     yield refuses("copy-source-if-match", wrong, without=right)
-    create = s3api.ObjectOptions(if_none_match="*")
-    wrong, _ = probe.ask(s3api.copy_object(bucket, probe.key("copy"), source, create))
+    wrong, _ = probe.ask(s3api.copy_object(bucket, probe.key("copy"), source, expected=NOTHING))
     yield refuses("copy-if-none-match", wrong, without=right)
 
 
@@ -217,7 +216,7 @@ def complete_over_an_object(probe: Probe) -> Iterator[Finding]:
         return
     part = s3api.PartInfo(1, len(OTHER), s3api.bare_etag(reply.headers.get("etag", "")))
     checksum = ("crc64nvme", crc64(OTHER)) if declared else None
-    request = s3api.complete_multipart_upload(upload, [part], checksum=checksum, if_none_match="*")
+    request = s3api.complete_multipart_upload(upload, [part], checksum=checksum, expected=NOTHING)
     wrong, _ = probe.ask(request)
     yield refuses("complete-if-none-match", wrong, kept=_content(probe) != OTHER if probe.left > 0 else None)
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from itertools import count
 
 from ..core import manifest as m
 from ..core.failures import Failure, Kind
@@ -16,10 +18,12 @@ from ..core.ssec import CustomerKey
 from ..engine.attempt import PartResult
 from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
-from ..errors import ChecksumMismatch, EncryptionKeyError, S3AMError, SourceChanged, TransferLocked
+from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged, TransferLocked
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
+from .complete import Parts, complete
+from .etag_probe import etags_are_md5
 from .job import Job
 
 
@@ -58,8 +62,8 @@ class Begun:
     """What the server has of it."""
     manifest: m.Manifest | None
     """What the manifest says of this very upload and source; None: nothing proves where the parts came from."""
-    etag_is_md5: bool
-    """Of parts: not under SSE-C and SSE-KMS."""
+    etag_is_md5: Callable[[], bool]
+    """Whether ETags of parts are known to be their MD5s; may ask the server."""
     proven: bool = True
     """False: nothing says that the source still has the bytes that `manifest` is about, so its parts are compared."""
 
@@ -71,6 +75,8 @@ class Multipart:
     """
 
     def __init__(self, job: Job, verb: str, identity: m.SourceIdentity, journal: Journal | None) -> None:
+        self._job = job
+        self._can = job.can
         self._client = job.client
         self._target = job.target
         self._options = job.options
@@ -79,6 +85,8 @@ class Multipart:
         self._identity = identity
         self._journal = journal
         self.records: dict[int, m.PartRecord] = {}
+        self._matched: set[int] = set()
+        """Parts whose MD5 was compared with their ETag."""
         self.upload: s3api.MultipartUpload | None = None
         self._checks: checksum_choice.Checking | None = None
 
@@ -100,15 +108,16 @@ class Multipart:
                 upload = replace(upload, checksum_algorithm=told.checksum_algorithm, checksum_type=told.checksum_type)
                 break
         self.upload = upload
-        self._checks = self._checks_of(upload)
         parts = {part.number: part for part in page.parts}
+        missing = next(number for number in count(1) if number not in parts)
+        self._checks = self._with_known_etags(upload, self._checks_of(upload), missing)
         proven = ours is None or m.proves_same(ours.header.source, self._identity)
         if not proven and parts:
             self._report.warn(
                 "nothing that identifies the source (ETag, time) says that it is unchanged: it is read again where "
                 "parts were sent, and only what differs is sent"
             )
-        return Begun(upload, self._checks, parts, ours, self._etag_is_md5, proven)
+        return Begun(upload, self._checks, parts, ours, lambda: self._etags_are_md5(upload, missing), proven)
 
     def _same_transfer(self, manifest: m.Manifest) -> bool:
         """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""
@@ -154,7 +163,8 @@ class Multipart:
             self._journal.record(
                 m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True
             )
-        return Begun(upload, checks, {}, None, self._etag_is_md5)
+        checks = self._checks = self._with_known_etags(upload, checks, 1)
+        return Begun(upload, checks, {}, None, lambda: self._etags_are_md5(upload, 1))
 
     def continue_with(self, begun: Begun, part_size: int, records: dict[int, m.PartRecord]) -> None:
         """Goes on with `begun`, of which `records` are proven: they are written to a manifest of our own."""
@@ -168,20 +178,33 @@ class Multipart:
         known = begun.manifest.parts if begun.manifest is not None else {}
         self._journal.record(*(r for number, r in records.items() if known.get(number) != r), sync=True)
 
-    @property
-    def _etag_is_md5(self) -> bool:
-        return checksum_choice.etag_is_md5(self._options.object)
+    def _with_known_etags(
+        self, upload: s3api.MultipartUpload, checks: checksum_choice.Checking, number: int
+    ) -> checksum_choice.Checking:
+        """`checks`, that compare ETags only where these are known to be MD5s. number: of a part yet to be sent."""
+        sends = self._verb != "copy"
+        known = checks.parts.compare_etag and sends and self._etags_are_md5(upload, number)
+        return replace(checks, parts=replace(checks.parts, compare_etag=known, etag_known=known))
+
+    def _etags_are_md5(self, upload: s3api.MultipartUpload, number: int) -> bool:
+        """Of parts: not under SSE-C and SSE-KMS; found out with part `number`, which is yet to be sent."""
+        if not checksum_choice.etag_is_md5(self._options.object):
+            return False
+        if self._can.etag_md5 is None:
+            self._can.etag_md5 = etags_are_md5(self._client, upload, number)
+            if not self._can.etag_md5:
+                self._report.warn("the server's ETags are not the MD5s of what it stores: they are not compared")
+        return bool(self._can.etag_md5)
 
     def _choose(self) -> checksum_choice.Checking:
-        capabilities = self._client.session.capabilities(self._target.bucket)
         copies = self._verb in ("copy", "patch")
-        return checksum_choice.choose(self._options.checksum, capabilities, self._options.object, copies=copies)
+        return checksum_choice.choose(self._options.checksum, self._can, self._options.object, copies=copies)
 
     def _checks_of(self, upload: s3api.MultipartUpload) -> checksum_choice.Checking:
         """Parts must be checked the way the upload was created: S3 refuses another algorithm's trailers."""
         chosen = self._choose()
         if chosen.algorithm is not None and chosen.algorithm != upload.checksum_algorithm:
-            return checksum_choice.by_etag(self._etag_is_md5)
+            return checksum_choice.by_etag(self._options.object, self._can)
         return chosen
 
     def _create(
@@ -197,7 +220,7 @@ class Multipart:
             and self._options.checksum is None
             and (failure.kind is Kind.UNSUPPORTED or (failure.kind is Kind.FATAL and failure.status == 400))
         ):
-            plain = checksum_choice.by_etag(self._etag_is_md5)
+            plain = checksum_choice.by_etag(self._options.object, self._can)
             again, second = client.attempt(s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=None))
             if second is None:
                 capabilities.crc64nvme = False
@@ -252,7 +275,10 @@ class Multipart:
         if self._journal is not None:
             self._journal.record(record)
         if result.checksum:
-            self._client.session.capabilities(self._target.bucket).trailers = True
+            self._can.trailers = True
+        if result.md5_matched:
+            self._can.etag_md5 = True
+            self._matched.add(result.number)
 
     def keep(self, record: m.PartRecord) -> None:
         """A part of an earlier run turned out to be what is wanted."""
@@ -265,7 +291,7 @@ class Multipart:
     def complete(self, size: int) -> tuple[s3api.StoredInfo, str, str]:
         """Makes the object visible; returns what is stored, 'ALGORITHM:BASE64' of the whole and what is proven.
 
-        Raises ObjectExists, ChecksumMismatch, TransferError. An answer that was lost is made up for by looking.
+        Raises ObjectExists, SourceChanged, ChecksumMismatch, TransferError.
         """
         assert self.upload is not None and self._checks is not None
         records = [self.records[number] for number in sorted(self.records)]
@@ -273,77 +299,16 @@ class Multipart:
             raise ChecksumMismatch(
                 f"{self._target.url}: the parts do not add up to {size} bytes: use --force to start afresh"
             )
-        algorithm = self.upload.checksum_algorithm
-        crc_name = self._checks.parts.crc
-        whole = checksum_choice.whole_crc(records, crc_name) if crc_name else ""
-        declared = (algorithm, whole) if algorithm is not None and algorithm == crc_name and whole else None
         self._report.completing()
-        stored = self._send_complete(records, declared, size)
-        said = stored.checksums.get(crc_name or "", "")
-        full = (stored.checksum_type or "FULL_OBJECT") == "FULL_OBJECT" and "-" not in said
-        if whole and said and full and said != whole:
-            raise ChecksumMismatch(
-                f"{self._target.url}: the server put together other bytes than were sent (its {crc_name} differs): "
-                "remove the object and upload again"
-            )
+        try:
+            found = complete(self._job, Parts(self.upload, records, self._checks, self._matched))
+        except (ObjectExists, SourceChanged):
+            if self._options.unfinished == "continue" or self._options.exists == "skip":
+                self.abort()  # what may not become an object is nothing to continue
+            raise
         if self._journal is not None:
             self._journal.remove()
-        proven = declared is not None or (whole and said == whole)
-        proof = f"{crc_name} of the whole object, checked by the server" if proven else self._checks.proof
-        return stored, f"{crc_name}:{whole}" if whole else "", proof
-
-    def _send_complete(
-        self, records: list[m.PartRecord], declared: tuple[str, str] | None, size: int
-    ) -> s3api.StoredInfo:
-        assert self.upload is not None
-        capabilities = self._client.session.capabilities(self._target.bucket)
-        explicit = self._options.object.if_none_match
-        implied = self._options.exists == "refuse" and capabilities.conditional_writes is not False
-        parts = [
-            s3api.PartInfo(r.number, r.length, r.etag, {declared[0]: r.checksum} if declared and r.checksum else {})
-            for r in records
-        ]
-        while True:
-            request = s3api.complete_multipart_upload(
-                self.upload,
-                parts,
-                checksum=declared,
-                size=size,
-                if_none_match=explicit or ("*" if implied else None),
-                if_match=self._options.object.if_match,
-                customer_key=self._options.object.customer_key,
-            )
-            reply, failure = self._client.attempt(request)
-            if failure is None:
-                if implied or explicit:
-                    capabilities.conditional_writes = True
-                return s3api.parse_copied(reply)
-            # While our upload is there, the object that fails the condition is another one, be it equal or not.
-            gone = failure.kind in (Kind.GONE, Kind.MISSING)
-            if gone or (failure.kind is Kind.CONDITION and not unfinished.is_alive(self._client, self.upload)):
-                found = self._look(records, declared)
-                if found is not None:
-                    return found
-            if failure.kind is Kind.UNSUPPORTED and implied and not explicit:
-                capabilities.conditional_writes = implied = False
-                continue
-            if failure.kind is Kind.CONDITION and self._options.unfinished == "continue":
-                self.abort()  # what may not become an object is nothing to continue
-            raise to_error(failure, self._target.url)
-
-    def _look(self, records: list[m.PartRecord], declared: tuple[str, str] | None) -> s3api.StoredInfo | None:
-        """The object if it is what these parts make: then an earlier Complete had succeeded and its answer was lost."""
-        customer_key = self._options.object.customer_key
-        found = self._client.find(self._target.bucket, self._target.key, customer_key=customer_key)
-        if found is None or found.size != sum(record.length for record in records):
-            return None
-        expected = checksum_choice.whole_etag([record.etag for record in records])
-        stored = found.checksums.get(declared[0], "") if declared is not None else ""
-        same_etag = expected != "" and found.etag == expected
-        same_crc = declared is not None and stored == declared[1] and found.checksum_type in (None, "FULL_OBJECT")
-        if not same_etag and not same_crc:
-            return None
-        return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
+        return found
 
     def whole_crc(self) -> tuple[str, str] | None:
         """(algorithm, base64) of the whole from the parts; None where one is not known."""

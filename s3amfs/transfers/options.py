@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ..core.bandwidth import Bandwidth
+from ..core.expected import NOTHING, WHATEVER, Expected
 from ..core.ssec import CustomerKey
 from ..wire.s3.api import ListedObject, ObjectInfo, ObjectOptions, StoredInfo
 
@@ -25,6 +26,8 @@ class UploadOptions:
     """What to do about an unfinished upload of the target: error, continue it (--resume), abort it (--force)."""
     exists: Exists = "refuse"
     """What to do if the target object exists."""
+    expected: Expected | None = None
+    """What has to stand under the target's name when it changes; None: as `exists` says it."""
     part_size: int | None = None
     """Bytes; None: chosen from the size, or taken up from the upload that is continued."""
     download_slots: int | None = None
@@ -45,6 +48,13 @@ class UploadOptions:
     """For URL sources, as in S3Config."""
     state_dir: str | None = None
     """Folder of the manifests; None: S3AM_STATE_DIR, or the user's state folder."""
+
+    @property
+    def expects(self) -> Expected:
+        """What has to stand under the target's name when it changes."""
+        if self.expected is not None:
+            return self.expected
+        return WHATEVER if self.exists == "overwrite" else NOTHING
 
     @property
     def slots(self) -> int | None:

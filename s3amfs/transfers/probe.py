@@ -10,6 +10,7 @@ import contextlib
 from dataclasses import replace
 
 from ..core.checksums import crc, encode
+from ..core.expected import WHATEVER, Expected
 from ..core.failures import Kind
 from ..core.findings import Answer
 from ..engine.client import S3Client
@@ -69,10 +70,11 @@ class Probe:
         *,
         checksum: str | None = None,
         md5: str | None = None,
+        expected: Expected = WHATEVER,
     ) -> tuple[Answer, Reply]:
         """PutObject of `data`. checksum: base64 CRC64NVME for the header; md5: base64 for Content-MD5."""
         body = s3api.Body(data, checksum=("crc64nvme", checksum) if checksum is not None else None, md5=md5)
-        return self.ask(s3api.put_object(self.bucket, self.key(name), body, options or s3api.ObjectOptions()))
+        return self.ask(s3api.put_object(self.bucket, self.key(name), body, options or s3api.ObjectOptions(), expected))
 
     def put_with_trailer(self, name: str, data: bytes, checksum: str) -> tuple[Answer, Reply]:
         """PutObject of `data` with `checksum` (base64 CRC64NVME) in the trailer."""

@@ -1,4 +1,4 @@
-"""An object stored with one PutObject, with the checks, fall-backs and conditions that uploads in parts have."""
+"""An object stored with one PutObject, with the checks, fallbacks and conditions that uploads in parts have."""
 
 from __future__ import annotations
 
@@ -6,105 +6,221 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..core.checksums import encode
-from ..core.failures import Kind
-from ..core.locations import S3Location
+from ..core.expected import Expected, this_etag
+from ..core.failures import Failure
 from ..core.parts import Part
 from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
+from ..engine.executor import Transfer
 from ..engine.targets import PutTarget, Target
-from ..errors import ChecksumMismatch, S3AMError
+from ..engine.upload_body import DOUBT
+from ..errors import ChecksumMismatch, ObjectExists, S3AMError, SourceChanged
 from ..wire.s3 import api as s3api
 from . import checksum_choice
+from .commit import Commit
 from .job import Job
-from .options import UploadOptions
+from .read_back import content_crc
 from .speed import Speed, make_transfer, move_all
 
 DAMAGED_TRIES = 5
 """How often an object that arrived damaged is replaced; a wire that always damages will not stop doing so."""
 MoveTo = Callable[[Target], Move]
-"""Given a target: how the bytes get there (upload_source.UploadSource.move)."""
+"""Given a target: how the bytes get there (source.UploadSource.move)."""
+Stored = tuple[s3api.StoredInfo, str, str]
+"""What is stored, its checksum as 'ALGORITHM:BASE64', and what is proven of it."""
 
 
 def put_single(
-    job: Job, length: int, move: MoveTo, *, others: tuple[S3Client, ...] = ()
-) -> tuple[s3api.StoredInfo, str, str]:
+    job: Job, length: int, move: MoveTo, *, others: tuple[S3Client, ...] = (), looked: bool = False
+) -> Stored:
     """Stores `length` bytes; `move` says how they get to a target. Returns what is stored, its checksum and the proof.
 
-    others: further clients whose credentials sign requests.
-    Raises ObjectExists (also where another writer was faster), SourceChanged, TransferError.
+    others: further clients whose credentials sign requests. looked: the caller has just seen that what is expected is
+    what stands there.
+    Raises ObjectExists or SourceChanged (another object stands there than expected: it stays), SourceChanged (of the
+    source), ChecksumMismatch, TransferError.
     """
-    client, target, options, report = job.client, job.target, job.options, job.report
-    capabilities = job.can
-    object_options = _with_condition(options, capabilities.conditional_writes)
-    tries = 0
-    while True:
-        tries += 1
-        checks = checksum_choice.choose(options.checksum, capabilities, object_options)
-        put = PutTarget(client.session, target.bucket, target.key, object_options, checks.parts)
-        results: list[PartResult] = []
+    return _Put(job, length, move, others).run(looked=looked)
+
+
+class _Put:
+    """One object on its way, in as many attempts as it takes."""
+
+    def __init__(self, job: Job, length: int, move: MoveTo, others: tuple[S3Client, ...]) -> None:
+        self._job = job
+        self._length = length
+        self._move = move
+        self._others = others
+        self._commit = self._make_commit(job.options.expects)
+        self._put: PutTarget | None = None
+        self._sent: list[PutTarget] = []
+        """Attempts that may have stored the object although they failed."""
+        self._damaged = 0
+        self._without_trailers = False
+
+    def run(self, *, looked: bool) -> Stored:
+        while True:
+            try:
+                self._commit.before(looked=looked)
+            except (ObjectExists, SourceChanged):
+                found = self._lost()
+                if found is not None:
+                    return found
+                continue
+            looked = False
+            checks = self._checks()
+            put, transfer, results, error = self._attempt(checks)
+            if error is None:
+                return self._stored(put, checks, results[0])
+            if transfer.failure is None:
+                raise error
+            found = self._recover(put, transfer, error)
+            if found is not None:
+                return found
+
+    def _make_commit(self, expected: Expected) -> Commit:
+        job = self._job
+        return Commit(
+            job.client, job.target, expected, "put", job.report.warn, customer_key=job.options.object.customer_key
+        )
+
+    def _checks(self) -> checksum_choice.Checking:
+        can = replace(self._job.can, trailers=False) if self._without_trailers else self._job.can
+        return checksum_choice.choose(self._job.options.checksum, can, self._job.options.object)
+
+    def _attempt(
+        self, checks: checksum_choice.Checking
+    ) -> tuple[PutTarget, Transfer, list[PartResult], S3AMError | None]:
+        job, results = self._job, list[PartResult]()
+        put = PutTarget(job.client.session, job.target, job.options.object, checks.parts, self._commit.condition)
         transfer = make_transfer(
-            client,
-            move(put),
-            target.url,
-            Speed(slots=1, bwlimit=options.bwlimit, bucket=target.bucket),
-            report,
+            job.client,
+            self._move(put),
+            job.target.url,
+            Speed(slots=1, bwlimit=job.options.bwlimit, bucket=job.target.bucket),
+            job.report,
             on_part=results.append,
-            others=others,
+            others=self._others,
             gate=job.gate,
-            total=length,
+            total=self._length,
         )
         try:
-            move_all(transfer, [Part(1, 0, length)])
-        except S3AMError:
-            failure = transfer.failure
-            if failure is not None and failure.kind is Kind.CONDITION and (transfer.retries or put.sent_twice):
-                found = _ours(client, target, options, put, length)
-                if found is not None:
-                    return found, "", "ETag of the object"
-            if failure is not None and failure.kind is Kind.CONDITION and put.damaged and tries < DAMAGED_TRIES:
-                object_options = replace(object_options, if_none_match=None, if_match=put.damaged)
-                continue
-            if failure is not None and failure.kind is Kind.UNSUPPORTED and object_options is not options.object:
-                capabilities.conditional_writes, object_options = False, options.object
-                continue
-            if checksum_choice.should_fall_back(failure, options.checksum, capabilities):
-                capabilities.trailers = False
-                report.warn("the server takes no checksum trailers: content is checked by ETags")
-                continue
-            if put.damaged:
-                raise _remove_damaged(client, target, options, put) from None
-            raise
+            move_all(transfer, [Part(1, 0, self._length)])
+        except S3AMError as error:
+            return put, transfer, results, error
+        return put, transfer, results, None
+
+    def _stored(self, put: PutTarget, checks: checksum_choice.Checking, result: PartResult) -> Stored:
         assert put.stored is not None
+        can = self._job.can
         if checks.parts.trailer is not None:
-            capabilities.trailers = True
-        return put.stored, _checksum(checks.parts.crc, results[0].crc), checks.proof_of_whole
+            can.trailers = True
+        elif self._without_trailers and not self._commit.is_doubtful:
+            can.trailers = False
+        if result.md5_matched:
+            can.etag_md5 = True
+        self._commit.after(put.stored.etag)
+        compared = checks.parts.trailer is not None or result.md5_matched
+        return (
+            put.stored,
+            _checksum(checks.parts.crc, result.crc),
+            checks.proof_of_whole if compared else checksum_choice.NOT_CHECKED,
+        )
 
+    # -- after a failure --------------------------------------------------------------------------------------------
 
-def _with_condition(options: UploadOptions, conditional_writes: bool | None) -> s3api.ObjectOptions:
-    """Where no object may be replaced, the server is told so, unless it is known not to understand."""
-    implied = options.exists == "refuse" and options.object.if_none_match is None
-    if implied and conditional_writes is not False:
-        return replace(options.object, if_none_match="*")
-    return options.object
+    def _recover(self, put: PutTarget, transfer: Transfer, error: S3AMError) -> Stored | None:
+        """What is stored after all; None: another attempt is worth it. Raises what ends it."""
+        failure = transfer.failure
+        assert failure is not None
+        if put.damaged or transfer.retries or put.sent_twice:
+            self._sent.append(put)
+        if self._commit.is_lost(failure):
+            return self._lost()
+        if failure.code == DOUBT and put.damaged:
+            return self._judge_etag(put)
+        if self._falls_back(failure):
+            return None
+        if self._commit.refused(failure):
+            return None
+        if put.damaged:
+            raise self._damage_error() from None
+        raise error
+
+    def _lost(self) -> Stored | None:
+        """Another object stands there than was expected: it may be our own, of an attempt whose answer was lost."""
+        found = self._find_ours()
+        if found is not None:
+            return found
+        damaged = next((put.damaged for put in reversed(self._sent) if put.damaged), "")
+        if not damaged:
+            raise self._commit.lost_error()
+        self._replace_damaged(damaged)
+        return None
+
+    def _replace_damaged(self, etag: str) -> None:
+        """The next attempt replaces what was stored here with other bytes, and nothing else."""
+        self._damaged += 1
+        if self._damaged >= DAMAGED_TRIES:
+            raise self._damage_error()
+        self._commit = self._make_commit(this_etag(etag))
+
+    def _damage_error(self) -> ChecksumMismatch:
+        return ChecksumMismatch(
+            f"{self._job.target.url}: bytes arrived damaged again and again, and what is stored there now may be "
+            "damaged: check the network and its devices, then upload again with --exists overwrite"
+        )
+
+    def _judge_etag(self, put: PutTarget) -> Stored | None:
+        """Stored with an ETag that is not the MD5: what is stored is read back, which tells damage from custom."""
+        job = self._job
+        crc = content_crc(job.client, job.target, put.damaged, job.options.object.customer_key, put.crc_name)
+        if crc is None:
+            job.report.warn(
+                "the server's ETag is not the MD5 of what was sent, and it can't be read: it is not checked"
+            )
+            proof = checksum_choice.NOT_CHECKED
+        elif crc != put.crc:
+            self._replace_damaged(put.damaged)
+            return None
+        else:
+            job.can.etag_md5 = False
+            proof = f"{put.crc_name} of the whole object, read back"
+        assert put.unproven is not None
+        self._commit.after(put.unproven.etag)
+        return put.unproven, _checksum(put.crc_name, put.crc), proof
+
+    def _falls_back(self, failure: Failure) -> bool:
+        """Whether the next attempt goes without checksum trailers; what the server can is known once that succeeds."""
+        if self._without_trailers or not checksum_choice.should_fall_back(
+            failure, self._job.options.checksum, self._job.can
+        ):
+            return False
+        self._without_trailers = True
+        if failure.code == "Trailer":
+            self._job.can.trailers = False
+        self._job.report.warn("the server takes no checksum trailers: content is checked by ETags")
+        return True
+
+    def _find_ours(self) -> Stored | None:
+        """The object that an attempt whose answer was lost has stored, if it is that: by checksum, ETag or content."""
+        job, key = self._job, self._job.options.object.customer_key
+        if not self._sent:
+            return None
+        found = job.client.find(job.target.bucket, job.target.key, customer_key=key)
+        if found is None or found.size != self._length:
+            return None
+        stored = s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
+        for put in self._sent:
+            if put.is_content_of(found.etag, found.checksums):
+                return stored, "", "checksum of the object, as the server stores it"
+        for put in self._sent:
+            if put.crc is None or put.can_be_compared(found.checksums):
+                continue
+            if content_crc(job.client, job.target, found.etag, key, put.crc_name) == put.crc:
+                return stored, _checksum(put.crc_name, put.crc), f"{put.crc_name} of the whole object, read back"
+        return None
 
 
 def _checksum(name: str | None, crc: int | None) -> str:
     return f"{name}:{encode(name, crc)}" if name and crc is not None else ""
-
-
-def _remove_damaged(client: S3Client, target: S3Location, options: UploadOptions, put: PutTarget) -> ChecksumMismatch:
-    """What was stored with other bytes than were sent does not stay. Returns the error to raise."""
-    found = client.find(target.bucket, target.key, customer_key=options.object.customer_key)
-    if found is not None and found.etag == put.damaged:
-        client.delete(target.bucket, target.key)
-    return ChecksumMismatch(f"{target.url}: bytes arrived damaged again and again: check the network and its devices")
-
-
-def _ours(
-    client: S3Client, target: S3Location, options: UploadOptions, put: PutTarget, length: int
-) -> s3api.StoredInfo | None:
-    """The object that an attempt whose answer was lost has stored, if it is that: told by its checksum or ETag."""
-    found = client.find(target.bucket, target.key, customer_key=options.object.customer_key)
-    if found is None or found.size != length or not put.is_content_of(found.etag, found.checksums):
-        return None
-    return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)

@@ -56,7 +56,7 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
         recorded_same = record is not None and _is_of(record, part) and record.crc == crc
         if (recorded_same and crc_name == recorded_name) or _same(part, crc_name, crc, md5):
             kept[number] = PartRecord(number, part.size, part.etag, crc, part.checksums.get(crc_name, ""))
-        elif begun.manifest is None and (begun.etag_is_md5 or crc_name in part.checksums):
+        elif begun.manifest is None and (crc_name in part.checksums or begun.etag_is_md5()):
             raise SourceChanged(
                 f"the unfinished upload of {describe} holds other bytes than the source has now: "
                 "use --force to start afresh"

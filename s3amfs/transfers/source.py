@@ -244,7 +244,7 @@ class S3Source:
                 offset=part.offset,
                 length=part.length,
                 version_id=self._location.version_id,
-                if_match=self._info.etag,
+                if_match=self._info.strong_etag,
                 customer_key=self._key,
             )
         )

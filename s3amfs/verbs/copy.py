@@ -79,7 +79,7 @@ class _Copy:
             source.bucket,
             source.key,
             version_id=source.version_id,
-            if_match=info.etag or None,
+            if_match=info.strong_etag,
             customer_key=job.options.source_key,
         )
 

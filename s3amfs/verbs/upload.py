@@ -10,7 +10,7 @@ from ..core.locations import LocalPath, Location, S3Location
 from ..core.parts import Part, Plan, choose_part_size
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
-from ..errors import Unsupported
+from ..errors import ObjectExists, Unsupported
 from ..objects.unpublished import is_spool, publish_left
 from ..objects.writer import ObjectWriter
 from ..transfers import expected_digests
@@ -61,6 +61,10 @@ def upload(
         options = with_content_type(options, opened.content_type)
         job = Job(client, target, options, report, gate)
         return _Upload(opened, job, (source_client,) if source_client is not None else ()).run()
+    except ObjectExists:
+        if options.exists != "skip":
+            raise
+        return report.result(size=None, skipped=True)  # another writer was faster, or what is there can't be seen
     finally:
         opened.close()
 
@@ -130,7 +134,8 @@ class _Upload:
         report = self._job.report
         report.started(size, size, 1)
         self._expects.check(self._job.target.url)
-        stored, checksum, proof = put_single(self._job, size, self._source.move, others=self._others)
+        looked = self._job.options.exists != "overwrite" and self._job.options.expected is None
+        stored, checksum, proof = put_single(self._job, size, self._source.move, others=self._others, looked=looked)
         self._source.check()
         return report.result(
             size=size, parts=1, etag=stored.etag, version_id=stored.version_id, checksum=checksum, proof=proof

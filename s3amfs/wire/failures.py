@@ -82,6 +82,9 @@ def _classify_http(reply: Reply, role: Role) -> Failure:
     message = clean(
         xml.text(error, "Message") if error is not None else reply.headers.get("x-minio-error-desc", "").strip('"')
     )
+    header = clean(xml.text(error, "Header")) if error is not None else ""
+    if header and header.lower() not in message.lower():
+        message = f"{message} ({header})"  # S3: "A header you provided implies functionality that is not implemented"
     kind = _kind(reply, code, message, role)
     region = reply.headers.get("x-amz-bucket-region") or (xml.text(error, "Region") if error is not None else "")
     if kind is Kind.FATAL and not code and reply.status == 400 and region:

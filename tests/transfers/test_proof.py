@@ -192,11 +192,11 @@ def test_an_expected_digest_that_differs_publishes_nothing(
     assert object_digest(boto, bucket, "k") == digest(file)
 
 
-def test_one_put_that_is_always_damaged_leaves_nothing(
+def test_one_put_that_is_always_damaged_is_an_error_and_deletes_nothing(
     through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, file: Path, events: Events
 ) -> None:
     through.session.capabilities(bucket).trailers = False
     proxy.rules.append(Rule(has_body, faults.flip("request")))
     with pytest.raises(ChecksumMismatch):
         send("one put", file, through, S3Location(bucket, "k"), events)
-    assert boto.list_objects_v2(Bucket=bucket).get("Contents", []) == []
+    assert proxy.count("Delete") == 0

@@ -20,7 +20,7 @@ from urllib.parse import quote
 from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request
-from .capabilities import Capabilities
+from .capabilities import Capabilities, known_of
 from .config import AddressingStyle, S3Config
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ class S3Session:
     def capabilities(self, bucket: str | None = None) -> Capabilities:
         """Capabilities that the endpoint was seen to have: one object per endpoint, written by whoever learns more."""
         with self._lock:
-            return self._capabilities.setdefault(self.endpoint_id(bucket), Capabilities())
+            identity = self.endpoint_id(bucket)
+            if identity not in self._capabilities:
+                self._capabilities[identity] = known_of(identity)
+            return self._capabilities[identity]
 
     def region(self, bucket: str | None = None) -> str:
         """The region that requests about `bucket` are signed for, as far as known."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
+from ...core.expected import Expected
 from ..messages import Payload
 from . import aws_chunked
 
@@ -39,6 +40,11 @@ def bare_etag(value: str) -> str:
     return value.strip().removeprefix("W/").strip('"')
 
 
+def is_weak_etag(value: str) -> bool:
+    """Whether an ETag is a weak one, which no If-Match meets (RFC 9110, section 13.1.1)."""
+    return value.strip().startswith("W/")
+
+
 @dataclass(frozen=True)
 class ObjectOptions:
     """How a new object is to be stored."""
@@ -62,10 +68,6 @@ class ObjectOptions:
     bucket_key: bool | None = None
     customer_key: CustomerKey | None = field(default=None, repr=False)
     extra_headers: Headers = field(default=(), repr=False)
-    if_none_match: str | None = None
-    """'*': only if there is no such object."""
-    if_match: str | None = None
-    """Only if the object has this ETag."""
 
     def content_headers(self) -> Headers:
         """Content type and the like, and user metadata."""
@@ -91,14 +93,12 @@ class ObjectOptions:
     def tag_headers(self) -> Headers:
         return (("x-amz-tagging", urlencode(self.tags)),) if self.tags else ()
 
-    def condition_headers(self) -> Headers:
-        """Conditions on the object that is about to be replaced (PutObject, Complete, CopyObject)."""
-        headers: Headers = ()
-        if self.if_none_match is not None:
-            headers += (("If-None-Match", quote_etag(self.if_none_match)),)
-        if self.if_match is not None:
-            headers += (("If-Match", quote_etag(self.if_match)),)
-        return headers
+
+def condition_headers(expected: Expected) -> Headers:
+    """The condition on the object that a request is about to replace or delete."""
+    if expected.kind == "nothing":
+        return (("If-None-Match", "*"),)
+    return (("If-Match", quote_etag(expected.etag)),) if expected.kind == "etag" else ()
 
 
 def key_headers(key: CustomerKey | None) -> Headers:
@@ -175,6 +175,7 @@ class ObjectInfo:
     size: int
     """Bytes of the whole object, also in the answer to a ranged request."""
     etag: str
+    weak_etag: bool = False
     last_modified: float | None = None
     version_id: str | None = None
     content_type: str | None = None
@@ -203,6 +204,16 @@ class ObjectInfo:
     """Offset of the first byte in this answer (ranged requests)."""
     length: int = 0
     """Bytes in this answer."""
+
+    @property
+    def strong_etag(self) -> str | None:
+        """The ETag that conditions on it can be met with; None: there is none."""
+        return self.etag if self.etag and not self.weak_etag else None
+
+    @property
+    def expected(self) -> Expected:
+        """This object, as what a change expects to be there."""
+        return Expected("etag", self.etag, self.weak_etag)
 
     def copy_options(self) -> ObjectOptions:
         """Options that give a copy the same content headers and metadata (tags are asked for separately)."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from ...core.expected import WHATEVER, Expected
 from ..messages import S3Request
 from . import xml
 from .model import (
@@ -21,6 +22,7 @@ from .model import (
     MultipartUpload,
     ObjectOptions,
     PartInfo,
+    condition_headers,
     key_headers,
     quote_etag,
     source_key_headers,
@@ -70,9 +72,15 @@ def get_object(
     return S3Request("GET", bucket, key, _version(version_id, part_number), headers)
 
 
-def put_object(bucket: str, key: str, body: Body = _EMPTY, options: ObjectOptions = _DEFAULTS) -> S3Request:
+def put_object(
+    bucket: str,
+    key: str,
+    body: Body = _EMPTY,
+    options: ObjectOptions = _DEFAULTS,
+    expected: Expected = WHATEVER,
+) -> S3Request:
     headers = _without_encoding(options) + options.tag_headers() + options.storage_headers()
-    headers += options.condition_headers() + body.headers(options.content_encoding)
+    headers += condition_headers(expected) + body.headers(options.content_encoding)
     return _with_body(bucket, key, (), headers, body)
 
 
@@ -82,6 +90,7 @@ def copy_object(
     source: CopySource,
     options: ObjectOptions = _DEFAULTS,
     *,
+    expected: Expected = WHATEVER,
     replace_metadata: bool = False,
     checksum_algorithm: str | None = None,
 ) -> S3Request:
@@ -90,7 +99,7 @@ def copy_object(
     `replace_metadata` takes content headers and metadata of `options`, all of them; `options.tags` replaces the tags.
     The answer may be 200 with an error inside: judge it with `replies.find_failure`.
     """
-    headers = _source_headers(source) + options.storage_headers() + options.condition_headers()
+    headers = _source_headers(source) + options.storage_headers() + condition_headers(expected)
     if replace_metadata:
         headers += (("x-amz-metadata-directive", "REPLACE"), *options.content_headers())
     if options.tags is not None:
@@ -147,15 +156,14 @@ def complete_multipart_upload(
     checksum: tuple[str, str] | None = None,
     checksum_type: str = "FULL_OBJECT",
     size: int | None = None,
-    if_none_match: str | None = None,
-    if_match: str | None = None,
+    expected: Expected = WHATEVER,
     customer_key: CustomerKey | None = None,
 ) -> S3Request:
     """CompleteMultipartUpload with `parts` in ascending order; may answer 200 with an error.
 
     `checksum` is (algorithm, base64) of the whole content, `size` its bytes: S3 refuses to complete if they differ.
     """
-    headers = ObjectOptions(if_none_match=if_none_match, if_match=if_match).condition_headers()
+    headers = condition_headers(expected)
     headers += (("Content-Type", "application/xml"), *key_headers(customer_key))
     if checksum is not None:
         headers += ((f"x-amz-checksum-{checksum[0]}", checksum[1]), ("x-amz-checksum-type", checksum_type))
@@ -244,8 +252,8 @@ def list_buckets(*, token: str | None = None) -> S3Request:
     return S3Request("GET", None, None, _some(("continuation-token", token)))
 
 
-def delete_object(bucket: str, key: str, *, version_id: str | None = None, if_match: str | None = None) -> S3Request:
-    return S3Request("DELETE", bucket, key, _version(version_id), _conditions(if_match))
+def delete_object(bucket: str, key: str, *, version_id: str | None = None, expected: Expected = WHATEVER) -> S3Request:
+    return S3Request("DELETE", bucket, key, _version(version_id), condition_headers(expected))
 
 
 def delete_objects(

@@ -31,6 +31,7 @@ from .model import (
     UploadInfo,
     UploadsPage,
     bare_etag,
+    is_weak_etag,
 )
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def parse_object(reply: Reply) -> ObjectInfo:
     return ObjectInfo(
         size=size,
         etag=bare_etag(headers.get("etag", "")),
+        weak_etag=is_weak_etag(headers.get("etag", "")),
         last_modified=http_time(headers.get("last-modified")),
         version_id=_version(headers.get("x-amz-version-id")),
         **plain,

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 import pytest
 from botocore.credentials import ReadOnlyCredentials
 
+from s3amfs.core.expected import NOTHING
 from s3amfs.core.ssec import CustomerKey
 from s3amfs.errors import UsageError
 from s3amfs.wire.aws.config import S3Config
@@ -78,7 +79,7 @@ REQUESTS: dict[str, tuple[S3Request, str, dict[str, Any]]] = {
         {**WHO, "Body": b"data", "ContentMD5": "jXd/OF09/siBXSD3SWAm3A==", **THEIR_OPTIONS},
     ),
     "put if none": (
-        s3api.put_object("bucket", "key", options=s3api.ObjectOptions(if_none_match="*", customer_key=KEY)),
+        s3api.put_object("bucket", "key", options=s3api.ObjectOptions(customer_key=KEY), expected=NOTHING),
         "put_object",
         {**WHO, "Body": b"", "IfNoneMatch": "*", **KEY_ARGUMENTS},
     ),
@@ -94,7 +95,7 @@ REQUESTS: dict[str, tuple[S3Request, str, dict[str, Any]]] = {
     ),
     "complete": (
         s3api.complete_multipart_upload(
-            UPLOAD, PARTS, checksum=("crc64nvme", "AAAAAAAAAAA="), size=10, if_none_match="*"
+            UPLOAD, PARTS, checksum=("crc64nvme", "AAAAAAAAAAA="), size=10, expected=NOTHING
         ),
         "complete_multipart_upload",
         {

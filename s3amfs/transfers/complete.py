@@ -1,0 +1,115 @@
+"""CompleteMultipartUpload as a commit: parts become the object, on the condition that what is expected stands there."""
+
+from __future__ import annotations
+
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from ..core.expected import Expected
+from ..core.failures import Kind
+from ..core.manifest import PartRecord
+from ..errors import ChecksumMismatch
+from ..wire.messages import S3Request
+from ..wire.s3 import api as s3api
+from . import checksum_choice, unfinished
+from .commit import Commit
+from .job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of one upload that are at the server, in order, and how they were checked."""
+
+    upload: s3api.MultipartUpload
+    records: list[PartRecord]
+    checks: checksum_choice.Checking
+    matched: AbstractSet[int]
+    """Numbers of those whose MD5 was compared with their ETag."""
+
+    @property
+    def size(self) -> int:
+        return sum(record.length for record in self.records)
+
+    @property
+    def whole(self) -> str:
+        """Base64 CRC of the whole; '' where it is not known."""
+        name = self.checks.parts.crc
+        return checksum_choice.whole_crc(self.records, name) if name else ""
+
+    @property
+    def declared(self) -> tuple[str, str] | None:
+        """(algorithm, base64) of the whole, which the server compares with what it puts together."""
+        algorithm = self.upload.checksum_algorithm
+        return (algorithm, self.whole) if algorithm and algorithm == self.checks.parts.crc and self.whole else None
+
+    @property
+    def proof(self) -> str:
+        """What was compared, part by part."""
+        if self.checks.algorithm is not None:
+            return self.checks.proof
+        matched = len(self.matched & {record.number for record in self.records})
+        if matched and matched < len(self.records):
+            return f"MD5 of {matched} of {len(self.records)} parts, compared with their ETags"
+        return self.checks.proof if matched else checksum_choice.NOT_CHECKED
+
+
+def complete(job: Job, parts: Parts) -> tuple[s3api.StoredInfo, str, str]:
+    """Makes the object visible; returns what is stored, 'ALGORITHM:BASE64' of the whole and what is proven.
+
+    An answer that was lost is made up for by looking. Raises ObjectExists or SourceChanged (another object stands there
+    than expected: it stays), ChecksumMismatch (the server put together other bytes), TransferError.
+    """
+    stored = _send(job, parts)
+    name, whole = parts.checks.parts.crc, parts.whole
+    said = stored.checksums.get(name or "", "")
+    full = (stored.checksum_type or "FULL_OBJECT") == "FULL_OBJECT" and "-" not in said
+    if whole and said and full and said != whole:
+        raise ChecksumMismatch(
+            f"{job.target.url}: the server put together other bytes than were sent (its {name} differs): "
+            "remove the object and upload again"
+        )
+    proven = parts.declared is not None or (whole and said == whole)
+    proof = f"{name} of the whole object, checked by the server" if proven else parts.proof
+    return stored, f"{name}:{whole}" if whole else "", proof
+
+
+def _send(job: Job, parts: Parts) -> s3api.StoredInfo:
+    upload, declared, key = parts.upload, parts.declared, job.options.object.customer_key
+    listed = [
+        s3api.PartInfo(r.number, r.length, r.etag, {declared[0]: r.checksum} if declared and r.checksum else {})
+        for r in parts.records
+    ]
+    commit = Commit(job.client, job.target, job.options.expects, "complete", job.report.warn, customer_key=key)
+
+    def build(condition: Expected) -> S3Request:
+        return s3api.complete_multipart_upload(
+            upload, listed, checksum=declared, size=parts.size, expected=condition, customer_key=key
+        )
+
+    reply, failure = commit.send(build)
+    if failure is None:
+        stored = s3api.parse_copied(reply)
+        commit.after(stored.etag)
+        return stored
+    # While our upload is there, the object that fails the condition is another one, be it equal or not.
+    gone = failure.kind in (Kind.GONE, Kind.MISSING)
+    if gone or (commit.is_lost(failure) and not unfinished.is_alive(job.client, upload)):
+        found = _find_ours(job, parts)
+        if found is not None:
+            return found
+    raise commit.error(failure, job.target.url)
+
+
+def _find_ours(job: Job, parts: Parts) -> s3api.StoredInfo | None:
+    """The object if it is what these parts make: then an earlier Complete had succeeded and its answer was lost."""
+    found = job.client.find(job.target.bucket, job.target.key, customer_key=job.options.object.customer_key)
+    if found is None or found.size != parts.size:
+        return None
+    expected = checksum_choice.whole_etag([record.etag for record in parts.records])
+    declared = parts.declared
+    stored = found.checksums.get(declared[0], "") if declared is not None else ""
+    same_etag = expected != "" and found.etag == expected
+    same_crc = declared is not None and stored == declared[1] and found.checksum_type in (None, "FULL_OBJECT")
+    if not same_etag and not same_crc:
+        return None
+    return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
