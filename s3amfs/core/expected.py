@@ -85,15 +85,6 @@ def holds(expected: Expected, etag: str | None) -> bool:
     return etag is None if expected.kind == "nothing" else etag == expected.etag
 
 
-def is_refused(expected: Expected, failure: Failure) -> bool:
-    """Whether `failure` means that the server does not take the condition that `expected` is: it names the header."""
-    if expected.kind == "whatever" or failure.kind is Kind.CONDITION or failure.status not in (400, 501):
-        return False
-    said = f"{failure.code} {failure.message}".lower().replace("_", "-")
-    header = "if-none-match" if expected.kind == "nothing" else "if-match"
-    return header in said or "precondition" in said or "conditional" in said
-
-
 def is_lost(expected: Expected, failure: Failure) -> bool:
     """Whether `failure` means that something else stands under the name than `expected`.
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
+from ..core.expected import WHATEVER, this_etag
 from ..core.failures import Kind
 from ..core.locations import S3Location
 from ..engine.client import S3Client
@@ -124,7 +125,8 @@ def _failed(victim: Victim, failure: s3api.DeleteFailure) -> Deleted:
 
 
 def _delete_one(client: S3Client, bucket: str, victim: Victim) -> Deleted:
-    request = s3api.delete_object(bucket, victim.key, if_match=victim.etag or None)
+    expected = this_etag(victim.etag) if victim.etag else WHATEVER
+    request = s3api.delete_object(bucket, victim.key, expected=expected)
     _, failure = client.attempt(request)
     if failure is None or failure.kind is Kind.MISSING:
         return Deleted(victim)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from ..core.deletions import MaxDelete, refusal
+from ..core.expected import WHATEVER, this_etag
 from ..core.failures import Kind
 from ..core.filters import NO_FILTERS, Filters, glob_of
 from ..core.locations import S3Location
@@ -73,8 +74,8 @@ def _remove_one(
     if options.max_delete is not None and (why := refusal(1, 1, options.max_delete)):
         raise TooManyDeletions(why)
     if not options.dry_run:
-        etag = s3api.bare_etag(options.if_match) if options.if_match is not None else None
-        request = s3api.delete_object(where.bucket, where.key, version_id=where.version_id, if_match=etag)
+        expected = this_etag(s3api.bare_etag(options.if_match)) if options.if_match is not None else WHATEVER
+        request = s3api.delete_object(where.bucket, where.key, version_id=where.version_id, expected=expected)
         _, failure = client.attempt(request)
         if failure is not None and failure.kind is Kind.CONDITION:
             raise SourceChanged(f"{where.url} has changed meanwhile: it is left as it is")

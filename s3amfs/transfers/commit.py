@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..core.expected import WHATEVER, Expected, Operation, Plan, holds, is_lost, is_refused, plan
+from ..core.expected import WHATEVER, Expected, Operation, Plan, holds, is_lost, plan
 from ..core.failures import Failure, Kind
 from ..core.locations import S3Location
 from ..core.ssec import CustomerKey
 from ..engine.client import S3Client
 from ..errors import AccessDenied, BadCredentials, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged
-from ..wire.failures import to_error
+from ..wire.failures import refuses_condition, to_error
 from ..wire.messages import Reply, S3Request
 from ..wire.s3 import api as s3api
 
@@ -102,7 +102,7 @@ class Commit:
         """
         if self._refused or self.condition is WHATEVER:
             return False
-        if is_refused(self.condition, failure):
+        if refuses_condition(failure):
             self._can.conditions[self._operation, self.expected.kind] = False
         elif failure.status == 501 and not failure.of_source:
             self.is_doubtful = True

@@ -75,6 +75,14 @@ def may_lack_trailers(failure: Failure) -> bool:
     return failure.kind in (Kind.UNSUPPORTED, Kind.CORRUPT) or (failure.kind is Kind.FATAL and failure.status == 400)
 
 
+def refuses_condition(failure: Failure) -> bool:
+    """Whether the server says that it takes no condition on the target: it names the header (400 or 501)."""
+    if failure.kind is Kind.CONDITION or failure.status not in (400, 501):
+        return False
+    said = f"{failure.code} {failure.message}".lower().replace("_", "-")
+    return any(name in said for name in ("if-none-match", "if-match", "precondition", "conditional"))
+
+
 def _classify_http(reply: Reply, role: Role) -> Failure:
     error = _error_element(reply)
     code = _code(reply, error)
