@@ -386,4 +386,18 @@ class S3Client:
             raise to_error(failure, f"the unfinished upload of s3://{upload.bucket}/{upload.key}")
 
 
-__all__ = ["S3AMError", "S3Client"]
+class CountingClient(S3Client):
+    """A client like `client` that counts its retries: an answer may have been lost."""
+
+    def __init__(self, client: S3Client) -> None:
+        super().__init__(client.session, client.given_engine, self._count, client.on_notice)
+        self._noted = client.on_retry
+        self.retries = 0
+
+    def _count(self, failure: Failure, delay: float) -> None:
+        self.retries += 1
+        if self._noted is not None:
+            self._noted(failure, delay)
+
+
+__all__ = ["CountingClient", "S3AMError", "S3Client"]

@@ -43,10 +43,7 @@ class Appender(ObjectWriter):
         first_part: int = DEFAULT_PART,
     ) -> None:
         client, location, info = base.client, base.location, base.info
-        options = with_kept(client, location, info, options)
-        if options.object.sse is None and options.object.customer_key is None:
-            kept = {"sse": info.sse, "sse_kms_key_id": info.sse_kms_key_id, "bucket_key": info.bucket_key}
-            options = replace(options, object=replace(options.object, **kept))  # type: ignore[arg-type]
+        options = with_kept(client, location, info, options, other_content=True)
         options = replace(options, expected=info.expected)
         # Of no use to anybody later: nothing says what was appended.
         identity = SourceIdentity(url=f"more of {location.url}: {uuid.uuid4()}")

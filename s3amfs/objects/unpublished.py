@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 
 from ..core import unpublished as u
 from ..core.events import TransferResult
+from ..core.kept import of_other_content
 from ..core.locations import S3Location, parse_s3_url
 from ..core.sizes import format_age, format_size
 from ..engine.client import S3Client
@@ -20,6 +21,7 @@ from ..engine.spool import NAME_PREFIX, Spool, SpoolRecord, is_recorded, left_re
 from ..errors import ObjectExists, SourceChanged, TransferLocked, UsageError
 from ..transfers.options import ObjectInfo, ObjectOptions, UploadOptions
 from ..transfers.report import OnEvent, Report
+from ..transfers.target import tags_of
 from .spooled_file import SpooledFile
 
 
@@ -163,9 +165,11 @@ def _options(
     from ..transfers.source import guess_content_type
 
     if kept is not None:
-        tags = client.tags(target.bucket, target.key) if kept.tags_count else None
-        described = replace(kept.copy_options(), tags=tags)
+        tags = tags_of(client, target, kept)
+        described = replace(kept.copy_options(other_content=True), tags=tags)
     else:
         described = ObjectOptions(content_type=guess_content_type(target.key))
-    described = replace(described, metadata=dict(found.header.metadata), customer_key=options.object.customer_key)
+    described = replace(
+        described, metadata=of_other_content(found.header.metadata), customer_key=options.object.customer_key
+    )
     return replace(options, unfinished="continue", exists="overwrite", object=described)

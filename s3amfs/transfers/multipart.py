@@ -13,10 +13,10 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from ..core import manifest as m
-from ..core.failures import Failure, Kind
+from ..core.failures import Kind
 from ..core.ssec import CustomerKey
 from ..engine.attempt import PartResult
-from ..engine.client import S3Client
+from ..engine.client import CountingClient, S3Client
 from ..engine.journal import Journal, state_dir
 from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged, TransferLocked
 from ..wire.failures import to_error
@@ -152,7 +152,7 @@ class Multipart:
         died_here = self._journal is not None and self._journal.interrupted
         known = set() if died_here else {upload.upload_id for upload in listed or ()}
         self._write_header(part_size, checks)
-        client = _Counting(self._client)
+        client = CountingClient(self._client)
         upload, checks = self._create(checks, client)
         self.upload, self._checks = upload, checks
         self.records.clear()
@@ -338,20 +338,6 @@ class Multipart:
         """Leaves the upload for a later run."""
         if self._journal is not None:
             self._journal.close()
-
-
-class _Counting(S3Client):
-    """A client like `client` that counts its retries: an answer may have been lost."""
-
-    def __init__(self, client: S3Client) -> None:
-        super().__init__(client.session, client.given_engine, self._count, client.on_notice)
-        self._told = client.on_retry
-        self.retries = 0
-
-    def _count(self, failure: Failure, delay: float) -> None:
-        self.retries += 1
-        if self._told is not None:
-            self._told(failure, delay)
 
 
 def _is_of(manifest: m.Manifest, upload: s3api.MultipartUpload) -> bool:

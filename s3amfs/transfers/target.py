@@ -6,7 +6,7 @@ from dataclasses import fields, replace
 
 from ..core.locations import S3Location
 from ..engine.client import S3Client
-from ..errors import BadCredentials, EncryptionKeyError, ObjectExists
+from ..errors import AccessDenied, BadCredentials, EncryptionKeyError, ObjectExists
 from ..wire.s3 import api as s3api
 from .options import UploadOptions
 
@@ -34,16 +34,47 @@ def with_content_type(options: UploadOptions, content_type: str | None) -> Uploa
     return replace(options, object=replace(options.object, content_type=content_type))
 
 
-def with_kept(client: S3Client, source: S3Location, info: s3api.ObjectInfo, options: UploadOptions) -> UploadOptions:
-    """`options` with what the source has, wherever they say nothing."""
-    kept = info.copy_options()
-    given = options.object
+def with_kept(
+    client: S3Client,
+    source: S3Location,
+    info: s3api.ObjectInfo,
+    options: UploadOptions,
+    *,
+    other_content: bool = False,
+    tags: bool = True,
+) -> UploadOptions:
+    """`options` with what the object `info` at `source` has, wherever they say nothing.
+
+    other_content: the bytes will be others, so that metadata about them is left out. tags: asked for, too.
+    Raises AccessDenied where it has tags that may not be read.
+    """
+    given, kept = options.object, info.copy_options(other_content=other_content)
+    if given.sse or given.sse_kms_key_id or given.customer_key:
+        kept = replace(kept, sse=None if given.customer_key else kept.sse, sse_kms_key_id=None, bucket_key=None)
     merged = {
         field.name: getattr(given, field.name) or getattr(kept, field.name)
         for field in fields(s3api.ObjectOptions)
         if field.name not in ("tags", "customer_key", "extra_headers")
     }
-    tags = given.tags
-    if tags is None and info.tags_count:
-        tags = client.tags(source.bucket, source.key, version_id=source.version_id)
-    return replace(options, object=replace(given, **merged, tags=tags))
+    kept_tags = tags_of(client, source, info) if tags and given.tags is None else given.tags
+    return replace(options, object=replace(given, **merged, tags=kept_tags))
+
+
+def tags_of(client: S3Client, source: S3Location, info: s3api.ObjectInfo) -> dict[str, str] | None:
+    """The tags of an object; None where it has none. Raises AccessDenied, which says that tags are the trouble."""
+    if not info.tags_count:
+        return None
+    try:
+        return client.tags(source.bucket, source.key, version_id=source.version_id)
+    except BadCredentials:
+        raise
+    except AccessDenied as error:
+        raise AccessDenied(
+            f"the tags of {source.url} may not be read, so they can't be kept: get the permission "
+            f"s3:GetObjectTagging, or say which tags the new object has (--tag) ({error.message})"
+        ) from None
+
+
+def changes_headers(options: s3api.ObjectOptions) -> bool:
+    """Whether `options` say anything about content headers or user metadata."""
+    return bool(options.content_headers())

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..core.events import TransferResult
-from ..core.failures import Kind
 from ..core.locations import S3Location
 from ..core.parts import MAX_SINGLE, Plan, copy_part_size
 from ..core.sizes import MIB
@@ -18,7 +17,8 @@ from ..engine.attempt import Move
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
 from ..engine.targets import MultipartTarget
-from ..errors import ChecksumMismatch, SourceChanged, Unsupported, UsageError
+from ..errors import ObjectExists, SourceChanged, Unsupported, UsageError
+from ..transfers.copy_object import Original, copy_object
 from ..transfers.job import Job
 from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
@@ -27,8 +27,7 @@ from ..transfers.resume import part_size_of
 from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
 from ..transfers.source import identity_of
 from ..transfers.speed import Speed
-from ..transfers.target import skips_existing, with_kept
-from ..wire.failures import to_error
+from ..transfers.target import changes_headers, skips_existing, with_kept
 from ..wire.s3 import api as s3api
 
 SINGLE_BYTES = 128 * MIB
@@ -54,9 +53,16 @@ def copy(
     info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)
     if (source.bucket, source.key) == (target.bucket, target.key) and source.version_id is None:
         _check_onto_itself(source, options)
+        if options.expects.kind == "whatever":
+            options = replace(options, expected=info.expected)  # of what it replaces it has all but what is changed
     if options.expect:
         raise UsageError("--expect-… needs the bytes, which a copy inside S3 never sees: use 's3am verify --against'")
-    return _Copy(source, info, Job(client, target, with_kept(client, source, info, options), report, gate)).run()
+    try:
+        return _Copy(source, info, Job(client, target, options, report, gate)).run()
+    except ObjectExists:
+        if options.exists != "skip":
+            raise
+        return report.result(size=None, skipped=True)  # another writer was faster, or what is there can't be seen
 
 
 def _check_onto_itself(source: S3Location, options: UploadOptions) -> None:
@@ -68,32 +74,36 @@ class _Copy:
     """One run of `copy`, after a look at its source."""
 
     def __init__(self, source: S3Location, info: s3api.ObjectInfo, job: Job) -> None:
+        wanted = job.options.part_size
+        self._single = info.size <= (SINGLE_BYTES if wanted is None else min(wanted, MAX_SINGLE))
+        """Whether one CopyObject does; it keeps headers and tags by itself, whatever they are and who may read them."""
+        self._replaces = changes_headers(job.options.object) or info.website_redirect is not None
+        options = with_kept(job.client, source, info, job.options, tags=not self._single)
+        self._job = replace(job, options=options)
         self._location = source
         self._info = info
-        self._job = job
         self._client = job.client
         self._target = job.target
-        self._options = job.options
+        self._options = options
         self._report = job.report
         self._source = s3api.CopySource(
             source.bucket,
             source.key,
             version_id=source.version_id,
             if_match=info.strong_etag,
-            customer_key=job.options.source_key,
+            customer_key=options.source_key,
         )
+        self._original = Original(source, info, self._source)
 
     def run(self) -> TransferResult:
         size = self._info.size
-        wanted = self._options.part_size
-        single = size <= (SINGLE_BYTES if wanted is None else min(wanted, MAX_SINGLE))
         if self._options.dry_run:
-            parts = 1 if single else len(Plan(size, copy_part_size(size, wanted)))
+            parts = 1 if self._single else len(Plan(size, copy_part_size(size, self._options.part_size)))
             return self._report.result(size=size, parts=parts, dry_run=True)
         sending = SendParts(self._job, self._content())
         try:
             begun = sending.find()
-            if begun is None and single:
+            if begun is None and self._single:
                 return self._copy_object()
             return self._copy_parts(sending, begun)
         finally:
@@ -116,33 +126,9 @@ class _Copy:
     def _copy_object(self) -> TransferResult:
         size = self._info.size
         self._report.started(size, size, 1)
-        request = s3api.copy_object(
-            self._target.bucket, self._target.key, self._source, self._options.object, replace_metadata=True
-        )
-        reply, failure = self._client.attempt(request)
-        if failure is not None and failure.kind is Kind.CONDITION:
-            raise to_error(replace(failure, kind=Kind.CHANGED), self._location.url)
-        if failure is not None and failure.kind is Kind.FATAL and failure.status in (501, 405):
-            raise Unsupported(failure.message)
-        if failure is not None:
-            raise to_error(failure, f"copy of {self._location.url}")
-        stored = s3api.parse_copied(reply)
-        proof = self._prove(stored.checksums, stored.etag)
+        stored = copy_object(self._job, self._original, replace_metadata=self._replaces)
+        proof = self._original.prove(self._job, stored, stored.checksums)
         return self._result(stored, 1, _named(stored.checksums), proof)
-
-    def _prove(self, checksums: Mapping[str, str], etag: str) -> str:
-        """Compares what the copy has with what the source had. Raises ChecksumMismatch."""
-        for name, value in self._info.checksums.items():
-            if "-" in value or (self._info.checksum_type or "FULL_OBJECT") != "FULL_OBJECT" or name not in checksums:
-                continue
-            if checksums[name] != value:
-                raise ChecksumMismatch(
-                    f"{self._target.url}: the copy's {name} is not that of {self._location.url}: copy again"
-                )
-            return f"{name} of the whole object, equal to the source's"
-        if etag and etag == self._info.etag:
-            return "ETag equal to the source's"
-        return "size, and the source's ETag at every request"
 
     def _copy_parts(self, sending: SendParts, begun: Begun | None) -> TransferResult:
         size = self._info.size
@@ -159,7 +145,7 @@ class _Copy:
             sending.abort()
             raise
         name, _, value = done.checksum.partition(":")
-        proof = self._prove({name: value} if value else done.stored.checksums, done.stored.etag)
+        proof = self._original.prove(self._job, done.stored, {name: value} if value else done.stored.checksums)
         return self._result(done.stored, len(plan), done.checksum, proof)
 
     def _check_source(self, crc: WholeCrc) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
 from ...core.expected import Expected
+from ...core.kept import class_of_copy, of_other_content
 from ..messages import Payload
 from . import aws_chunked
 
@@ -215,12 +216,19 @@ class ObjectInfo:
         """This object, as what a change expects to be there."""
         return Expected("etag", self.etag, self.weak_etag)
 
-    def copy_options(self) -> ObjectOptions:
-        """Options that give a copy the same content headers and metadata (tags are asked for separately)."""
+    def copy_options(self, *, other_content: bool = False) -> ObjectOptions:
+        """What an object made from this one keeps: headers, metadata, class, KMS key (tags are asked for separately).
+
+        other_content: it is this object with other bytes, so that metadata about the bytes is left out.
+        """
+        kms = (self.sse or "").startswith("aws:kms")
         return ObjectOptions(
             **{name: getattr(self, name) for name in CONTENT_HEADERS},
-            metadata=self.metadata,
-            storage_class=None if self.storage_class == "STANDARD" else self.storage_class,
+            metadata=of_other_content(self.metadata) if other_content else self.metadata,
+            storage_class=class_of_copy(self.storage_class),
+            sse=self.sse if kms else None,
+            sse_kms_key_id=self.sse_kms_key_id if kms else None,
+            bucket_key=self.bucket_key if kms else None,
         )
 
 

@@ -1,0 +1,118 @@
+"""CopyObject as a commit: one object copied inside S3 in one request, if what is expected stands at its target."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from ..core.expected import Expected
+from ..core.failures import Failure, Kind
+from ..core.locations import S3Location
+from ..engine.client import CountingClient
+from ..errors import ChecksumMismatch, Unsupported
+from ..wire.failures import to_error
+from ..wire.messages import S3Request
+from ..wire.s3 import api as s3api
+from .commit import Commit
+from .job import Job
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The object that is copied."""
+
+    location: S3Location
+    info: s3api.ObjectInfo
+    source: s3api.CopySource
+
+    def prove(self, job: Job, stored: s3api.StoredInfo, checksums: Mapping[str, str]) -> str:
+        """Compares what the copy has with what the source had; a copy that nothing is said of is looked at.
+
+        Raises ChecksumMismatch: the copy is another content; it is left as it is.
+        """
+        compared = self._compare(job.target.url, checksums, stored.etag)
+        if compared:
+            return compared
+        found = job.client.find(job.target.bucket, job.target.key, customer_key=job.options.object.customer_key)
+        if found is None or found.etag != stored.etag:
+            return "the source's ETag at every request"  # another writer was there since
+        if found.size != self.info.size:
+            raise ChecksumMismatch(
+                f"{job.target.url}: the copy has {found.size} bytes and {self.location.url} has {self.info.size}: the "
+                "server does not copy as it should; give --src-endpoint-url to copy through this machine"
+            )
+        return self._compare(job.target.url, found.checksums, "") or "size, and the source's ETag at every request"
+
+    def _compare(self, url: str, checksums: Mapping[str, str], etag: str) -> str:
+        """What was compared; '' for nothing."""
+        full = (self.info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT"
+        for name, value in self.info.checksums.items():
+            if "-" in value or not full or name not in checksums:
+                continue
+            if checksums[name] != value:
+                raise ChecksumMismatch(f"{url}: the copy's {name} is not that of {self.location.url}: copy again")
+            return f"{name} of the whole object, equal to the source's"
+        return "ETag equal to the source's" if etag and etag == self.info.etag else ""
+
+
+def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3api.StoredInfo:
+    """Copies at most 5 GiB, with the options of `job`. replace_metadata: content headers and metadata are the options'.
+
+    Without it they are the source's, whatever these hold. Raises ObjectExists or SourceChanged (of what stands at the
+    target, or of the source), Unsupported (the server can't copy this), TransferError.
+    """
+    target, options, source = job.target, job.options, original.source
+    commit = Commit(
+        job.client, target, options.expects, "copy", job.report.warn, customer_key=options.object.customer_key
+    )
+    counting = CountingClient(job.client)
+
+    def build(condition: Expected) -> S3Request:
+        return s3api.copy_object(
+            target.bucket, target.key, source, options.object, expected=condition, replace_metadata=replace_metadata
+        )
+
+    reply, failure = commit.send(build, client=counting)
+    if failure is None:
+        stored = s3api.parse_copied(reply)
+        commit.after(stored.etag)
+        return stored
+    if failure.kind is Kind.CONDITION and _source_changed(job, original):
+        raise to_error(replace(failure, kind=Kind.CHANGED), original.location.url)
+    if commit.is_lost(failure):
+        found = _find_ours(job, original) if counting.retries else None
+        if found is not None:
+            return found
+    elif _cannot_copy(failure):
+        raise Unsupported(failure.message)
+    raise commit.error(failure, f"copy of {original.location.url}")
+
+
+def _source_changed(job: Job, original: Original) -> bool:
+    """Both conditions of a CopyObject fail with 412: a look tells which one it was."""
+    where, key = original.location, original.source.customer_key
+    now = job.client.find(where.bucket, where.key, customer_key=key) if where.version_id is None else original.info
+    return now is None or now.etag != original.info.etag
+
+
+def _find_ours(job: Job, original: Original) -> s3api.StoredInfo | None:
+    """The copy that an attempt whose answer was lost has made: the same size, and ETag or checksum of the source."""
+    found = job.client.find(job.target.bucket, job.target.key, customer_key=job.options.object.customer_key)
+    if found is None or found.size != original.info.size:
+        return None
+    same = {name for name, value in original.info.checksums.items() if found.checksums.get(name) == value}
+    if not same and found.etag != original.info.etag:
+        return None
+    return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
+
+
+def _cannot_copy(failure: Failure) -> bool:
+    """Whether the bytes may get there all the same, through this machine: the server refuses the copy as such."""
+    if failure.kind is Kind.UNSUPPORTED:
+        return True
+    return failure.kind is Kind.FATAL and (
+        failure.status in (405, 501) or (failure.status == 400 and failure.code in _REFUSALS)
+    )
+
+
+_REFUSALS = ("InvalidRequest", "InvalidArgument", "NotSupported", "UnsupportedOperation", "EntityTooLarge")
