@@ -77,7 +77,8 @@ class Commit:
         if not self._plan.look or looked:
             return
         found = self._look(needed=self._plan.warn)
-        if found is not _UNKNOWN and not holds(self.expected, found):
+        gone = self._operation == "delete" and found is None
+        if found is not _UNKNOWN and not gone and not holds(self.expected, found):
             raise self.lost_error()
 
     def after(self, etag: str) -> None:
@@ -95,16 +96,16 @@ class Commit:
             "stored here is replaced"
         )
 
-    def refused(self, failure: Failure) -> bool:
+    def refused(self, failure: Failure, *, doubt: bool = True) -> bool:
         """Whether the server takes no such condition: then the request may be sent once more, after `before`.
 
-        A 501 that names no header is a doubt: what the server can is known once the request without it has succeeded.
+        doubt: also a 501 that names no header; what the server can is known once the request without it has succeeded.
         """
         if self._refused or self.condition is WHATEVER:
             return False
         if refuses_condition(failure):
             self._can.conditions[self._operation, self.expected.kind] = False
-        elif failure.status == 501 and not failure.of_source:
+        elif doubt and failure.status == 501 and not failure.of_source:
             self.is_doubtful = True
         else:
             return False

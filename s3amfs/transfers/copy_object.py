@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
@@ -15,6 +17,9 @@ from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
 from .commit import Commit
 from .job import Job
+
+CLOCK_SECONDS = 1.0
+"""How exact times of HTTP are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,7 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
             target.bucket, target.key, source, options.object, expected=condition, replace_metadata=replace_metadata
         )
 
+    began = time.monotonic()
     reply, failure = commit.send(build, client=counting)
     if failure is None:
         stored = s3api.parse_copied(reply)
@@ -80,7 +86,8 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
     if failure.kind is Kind.CONDITION and _source_changed(job, original):
         raise to_error(replace(failure, kind=Kind.CHANGED), original.location.url)
     if commit.is_lost(failure):
-        found = _find_ours(job, original) if counting.retries else None
+        since = (s3api.http_time(reply.headers.get("date")) or math.inf) - (time.monotonic() - began) - CLOCK_SECONDS
+        found = _find_ours(job, original, 0.0 if counting.retries else since)
         if found is not None:
             return found
     elif _cannot_copy(failure):
@@ -95,10 +102,14 @@ def _source_changed(job: Job, original: Original) -> bool:
     return now is None or now.etag != original.info.etag
 
 
-def _find_ours(job: Job, original: Original) -> s3api.StoredInfo | None:
-    """The copy that an attempt whose answer was lost has made: the same size, and ETag or checksum of the source."""
+def _find_ours(job: Job, original: Original, since: float) -> s3api.StoredInfo | None:
+    """The copy that an attempt whose answer was lost has made: the same size, and ETag or checksum of the source.
+
+    since: when it can have been made at the earliest, by the server's clock; curl sends a request again by itself when
+    a kept connection turns out to be dead.
+    """
     found = job.client.find(job.target.bucket, job.target.key, customer_key=job.options.object.customer_key)
-    if found is None or found.size != original.info.size:
+    if found is None or found.size != original.info.size or (found.last_modified or 0.0) < since:
         return None
     same = {name for name, value in original.info.checksums.items() if found.checksums.get(name) == value}
     if not same and found.etag != original.info.etag:

@@ -139,9 +139,7 @@ class _Put:
             return self._lost()
         if failure.code == DOUBT and put.damaged:
             return self._judge_etag(put)
-        if self._falls_back(failure):
-            return None
-        if self._commit.refused(failure):
+        if self._commit.refused(failure, doubt=False) or self._falls_back(failure) or self._commit.refused(failure):
             return None
         if put.damaged:
             raise self._damage_error() from None

@@ -13,6 +13,7 @@ from ..engine.sources import range_judge
 from ..errors import AccessDenied, BadCredentials, NotFound
 from ..wire.s3 import api as s3api
 from .report import Report, ignore
+from .source import identity_of
 from .speed import Speed, make_transfer, move_all
 
 READ_BYTES = 32 * 1024 * 1024
@@ -36,6 +37,7 @@ def content_crc(
     if info.size == 0:
         return 0
     found: dict[int, tuple[int, int]] = {}
+    identity = identity_of(location, info)
 
     def keep(result: PartResult) -> None:
         assert result.crc is not None
@@ -50,7 +52,7 @@ def content_crc(
             if_match=info.strong_etag,
             customer_key=customer_key,
         )
-        sink = HashSink(part, range_judge(part, info.size, info.etag), name)
+        sink = HashSink(part, range_judge(part, identity), name)
         return ReceivePart(client.session.prepare(request), sink)
 
     report = Report("check", location.url, "", ignore)
