@@ -136,6 +136,10 @@ class SourceChanged(S3AMError):
     default_errno = _errno.ESTALE
 
 
+class TargetChanged(SourceChanged):
+    """Another object stands under the target's name than the one that was to be changed; it is left as it is."""
+
+
 class ChecksumMismatch(S3AMError):
     exit_code = 16
     default_errno = _errno.EIO

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
 
@@ -9,7 +10,8 @@ from ..core.entries import ARCHIVED, Kind, not_a_key
 from ..core.job_records import Known
 from ..core.locations import S3Location
 from ..engine.client import S3Client
-from ..errors import AccessDenied, ObjectExists, S3AMError, TransferError
+from ..errors import AccessDenied, ObjectExists, S3AMError, TargetChanged, TransferError
+from ..transfers import commit
 from ..transfers.one_request import Fetched, begin_get, begin_put
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.copy import SINGLE_BYTES
@@ -23,6 +25,8 @@ from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped
 
 CONTENT = ("metadata", *CONTENT_HEADERS)
 """Options that a copy takes from its source unless they are given."""
+
+log = logging.getLogger("s3amfs.jobs")
 
 
 class Across(Mover):
@@ -84,6 +88,7 @@ class Across(Mover):
                 customer_key=self._options.source_key_for(source),
             ),
             self._object(work, target),
+            expected=work.expected,
             replace_metadata=not self._options.copy_metadata,
         )
         self._client.begin(request, copied)
@@ -94,6 +99,7 @@ class Across(Mover):
             return self._put_folder(work, source, target)
         options = UploadOptions(
             exists="overwrite",
+            expected=work.expected,
             unfinished="continue",
             object=self._object(work, target),
             source_key=self._options.source_key_for(source),
@@ -105,7 +111,7 @@ class Across(Mover):
         gate = self._client.engine.sending
         try:
             result = upload(source, target, self._client, options, source_client=self._source_client, gate=gate)
-        except ObjectExists as error:
+        except (ObjectExists, TargetChanged) as error:
             if work.target is None and self._options.exists in ("refuse", "skip"):
                 raise Skipped("exists at the target") from None
             raise TransferError(f"changed at the target since it was listed: kept ({error.message})") from None
@@ -142,7 +148,8 @@ class Across(Mover):
         reader = self._source_client or self._client
         info = reader.head(source.bucket, source.key, customer_key=self._options.source_key_for(source))
         options = self._with_kept(self._object(work, target), info)
-        return self._moved(work, 0, self._client.put(target.bucket, target.key, b"", options).etag)
+        stored = commit.put(self._client, target, b"", options, work.expected, log.warning)
+        return self._moved(work, 0, stored.etag)
 
     def _gives_content(self) -> bool:
         return any(getattr(self._options.object, name) for name in CONTENT)
@@ -156,8 +163,6 @@ class Across(Mover):
             given,
             storage_class=given.storage_class or kept_class,
             customer_key=self._options.key_for(target),
-            if_none_match="*" if work.target is None and not work.whatever else None,
-            if_match=work.target.etag or None if work.target is not None and not work.whatever else None,
         )
 
     def _relay(
@@ -187,7 +192,13 @@ class Across(Mover):
             options = self._with_kept(self._object(work, target), found.info)
             size = len(found.data)
             begin_put(
-                self._client, target, found.data, options, self._options.checksum, lambda info: stored(info, size)
+                self._client,
+                target,
+                found.data,
+                options,
+                self._options.checksum,
+                lambda info: stored(info, size),
+                work.expected,
             )
 
         key = self._options.source_key_for(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import stat
 from collections.abc import Callable
@@ -12,7 +13,8 @@ from ..core.entries import Entry, Kind, not_a_key
 from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
 from ..engine.client import S3Client
-from ..errors import ObjectExists, SourceChanged, TransferError
+from ..errors import ObjectExists, S3AMError, SourceChanged, TargetChanged, TransferError
+from ..transfers import commit
 from ..transfers.one_request import begin_put
 from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
 from ..transfers.source import guess_content_type
@@ -20,6 +22,8 @@ from ..verbs.upload import upload
 from .content import object_and_bytes
 from .job_options import TreeOptions
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
+
+log = logging.getLogger("s3amfs.jobs")
 
 
 class Up(Mover):
@@ -58,7 +62,7 @@ class Up(Mover):
             else:
                 done(self._moved(work, there, info.etag))
 
-        begin_put(self._client, target, data, options, self._options.checksum, stored)
+        begin_put(self._client, target, data, options, self._options.checksum, stored, work.expected)
 
     def large(self, work: Work) -> Outcome:
         target = self._checked(work)
@@ -68,6 +72,7 @@ class Up(Mover):
         there = os.stat(path)
         options = UploadOptions(
             exists="overwrite",
+            expected=work.expected,
             unfinished="continue",
             object=self._object(work, target, there),
             checksum=self._options.checksum,
@@ -77,7 +82,7 @@ class Up(Mover):
         )
         try:
             result = upload(LocalPath(path), target, self._client, options, gate=self._client.engine.sending)
-        except ObjectExists as error:
+        except (ObjectExists, TargetChanged) as error:
             raise self._in_the_way(work, error) from None
         if _identity(os.stat(path)) != _identity(there):
             raise SourceChanged(f"{work.key} changed while it was sent")
@@ -163,20 +168,19 @@ class Up(Mover):
             metadata=metadata,
             content_type=content_type,
             customer_key=self._options.key_for(target),
-            if_none_match="*" if work.target is None and not work.whatever else None,
-            if_match=work.target.etag or None if work.target is not None and not work.whatever else None,
         )
 
     def _put_now(self, work: Work, target: S3Location) -> Outcome:
         """A link or a folder that did not get through at once: with retries."""
         data, there = self._read(work)
         try:
-            stored = self._client.put(target.bucket, target.key, data, self._object(work, target, there))
-        except ObjectExists as error:
+            options = self._object(work, target, there)
+            stored = commit.put(self._client, target, data, options, work.expected, log.warning)
+        except (ObjectExists, TargetChanged) as error:
             raise self._in_the_way(work, error) from None
         return self._moved(work, there, stored.etag)
 
-    def _in_the_way(self, work: Work, error: ObjectExists) -> Exception:
+    def _in_the_way(self, work: Work, error: S3AMError) -> Exception:
         if work.target is None and self._options.exists in ("refuse", "skip"):
             return Skipped("exists at the target")
         return TransferError(f"changed at the target since it was listed: kept ({error.message})")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ..core.entries import Entry
+from ..core.expected import NOTHING, WHATEVER, Expected, this_etag
 from ..core.job_records import Known
 from ..engine.limits import ByteBudget
 from ..errors import AccessDenied, S3AMError
@@ -54,6 +55,13 @@ class Work:
     @property
     def size(self) -> int:
         return self.source.size
+
+    @property
+    def expected(self) -> Expected:
+        """What has to stand at the target when it changes."""
+        if self.whatever:
+            return WHATEVER
+        return NOTHING if self.target is None else this_etag(self.target.etag)
 
 
 @dataclass(slots=True)

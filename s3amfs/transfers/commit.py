@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..core.checksums import Crc
 from ..core.expected import WHATEVER, Expected, Operation, Plan, holds, is_lost, plan
 from ..core.failures import Failure, Kind
 from ..core.locations import S3Location
 from ..core.ssec import CustomerKey
-from ..engine.client import S3Client
-from ..errors import AccessDenied, BadCredentials, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged
+from ..engine.client import CountingClient, S3Client
+from ..errors import AccessDenied, BadCredentials, EncryptionKeyError, ObjectExists, S3AMError, TargetChanged
 from ..wire.failures import refuses_condition, to_error
 from ..wire.messages import Reply, S3Request
 from ..wire.s3 import api as s3api
@@ -69,7 +70,7 @@ class Commit:
     def before(self, *, looked: bool = False) -> None:
         """Looks at the name where the server's word is not enough. looked: the caller has just done so.
 
-        Raises ObjectExists or SourceChanged if something else stands there, AccessDenied where it can't be looked at
+        Raises ObjectExists or TargetChanged if something else stands there, AccessDenied where it can't be looked at
         and nothing else would protect it, TransferError.
         """
         if self._plan.warn:
@@ -123,7 +124,7 @@ class Commit:
         """The error for something else that stands there."""
         if self.expected.kind == "nothing":
             return ObjectExists(f"{self._target.url} exists: use --exists overwrite or --exists skip")
-        return SourceChanged(
+        return TargetChanged(
             f"{self._target.url} was changed by somebody else meanwhile: it is left as it is; look at it and try again"
         )
 
@@ -190,7 +191,7 @@ def delete(
 ) -> None:
     """Deletes what stands under `target` if it is what is expected; an object that is gone already is fine.
 
-    Raises SourceChanged if something else stands there by now, and it stays; AccessDenied, TransferError.
+    Raises TargetChanged if something else stands there by now, and it stays; AccessDenied, TransferError.
     """
     commit = Commit(client, target, expected, "delete", warn, customer_key=customer_key)
 
@@ -201,3 +202,35 @@ def delete(
     if failure is None or failure.kind is Kind.MISSING:
         return
     raise commit.error(failure, target.url)
+
+
+def put(
+    client: S3Client, target: S3Location, data: bytes, options: s3api.ObjectOptions, expected: Expected, warn: Warn
+) -> s3api.StoredInfo:
+    """Stores a small object in one request, with its CRC64NVME where the server knows it, if what is expected is there.
+
+    Raises ObjectExists or TargetChanged if something else stands there, and it stays; AccessDenied, TransferError.
+    """
+    known = client.session.capabilities(target.bucket).crc64nvme is not False
+    body = s3api.Body(data, checksum=("crc64nvme", crc64(data)) if known else None)
+    commit = Commit(client, target, expected, "put", warn, customer_key=options.customer_key)
+    counting = CountingClient(client)
+    reply, failure = commit.send(
+        lambda condition: s3api.put_object(target.bucket, target.key, body, options, condition), client=counting
+    )
+    if failure is None:
+        stored = s3api.parse_stored(reply)
+        commit.after(stored.etag)
+        return stored
+    if commit.is_lost(failure) and counting.retries:
+        found = client.find(target.bucket, target.key, customer_key=options.customer_key)
+        if found is not None and found.checksums.get("crc64nvme") == crc64(data):
+            return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
+    raise commit.error(failure, target.url)
+
+
+def crc64(data: bytes) -> str:
+    """Base64 CRC64NVME of `data`."""
+    crc = Crc("crc64nvme")
+    crc.update(data)
+    return crc.base64

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from ..core.checksums import Crc
+from ..core.expected import WHATEVER, Expected
 from ..core.http import parse_content_range
 from ..core.locations import S3Location
 from ..core.ssec import CustomerKey
@@ -43,8 +44,9 @@ def begin_put(
     options: s3api.ObjectOptions,
     checksum: ChecksumChoice | None,
     done: Callable[[s3api.StoredInfo | None], None],
+    expected: Expected = WHATEVER,
 ) -> Cut:
-    """Stores `data`. Returns what cuts it."""
+    """Stores `data` if what is expected stands there. Returns what cuts it."""
     algorithm = {None: "crc64nvme", "crc64nvme": "crc64nvme", "crc32c": "crc32c"}.get(checksum)
     md5 = hashlib.md5(data, usedforsecurity=False).digest() if checksum == "md5" else None
     value = ""
@@ -61,7 +63,7 @@ def begin_put(
     def ended(reply: Reply | None) -> None:
         done(_stored(reply, data, options, algorithm, value) if reply is not None else None)
 
-    request = replace(s3api.put_object(target.bucket, target.key, body, options), body=data)
+    request = replace(s3api.put_object(target.bucket, target.key, body, options, expected), body=data)
     return client.begin(request, ended).cut
 
 
