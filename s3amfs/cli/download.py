@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .options import add_bwlimit, add_key_options, bwlimit_of, connect_from, key_of, size, slots
+from .options import add_bwlimit, add_key_options, bwlimit_of, connect_from, given_key, key_of, range_size, slots
 from .tree_options import add_filters, add_tree_options, run_tree
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what to do about a partial download of DST (default: exit 12)",
     )
     add("--version-id", metavar="ID", help="a version of the object")
-    add("--part-size", metavar="SIZE", type=size, help="bytes of one request, 5MiB to 5GiB")
+    add("--part-size", metavar="SIZE", type=range_size, help="bytes of one request, 5MiB to 5GiB")
     add("--download-slots", metavar="N", type=slots, help="requests at a time")
     add("--checksum-slots", metavar="N", type=slots, help="threads that check what is on disk")
     add_bwlimit(parser)
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if not source.key:
         raise InvalidSource(f"{source.url} names a bucket, not an object: give s3://BUCKET/KEY")
     target = resolve_download_target(args.target, source, os.path.isdir)
+    given = given_key(args, output)
     client = connect_from(args, output)
     options = DownloadOptions(
         file_exists=args.file_exists or "refuse",
@@ -69,7 +70,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         part_size=args.part_size,
         download_slots=args.download_slots,
         checksum_slots=args.checksum_slots,
-        customer_key=key_of(args, source, client, output),
+        customer_key=key_of(args, source, client, output, before=given),
         bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from ..core.bandwidth import parse_bandwidth
+from ..core.parts import check_part_size
 from ..core.sizes import parse_age, parse_size
 from ..errors import S3AMError, UsageError
 
@@ -64,6 +65,30 @@ def checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
 
 
 size = checked(parse_size)
+part_size = checked(lambda text: check_part_size(parse_size(text)))
+
+
+@checked
+def range_size(text: str) -> int:
+    """Of a download's ranges: what S3 takes as a part is the nearest size that is taken, but none is not."""
+    found = parse_size(text)
+    if found == 0:
+        raise UsageError(f"{text!r} is no size of a part: give bytes, such as 16MiB")
+    return found
+
+
+def digest(name: str, size: int) -> Callable[[str], str]:
+    """A type for argparse: a digest `name` of `size` bytes in hex; it comes back in lower case."""
+
+    def convert(text: str) -> str:
+        found = text.strip().lower()
+        if len(found) != 2 * size or set(found) - set("0123456789abcdef"):
+            raise argparse.ArgumentTypeError(f"{text[:80]!r} is no {name} in hex: it has {2 * size} digits of 0-9, a-f")
+        return found
+
+    return convert
+
+
 bandwidth = checked(parse_bandwidth)
 age = checked(parse_age)
 
@@ -196,12 +221,20 @@ def given_key(args: argparse.Namespace, output: Output, prefix: str = "") -> tup
 
 
 def key_of(
-    args: argparse.Namespace, location: S3Location, client: S3Client, output: Output, prefix: str = ""
+    args: argparse.Namespace,
+    location: S3Location,
+    client: S3Client,
+    output: Output,
+    prefix: str = "",
+    before: tuple[CustomerKey | None, bool] | None = None,
 ) -> CustomerKey | None:
-    """The customer key that the options name, for `location`. Raises EncryptionKeyError, UsageError."""
+    """The customer key that the options name, for `location`. Raises EncryptionKeyError, UsageError.
+
+    before: what `given_key` has returned, where it was called before a server was asked.
+    """
     from ..verbs.keys import object_key
 
-    given, is_master = given_key(args, output, prefix)
+    given, is_master = given_key(args, output, prefix) if before is None else before
     return object_key(given, location, client) if given is not None and is_master else given
 
 

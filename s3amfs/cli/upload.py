@@ -7,14 +7,27 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .options import add_bwlimit, add_key_options, bwlimit_of, connect_from, key_of, pair, size, slots, source_client
+from .options import (
+    add_bwlimit,
+    add_key_options,
+    bwlimit_of,
+    connect_from,
+    digest,
+    given_key,
+    key_of,
+    pair,
+    part_size,
+    slots,
+    source_client,
+)
 from .tree_options import add_directive
 from .upload_many import add_many, run_list, run_recursive
 
 if TYPE_CHECKING:
     from ..core.locations import S3Location
+    from ..core.ssec import CustomerKey
     from ..engine.connect import S3Client
-    from ..transfers.options import UploadOptions
+    from ..transfers.options import ObjectOptions, UploadOptions
     from .output import Output
 
 SUMMARY = "stream a file, URL, S3 object or standard input into S3"
@@ -46,12 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--exists", choices=("overwrite", "skip"), help="what to do if DST exists (default: exit 3)")
     add("--if-none-match", action="store_true", help="store only if there is no such object, also not by then")
-    add("--part-size", metavar="SIZE", type=size, help="5MiB to 5GiB; 5M, 5MB and 5MiB are the same")
+    add("--part-size", metavar="SIZE", type=part_size, help="5MiB to 5GiB; 5M, 5MB and 5MiB are the same")
     add("--download-slots", metavar="N", type=slots, help="requests at a time to a remote SRC")
     add("--upload-slots", metavar="N", type=slots, help="requests at a time to S3")
     add("--checksum", choices=("crc64nvme", "crc32c", "md5", "none"), help="how content is checked (default: best)")
-    add("--expect-md5", metavar="HEX", help="the MD5 that the whole of SRC must have")
-    add("--expect-sha256", metavar="HEX", help="the SHA-256 that the whole of SRC must have")
+    add("--expect-md5", metavar="HEX", type=digest("MD5", 16), help="the MD5 that the whole of SRC must have")
+    add("--expect-sha256", metavar="HEX", type=digest("SHA-256", 32), help="the SHA-256 of the whole of SRC")
     add_bwlimit(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     _add_object_arguments(parser)
@@ -78,8 +91,10 @@ def _add_object_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
-    from ..core.locations import S3Location, parse_source, resolve_target
+    from ..core.locations import LocalPath, S3Location, parse_source, resolve_target
+    from ..transfers.source import require_readable
     from ..verbs.upload import upload
+    from ..wire.messages import check_headers
 
     if args.from_list is not None or args.recursive:
         return run_list(args, output) if args.from_list is not None else run_recursive(args, output)
@@ -87,9 +102,13 @@ def run(args: argparse.Namespace, output: Output) -> int:
         raise UsageError("the following arguments are required: DST; see 's3am upload --help'")
     source = parse_source(args.source)
     target = resolve_target(args.target, source)
+    keys = given_key(args, output), given_key(args, output, "src_")
+    if isinstance(source, LocalPath):
+        require_readable(source)
+    check_headers(_object_options(args, None).content_headers())
     client = connect_from(args, output)
     reader = source_client(args, output) if isinstance(source, S3Location) else None
-    options = _options(args, output, client, source, reader, target)
+    options = _options(args, output, client, source, reader, target, keys)
     upload(
         source,
         target,
@@ -109,14 +128,15 @@ def _options(
     source: object,
     reader: S3Client | None,
     target: S3Location,
+    keys: tuple[tuple[CustomerKey | None, bool], tuple[CustomerKey | None, bool]],
 ) -> UploadOptions:
     from ..core.expected import NOTHING
     from ..core.locations import S3Location
-    from ..transfers.options import ObjectOptions, UploadOptions
+    from ..transfers.options import UploadOptions
 
     source_key = None
     if isinstance(source, S3Location):
-        source_key = key_of(args, source, reader or client, output, "src_")
+        source_key = key_of(args, source, reader or client, output, "src_", keys[1])
     expect = (("md5", args.expect_md5), ("sha256", args.expect_sha256))
     return UploadOptions(
         unfinished="resume" if args.resume else "restart" if args.force else "refuse",
@@ -125,20 +145,26 @@ def _options(
         part_size=args.part_size,
         download_slots=args.download_slots,
         upload_slots=args.upload_slots,
-        object=ObjectOptions(
-            content_type=args.content_type,
-            metadata=dict(args.metadata),
-            storage_class=args.storage_class,
-            acl=args.acl,
-            tags=dict(args.tag) if args.tag else None,
-            sse=args.sse,
-            sse_kms_key_id=args.sse_kms_key_id,
-            customer_key=key_of(args, target, client, output),
-        ),
+        object=_object_options(args, key_of(args, target, client, output, before=keys[0])),
         source_key=source_key,
         checksum=args.checksum,
         expect=tuple((name, digest) for name, digest in expect if digest is not None),
         bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,
         verify_tls=args.ca_bundle or not args.no_verify_tls,
+    )
+
+
+def _object_options(args: argparse.Namespace, key: CustomerKey | None) -> ObjectOptions:
+    from ..transfers.options import ObjectOptions
+
+    return ObjectOptions(
+        content_type=args.content_type,
+        metadata=dict(args.metadata),
+        storage_class=args.storage_class,
+        acl=args.acl,
+        tags=dict(args.tag) if args.tag else None,
+        sse=args.sse,
+        sse_kms_key_id=args.sse_kms_key_id,
+        customer_key=key,
     )

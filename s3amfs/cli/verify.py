@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .options import add_key_options, connect_from, key_of, size
+from .options import add_key_options, connect_from, given_key, key_of, size
 
 if TYPE_CHECKING:
     from .output import Output
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from ..errors import InvalidSource, UsageError
     from ..verbs.verify import verify, verify_against
 
-    checksum = args.checksum or "md5"
+    checksum = "md5" if args.checksum is None else args.checksum
     hasher(checksum)
     if args.against is not None and args.checksum is not None:
         raise UsageError("--checksum and --against exclude each other: --against takes what S3 stores")
@@ -45,8 +45,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if not source.key:
         raise InvalidSource(f"{source.url} names a bucket, not an object: give s3://BUCKET/KEY")
     other = parse_source(args.against) if args.against is not None else None
+    given = given_key(args, output)
     client = connect_from(args, output)
-    key = key_of(args, source, client, output)
+    key = key_of(args, source, client, output, before=given)
     if other is None:
         found = verify(source, client, checksum=checksum, customer_key=key)
         output.result(found, {"event": "checksum", "url": source.url, "checksum": checksum, "hex": found})

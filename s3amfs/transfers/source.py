@@ -298,11 +298,26 @@ def open_source(
     return _open_url(source, client, options, report)
 
 
-def _open_local(source: LocalPath) -> UploadSource:
+def require_readable(source: LocalPath) -> os.stat_result:
+    """What a local source is, before any server is asked. Raises NotFound, AccessDenied, InvalidSource."""
     try:
         there = os.stat(source.path)
-        if stat.S_ISDIR(there.st_mode):
-            raise InvalidSource(f"{source.path} is a directory: give a file")
+    except FileNotFoundError:
+        raise NotFound(f"{source.path} does not exist: check the spelling") from None
+    except NotADirectoryError:
+        raise NotFound(f"{source.path} does not exist: a part of the path is no directory") from None
+    except PermissionError:
+        raise AccessDenied(f"{source.path} may not be read: check its permissions") from None
+    if stat.S_ISDIR(there.st_mode):
+        raise InvalidSource(f"{source.path} is a directory: give a file")
+    if not os.access(source.path, os.R_OK):
+        raise AccessDenied(f"{source.path} may not be read: check its permissions")
+    return there
+
+
+def _open_local(source: LocalPath) -> UploadSource:
+    there = require_readable(source)
+    try:
         if stat.S_ISREG(there.st_mode) and (there.st_size or not _holds_any(source.path)):
             return FileUpload(source.path)
         identity = SourceIdentity(url="file://" + os.path.abspath(source.path))
@@ -311,8 +326,6 @@ def _open_local(source: LocalPath) -> UploadSource:
         raise NotFound(f"{source.path} does not exist: check the spelling") from None
     except PermissionError:
         raise AccessDenied(f"{source.path} may not be read: check its permissions") from None
-    except NotADirectoryError:
-        raise NotFound(f"{source.path} does not exist: a part of the path is no directory") from None
 
 
 def _holds_any(path: str) -> bool:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
+
+from ..errors import UsageError
+
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 
 Payload = Literal["body", "unsigned", "trailer"]
 
@@ -74,3 +79,12 @@ class Reply:
         return self.curl_code == 0 and (200 <= self.status < 300 or not self.is_http)
 
     is_http: bool = True
+
+
+def check_headers(headers: tuple[tuple[str, str], ...]) -> None:
+    """Raises UsageError for what would end a header or can't be sent (RFC 9110 sections 5.1 and 5.5)."""
+    for name, value in headers:
+        if not _TOKEN.fullmatch(name):
+            raise UsageError(f"{name[:60]!r} is no name of a header or of metadata: use letters, digits and -._")
+        if not value.isascii() or not value.replace("\t", "").isprintable():
+            raise UsageError(f"the value of {name} must be plain ASCII on one line: encode it (RFC 2047 or percent)")

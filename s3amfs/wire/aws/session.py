@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
-from ..messages import HttpRequest, S3Request
+from ..messages import HttpRequest, S3Request, check_headers
 from .capabilities import Capabilities, known_of
 from .config import AddressingStyle, S3Config
 
@@ -69,7 +69,7 @@ class S3Session:
         headers = request.headers + endpoint.headers
         if self.config.requester_pays and request.bucket is not None:
             headers += (("x-amz-request-payer", "requester"),)
-        _check_headers(headers)
+        check_headers(headers)
         if self.config.anonymous:
             if request.payload == "trailer":
                 headers += (("x-amz-content-sha256", "STREAMING-UNSIGNED-PAYLOAD-TRAILER"),)
@@ -297,13 +297,6 @@ def _query(query: tuple[tuple[str, str], ...]) -> str:
         for name, value in query
     )
     return "?" + "&".join(pairs)
-
-
-def _check_headers(headers: tuple[tuple[str, str], ...]) -> None:
-    """Refuses what would end the header or cannot be sent: CR, LF, NUL, other than ASCII."""
-    for name, value in headers:
-        if not value.isascii() or "\r" in value or "\n" in value or "\0" in value:
-            raise UsageError(f"the value of {name} must be plain ASCII on one line: encode it (RFC 2047 or percent)")
 
 
 def _takes_long(request: S3Request) -> bool:
