@@ -12,15 +12,17 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType, ModuleType
+from types import ModuleType
 from typing import NoReturn
 
 from .. import __version__
+from ..engine import waiting
 from ..errors import Interrupted, S3AMError
 from . import streams
 from .help import EXIT_CODES
 from .options import Parser, add_common
 from .output import Output
+from .signals import Interruption
 
 COMMANDS = (
     "upload",
@@ -83,10 +85,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(words)
     except S3AMError as error:
         return Output(json="--json" in words, verbose=False, progress=False).error(error)
-    signal.signal(signal.SIGTERM, _terminated)
+    interruption = Interruption()
     output = Output(json=args.json, verbose=args.verbose or args.debug, progress=args.progress)
     signal.signal(signal.SIGUSR1, lambda _signal, _frame: output.status())
     signal.signal(signal.SIGUSR2, lambda _signal, _frame: _read_limits_again(output))
+    waiting.listen(output.waiting)
     code = 1
     try:
         code = run_command(args, output)
@@ -95,6 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         pass  # whoever read our output has gone; nothing to say to it
     finally:
+        interruption.over()
         output.close()
     return code
 
@@ -143,6 +147,10 @@ def _one_line(error: OSError) -> str:
 
 
 def _how_to_resume(command: str) -> str:
+    """Only what a server has got can stay there."""
+    loop = sys.modules.get("s3amfs.engine.loop")
+    if loop is None or not loop.get_engine().reached:
+        return ": no server was reached, nothing was sent"
     hint = {
         "upload": ": what was sent stays; run the same command with --resume to go on, or 's3am cancel' to remove it",
         "download": ": what was fetched stays; run the same command with --download-exists resume to go on",
@@ -157,10 +165,6 @@ def _read_limits_again(output: Output) -> None:
         reload_limits()
     except S3AMError as error:
         output.warn(f"the limit stays as it is: {error}")
-
-
-def _terminated(_signal: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

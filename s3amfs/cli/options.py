@@ -146,8 +146,8 @@ def add_common(parser: argparse.ArgumentParser, *, top: bool) -> None:
         "--retry-budget",
         metavar="SECONDS",
         type=seconds,
-        default=default(300.0),
-        help="keep trying that long without progress (default 300)",
+        default=default(None),
+        help="keep trying that long without progress (default 300; 30 if the server never answered)",
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..jobs.check import Checked
     from ..wire.aws.config import S3Config
     from .progress import Progress
+    from .progress_lines import ProgressLines
 
 FLUSH_SECONDS = 0.2
 
@@ -37,7 +39,8 @@ class Output:
         self._verbose = verbose
         on_terminal = sys.stderr.isatty() and not verbose
         self._progress_wanted = on_terminal if progress is None else progress
-        self._progress: Progress | None = None
+        self._progress: Progress | ProgressLines | None = None
+        self._waits: set[str] = set()
         self._last_status = "nothing has begun"
         self._moved = "nothing"
         self._flushed = 0.0
@@ -94,6 +97,17 @@ class Output:
         else:
             self._say(f"warning: {message}")
 
+    def waiting(self, message: str) -> None:
+        """Something takes long: said once, whatever the options; lines that differ in numbers only are one."""
+        self._last_status = message
+        kind = re.sub(r"\d+", "", message)
+        if kind in self._waits:
+            return
+        self._waits.add(kind)
+        if self._json:
+            self._line({"event": "waiting", "message": message})
+        self._say(message)
+
     def status(self) -> None:
         """Says on stderr what happened last (SIGUSR1). In a signal handler: `print` may be in the middle of a line."""
         text = f"status: {self._moved} moved; {self._last_status}\n"
@@ -127,9 +141,14 @@ class Output:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _begin_progress(self, started: TransferStarted) -> None:
-        from .progress import Progress
+        if sys.stderr.isatty():
+            from .progress import Progress
 
-        self._progress = Progress(started)
+            self._progress = Progress(started)
+        else:
+            from .progress_lines import ProgressLines
+
+            self._progress = ProgressLines(started, self._say_plainly)
 
     def _end_progress(self) -> None:
         progress, self._progress = self._progress, None
@@ -151,7 +170,13 @@ class Output:
             if self._progress is not None:
                 self._progress.line(text)
             else:
-                print(text, file=sys.stderr, flush=True)
+                self._say_plainly(text)
+        except OSError:
+            give_up_on(2)
+
+    def _say_plainly(self, text: str) -> None:
+        try:
+            print(text, file=sys.stderr, flush=True)
         except OSError:
             give_up_on(2)
 

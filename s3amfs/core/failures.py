@@ -63,6 +63,8 @@ class Failure:
     server_time: float | None = None
     """With SKEW: the server's clock, seconds since the epoch."""
     errno: int | None = None
+    reached: bool = True
+    """The server has answered something in this process, now or before; False: nobody knows whether it is there."""
     of_source: bool = False
     """The source of a transfer failed: that says nothing about its target."""
     source: str = ""

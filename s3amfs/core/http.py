@@ -99,3 +99,9 @@ def _add(found: dict[str, bytes], name: str, text: str, suffix: str) -> None:
     raw = decode_base64(text, size) if size is not None and text else None
     if raw is not None:
         found.setdefault(name + suffix, raw)
+
+
+def origin(url: str) -> str:
+    """'scheme://host:port' of `url`, in lower case, without user and password: the name of an endpoint."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}".lower()

@@ -28,12 +28,25 @@ class RetryPolicy:
 
     budget: float = 300.0
     """From the first failure on; after that the transfer fails and stays resumable. 0: no retries."""
+    unreached: float = 30.0
+    """The same for a server that has never answered in this process: it may have been misspelt."""
     base: float = 0.2
     """The longest first delay; doubles with each attempt. The delay drawn lies between 0 and that."""
     cap: float = 20.0
     """No drawn delay is longer; Retry-After may be."""
     max_attempts: int | None = None
     """Tries in all; None: as many as the budget holds."""
+
+    @classmethod
+    def of(cls, budget: float | None, max_attempts: int | None = None) -> RetryPolicy:
+        """budget: seconds that the user chose, for every server; None: the defaults."""
+        if budget is None:
+            return cls(max_attempts=max_attempts)
+        return cls(budget, budget, max_attempts=max_attempts)
+
+    def budget_of(self, failure: Failure) -> float:
+        """Seconds for which requests that fail with `failure` are tried again."""
+        return self.budget if failure.reached else min(self.budget, self.unreached)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +86,7 @@ def decide(
         return GiveUp(failure.message)
     if policy.max_attempts is not None and attempt >= policy.max_attempts:
         return GiveUp(f"{failure.message} (after {_times(attempt)})")
-    rest = policy.budget - max(0.0, now - first_failed_at)
+    rest = policy.budget_of(failure) - max(0.0, now - first_failed_at)
     if rest < _NOTHING_LEFT:
         return GiveUp(f"{failure.message} (after {_times(attempt)} in {max(0.0, now - first_failed_at):.0f} s)")
     limit = _CORRUPT_LIMIT if failure.kind is Kind.CORRUPT else _AT_ONCE.get(failure.kind)

@@ -237,11 +237,11 @@ class Operation:
             return Failure(Kind.LOCAL, str(exchange.error), errno=exchange.error.errno)
         if exchange.error is not None:
             raise exchange.error
-        if not exchange.reply.ok:
-            if role == "source":
-                return self._explain(classify(exchange.reply, role="source"))
-            return classify(exchange.reply, role="target")
-        return None
+        if exchange.reply.ok:
+            return None
+        failure = classify(exchange.reply, role="source" if role == "source" else "target")
+        exchange.request.learn(failure)
+        return self._explain(failure) if role == "source" else failure
 
     def _body_sent(self, exchange: Exchange) -> None:
         assert self._body is not None

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from ..core.failures import Failure, Kind
+from ..core.http import origin
 from ..core.retry import RetryPolicy
 from ..core.ssec import CustomerKey
 from ..errors import NotFound, S3AMError
@@ -20,8 +21,9 @@ from ..wire.failures import find_failure, to_error
 from ..wire.messages import HttpRequest, Reply, S3Request
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
+from . import waiting
 from .limits import SlotGate
-from .line import Direction, Line, public_part
+from .line import Direction, Line
 from .loop import Engine, get_engine
 from .one_shot import OneShot, OnReply
 from .retry_loop import retrying
@@ -43,7 +45,7 @@ class S3Client:
     ) -> None:
         self.session = session
         self.given_engine = engine
-        self.policy = RetryPolicy(budget=session.config.retry_budget)
+        self.policy = RetryPolicy.of(session.config.retry_budget, session.config.max_attempts)
         self.on_retry = on_retry
         self.on_notice = on_notice
 
@@ -54,7 +56,7 @@ class S3Client:
 
     def endpoint(self, bucket: str | None) -> str:
         """The name of the lines to `bucket`: one service may be near in one region and far in another."""
-        return f"{public_part(self.session.endpoint_id(bucket))} {self.session.region(bucket)}"
+        return f"{origin(self.session.endpoint_id(bucket))} {self.session.region(bucket)}"
 
     def line(self, bucket: str | None, direction: Direction) -> Line:
         """The line that parts to or from `bucket` move over."""
@@ -81,7 +83,7 @@ class S3Client:
         def once() -> Failure | None:
             nonlocal reply
             if not self.session.credentials_fresh():
-                self.session.refresh_credentials()
+                self._renew()
             prepared = self.session.prepare(request)
             if fresh:
                 prepared = replace(prepared, options=(*prepared.options, (FRESH_CONNECT, 1)))
@@ -93,7 +95,7 @@ class S3Client:
         def learn(failure: Failure, delay: float) -> None:
             self.learn(failure, request.bucket)
             if failure.kind is Kind.EXPIRED:
-                self.session.refresh_credentials(force=True)
+                self._renew(force=True)
             if self.on_retry is not None:
                 self.on_retry(failure, delay)
 
@@ -101,6 +103,10 @@ class S3Client:
         if failure is None and s3api.has_bare_etag(reply):
             self._notice_etags(request.bucket)
         return reply, failure
+
+    def _renew(self, *, force: bool = False) -> None:
+        with waiting.long_wait("credentials"):
+            self.session.refresh_credentials(force)
 
     def _notice_etags(self, bucket: str | None) -> None:
         can = self.session.capabilities(bucket)
@@ -130,10 +136,9 @@ class S3Client:
 
     def learn(self, failure: Failure, bucket: str | None) -> None:
         """Takes up what a failure says about the service, so that the next request does better."""
-        if failure.kind is Kind.REDIRECT and bucket is not None:
-            self.session.learn_region(bucket, failure.region or self._ask_region(bucket) or "")
-        elif failure.kind is Kind.SKEW and failure.server_time is not None:
-            self.session.note_skew(failure.server_time)
+        if failure.kind is Kind.REDIRECT and failure.region is None and bucket is not None:
+            failure = replace(failure, region=self._ask_region(bucket))
+        self.session.learn(failure, bucket)
 
     def _ask_region(self, bucket: str) -> str | None:
         return s3api.parse_region(self.engine.call(self.session.prepare(s3api.head_bucket(bucket))))

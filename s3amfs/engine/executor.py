@@ -24,6 +24,7 @@ from ..core.lag import LEAST_DONE, LagWatch, Running
 from ..core.parts import Part
 from ..errors import TransferError
 from ..wire.failures import to_error
+from . import waiting
 from .attempt import Move, Operation, Outcome, PartProblem
 from .limits import SlotGate
 from .line import Share
@@ -72,6 +73,9 @@ class Transfer:
         self._renewal = Renewal(settings.credentials, self._home, self._crashed)
         self._lines = engine.lines
         self._joined = False
+        self._wait = waiting.Wait()
+        self._trouble: str | None = None
+        """The last failure since bytes moved."""
         self.parts_moved = 0
         self.parts_asked_again = 0
         self.bytes_sent = 0
@@ -130,11 +134,24 @@ class Transfer:
     def deliver_events(self) -> None:
         """Calls `on_event` with the events that have come together since the last call."""
         while self._events:
-            self._calls.on_event(self._events.popleft())
+            event = self._events.popleft()
+            if isinstance(event, PartFinished):
+                self._trouble = None
+                self._wait.progressed()
+            self._calls.on_event(event)
         moved = self._settings.done_before + self.progress()[0]
         if moved > self._moved_told:
             self._moved_told = moved
+            self._wait.progressed()
             self._calls.on_event(BytesMoved(moved, self._settings.total))
+        self._wait.look(self._awaited)
+
+    def _awaited(self) -> str | None:
+        """The cause of a long wait; None while there is nothing to move."""
+        if not self._parts or self.over:
+            return None
+        limit = f"; trying again for up to {self._settings.policy.budget:.0f} s" if self._trouble else ""
+        return f"{self._settings.describe}: {self._trouble or 'no byte has moved for a while'}{limit}"
 
     def stop(self, failure: Failure | None = None) -> None:
         """Ends the transfer now; every request is cut. Returns when nothing of it moves any more."""
@@ -212,7 +229,7 @@ class Transfer:
         elif isinstance(instruction, m.Retrying):
             if instruction.failure.kind is Kind.EXPIRED:
                 self._renewal.expired()
-            self._calls.on_failure(instruction.failure)
+            self._trouble = instruction.failure.message
             self._events.append(
                 PartRetried(instruction.number, instruction.attempt, instruction.delay, instruction.failure.message)
             )

@@ -6,6 +6,9 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+LOOK_SECONDS = 0.5
+"""Between two looks whether a wait is still worth it."""
+
 
 class SlotGate:
     """At most `limit` holders with at most `most_bytes` at a time; who comes later is called in order of arrival.
@@ -79,14 +82,20 @@ class ByteBudget:
         self._condition = threading.Condition()
 
     def take(self, count: int, *, give_up: Callable[[], bool] = lambda: False) -> bool:
-        """Takes `count` bytes; False when `give_up` came true while waiting (call `poke` after changing it)."""
-        with self._condition:
-            while self._used and self._used + count > self.limit:
-                if give_up():
-                    return False
-                self._condition.wait()
-            self._used += count
-            return True
+        """Takes `count` bytes; False when `give_up` came true while waiting.
+
+        It is called at least every `LOOK_SECONDS` while this waits, in this thread, without a lock held.
+        """
+        while True:
+            with self._condition:
+                if not self._used or self._used + count <= self.limit:
+                    self._used += count
+                    return True
+            if give_up():
+                return False
+            with self._condition:
+                if self._used and self._used + count > self.limit:
+                    self._condition.wait(LOOK_SECONDS)
 
     def give(self, count: int) -> None:
         with self._condition:

@@ -237,12 +237,6 @@ class Lines:
         return Line(controller, self._schedule)
 
 
-def public_part(url: str) -> str:
-    """'scheme://host:port' of `url`, in lower case, without user and password: the name of an endpoint."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}".lower()
-
-
 def _path() -> str:
     return os.path.join(state_dir(), "lines.json")
 

@@ -15,11 +15,13 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from ..core.http import origin
 from ..errors import TransferError
 from ..wire.curl.exchange import Exchange
-from ..wire.curl.multi import Multi
+from ..wire.curl.multi import Multi, Reached
 from ..wire.curl.streams import Reader, Sink
 from ..wire.messages import HttpRequest, Reply
+from . import waiting
 from .limits import SlotGate
 from .line import Lines
 
@@ -33,13 +35,13 @@ ENDED = "the engine's thread is no more (it crashed, or this process is a fork o
 class Loop:
     """One thread that drives many exchanges."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, reached: Reached | None = None) -> None:
         """Raises OSError."""
         self._inbox: deque[Callable[[], None]] = deque()
         self._pid = os.getpid()
         self._ended = False
         self._woken = False
-        self.multi = Multi(report_crash)
+        self.multi = Multi(report_crash, reached)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             self._thread.start()
@@ -136,7 +138,9 @@ class Call:
     def wait(self) -> Reply:
         """Blocks until the reply is there; an interruption cuts the request. Raises what a reader or sink raised."""
         try:
-            self._done.wait()
+            if not self._done.wait(waiting.WAIT_SECONDS):
+                waiting.report(f"an answer of {origin(self._exchange.request.url)}")
+                self._done.wait()
         except BaseException:
             self._loop.submit(lambda: self._loop.multi.cancel(self._exchange))
             raise
@@ -156,6 +160,8 @@ class Engine:
         """Whole objects in one request, in memory: more at a time, since each of them waits most of its time."""
         self._lock = threading.Lock()
         self._loops: list[Loop | None] = [None] * loops
+        self.reached = Reached()
+        """The servers that have answered."""
         self.lines = Lines(self._call_later)
         """Endpoints with their slots, shared by all transfers."""
 
@@ -165,7 +171,7 @@ class Engine:
         with self._lock:
             loop = self._loops[index]
             if loop is None or loop.ended:
-                loop = self._loops[index] = Loop(f"s3am-loop-{index}")
+                loop = self._loops[index] = Loop(f"s3am-loop-{index}", self.reached)
             return loop
 
     def loops(self) -> list[Loop]:

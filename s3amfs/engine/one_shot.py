@@ -78,8 +78,10 @@ class OneShot:
         self._end(None)
 
     def _ended(self, exchange: Exchange) -> None:
-        succeeded = exchange.error is None and find_failure(exchange.reply) is None
-        self._end(exchange.reply if succeeded else None)
+        failure = find_failure(exchange.reply)
+        if failure is not None:
+            exchange.request.learn(failure)
+        self._end(exchange.reply if exchange.error is None and failure is None else None)
 
     def _cut(self) -> None:
         if not self._over and self._exchange is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from ..core.failures import Failure
 from ..core.retry import GiveUp, RetryPolicy, RetryState
+from . import waiting
 
 
 def retrying(
@@ -16,15 +17,21 @@ def retrying(
 ) -> Failure | None:
     """Calls `attempt` until it returns None; returns the last failure when `policy` gives up.
 
-    learn: told of each failure that is followed by another try, and of the delay in seconds before it.
+    learn: called with each failure that is followed by another try, and the delay in seconds before it. A wait that
+    takes long is reported, once.
     """
     state = RetryState()
+    reported = False
     while True:
         failure = attempt()
         if failure is None:
             return None
-        state, decision = state.failed(policy, failure, now=time.monotonic(), random=random.random())
+        now = time.monotonic()
+        state, decision = state.failed(policy, failure, now=now, random=random.random())
         if isinstance(decision, GiveUp):
             return failure
+        if not reported and now + decision.delay - state.first_failed_at > waiting.WAIT_SECONDS:
+            reported = True
+            waiting.report(f"{failure.message}; trying again for up to {policy.budget_of(failure):.0f} s")
         learn(failure, decision.delay)
         threading.Event().wait(decision.delay)

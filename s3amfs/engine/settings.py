@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.events import Event
-from ..core.failures import Failure
 from ..core.retry import RetryPolicy
 from .attempt import PartResult
 from .bwlimit import Limiter
@@ -22,8 +21,6 @@ class Callbacks:
 
     on_part: Callable[[PartResult], None] = lambda result: None
     """Called in a loop's thread for each part that is done, before it counts as done; must be quick (a journal)."""
-    on_failure: Callable[[Failure], None] = lambda failure: None
-    """Called in a loop's thread for each failure that is tried again."""
     on_event: OnEvent = lambda event: None
     """Called in the owner's thread."""
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ..core.failures import Failure, Kind
-from ..core.http import coded_for_the_way, parse_content_range, plain_content_type, source_digests
+from ..core.http import coded_for_the_way, origin, parse_content_range, plain_content_type, source_digests
 from ..core.locations import Url, last_component
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
@@ -33,7 +33,6 @@ from ..wire.failures import classify, to_error
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.responses import http_time
 from .attempt import PartProblem
-from .line import public_part
 from .loop import Call, Engine, Loop
 from .retry_loop import retrying
 from .sources import range_judge, same_state
@@ -130,7 +129,7 @@ def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) 
             call.wait()
         except _Enough:
             reply = call.reply
-            engine.lines.found_latency(public_part(request.url), reply.latency)
+            engine.lines.found_latency(origin(request.url), reply.latency)
             return None
         reply = call.reply
         return None if reply.ok or reply.status == 416 else classify(reply, role="source")

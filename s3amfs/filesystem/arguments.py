@@ -126,4 +126,17 @@ def service(fs: Any) -> S3Config | None:
         token=fs.token or client.get("aws_session_token"),
         use_accelerate=s3.get("use_accelerate_endpoint"),
         session=session,
+        **_patience(config),
     )
+
+
+def _patience(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The time-outs (seconds) and retries that botocore's configuration names."""
+    retries = config.get("retries") or {}
+    total, more = retries.get("total_max_attempts"), retries.get("max_attempts")  # the latter beside the first one
+    found = {
+        "connect_timeout": config.get("connect_timeout"),
+        "stall_timeout": config.get("read_timeout"),
+        "max_attempts": total if total is not None else more + 1 if more is not None else None,
+    }
+    return {name: value for name, value in found.items() if value is not None}

@@ -15,6 +15,8 @@ BLOCK_SIZE = 4 * 1024 * 1024
 DIRECTORY_BLOCK = 4096
 """opendir(3) takes it for its buffer: a large one would be filled before the first name is told."""
 SECOND = 10**9
+TIME_DIGITS = 12
+"""Of whole seconds: until the year 33658."""
 
 
 def time_text(nanoseconds: int) -> str:
@@ -26,16 +28,21 @@ def time_text(nanoseconds: int) -> str:
 def time_of(text: str | None, default: int) -> int:
     """Nanoseconds since 1970 from metadata; `default` where it says nothing that can be used."""
     try:
-        return default if text is None else int(Decimal(text) * SECOND)
-    except (InvalidOperation, ValueError, OverflowError):
+        seconds = Decimal(text) if text is not None else None
+    except InvalidOperation:
         return default
+    # Bounded before it is an integer: '1e400000' is short, and its digits take minutes.
+    usable = seconds is not None and seconds.is_finite() and seconds.adjusted() < TIME_DIGITS
+    return int(seconds * SECOND) if usable and seconds is not None else default
 
 
 def number_of(text: str | None, default: int) -> int:
+    """A mode, user or group from metadata; `default` where it is none: the kernel has 32 bits for each."""
     try:
-        return default if text is None else int(text)
+        number = int(text) if text is not None else default
     except ValueError:
         return default
+    return number if 0 <= number < 1 << 32 else default
 
 
 def is_symlink(metadata: Mapping[str, str]) -> bool:

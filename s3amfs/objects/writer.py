@@ -271,7 +271,7 @@ class ObjectWriter:
         return True
 
     def _is_over(self) -> bool:
-        return self._parts is not None and self._parts.over
+        return self._parts is not None and self._parts.look()
 
     def _part_done(self, result: PartResult) -> None:
         if self._sending.pop(result.number, None) is not None:

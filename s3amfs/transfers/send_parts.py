@@ -184,6 +184,12 @@ class SendParts:
         """Whether a transfer was begun and nothing of it moves any more."""
         return self._transfer is not None and self._transfer.over
 
+    def look(self) -> bool:
+        """Delivers the events that have come together; returns whether nothing moves any more."""
+        if self._transfer is not None:
+            self._transfer.deliver_events()
+        return self.over
+
     def recover(self) -> None:
         """After `over`: raises what ended the transfer, or begins again."""
         self._wait(self._content.movement)

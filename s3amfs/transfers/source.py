@@ -13,13 +13,12 @@ from typing import BinaryIO, Protocol
 
 from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
-from ..core.http import plain_content_type
+from ..core.http import origin, plain_content_type
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
 from ..core.manifest import SourceIdentity, difference
 from ..core.parts import Part
 from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart, SendPart
 from ..engine.client import S3Client
-from ..engine.line import public_part
 from ..engine.sinks import HashSink
 from ..engine.sources import FileSource, RangedSource, range_judge
 from ..engine.targets import Target, relay, send
@@ -364,7 +363,7 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
             UrlSource(source, seen),
             open_stream,
             content_type,
-            endpoint=public_part(source.url),
+            endpoint=origin(source.url),
             look=(lambda: look().identity) if identity.etag is None else None,
         )
     else:

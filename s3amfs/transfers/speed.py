@@ -82,7 +82,7 @@ def make_transfer(
         limiter=limiter_of(speed.bwlimit),
         asks_again=speed.direction != "copy" and not speed.bwlimit,  # what waits for its turn does not lag
     )
-    callbacks = Callbacks(on_part, lambda failure: client.learn(failure, None), report.on_event)
+    callbacks = Callbacks(on_part, report.on_event)
     transfer = Transfer(client.engine, move, speed.share(client), settings, callbacks)
     report.count(transfer)
     return transfer

@@ -6,6 +6,7 @@ Messages are one line, bounded, without the query of any URL (it may be a signat
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 from .. import errors
@@ -48,6 +49,11 @@ def find_failure(reply: Reply, *, role: Role = "target") -> Failure | None:
 
 def classify(reply: Reply, *, role: Role = "target") -> Failure:
     """Meaning of a failed `reply`. For a HEAD, whose errors have no body, 400 and 403 stay vague: `is_vague`."""
+    failure = _classify(reply, role)
+    return failure if reply.reached else replace(failure, reached=False)
+
+
+def _classify(reply: Reply, role: Role) -> Failure:
     if not reply.is_http:
         return _classify_ftp(reply)
     # A server that refuses a body early resets the connection: its answer says more than curl's 'send failed'.

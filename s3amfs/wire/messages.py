@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
+from ..core.failures import Failure
 from ..errors import UsageError
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -43,6 +45,8 @@ class HttpRequest:
     """Length of a streamed body in bytes; None: `body` is all."""
     options: tuple[tuple[int, object], ...] = ()
     """Extra curl options (TLS files, proxy, credentials of an ftp source)."""
+    learn: Callable[[Failure], None] = lambda failure: None
+    """Takes up what a failure of this request says about its service (a region, a clock); any thread."""
 
     def __repr__(self) -> str:
         return f"HttpRequest({self.method} {self.url.split('?')[0]})"
@@ -79,6 +83,8 @@ class Reply:
         return self.curl_code == 0 and (200 <= self.status < 300 or not self.is_http)
 
     is_http: bool = True
+    reached: bool = True
+    """The server has answered this or an earlier request of this process."""
 
 
 def check_headers(headers: tuple[tuple[str, str], ...]) -> None:

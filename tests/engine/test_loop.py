@@ -33,7 +33,7 @@ def silent() -> Iterator[str]:
     """The URL of something that is asked for and does not come."""
     with HttpServer() as web, FaultProxy(web.base_url) as proxy:
         web.add("/data", bytes(1000))
-        proxy.rules.append(Rule(None, stall("request_head")))
+        proxy.rules.append(Rule("*", stall("request_head")))
         yield f"{proxy.endpoint_url}/data"
 
 

@@ -37,8 +37,10 @@ class S3Config:
     """Seconds until a connection must stand."""
     stall_timeout: float = 60.0
     """Seconds without a byte after which a request is given up and tried again."""
-    retry_budget: float = 300.0
-    """Seconds for which a transfer that makes no progress keeps trying."""
+    retry_budget: float | None = None
+    """Seconds without progress until a transfer gives up; None: 300, or 30 where the server never answered."""
+    max_attempts: int | None = None
+    """Tries of one request in all; None: as many as the budget holds."""
     session: object | None = field(default=None, repr=False, compare=False)
     """A botocore or aiobotocore session whose profile and credentials are to be used; None: a new one."""
 

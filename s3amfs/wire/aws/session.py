@@ -14,9 +14,11 @@ import os
 import sys
 import threading
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from ...core.failures import Failure, Kind
 from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request, check_headers
@@ -84,6 +86,7 @@ class S3Session:
             body=request.body,
             content_length=request.content_length,
             options=self._long_options if _takes_long(request) else self._options,
+            learn=partial(self.learn, bucket=request.bucket),
         )
 
     def endpoint_id(self, bucket: str | None = None) -> str:
@@ -105,6 +108,13 @@ class S3Session:
     def region(self, bucket: str | None = None) -> str:
         """The region that requests about `bucket` are signed for, as far as known."""
         return self._endpoint(S3Request("HEAD", bucket)).region
+
+    def learn(self, failure: Failure, bucket: str | None) -> None:
+        """Takes up what the failure of a request about `bucket` says, so that the next one is sent as it should be."""
+        if failure.kind is Kind.REDIRECT and bucket is not None and failure.region is not None:
+            self.learn_region(bucket, failure.region)
+        elif failure.kind is Kind.SKEW and failure.server_time is not None:
+            self.note_skew(failure.server_time)
 
     def learn_region(self, bucket: str, region: str) -> None:
         """The server said that `bucket` is in `region`. No region name: ignored (it would become a host)."""

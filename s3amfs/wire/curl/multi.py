@@ -19,6 +19,7 @@ from typing import Final
 
 import pycurl
 
+from ...core.http import origin
 from .exchange import Exchange
 from .options import COOKIEFILE, PROXY_CAINFO, ca_bundle, with_time_limits
 from .streams import BytesReader
@@ -39,13 +40,31 @@ def protocols() -> frozenset[str]:
     return frozenset(pycurl.version_info()[8])
 
 
+class Reached:
+    """The servers that have answered in this process, as 'scheme://host:port'. Any thread."""
+
+    def __init__(self) -> None:
+        self._origins: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._origins)
+
+    def note(self, url: str, *, answered: bool) -> bool:
+        """Takes note of how a request ended; returns whether its server has ever answered."""
+        name = origin(url)
+        if answered:
+            self._origins.add(name)
+        return name in self._origins
+
+
 class Multi:
     """Drives exchanges with curl_multi_socket_action over epoll, so that thousands of sockets cost nothing."""
 
-    def __init__(self, on_crash: Callable[[], None] | None = None) -> None:
+    def __init__(self, on_crash: Callable[[], None] | None = None, reached: Reached | None = None) -> None:
         """on_crash: called while an exception is handled that `on_done` or a timer raised, which must not stop the
         other exchanges; None: it is raised by `poll`. Raises OSError."""
         self._on_crash = on_crash
+        self._reached = reached if reached is not None else Reached()
         self._multi = self._new_multi()
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
@@ -247,6 +266,8 @@ class Multi:
         except Exception as error:  # noqa: BLE001 - whoever waits for its end must get it
             exchange.error = error
             reply.curl_code = code or pycurl.E_RECV_ERROR
+        answered = reply.status != 0 or (code == 0 and not reply.is_http)
+        reply.reached = self._reached.note(exchange.request.url, answered=answered)
         self._multi.remove_handle(handle)
         has_cookies = any(option == COOKIEFILE for option, _ in exchange.request.options)
         if code == 0 and len(self._free) < MAX_CONNECTIONS_KEPT and not has_cookies:  # reset() would keep them

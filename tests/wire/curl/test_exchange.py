@@ -144,7 +144,7 @@ def test_a_server_that_answers_a_control_call_drop_by_drop_is_given_up(
     raw: Callable[[Callable[[socket.socket, int], None]], RawServer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("s3amfs.wire.curl.multi.options.CONTROL_PATIENCE", 2)
+    monkeypatch.setattr("s3amfs.wire.curl.options.CONTROL_PATIENCE", 2)
     gone = threading.Event()
 
     def serve(connection: socket.socket, number: int) -> None:
