@@ -148,13 +148,13 @@ def _one_line(error: OSError) -> str:
 
 def _how_to_resume(command: str) -> str:
     """Only what a server has got can stay there."""
-    loop = sys.modules.get("s3amfs.engine.loop")
-    if loop is None or not loop.get_engine().reached:
-        return ": no server was reached, nothing was sent"
     hint = {
         "upload": ": what was sent stays; run the same command with --resume to go on, or 's3am cancel' to remove it",
         "download": ": what was fetched stays; run the same command with --download-exists resume to go on",
     }
+    loop = sys.modules.get("s3amfs.engine.loop")
+    if command in hint and (loop is None or not loop.get_engine().reached):
+        return ": no server was reached, nothing was moved"
     return hint.get(command, "")
 
 

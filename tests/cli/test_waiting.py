@@ -52,7 +52,7 @@ def test_nothing_stays_where_no_server_was_reached(cli: Cli, nobody: dict[str, s
     running.interrupt()
     result = running.wait()
     assert result.rc == 130
-    assert result.stderr.splitlines()[-1] == "error: interrupted: no server was reached, nothing was sent"
+    assert result.stderr.splitlines()[-1] == "error: interrupted: no server was reached, nothing was moved"
 
 
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM,) * 2, (signal.SIGINT, signal.SIGTERM), (signal.SIGTERM,) * 5])
