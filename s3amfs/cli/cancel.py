@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     from ..core.locations import parse_s3_url
+    from ..jobs.jobs_left import forget, jobs_left
     from ..verbs.cancel import cancel
 
     target = parse_s3_url(args.url, what="target")
@@ -36,4 +37,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
     verb = "would abort" if args.dry_run else "aborted"
     for found in cancel(target, client, prefix=args.prefix, older_than=args.older_than, dry_run=args.dry_run):
         output.result(f"{verb} {found.what}", {**found.cancelled(), "dry_run": args.dry_run})
+    for job in jobs_left(target, older_than=args.older_than, below=args.prefix):
+        if args.dry_run or forget(job):
+            output.result(f"{'would forget' if args.dry_run else 'forgot'} {job.text()}", job.json("forgotten"))
+        else:
+            output.warn(f"{job.text()}: it is not forgotten while it runs")
     return 0

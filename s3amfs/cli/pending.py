@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace, output: Output) -> int:
     from ..core.locations import parse_s3_url
+    from ..jobs.jobs_left import jobs_left
     from ..verbs.pending import pending
 
     where = parse_s3_url(args.url) if args.url is not None else None
@@ -35,4 +36,6 @@ def run(args: argparse.Namespace, output: Output) -> int:
     bucket, prefix = (where.bucket, where.key) if where is not None else (None, "")
     for found in pending(client, bucket, prefix, older_than=args.older_than):
         output.result(found.text(), found.json())
+    for job in jobs_left(where, older_than=args.older_than):
+        output.result(job.text(), job.json())
     return 0

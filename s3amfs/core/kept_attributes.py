@@ -66,9 +66,9 @@ def _mode(text: str) -> int | None:
     if decimal is None:
         return None
     types = (stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK)
-    if stat.S_IFMT(decimal) in types:
+    if decimal < 0o200000 and stat.S_IFMT(decimal) in types:
         return decimal
     octal = int(text, 8) if set(text.strip()) <= set("01234567") else -1
-    if octal >= 0 and stat.S_IFMT(octal) in types:
+    if 0 <= octal < 0o200000 and stat.S_IFMT(octal) in types:
         return octal
     return decimal if decimal < 0o10000 else None

@@ -1,0 +1,72 @@
+"""Jobs over trees that did not come to their end: what `pending` lists and `cancel` forgets."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ..core.entries import printable
+from ..core.job_records import JobHeader
+from ..core.locations import S3Location
+from ..core.sizes import format_age
+from .job_journal import Unfinished, forget_job, unfinished_jobs
+
+
+@dataclass(frozen=True, slots=True)
+class JobLeft:
+    """One such job."""
+
+    path: str
+    verb: str
+    source: str
+    target: str
+    age: float
+    """Seconds since it began."""
+    position: str
+    """Everything up to this key is done."""
+    running: bool
+
+    def text(self) -> str:
+        state = "running" if self.running else "not at its end; --resume goes on"
+        done = f", done up to {printable(self.position)!r}" if self.position else ""
+        ends = printable(f"{self.source} to {self.target}")
+        return f"job: {self.verb} {ends}  age {format_age(self.age)}{done}  {state}"
+
+    def json(self, event: str = "job") -> dict[str, object]:
+        return {
+            "event": event,
+            "verb": self.verb,
+            "source": self.source,
+            "target": self.target,
+            "age": self.age,
+            "position": self.position,
+            "running": self.running,
+        }
+
+
+def jobs_left(
+    where: S3Location | None, *, older_than: float | None = None, below: bool = True, state: str | None = None
+) -> Iterator[JobLeft]:
+    """Jobs of which source or target is `where` (None: all); below: or lies below it. older_than: seconds."""
+    now = time.time()
+    for path, found, running in unfinished_jobs(state):
+        header = found if isinstance(found, JobHeader) else found.header
+        position = found.position.key if isinstance(found, Unfinished) else ""
+        ends = [name.rpartition(" at ")[0] or name for name in (header.source, header.target)]
+        age = max(0.0, now - header.started)
+        if older_than is not None and age < older_than:
+            continue
+        if where is None or any(_is_at(end, where, below) for end in ends):
+            yield JobLeft(path, header.verb, ends[0], ends[1], age, position, running)
+
+
+def _is_at(end: str, where: S3Location, below: bool) -> bool:
+    if below:
+        return end.startswith(where.url)
+    return end.rstrip("/") == where.url.rstrip("/")
+
+
+def forget(job: JobLeft) -> bool:
+    """The job is not gone on with any more; False where it is running."""
+    return forget_job(job.path)

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import stat
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.kept_attributes import Kept, kept_in, metadata_of
+
+
+@given(st.integers(0, 0o7777), st.integers(-(10**18), 10**19), st.integers(0, 2**32 - 1), st.integers(0, 2**32 - 1))
+def test_what_is_kept_comes_back(mode: int, mtime: int, uid: int, gid: int) -> None:
+    mode |= stat.S_IFREG
+    assert kept_in(metadata_of(mode, mtime, uid, gid)) == Kept(mode, mtime, uid, gid)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [("33188", 0o100644), ("100644", 0o100644), ("41471", 0o120777), ("420", 420), ("x", None), ("9" * 20, None)],
+)
+def test_modes_as_others_write_them(text: str, mode: int | None) -> None:
+    assert kept_in({"mode": text}).mode == mode
+
+
+@pytest.mark.parametrize("text", ["", "x", "1e99", "nan", "9" * 10**6, "1.2.3"])
+def test_times_that_are_none(text: str) -> None:
+    assert kept_in({"mtime": text}).mtime is None
+
+
+@given(st.text())
+def test_any_text_is_read(text: str) -> None:
+    kept_in({"mode": text, "mtime": text, "uid": text, "gid": text})
