@@ -6,6 +6,7 @@ changed; as long as its mount lives, nobody else touches them.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -49,6 +50,11 @@ class UnpublishedChanges:
         return f"the unpublished changes of {self.url} in {self.path}"
 
     def text(self) -> str:
+        if not os.path.exists(self.path):
+            return (
+                f"{self.url}  age {format_age(self.age)}  not published, in {self.path}, which is not there now: mount "
+                f"its disk again, or give them up with 's3am cancel {self.url}'"
+            )
         written = f"{format_size(self.bytes)} written of {format_size(self.size)}"
         return (
             f"{self.url}  age {format_age(self.age)}  {written}, not published, in {self.path}: "
@@ -73,20 +79,19 @@ def left_changes(client: S3Client, bucket: str | None, prefix: str, state: str |
 def discard(client: S3Client, changes: UnpublishedChanges, state: str | None) -> None:
     for found, record, left in _of_service(client, state):
         if left.path == changes.path:
-            Spool.open(found.header.data).discard()
+            with contextlib.suppress(FileNotFoundError):  # its disk may be away
+                Spool.open(found.header.data).discard()
             record.remove()
         else:
             record.close()
 
 
 def _of_service(client: S3Client, state: str | None) -> Iterator[tuple[u.Unpublished, SpoolRecord, UnpublishedChanges]]:
-    """With the lock of each, which the caller gives back. A record whose file is gone is removed."""
+    """With the lock of each, which the caller gives back; also of files whose disk is away just now."""
     for record, found in left_records(state):
         header = found.header
         where = parse_s3_url(header.url)
-        if not os.path.exists(header.data):
-            record.remove()
-        elif header.endpoint != client.session.endpoint_id(where.bucket):
+        if header.endpoint != client.session.endpoint_id(where.bucket):
             record.close()
         else:
             age = max(0.0, time.time() - header.began)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import count
@@ -149,16 +150,14 @@ class Multipart:
         listed = (
             unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
         )
-        died_here = self._journal is not None and self._journal.interrupted
-        known = set() if died_here else {upload.upload_id for upload in listed or ()}
+        known = {upload.upload_id for upload in listed or ()}
         self._write_header(part_size, checks)
-        client = CountingClient(self._client)
+        client, began = CountingClient(self._client), time.monotonic()
         upload, checks = self._create(checks, client)
         self.upload, self._checks = upload, checks
         self.records.clear()
-        # Before the record: a run killed here leaves a manifest without upload, so the next one looks again.
-        if client.retries or (died_here and listed):
-            unfinished.abort_orphans(self._client, upload, known)
+        if client.retries:
+            unfinished.abort_orphans(self._client, upload, known, time.monotonic() - began)
         if self._journal is not None:
             self._journal.record(
                 m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True

@@ -12,6 +12,9 @@ from ..wire.s3 import api as s3api
 from .options import Unfinished
 from .report import Report
 
+CLOCK_SECONDS = 1.0
+"""How exact times of listings are."""
+
 
 def list_unfinished(client: S3Client, target: S3Location) -> list[s3api.UploadInfo] | None:
     """Unfinished uploads of exactly `target`; None where the server can't list or the user may not."""
@@ -69,12 +72,22 @@ def _refusal(target: S3Location) -> UnfinishedUploadExists:
     )
 
 
-def abort_orphans(client: S3Client, ours: s3api.MultipartUpload, known: set[str]) -> None:
-    """Removes what a CreateMultipartUpload has left whose answer was lost: not ours, not there before, and empty."""
+def abort_orphans(client: S3Client, ours: s3api.MultipartUpload, known: set[str], seconds: float) -> None:
+    """Removes what a CreateMultipartUpload has left whose answer was lost: as old as ours, by the same user, and empty.
+
+    known: ids of uploads that were there before. seconds: since the first try to begin ours. Another host's upload of
+    the same key stays: it would have to be begun by the same user, within these seconds, and still have no part.
+    """
     target = S3Location(ours.bucket, ours.key)
-    for found in list_unfinished(client, target) or ():
+    listed = list_unfinished(client, target) or ()
+    own = next((found for found in listed if found.upload_id == ours.upload_id), None)
+    if own is None or own.initiated is None:
+        return
+    for found in listed:
+        if found is own or found.upload_id in known or found.initiated is None or found.initiator != own.initiator:
+            continue
         upload = _upload(target, found)
-        if found.upload_id not in known and found.upload_id != ours.upload_id and not client.parts(upload):
+        if own.initiated - seconds - CLOCK_SECONDS <= found.initiated <= own.initiated and not client.parts(upload):
             client.abort(upload)
 
 

@@ -87,10 +87,25 @@ class Reply:
     """The server has answered this or an earlier request of this process."""
 
 
+UTF8_HEADERS = frozenset(
+    {
+        "content-type",
+        "content-encoding",
+        "cache-control",
+        "content-disposition",
+        "content-language",
+        "expires",
+        "x-amz-website-redirect-location",
+    }
+)
+"""Headers that S3 stores as the UTF-8 that they come in, and gives back so."""
+
+
 def check_headers(headers: tuple[tuple[str, str], ...]) -> None:
     """Raises UsageError for what would end a header or can't be sent (RFC 9110 sections 5.1 and 5.5)."""
     for name, value in headers:
         if not _TOKEN.fullmatch(name):
             raise UsageError(f"{name[:60]!r} is no name of a header or of metadata: use letters, digits and -._")
-        if not value.isascii() or not value.replace("\t", "").isprintable():
+        sendable = value.isascii() or name.lower() in UTF8_HEADERS
+        if not sendable or not value.replace("\t", "").isprintable():
             raise UsageError(f"the value of {name} must be plain ASCII on one line: encode it (RFC 2047 or percent)")

@@ -310,7 +310,7 @@ class Multi:
         headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
         is_control = exchange.sink is None and exchange.reader is None and exchange.chunks is None
         self._configure_method(handle, exchange, headers)
-        set_option(pycurl.HTTPHEADER, headers)
+        set_option(pycurl.HTTPHEADER, [line.encode() for line in headers])  # pycurl takes text of ASCII alone
         if exchange.chunks is not None:
             set_option(pycurl.MAXFILESIZE_LARGE, exchange.chunks.most)
         if exchange.sink is not None or exchange.chunks is not None:

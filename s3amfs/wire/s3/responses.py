@@ -62,7 +62,7 @@ def parse_object(reply: Reply) -> ObjectInfo:
     """HeadObject, or the headers of GetObject."""
     headers = reply.headers
     first, length, size = _extent(reply)
-    plain = {name: headers.get(header.lower()) for name, header in CONTENT_HEADERS.items()}
+    plain = {name: _text(headers.get(header.lower())) for name, header in CONTENT_HEADERS.items()}
     plain["content_encoding"] = _without_framing(plain["content_encoding"])
     return ObjectInfo(
         size=size,
@@ -325,6 +325,11 @@ def _ascii(value: str) -> str:
     from base64 import b64encode
 
     return f"=?UTF-8?B?{b64encode(_as_utf8(value)).decode()}?="
+
+
+def _text(value: str | None) -> str | None:
+    """A header that S3 gives back in the UTF-8 it was sent in; as latin-1 where it is none."""
+    return value if value is None or value.isascii() else _as_utf8(value).decode()
 
 
 def _as_utf8(value: str) -> bytes:
