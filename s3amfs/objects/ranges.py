@@ -171,10 +171,23 @@ def read_whole(pinned: Pinned, start: int, end: int, on_event: OnEvent = ignore)
     return room.getvalue()
 
 
+class _Room(io.BytesIO):
+    """A BytesIO that may be collected together with views of it.
+
+    Python 3.13 closes it before the views of the same cycle (an exception's frames hold them), which `BytesIO` refuses.
+    """
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except BufferError:
+            return  # the last view frees the memory
+
+
 def make_room(size: int) -> io.BytesIO:
     """Room for `size` bytes, more than 0: `getbuffer` is for who fills it, and once no view is left, `getvalue` gives
     what it holds, not a copy, so that large objects are in memory once."""
-    room = io.BytesIO()
+    room = _Room()
     room.seek(size - 1)
     room.write(b"\0")
     return room
