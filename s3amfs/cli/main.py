@@ -36,6 +36,7 @@ COMMANDS = (
     "sync",
     "check",
     "run",
+    "split",
     "doctor",
     "generate-sse-key",
     "mount",

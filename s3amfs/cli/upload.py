@@ -53,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="SRC")
     parser.add_argument("target", metavar="DST", nargs="?")
     add_many(parser)
+    add_transfer_arguments(parser)
+
+
+def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
+    """What can be said about the upload of one object."""
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="continue the unfinished upload of DST")
     again.add_argument("--force", action="store_true", help="abort unfinished uploads of DST and start from scratch")
@@ -108,7 +113,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     check_headers(_object_options(args, None).content_headers())
     client = connect_from(args, output)
     reader = source_client(args, output) if isinstance(source, S3Location) else None
-    options = _options(args, output, client, source, reader, target, keys)
+    options = options_of(args, output, client, source, reader, target, keys)
     upload(
         source,
         target,
@@ -121,7 +126,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _options(
+def options_of(
     args: argparse.Namespace,
     output: Output,
     client: S3Client,

@@ -165,6 +165,12 @@ def parse(data: bytes) -> Manifest:
     return found
 
 
+def records_of(data: bytes) -> list[PartRecord]:
+    """The part records of `data`, a file without a header. What is damaged is left out: it costs its part only."""
+    found = (_decode(line) for line in data.split(b"\n"))
+    return [record for record in found if isinstance(record, PartRecord)]
+
+
 def _take(found: Manifest | None, record: Record) -> Manifest:
     if found is None:
         if not isinstance(record, Header):

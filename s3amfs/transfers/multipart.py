@@ -165,6 +165,12 @@ class Multipart:
         checks = self._checks = self._with_known_etags(upload, checks, 1)
         return Begun(upload, checks, {}, None, lambda: self._etags_are_md5(upload, 1))
 
+    def adopt(self, upload: s3api.MultipartUpload) -> Begun:
+        """Goes on with `upload`, of which this run knows no part yet."""
+        self.upload = upload
+        self._checks = self._checks_of(upload)
+        return Begun(upload, self._checks, {}, None, lambda: self._etags_are_md5(upload, 1))
+
     def continue_with(self, begun: Begun, part_size: int, records: dict[int, m.PartRecord]) -> None:
         """Goes on with `begun`, of which `records` are proven: they are written to a manifest of our own."""
         self.records = dict(records)

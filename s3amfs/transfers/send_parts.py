@@ -80,12 +80,24 @@ class Installed:
 class SendParts:
     """One object sent in parts. One thread at a time; `on_part` is called in a loop's."""
 
-    def __init__(self, job: Job, content: Content, on_part: Callable[[PartResult], None] | None = None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        content: Content,
+        on_part: Callable[[PartResult], None] | None = None,
+        *,
+        manifest: bool = True,
+        shared: s3api.MultipartUpload | None = None,
+    ) -> None:
+        """manifest: whether this machine keeps one. shared: an upload that other processes send to as well: it is never
+        aborted nor begun again from here, and no manifest is about it."""
         self._job = job
         self._content = content
-        self._upload = Multipart(job, content.verb, content.identity, open_journal(job))
+        journal = open_journal(job) if manifest and shared is None else None
+        self._upload = Multipart(job, content.verb, content.identity, journal)
+        self._shared = shared is not None
         self._on_part = on_part
-        self._begun: Begun | None = None
+        self._begun: Begun | None = self._upload.adopt(shared) if shared is not None else None
         self._part_size = 0
         self._transfer: Transfer | None = None
         self._unsent: Callable[[], Iterable[Part]] = tuple
@@ -268,7 +280,7 @@ class SendParts:
         """Whether `failure` is due to how the upload was begun, so that it is worth to begin again in another form."""
         assert self._begun is not None
         checks, can = self._begun.checks, self._job.can
-        if self._upload.records:
+        if self._upload.records or self._shared:
             return False
         if self._content.copied_from and checksum_choice.refuses_copied_checksums(failure, checks, can):
             return True

@@ -1,0 +1,171 @@
+"""The job file of `s3am split`, and who moves which parts. Pure.
+
+A job is JSON text that any process on any machine can act on: source, target, part size, upload id, checks. Nothing in
+it is secret: a customer key is named by its file, and URLs that hold a password or a signature are refused before they
+get here. One process moves share I of N, every Nth part; then it helps with what the others have not moved yet.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from ..errors import UsageError
+from .manifest import SourceIdentity
+from .parts import Plan
+
+FORMAT = "s3am split job"
+VERSION = 1
+
+Kind = Literal["upload", "copy", "download"]
+
+
+@dataclass(frozen=True, slots=True)
+class SplitJob:
+    """One object that several processes move."""
+
+    kind: Kind
+    source: str
+    """URL, or absolute path."""
+    target: str
+    """URL, or absolute path."""
+    endpoint: str
+    """The S3 service, as 'https://host'."""
+    identity: SourceIdentity
+    """Compared with the source by every process."""
+    size: int
+    """Bytes."""
+    part_size: int
+    """Bytes of each part but the last."""
+    upload_id: str = ""
+    """'' for a download."""
+    checksum_algorithm: str | None = None
+    """As the server confirmed it when the upload was begun."""
+    checksum_type: str | None = None
+    exists: str = "refuse"
+    """What to do if there is something under the target's name by then."""
+    checksum: str | None = None
+    """The user's choice of checks."""
+    expect: tuple[tuple[str, str], ...] = ()
+    """(digest name, hex) of the whole source."""
+    key_file: str | None = None
+    """File of the customer key of the object in S3 that is written, or of the one that is downloaded."""
+    source_key_file: str | None = None
+    master_keys: tuple[bool, bool] = (False, False)
+    """Whether the keys of target and source are master keys."""
+    finished: dict[str, str] = field(default_factory=dict)
+    """What `finish` reported; {} before."""
+
+    @property
+    def plan(self) -> Plan:
+        return Plan(self.size, self.part_size)
+
+
+def format_job(job: SplitJob) -> str:
+    """The text of a job file."""
+    return json.dumps({"format": FORMAT, "version": VERSION, **asdict(job)}, indent=1) + "\n"
+
+
+def parse_job(text: str, name: str) -> SplitJob:
+    """The job that `text` describes. name: of the file, for messages. Raises UsageError."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        raise UsageError(f"{name} is no job file, or is cut off: make it with 's3am split start'") from None
+    if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
+        raise UsageError(f"{name} is no job file: make it with 's3am split start'")
+    if found.pop("version", None) != VERSION:
+        raise UsageError(f"{name} was written by another version of s3amfs: use that one, or start the job again")
+    try:
+        return _job(found)
+    except (TypeError, KeyError, ValueError):
+        raise UsageError(f"{name} is damaged: start the job again") from None
+
+
+def _job(found: dict[str, Any]) -> SplitJob:
+    masters = found["master_keys"]
+    job = SplitJob(
+        **{
+            **found,
+            "identity": SourceIdentity(**found["identity"]),
+            "expect": tuple((str(name), str(digest)) for name, digest in found["expect"]),
+            "master_keys": (bool(masters[0]), bool(masters[1])),
+        }
+    )
+    if job.kind not in ("upload", "copy", "download") or not isinstance(job.size, int):
+        raise ValueError(job.kind)
+    Plan(job.size, job.part_size)
+    return job
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Share `index` of `of`, from 1 on."""
+
+    index: int
+    of: int
+
+    def own(self, count: int) -> range:
+        """Numbers of the parts of this share, of `count` parts: every Nth."""
+        return range(self.index, count + 1, self.of)
+
+    def owner(self, number: int) -> int:
+        """Index of the share that part `number` belongs to."""
+        return (number - 1) % self.of + 1
+
+    def to_help(self, missing: Collection[int], most: int, in_hand: int, still: Collection[int] = ()) -> list[int]:
+        """At most `most` of the `missing` parts of other shares, which their owners are not sending now.
+
+        in_hand: parts that an owner may have in flight: the first ones of its share that are missing. still: owners
+        that move nothing any more, so that they have none in hand. Owners go up through their shares, so help comes
+        from the end; each helper begins with another owner.
+        """
+        shares: dict[int, list[int]] = {}
+        for number in sorted(missing):
+            shares.setdefault(self.owner(number), []).append(number)
+        free = [n for owner, numbers in shares.items() for n in numbers[0 if owner in still else in_hand :]]
+
+        def order(number: int) -> tuple[int, int]:
+            return (-((number - 1) // self.of), (self.owner(number) - self.index) % self.of)
+
+        return sorted(free, key=order)[:most]
+
+
+class Fronts:
+    """Which owners move nothing any more: the first missing part of their share stays the same.
+
+    Helpers begin at the other end, so that the front of a share tells of its owner alone.
+    """
+
+    def __init__(self, share: Share, patience: float) -> None:
+        """patience: seconds after which an owner whose front has not moved counts as dead."""
+        self._share = share
+        self._patience = patience
+        self._fronts: dict[int, tuple[int, float]] = {}
+
+    def still(self, missing: Collection[int], now: float) -> set[int]:
+        """Owners whose front has not moved for `patience` seconds. now: seconds of any steady clock."""
+        fronts: dict[int, int] = {}
+        for number in missing:
+            owner = self._share.owner(number)
+            fronts[owner] = min(number, fronts.get(owner, number))
+        self._fronts = {
+            owner: (front, self._fronts[owner][1] if self._fronts.get(owner, (0, 0.0))[0] == front else now)
+            for owner, front in fronts.items()
+        }
+        return {owner for owner, (_, since) in self._fronts.items() if now - since >= self._patience}
+
+
+_SHARE = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
+
+
+def parse_share(text: str) -> Share:
+    """'3/8' -> share 3 of 8. Raises UsageError."""
+    match = _SHARE.fullmatch(text)
+    share = Share(int(match[1]), int(match[2])) if match else None
+    if share is None or not 1 <= share.index <= share.of:
+        raise UsageError(f"{text!r} is no share: give I/N with I from 1 to N, such as 3/8")
+    return share

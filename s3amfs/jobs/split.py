@@ -1,0 +1,349 @@
+"""`split`: one object moved by many processes on any machines, which share nothing but a job file and the S3 service.
+
+`start` begins the multipart upload and moves part 1, which shows what the server can; `move` moves one share of the
+parts, then helps with what is missing; `finish` proves and completes. What has been moved is asked of the server
+(ListParts): any process may die at any time, and any may be run again. Downloads are in split_download.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from ..core.checksums import decode
+from ..core.events import TransferResult
+from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, parse_s3_url, parse_source
+from ..core.manifest import PartRecord, SourceIdentity
+from ..core.parts import Plan, choose_part_size, copy_part_size
+from ..core.split_job import Share, SplitJob, format_job, parse_job
+from ..engine.attempt import PartResult
+from ..engine.client import S3Client
+from ..engine.journal import sync_folder
+from ..errors import InvalidSource, NotFound, TransferError, UploadGone, UsageError
+from ..transfers.job import Job
+from ..transfers.options import UploadOptions
+from ..transfers.report import OnEvent, Report, ignore
+from ..transfers.send_parts import SendParts
+from ..transfers.target import skips_existing
+from ..wire.s3 import api as s3api
+from .split_ends import Ends
+from .split_pace import Pace
+from .split_records import Records
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is."""
+
+    parts: int
+    missing: tuple[int, ...]
+    bytes_moved: int
+    size: int
+    finished: bool = False
+
+
+def load(path: str) -> SplitJob:
+    """The job in the file at `path`. Raises NotFound, UsageError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            return parse_job(file.read(), path)
+    except FileNotFoundError:
+        raise NotFound(f"{path} does not exist: make it with 's3am split start SRC DST -o {path}'") from None
+    except UnicodeDecodeError:
+        raise UsageError(f"{path} is no job file: make it with 's3am split start'") from None
+
+
+def save(job: SplitJob, path: str, *, new: bool) -> None:
+    """Writes the job file, whole or not at all. new: Raises UsageError if there is one."""
+    folder, name = os.path.split(os.path.abspath(path))
+    temporary = os.path.join(folder, f".{name}.{os.getpid()}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as file:
+            file.write(format_job(job))
+            file.flush()
+            os.fsync(descriptor)
+        if new:
+            os.link(temporary, path)
+            os.unlink(temporary)
+        else:
+            os.replace(temporary, path)
+    except FileExistsError:
+        os.unlink(temporary)
+        raise UsageError(f"{path} exists: give another file, or finish that job first") from None
+    sync_folder(folder)
+
+
+def check_new(path: str) -> None:
+    """Raises UsageError if `path` can't become a job file."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if os.path.lexists(path):
+        raise UsageError(f"{path} exists: give another file, or finish that job first")
+    if not os.path.isdir(folder):
+        raise UsageError(f"{folder} is no directory: make it first, or give another file")
+
+
+def shown_source(source: Location) -> str:
+    """`source` as a job file holds it. Raises InvalidSource where it is a secret, or can't be read in parts."""
+    if isinstance(source, Stdin):
+        raise InvalidSource("standard input has no parts that several processes could read: give a file or URL")
+    if isinstance(source, LocalPath):
+        return os.path.abspath(source.path)
+    if isinstance(source, Url) and str(source) != source.url:
+        raise InvalidSource(
+            f"{source} holds a password or signature, which a job file would show to others: put the password in "
+            "~/.netrc on each machine"
+        )
+    return source.url
+
+
+# -- uploads and copies -----------------------------------------------------------------------------------------------
+
+
+def start_upload(
+    source: Location,
+    target: S3Location,
+    client: S3Client,
+    options: UploadOptions,
+    path: str,
+    *,
+    reader: S3Client | None = None,
+    keys: Callable[[SplitJob], SplitJob] = lambda job: job,
+    on_event: OnEvent = ignore,
+) -> SplitJob:
+    """Begins the upload of `source` to `target`, moves its first part and writes the job file at `path`.
+
+    reader: reads an S3 source of another service. keys: adds the names of key files to the job.
+    Raises what `upload` raises, and UsageError where `path` exists.
+    """
+    check_new(path)
+    text = shown_source(source)
+    kind: Literal["copy", "upload"] = "copy" if isinstance(source, S3Location) and reader is None else "upload"
+    report = Report(f"split start: {kind}", text, target.url, on_event)
+    empty = SplitJob("upload", text, target.url, client.session.endpoint_id(target.bucket), SourceIdentity(text), 0, 1)
+    if skips_existing(client, target, options):
+        job = replace(empty, finished={"skipped": "the object existed"})
+        save(job, path, new=True)
+        return job
+    ends = Ends.open(source, Job(client, target, options, report), reader=reader)
+    try:
+        size = ends.size
+        choose = copy_part_size if kind == "copy" else choose_part_size
+        part_size = choose(size, options.part_size)
+        first: list[PartRecord] = []
+        sending = SendParts(ends.job, ends.content(), lambda part: first.append(_moved(part)), manifest=False)
+        if sending.find() is not None:
+            raise UsageError(f"{target.url} has an unfinished upload: use --force to abort it")
+        begun = sending.begin(part_size)
+        plan = Plan(size, part_size)
+        report.started(size, part_size, len(plan))
+        try:
+            sending.move_all([plan.part(1)])
+        except BaseException:
+            sending.abort()
+            raise
+        begun = sending.begun or begun
+        job = replace(
+            empty,
+            kind=kind,
+            identity=ends.identity,
+            size=size,
+            part_size=part_size,
+            upload_id=begun.upload.upload_id,
+            checksum_algorithm=begun.upload.checksum_algorithm,
+            checksum_type=begun.upload.checksum_type,
+            exists=options.exists,
+            checksum=options.checksum,
+            expect=options.expect,
+        )
+        job = keys(job)
+        try:
+            save(job, path, new=True)
+        except BaseException:
+            sending.abort()
+            raise
+        with Records(job, path) as records:
+            _keep(records, first[-1:], report)
+        return job
+    finally:
+        ends.close()
+
+
+def move_upload(
+    job: SplitJob,
+    share: Share,
+    client: S3Client,
+    options: UploadOptions,
+    path: str,
+    *,
+    reader: S3Client | None = None,
+    on_event: OnEvent = ignore,
+) -> TransferResult:
+    """Moves the parts of `share`, then those of others that are missing.
+
+    options: slots, rate limit and keys; the rest is in the job. Raises SourceChanged, UploadGone, TransferError.
+    """
+    report = Report("split move", job.source, job.target, on_event)
+    target = parse_s3_url(job.target)
+    ends = Ends.open(parse_source(job.source), Job(client, target, _with(job, options), report), job, reader)
+    try:
+        done: list[PartRecord] = []
+        sending = SendParts(ends.job, ends.content(), lambda part: done.append(_moved(part)), shared=upload_of(job))
+        plan, pace, moved = job.plan, Pace(share, len(job.plan)), 0
+        report.started(plan.size, plan.part_size, len(plan))
+        with Records(job, path) as records:
+            while missing := _missing(job, client, options):
+                batch = pace.next_batch(missing)
+                if not batch:
+                    continue
+                done.clear()
+                sending.move_all([plan.part(number) for number in batch])
+                _keep(records, done, report)
+                moved += len(batch)
+        ends.check()
+        return report.result(size=plan.size, parts=moved, proof="parts; 's3am split finish' completes the object")
+    finally:
+        ends.close()
+
+
+def finish_upload(
+    job: SplitJob,
+    client: S3Client,
+    options: UploadOptions,
+    path: str,
+    *,
+    reader: S3Client | None = None,
+    on_event: OnEvent = ignore,
+) -> TransferResult:
+    """Proves that all parts are there and makes the object visible. A second call changes nothing.
+
+    Raises TransferError while parts are missing, and what `upload` raises when it completes.
+    """
+    report = Report("split finish", job.source, job.target, on_event)
+    target = parse_s3_url(job.target)
+    if job.finished:
+        return finished(job, report)
+    try:
+        there = _listed(job, client, options)
+    except UploadGone:
+        return _found(job, target, client, options, path, report)
+    missing = [part.number for part in job.plan if not _fits(job, there, part.number)]
+    if missing:
+        raise TransferError(
+            f"{len(missing)} of {len(job.plan)} parts are missing (part {missing[0]} is the first): run 's3am split "
+            f"move {path} I/N' again"
+        )
+    ends = Ends.open(parse_source(job.source), Job(client, target, _with(job, options), report), job, reader)
+    try:
+        sending = SendParts(ends.job, ends.content(), shared=upload_of(job))
+        with Records(job, path) as records:
+            known = records.read()
+        for part in job.plan:
+            sending.keep(_record(there[part.number], job.checksum_algorithm or "", known.get(part.number)))
+        report.started(job.size, job.part_size, len(job.plan))
+        done = sending.complete(job.size)
+        save(replace(job, finished={"etag": done.stored.etag, "checksum": done.checksum}), path, new=False)
+        with Records(job, path) as records:
+            records.drop()
+        return report.result(
+            size=job.size,
+            parts=len(job.plan),
+            etag=done.stored.etag,
+            version_id=done.stored.version_id,
+            checksum=done.checksum,
+            proof=done.proof,
+        )
+    finally:
+        ends.close()
+
+
+def upload_progress(job: SplitJob, client: S3Client, options: UploadOptions) -> Progress:
+    """How far an upload or copy is. Raises UploadGone if it is neither there nor finished."""
+    if job.finished:
+        return Progress(len(job.plan), (), job.size, job.size, finished=True)
+    there = _listed(job, client, options)
+    missing = tuple(part.number for part in job.plan if not _fits(job, there, part.number))
+    moved = job.size - sum(job.plan.part(number).length for number in missing)
+    return Progress(len(job.plan), missing, moved, job.size)
+
+
+def upload_of(job: SplitJob) -> s3api.MultipartUpload:
+    target = parse_s3_url(job.target)
+    return s3api.MultipartUpload(target.bucket, target.key, job.upload_id, job.checksum_algorithm, job.checksum_type)
+
+
+def _with(job: SplitJob, options: UploadOptions) -> UploadOptions:
+    """`options` with the choices that the job was started with."""
+    exists = job.exists if job.exists in ("overwrite", "skip") else "refuse"
+    checksum = job.checksum if job.checksum in ("crc64nvme", "crc32c", "md5", "none") else None
+    return replace(
+        options,
+        exists="overwrite" if exists == "overwrite" else "refuse",
+        checksum=checksum,  # type: ignore[arg-type]
+        expect=job.expect,
+    )
+
+
+def _listed(job: SplitJob, client: S3Client, options: UploadOptions) -> dict[int, s3api.PartInfo]:
+    upload = upload_of(job)
+    return {part.number: part for part in client.parts(upload, customer_key=options.object.customer_key)}
+
+
+def _missing(job: SplitJob, client: S3Client, options: UploadOptions) -> set[int]:
+    there = _listed(job, client, options)
+    return {part.number for part in job.plan if not _fits(job, there, part.number)}
+
+
+def _fits(job: SplitJob, there: dict[int, s3api.PartInfo], number: int) -> bool:
+    return number in there and there[number].size == job.plan.part(number).length
+
+
+def _moved(result: PartResult) -> PartRecord:
+    return PartRecord(result.number, result.length, result.etag, result.crc, result.checksum)
+
+
+def _keep(records: Records, done: list[PartRecord], report: Report) -> None:
+    """The records spare `finish` nothing but proofs: without them the server's word on each part is all there is."""
+    try:
+        records.add(done)
+    except OSError as error:
+        report.warn(f"no record of the parts can be kept beside the job file ({error.strerror})")
+
+
+def _record(part: s3api.PartInfo, name: str, known: PartRecord | None) -> PartRecord:
+    """What is known of a part: what its mover has recorded of these very bytes, or what the server says."""
+    if known is not None and known.etag == part.etag and known.length == part.size:
+        return known
+    said = part.checksums.get(name, "")
+    return PartRecord(part.number, part.size, part.etag, decode(name, said) if said else None, said)
+
+
+def finished(job: SplitJob, report: Report) -> TransferResult:
+    if "skipped" in job.finished:
+        return report.result(size=None, skipped=True)
+    return report.result(
+        size=job.size,
+        parts=len(job.plan),
+        etag=job.finished.get("etag", ""),
+        checksum=job.finished.get("checksum", ""),
+        proof="finished before",
+    )
+
+
+def _found(
+    job: SplitJob, target: S3Location, client: S3Client, options: UploadOptions, path: str, report: Report
+) -> TransferResult:
+    """The upload is no more: either the object is what it made, or somebody has aborted it."""
+    found = client.find(target.bucket, target.key, customer_key=options.object.customer_key)
+    if found is None or found.size != job.size or not found.etag.endswith(f"-{len(job.plan)}"):
+        raise UploadGone(f"the upload of {job.target} is no more and there is no such object: start the job again")
+    save(replace(job, finished={"etag": found.etag, "checksum": ""}), path, new=False)
+    return report.result(
+        size=job.size,
+        parts=len(job.plan),
+        etag=found.etag,
+        version_id=found.version_id,
+        proof="size and number of parts of the object that is there: it was finished before",
+    )

@@ -1,0 +1,240 @@
+"""`split` for downloads: many processes write the ranges of one object into one file on a shared file system.
+
+`start` makes the partial file in its full size; `move` writes ranges into it and, after a sync, one record a range
+into a file of its own beside the job file; `finish` joins the records, compares the whole with what S3 stores of it,
+and gives the file its name. A record that is lost costs its range only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from dataclasses import replace
+
+from ..core.checksums import combine, encode
+from ..core.events import TransferResult
+from ..core.locations import LocalPath, S3Location, parse_s3_url
+from ..core.manifest import PartRecord, SourceIdentity
+from ..core.parts import Part, download_part_size
+from ..core.split_job import Share, SplitJob
+from ..engine.attempt import PartResult, ReceivePart
+from ..engine.client import S3Client
+from ..engine.journal import sync_folder
+from ..engine.sinks import WRITE_BYTES, FileSink
+from ..errors import ChecksumMismatch, PartialDownloadExists, TransferError
+from ..transfers.options import DownloadOptions, UploadOptions
+from ..transfers.partial_file import PartialFile
+from ..transfers.proof import Stored, stored_of
+from ..transfers.report import OnEvent, Report, ignore
+from ..transfers.source import S3Source, identity_of
+from ..transfers.speed import Speed, make_transfer, move_all
+from ..wire.s3 import api as s3api
+from .split import Progress, check_new, finished, save
+from .split_ends import compare
+from .split_pace import Pace
+from .split_records import Records
+
+
+def start_download(
+    source: S3Location,
+    target: LocalPath,
+    client: S3Client,
+    options: DownloadOptions,
+    path: str,
+    *,
+    key_file: str | None = None,
+    is_master: bool = False,
+    on_event: OnEvent = ignore,
+) -> SplitJob:
+    """Makes the partial file of `target` and writes the job file at `path`.
+
+    Raises what `download` raises, and UsageError where `path` exists.
+    """
+    check_new(path)
+    report = Report("split start: download", source.url, target.path, on_event)
+    file = PartialFile(target.path)
+    skipped = file.check_target(options.file_exists)
+    info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.customer_key)
+    part_size = download_part_size(info.size, options.part_size)
+    job = SplitJob(
+        "download",
+        source.url,
+        file.path,
+        client.session.endpoint_id(source.bucket),
+        identity_of(source, info),
+        info.size,
+        part_size,
+        exists=options.file_exists,
+        key_file=key_file,
+        master_keys=(is_master, False),
+        finished={"skipped": "the file existed"} if skipped else {},
+    )
+    if not skipped:
+        _make_partial(file.partial, info.size, discard=options.download_exists == "discard")
+    save(job, path, new=True)
+    report.started(info.size, part_size, len(job.plan))
+    return job
+
+
+def move_download(
+    job: SplitJob,
+    share: Share,
+    client: S3Client,
+    options: DownloadOptions,
+    path: str,
+    *,
+    on_event: OnEvent = ignore,
+) -> TransferResult:
+    """Moves the ranges of `share`, then those of others that are missing. Raises SourceChanged, TransferError."""
+    report = Report("split move", job.source, job.target, on_event)
+    location = parse_s3_url(job.source)
+    info = _look(job, location, client, options)
+    plan = job.plan
+    report.started(plan.size, plan.part_size, len(plan))
+    if plan.size == 0:
+        return report.result(size=0, parts=0)
+    moved = 0
+    with Records(job, path) as records:
+        mover = _Mover(client, location, info, options, report)
+        fd = os.open(PartialFile(job.target).partial, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            pace = Pace(share, len(plan))
+            while missing := {part.number for part in plan} - records.read().keys():
+                batch = pace.next_batch(missing)
+                if not batch:
+                    continue
+                done = mover.fetch(fd, [plan.part(number) for number in batch])
+                os.fsync(fd)  # before the records: they say that the bytes are on disk
+                records.add(done)
+                moved += len(done)
+        finally:
+            os.close(fd)
+    return report.result(size=plan.size, parts=moved, proof="ranges; 's3am split finish' gives the file its name")
+
+
+def finish_download(
+    job: SplitJob, client: S3Client, options: DownloadOptions, path: str, *, on_event: OnEvent = ignore
+) -> TransferResult:
+    """Proves the file equal to the object and gives it its name. A second call changes nothing.
+
+    Raises TransferError while ranges are missing, ChecksumMismatch (the records are dropped: move again).
+    """
+    report = Report("split finish", job.source, job.target, on_event)
+    if job.finished:
+        return finished(job, report)
+    location = parse_s3_url(job.source)
+    info = _look(job, location, client, options)
+    stored = stored_of(info)
+    with Records(job, path) as records:
+        crcs = records.read() if job.size else {1: PartRecord(1, 0, "", 0, "")}
+        missing = [part.number for part in job.plan if part.number not in crcs]
+        if missing:
+            raise TransferError(
+                f"{len(missing)} of {len(job.plan)} parts are missing (part {missing[0]} is the first): run "
+                f"'s3am split move {path} I/N' again"
+            )
+        report.completing()
+        name = stored.crc_name or "crc64nvme"
+        whole = combine(name, [(crcs[part.number].crc or 0, part.length) for part in job.plan])
+        if stored.crc is not None and whole != stored.crc:
+            records.drop()
+            raise ChecksumMismatch(
+                f"{job.source}: the ranges do not have the {name} that S3 stores: run 's3am split move {path} I/N' "
+                "again"
+            )
+        _publish(job)
+        records.drop()
+    checksum = f"{name}:{encode(name, whole)}"
+    save(replace(job, finished={"etag": info.etag, "checksum": checksum}), path, new=False)
+    proof = stored.text if stored.crc is not None else "size, and the object's ETag at every request"
+    return report.result(size=job.size, parts=len(job.plan), etag=info.etag, checksum=checksum, proof=proof)
+
+
+def download_progress(job: SplitJob, path: str) -> Progress:
+    """How far a download is."""
+    plan = job.plan
+    if job.finished:
+        return Progress(len(plan), (), job.size, job.size, finished=True)
+    with Records(job, path) as records:
+        there = records.read()
+    missing = tuple(part.number for part in plan if part.number not in there) if job.size else ()
+    return Progress(len(plan), missing, job.size - sum(plan.part(number).length for number in missing), job.size)
+
+
+class _Mover:
+    """Fetches ranges into the file."""
+
+    def __init__(
+        self, client: S3Client, location: S3Location, info: s3api.ObjectInfo, options: DownloadOptions, report: Report
+    ) -> None:
+        self._client = client
+        self._location = location
+        self._options = options
+        self._report = report
+        self._ranges = S3Source(client, location, info, UploadOptions(source_key=options.customer_key))
+        self._stored: Stored = stored_of(info)
+
+    def fetch(self, fd: int, parts: list[Part]) -> list[PartRecord]:
+        turn, name = threading.Lock(), self._stored.crc_name or "crc64nvme"
+        done: list[PartRecord] = []
+
+        def move(part: Part, attempt: int) -> ReceivePart:
+            sink = FileSink(fd, part, self._ranges.accept(part), name, turn=turn, write_bytes=WRITE_BYTES)
+            return ReceivePart(self._ranges.request(part), sink)
+
+        def part_done(result: PartResult) -> None:
+            done.append(PartRecord(result.number, result.length, result.etag, result.crc, result.checksum))
+
+        speed = Speed(
+            slots=self._options.download_slots,
+            bwlimit=self._options.bwlimit,
+            direction="down",
+            bucket=self._location.bucket,
+        )
+        transfer = make_transfer(
+            self._client,
+            move,
+            f"download of {self._location.url}",
+            speed,
+            self._report,
+            on_part=part_done,
+            total=sum(part.length for part in parts),
+            receives=True,
+        )
+        move_all(transfer, parts)
+        return done
+
+
+def _look(job: SplitJob, location: S3Location, client: S3Client, options: DownloadOptions) -> s3api.ObjectInfo:
+    info = client.head(location.bucket, location.key, version_id=location.version_id, customer_key=options.customer_key)
+    now: SourceIdentity = identity_of(location, info)
+    compare(job, now)
+    return info
+
+
+def _make_partial(path: str, size: int, *, discard: bool) -> None:
+    if discard:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        raise PartialDownloadExists(
+            f"{path} is there from an earlier download: use --download-exists discard, or finish that one"
+        ) from None
+    try:
+        os.ftruncate(fd, size)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+    sync_folder(os.path.dirname(path))
+
+
+def _publish(job: SplitJob) -> None:
+    file = PartialFile(job.target)
+    try:
+        file.open("resume", job.identity)
+        file.publish(replace=job.exists == "overwrite")
+    finally:
+        file.close()
