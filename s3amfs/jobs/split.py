@@ -129,31 +129,18 @@ def start_upload(
         return job
     ends = Ends.open(source, Job(client, target, options, report), reader=reader)
     try:
-        size = ends.size
-        choose = copy_part_size if kind == "copy" else choose_part_size
-        part_size = choose(size, options.part_size)
-        first: list[PartRecord] = []
-        sending = SendParts(ends.job, ends.content(), lambda part: first.append(_moved(part)), manifest=False)
-        if sending.find() is not None:
-            raise UsageError(f"{target.url} has an unfinished upload: use --force to abort it")
-        begun = sending.begin(part_size)
-        plan = Plan(size, part_size)
-        report.started(size, part_size, len(plan))
-        try:
-            sending.move_all([plan.part(1)])
-        except BaseException:
-            sending.abort()
-            raise
-        begun = sending.begun or begun
+        sending, first = _begin(ends, kind)
+        assert sending.begun is not None
+        upload = sending.begun.upload
         job = replace(
             empty,
             kind=kind,
             identity=ends.identity,
-            size=size,
-            part_size=part_size,
-            upload_id=begun.upload.upload_id,
-            checksum_algorithm=begun.upload.checksum_algorithm,
-            checksum_type=begun.upload.checksum_type,
+            size=ends.size,
+            part_size=sending.part_size,
+            upload_id=upload.upload_id,
+            checksum_algorithm=upload.checksum_algorithm,
+            checksum_type=upload.checksum_type,
             exists=options.exists,
             checksum=options.checksum,
             expect=options.expect,
@@ -165,10 +152,29 @@ def start_upload(
             sending.abort()
             raise
         with Records(job, path) as records:
-            _keep(records, first[-1:], report)
+            _keep(records, first, report)
         return job
     finally:
         ends.close()
+
+
+def _begin(ends: Ends, kind: str) -> tuple[SendParts, list[PartRecord]]:
+    """The upload, with its first part, and the record of that: it was begun in a form that the server takes."""
+    target, options, report = ends.job.target, ends.job.options, ends.job.report
+    part_size = (copy_part_size if kind == "copy" else choose_part_size)(ends.size, options.part_size)
+    plan = Plan(ends.size, part_size)
+    done: list[PartRecord] = []
+    sending = SendParts(ends.job, ends.content(), lambda part: done.append(_moved(part)), manifest=False)
+    if sending.find() is not None:
+        raise UsageError(f"{target.url} has an unfinished upload: use --force to abort it")
+    sending.begin(part_size)
+    report.started(plan.size, part_size, len(plan))
+    try:
+        sending.move_all([plan.part(1)])
+    except BaseException:
+        sending.abort()
+        raise
+    return sending, done[-1:]
 
 
 def move_upload(

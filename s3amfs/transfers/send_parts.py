@@ -111,6 +111,11 @@ class SendParts:
         """The upload that is under way; None before `find` or `begin`."""
         return self._begun
 
+    @property
+    def part_size(self) -> int:
+        """Bytes of each part, as the upload was begun."""
+        return self._part_size
+
     # -- beginning --------------------------------------------------------------------------------------------------
 
     def find(self) -> Begun | None:
