@@ -58,7 +58,6 @@ def test_the_commit_is_on_the_condition_that_the_base_is_still_there(
     through: S3Client, boto: Any, bucket: str, proxy: FaultProxy, base: bytes
 ) -> None:
     pinned = pin(through, boto, bucket, base)
-    through.session.capabilities(bucket).conditional_writes = True
     writer = Appender(pinned, OPTIONS)
     writer.write(MORE)
     writer.close()

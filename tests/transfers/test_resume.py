@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import shutil
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from s3amfs.core.checksums import Crc, encode
 from s3amfs.core.events import TransferResult
 from s3amfs.core.locations import LocalPath, Location, S3Location, Stdin, parse_source
+from s3amfs.core.manifest import Header, Manifest, PartRecord, SourceIdentity
+from s3amfs.core.parts import Part, Plan
 from s3amfs.engine.connect import S3Client
+from s3amfs.engine.upload_body import PartChecks
 from s3amfs.errors import (
     IncompatiblePartSize,
     PartialDownloadExists,
@@ -21,9 +27,13 @@ from s3amfs.errors import (
     TransferError,
     UnfinishedUploadExists,
 )
+from s3amfs.transfers.checksum_choice import Checking
+from s3amfs.transfers.multipart import Begun
 from s3amfs.transfers.options import DownloadOptions, UploadOptions
+from s3amfs.transfers.resume import part_size_of, part_with, recover
 from s3amfs.verbs.download import download
 from s3amfs.verbs.upload import upload
+from s3amfs.wire.s3.model import MultipartUpload, PartInfo
 from tests.support import faults
 from tests.support.clients import PART, Events
 from tests.support.faults import Rule
@@ -221,3 +231,73 @@ def test_download_with_another_part_size(job: Job, boto: Any, file: Path, tmp_pa
     discarded = download(job.target, out, job.client, DownloadOptions(download_exists="discard"))
     assert discarded.parts_resumed == 0
     assert digest(out.path) == digest(file)
+
+
+PLAN = Plan(25, 10)
+CHECKS = Checking("crc64nvme", PartChecks())
+
+
+def begun(parts: dict[int, PartInfo], records: dict[int, PartRecord] | None, *, proven: bool = True) -> Begun:
+    """An upload that is continued: `parts` at the server, `records` in the manifest (None: there is no manifest)."""
+    header = Header("upload", SourceIdentity("/f", 25), "s3://b/k", "e", 25, 10, "crc64nvme")
+    manifest = None if records is None else Manifest(header, parts=records)
+    upload = MultipartUpload("b", "k", "id", "crc64nvme", "FULL_OBJECT")
+    return Begun(upload, CHECKS, parts, manifest, lambda: True, proven)
+
+
+def hashed(parts: Iterable[Part], name: str) -> dict[int, tuple[int, str]]:
+    """The source: its part N has the CRC N and the MD5 'md5-N'."""
+    return {part.number: (part.number, f"md5-{part.number}") for part in parts}
+
+
+def test_a_record_counts_only_with_the_etag_that_the_server_shows() -> None:
+    records = {1: PartRecord(1, 10, "a", 91, ""), 2: PartRecord(2, 10, "b", 92, ""), 3: PartRecord(3, 5, "c", 93, "")}
+    at_server = {1: PartInfo(1, 10, "a"), 2: PartInfo(2, 10, "other"), 3: PartInfo(3, 4, "c")}
+    assert recover(begun(at_server, records), PLAN, None, "s3://b/k") == {1: records[1]}
+
+
+def test_what_is_doubtful_is_compared_with_the_source() -> None:
+    records = {1: PartRecord(1, 10, "a", 91, "")}
+    at_server = {1: PartInfo(1, 10, "other"), 2: PartInfo(2, 10, "md5-2"), 3: PartInfo(3, 5, "md5-9")}
+    kept = recover(begun(at_server, records), PLAN, hashed, "s3://b/k")
+    assert kept == {2: PartRecord(2, 10, "md5-2", 2, "")}
+
+
+def test_records_of_a_source_that_nothing_identifies_are_compared_by_checksum() -> None:
+    records = {1: PartRecord(1, 10, "a", 1, ""), 2: PartRecord(2, 10, "b", 92, "")}
+    at_server = {1: PartInfo(1, 10, "a"), 2: PartInfo(2, 10, "b")}
+    assert set(recover(begun(at_server, records, proven=False), PLAN, hashed, "s3://b/k")) == {1}
+    assert recover(begun(at_server, records, proven=False), PLAN, None, "s3://b/k") == {}
+
+
+@pytest.mark.parametrize(("stored", "same"), [(2, True), (3, False)])
+def test_a_checksum_that_the_server_stores_decides(stored: int, same: bool) -> None:
+    part = PartInfo(2, 10, "any", {"crc64nvme": encode("crc64nvme", stored)})
+    assert (2 in recover(begun({2: part}, {}), PLAN, hashed, "s3://b/k")) is same
+
+
+def test_parts_of_another_source_and_no_manifest_are_refused() -> None:
+    with pytest.raises(SourceChanged, match="--force"):
+        recover(begun({2: PartInfo(2, 10, "md5-9")}, None), PLAN, hashed, "s3://b/k")
+
+
+def test_bytes_of_a_stream_are_compared_with_the_part_that_is_there() -> None:
+    data = b"0123456789"
+    crc = Crc("crc64nvme")
+    crc.update(data)
+    record = PartRecord(1, 10, "a", crc.value, "")
+    there = begun({}, {1: record})
+    assert part_with(there, PartInfo(1, 10, "a"), data) == record
+    assert part_with(there, PartInfo(1, 10, "a"), b"other 9876") is None
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    assert part_with(there, PartInfo(1, 10, md5), data) == PartRecord(1, 10, md5, crc.value, "")
+    assert part_with(there, PartInfo(1, 10, "b"), data) is None
+
+
+def test_the_part_size_is_the_manifests_or_what_the_parts_show() -> None:
+    assert part_size_of(begun({}, {}), 25) == 10
+    assert part_size_of(begun({}, None), 25) is None
+    even = {1: PartInfo(1, PART, "a"), 2: PartInfo(2, PART, "b")}
+    assert part_size_of(begun(even, None), 3 * PART) == PART
+    with pytest.raises(IncompatiblePartSize):
+        part_size_of(begun({**even, 2: PartInfo(2, PART + 1, "b")}, None), 3 * PART)

@@ -1,0 +1,69 @@
+"""Complete: what the server put together is compared with what was sent, whatever it says."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s3amfs.core.locations import LocalPath, S3Location
+from s3amfs.engine.connect import S3Client
+from s3amfs.errors import ChecksumMismatch, S3AMError
+from s3amfs.transfers.options import UploadOptions
+from s3amfs.verbs.upload import upload
+from tests.support.clients import PART, Events
+from tests.support.faults import Recorded, Rule, answer, delay, lose_answer
+from tests.support.files import digest, object_digest
+from tests.support.proxy import FaultProxy
+
+pytestmark = pytest.mark.usefixtures("state")
+OPTIONS = UploadOptions(part_size=PART)
+COMPLETED = (
+    '<?xml version="1.0"?><CompleteMultipartUploadResult><Bucket>b</Bucket><Key>k</Key><ETag>"{etag}"</ETag>'
+    "<ChecksumCRC64NVME>{crc}</ChecksumCRC64NVME><ChecksumType>FULL_OBJECT</ChecksumType></CompleteMultipartUploadResult>"
+)
+
+
+def test_the_crc_of_the_whole_is_compared(
+    through: S3Client, proxy: FaultProxy, bucket: str, file: Path, events: Events
+) -> None:
+    """The server says that all is well, and that it has other bytes."""
+    body = COMPLETED.format(etag="0" * 32 + "-3", crc="AAAAAAAAAAA=")
+    proxy.rules.append(Rule("Complete", answer(200, body.encode(), {"content-type": "application/xml"})))
+    with pytest.raises(ChecksumMismatch, match="other bytes than were sent"):
+        upload(LocalPath(str(file)), S3Location(bucket, "k"), through, OPTIONS, on_event=events)
+
+
+def test_the_right_crc_is_proof(through: S3Client, bucket: str, file: Path, boto: Any) -> None:
+    result = upload(LocalPath(str(file)), S3Location(bucket, "k"), through, OPTIONS)
+    assert result.proof == "crc64nvme of the whole object, checked by the server"
+    assert object_digest(boto, bucket, "k") == digest(file)
+
+
+def test_an_answer_that_was_lost_is_made_up_for_by_a_look(
+    through: S3Client, proxy: FaultProxy, bucket: str, file: Path, boto: Any
+) -> None:
+    proxy.rules.append(Rule("Complete", lose_answer(), times=1))
+    upload(LocalPath(str(file)), S3Location(bucket, "k"), through, OPTIONS)
+    assert object_digest(boto, bucket, "k") == digest(file)
+    assert not boto.list_multipart_uploads(Bucket=bucket).get("Uploads")
+
+
+def test_an_object_of_somebody_else_is_not_taken_for_ours(
+    through: S3Client, proxy: FaultProxy, bucket: str, file: Path, boto: Any
+) -> None:
+    """The upload is gone, and an object of the same size stands under the name."""
+    others = bytes(file.stat().st_size)
+
+    def aborts(request: Recorded) -> bool:
+        if request.kind == "Complete":
+            boto.abort_multipart_upload(Bucket=bucket, Key="k", UploadId=request.upload_id)
+            boto.put_object(Bucket=bucket, Key="k", Body=others)
+        return request.kind == "Complete"
+
+    proxy.rules.append(Rule(aborts, delay(0.0), times=1))
+    with pytest.raises(S3AMError):
+        upload(LocalPath(str(file)), S3Location(bucket, "k"), through, replace(OPTIONS, exists="overwrite"))
+    assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == others
