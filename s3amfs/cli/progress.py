@@ -6,13 +6,24 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    ProgressColumn,
+    Task,
     TextColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 from rich.progress import Progress as Bar
+from rich.text import Text
 
 from ..core.events import BytesMoved, Event, PartFinished, PartRetried, TransferStarted
+from ..core.sizes import format_size
+
+
+class _Speed(ProgressColumn):
+    """In the units of everything else, which rich's own has not."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("?" if speed is None else f"{format_size(int(speed))}/s", style="progress.data.speed")
 
 
 class Progress:
@@ -26,7 +37,7 @@ class Progress:
             TextColumn("{task.description}"),
             BarColumn(),
             DownloadColumn(binary_units=True),
-            TransferSpeedColumn(),
+            _Speed(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[parts]}"),
             console=Console(stderr=True),

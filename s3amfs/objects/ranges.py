@@ -21,7 +21,7 @@ from ..errors import ChecksumMismatch, SourceChanged
 from ..transfers.options import UploadOptions
 from ..transfers.proof import ReadProof, TakesCrcs
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.source import S3Source, identity_of
+from ..transfers.s3_source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer
 from ..wire.curl.streams import Chunks
 from ..wire.messages import Reply

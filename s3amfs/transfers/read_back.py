@@ -13,7 +13,7 @@ from ..engine.sources import range_judge
 from ..errors import AccessDenied, BadCredentials, NotFound
 from ..wire.s3 import api as s3api
 from .report import Report, ignore
-from .source import identity_of
+from .s3_source import identity_of
 from .speed import Speed, make_transfer, move_all
 
 READ_BYTES = 32 * 1024 * 1024

@@ -8,7 +8,6 @@ import os
 import stat
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from ..core.checksums import Crc
@@ -20,18 +19,18 @@ from ..core.parts import Part
 from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart, SendPart
 from ..engine.client import S3Client
 from ..engine.sinks import HashSink
-from ..engine.sources import FileSource, RangedSource, range_judge
+from ..engine.sources import FileSource, RangedSource
 from ..engine.targets import Target, relay, send
 from ..engine.url_source import Probe, UrlSource, UrlStream, probe, stream_request
 from ..errors import AccessDenied, InvalidSource, NotFound
 from ..wire.curl.multi import protocols
 from ..wire.curl.streams import BytesReader
 from ..wire.failures import to_error
-from ..wire.messages import HttpRequest, Reply
-from ..wire.s3 import api as s3api
 from .options import UploadOptions
 from .report import Report
+from .s3_source import S3Source
 from .speed import Speed, make_transfer, move_all
+from .waiting_stream import WaitingStream
 
 HASH_BYTES = 1024 * 1024
 
@@ -225,40 +224,6 @@ class EmptyUpload(UploadSource):
         return io.BytesIO()
 
 
-class S3Source:
-    """Ranges of an S3 object, pinned to its ETag; implements engine.sources.RangedSource."""
-
-    def __init__(self, client: S3Client, location: S3Location, info: s3api.ObjectInfo, options: UploadOptions) -> None:
-        self._client = client
-        self._location = location
-        self._info = info
-        self._key = options.source_key
-        self.identity = identity_of(location, info)
-
-    def request(self, part: Part) -> HttpRequest:
-        return self._client.session.prepare(
-            s3api.get_object(
-                self._location.bucket,
-                self._location.key,
-                offset=part.offset,
-                length=part.length,
-                version_id=self._location.version_id,
-                if_match=self._info.strong_etag,
-                customer_key=self._key,
-            )
-        )
-
-    def accept(self, part: Part) -> Callable[[Reply], None]:
-        return range_judge(part, self.identity)
-
-    def explain(self, failure: Failure) -> Failure:
-        return replace(failure, of_source=True, source=self._location.url)
-
-
-def identity_of(location: S3Location, info: s3api.ObjectInfo) -> SourceIdentity:
-    return SourceIdentity(url=location.url, size=info.size, etag=info.etag, last_modified=info.last_modified)
-
-
 def open_source(
     source: Location,
     client: S3Client,
@@ -274,7 +239,7 @@ def open_source(
     if isinstance(source, Stdin):
         if stdin is None:
             raise InvalidSource("there is no standard input to read")
-        return StreamUpload(SourceIdentity(url="-"), lambda: stdin, owned=False)
+        return StreamUpload(SourceIdentity(url="-"), lambda: WaitingStream(stdin), owned=False)
     if isinstance(source, S3Location):
         reader = source_client or client
         info = reader.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)

@@ -24,8 +24,8 @@ from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of
+from ..transfers.s3_source import identity_of
 from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
-from ..transfers.source import identity_of
 from ..transfers.speed import Speed
 from ..transfers.target import changes_headers, skips_existing, with_kept
 from ..wire.s3 import api as s3api

@@ -24,7 +24,7 @@ from ..transfers.options import DownloadOptions, UploadOptions
 from ..transfers.partial_file import READ_BYTES, PartialFile, crc_of
 from ..transfers.proof import Stored, matching_etag, part_sizes, stored_of
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.source import S3Source, identity_of
+from ..transfers.s3_source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
 

@@ -7,7 +7,8 @@ from typing import BinaryIO
 
 from ..core.events import TransferResult
 from ..core.locations import LocalPath, Location, S3Location
-from ..core.parts import Part, Plan, choose_part_size
+from ..core.parts import MAX_PARTS, Part, Plan, choose_part_size
+from ..core.sizes import format_size
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
 from ..errors import ObjectExists, Unsupported
@@ -92,6 +93,7 @@ class _Upload:
     def _run_stream(self) -> TransferResult:
         if self._job.options.dry_run:
             return self._job.report.result(size=self._source.size, dry_run=True)
+        self._require_parts_enough()
         writer = ObjectWriter(self._job, identity=self._source.identity)
         try:
             writer.copy_from(self._expects.watching_all(self._source.stream()))
@@ -101,6 +103,18 @@ class _Upload:
         except BaseException:
             writer.abort(keep=True)
             raise
+
+    def _require_parts_enough(self) -> None:
+        """10,000 parts of a size that was asked for: known before they are sent. Raises IncompatiblePartSize."""
+        part_size, size = self._job.options.part_size, self._source.size
+        if part_size is not None and size is not None:
+            choose_part_size(size, part_size)
+        elif part_size is not None:
+            most = format_size(MAX_PARTS * part_size)
+            self._job.report.warn(
+                f"a stream of more than {most} does not fit into 10,000 parts of {format_size(part_size)}: without "
+                "--part-size they grow"
+            )
 
     def _run_ranged(self, size: int) -> TransferResult:
         parts = SendParts(self._job, self._content())
@@ -135,8 +149,8 @@ class _Upload:
         report.started(size, size, 1)
         self._expects.check(self._job.target.url)
         looked = self._job.options.exists != "overwrite" and self._job.options.expected is None
+        # The source was compared before its last byte left; what becomes of it later is no matter of this object.
         stored, checksum, proof = put_single(self._job, size, self._source.move, others=self._others, looked=looked)
-        self._source.check()
         return report.result(
             size=size, parts=1, etag=stored.etag, version_id=stored.version_id, checksum=checksum, proof=proof
         )

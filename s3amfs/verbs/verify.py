@@ -19,7 +19,8 @@ from ..objects.reader import ObjectReader
 from ..transfers.options import UploadOptions
 from ..transfers.proof import Stored, part_sizes, parts_of, stored_of
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.source import RangedUpload, S3Source, UploadSource, open_source
+from ..transfers.s3_source import S3Source
+from ..transfers.source import RangedUpload, UploadSource, open_source
 from ..wire.s3 import api as s3api
 
 READ_BYTES = 1024 * 1024

@@ -1,0 +1,39 @@
+"""Ranges of an S3 object: of one version, and failures that name it."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+
+from s3amfs.core.failures import Failure, Kind
+from s3amfs.core.locations import S3Location
+from s3amfs.core.parts import Part
+from s3amfs.engine.attempt import PartProblem
+from s3amfs.transfers.options import UploadOptions
+from s3amfs.transfers.s3_source import S3Source
+from s3amfs.wire.failures import to_error
+from s3amfs.wire.messages import Reply
+from s3amfs.wire.s3.model import ObjectInfo
+
+INFO = ObjectInfo(size=100, etag="abc")
+
+
+def source() -> S3Source:
+    return S3Source(cast("Any", None), S3Location("bkt", "k"), INFO, UploadOptions())
+
+
+def test_a_range_of_another_version_is_refused() -> None:
+    judge = source().accept(Part(1, 0, 10))
+    judge(Reply(206, {"etag": '"abc"', "content-range": "bytes 0-9/100"}))
+    with pytest.raises(PartProblem) as caught:
+        judge(Reply(206, {"etag": '"other"', "content-range": "bytes 0-9/100"}))
+    assert caught.value.failure.kind is Kind.CHANGED
+
+
+def test_a_failure_names_the_object_and_its_credentials_are_ours() -> None:
+    explained = source().explain(Failure(Kind.EXPIRED, "ExpiredToken (HTTP 400)", 400, "ExpiredToken"))
+    assert explained.retryable, "other credentials may be found"
+    said = str(to_error(explained, "upload to s3://other/k"))
+    assert "source s3://bkt/k" in said
+    assert "fresh URL" not in said
