@@ -83,6 +83,10 @@ MARGIN: Final = 1.1
 nothing."""
 UP_SECONDS, UP_SECONDS_MOST = 1.0, 3.0
 DOWN_SECONDS, DOWN_SECONDS_MOST = 2.0, 64.0
+SATURATED: Final = 0.85
+"""Share of the time that the loop's thread may run before this machine counts as the limit."""
+FADES: Final = 0.99
+"""What a window without that rate leaves of the best rate that was seen."""
 BUSY: Final = 0.9
 """Share of the slots that has to be in use for a window to count."""
 
@@ -104,6 +108,8 @@ class _Window:
     bytes: int = 0
     busy: float = 0.0
     """Slot-seconds in use."""
+    worked: float = 0.0
+    """Seconds for which the loop's thread ran or wanted to."""
     ended: int = 0
 
 
@@ -132,6 +138,10 @@ class Controller:
     _previous: tuple[int, float] | None = field(default=None, init=False)
     """(slots, rate) before the change that is being measured."""
     _per_slot: float = field(default=0.0, init=False)
+    _margin_due: bool = field(default=True, init=False)
+    """The slots that are held have no margin yet."""
+    _saturated: bool = field(default=False, init=False)
+    """The last window was limited by this machine."""
     _reference: float = field(default=0.0, init=False)
     _up_at: float = field(default=0.0, init=False)
     _down_at: float = field(default=0.0, init=False)
@@ -161,11 +171,12 @@ class Controller:
         if self.phase is Phase.STARTING and self._last is None and self.fixed is None:
             self.slots = start_slots(self.latency, self.ceiling)
 
-    def sample(self, now: float, moved: int, ended: int, in_use: int) -> None:
+    def sample(self, now: float, moved: int, ended: int, in_use: int, worked: float = 0.0) -> None:
         """Takes a look at the line, several times a second.
 
         now: monotonic seconds. moved: bytes of good parts so far, in all. ended: requests that ended so far.
-        in_use: slots in use now.
+        in_use: slots in use now. worked: seconds since the last look for which the thread that moves the bytes ran, or
+        wanted to: where that is nearly all the time, this machine is the limit and no more slots help.
         """
         if self._last is None:
             self._last, self._moved, self._ended = now, moved, ended
@@ -182,6 +193,7 @@ class Controller:
             window = self._window = _Window(now - elapsed)
         window.bytes += count
         window.busy += in_use * elapsed
+        window.worked += worked
         window.ended += more
         if now - window.start < self._window_seconds or (self.lumpy and window.ended < self.slots):
             return
@@ -249,10 +261,11 @@ class Controller:
     def _judge(self, window: _Window, now: float) -> None:
         seconds = now - window.start
         rate, in_use = window.bytes / seconds, window.busy / seconds
+        self._saturated = window.worked > SATURATED * seconds
         if self.phase is Phase.BACKING_OFF:
             return
         if in_use < BUSY * self.slots - 0.5:
-            self._starved(now)
+            self._starved(rate, now)
         elif self.phase is Phase.STARTING:
             self._judge_start(rate, now)
         elif self.phase is Phase.PROBING_UP:
@@ -263,7 +276,8 @@ class Controller:
         else:
             self._judge_hold(rate, now)
 
-    def _starved(self, now: float) -> None:
+    def _starved(self, rate: float, now: float) -> None:
+        self.rate = rate if self.rate <= 0 else (self.rate + rate) / 2  # it can do at least that
         if self.phase is Phase.STARTING and self._previous is None:
             return  # nothing has been compared: the start is not over
         if self.phase is Phase.HOLDING:
@@ -275,16 +289,18 @@ class Controller:
     def _judge_start(self, rate: float, now: float) -> None:
         self._per_slot = max(self._per_slot, rate / self.slots)
         before = self._previous
-        if (before is None or rate >= before[1] * GROWS) and self.slots < self._most(now):
+        if (before is None or rate >= before[1] * GROWS) and self._room(now):
             self._enter(Verdict.MORE)
             self._previous = (self.slots, rate)
             self._change(min(self.slots * 2, self._most(now)), now)
             return
-        best, least = max(rate, before[1] if before else 0.0), before[0] if before else self.slots
-        needed = round(best / self._per_slot * MARGIN) if self._per_slot else self.slots
+        best = max(rate, before[1]) if before is not None else rate
+        margin = MARGIN if self._margin_due else 1.0
+        needed = round(best / self._per_slot * margin) if self._per_slot and before is not None else self.slots
         self._enter(Verdict.SAME if before is None or rate >= before[1] else Verdict.LESS)
         self.rate = self._reference = best
-        self._hold(min(self.slots, max(least if rate < best else 1, needed)), now)
+        self._margin_due = False
+        self._hold(min(self.slots, needed), now)
 
     def _judge_up(self, rate: float, now: float) -> None:
         assert self._previous is not None
@@ -314,7 +330,7 @@ class Controller:
 
     def _judge_hold(self, rate: float, now: float) -> None:
         known, self.rate = self.rate, rate if self.rate <= 0 else (self.rate + rate) / 2
-        self._reference = max(self._reference, self.rate)
+        self._reference = max(self._reference * FADES, self.rate)
         if known > 0 and rate < known * 0.75:  # the line is another one now
             self.rate = self._reference = rate
             self._down_seconds = DOWN_SECONDS
@@ -344,7 +360,7 @@ class Controller:
         return self.ceiling
 
     def _room(self, now: float) -> bool:
-        return self.slots < self._most(now)
+        return self.slots < self._most(now) and not self._saturated
 
     def _cut(self, now: float, in_use: int, *, least: int) -> None:
         good, bad = self._budget.counts(now)

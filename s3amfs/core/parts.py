@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from ..errors import IncompatiblePartSize, UsageError
+from .lines import LineState
 from .sizes import GIB, KIB, MIB, exact_size, format_size
 
 # S3 User Guide, "Amazon S3 multipart upload limits": parts of 5 MiB to 5 GiB (no minimum for the last), numbered
@@ -31,6 +32,17 @@ _AUTO_CEILING = 128 * MIB
 _COPY_DEFAULT = 64 * MIB
 _COPY_PARTS = 200
 _COPY_CEILING = 512 * MIB
+
+
+# Beyond so many slots the line is a long one.
+_FEW_SLOTS = 16
+_ROUNDS = 2
+"""Parts for each slot, at least: the slots end one by one, and what the last ones take is short then."""
+_PART_SECONDS = 8.0
+"""A part that fails costs no more than that."""
+_WORTH_A_REQUEST = 10
+"""Times the latency that a part should take at least, so that waiting for a request is a tenth of it."""
+_LEAST_RANGE = MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +90,20 @@ def smallest_part_size(size: int) -> int:
     return max(MIN_PART, _round_up(-(-size // MAX_PARTS)))
 
 
-def choose_part_size(size: int, explicit: int | None = None, *, taken_up: int | None = None) -> int:
+def choose_part_size(
+    size: int, explicit: int | None = None, *, taken_up: int | None = None, line: LineState | None = None
+) -> int:
     """Part size in bytes for uploading `size` bytes.
 
     `explicit` is what the user asked for, `taken_up` the size of the parts of the unfinished upload that is continued
-    (contract: the old size is taken up; another explicit one is refused).
+    (contract: the old size is taken up; another explicit one is refused), `line` what they move over.
     Raises `UsageError` for an explicit size that S3 never takes or an object larger than S3's largest,
     `IncompatiblePartSize` for one that does not suit this object or the parts already there.
     """
-    return _choose(size, explicit, taken_up, DEFAULT_PART, _AUTO_PARTS, _AUTO_CEILING)
+    chosen = _choose(size, explicit, taken_up, DEFAULT_PART, _AUTO_PARTS, _AUTO_CEILING)
+    if explicit is not None or taken_up is not None or line is None or size <= DEFAULT_PART:
+        return chosen
+    return max(smallest_part_size(size), _suited(size, chosen, line, MIN_PART))
 
 
 def copy_part_size(size: int, explicit: int | None = None, *, taken_up: int | None = None) -> int:
@@ -94,14 +111,31 @@ def copy_part_size(size: int, explicit: int | None = None, *, taken_up: int | No
     return _choose(size, explicit, taken_up, _COPY_DEFAULT, _COPY_PARTS, _COPY_CEILING)
 
 
-def download_part_size(size: int, explicit: int | None = None) -> int:
-    """Part size in bytes for a download: an `explicit` one out of S3's limits is moved to the nearest within.
+def download_part_size(size: int, explicit: int | None = None, *, line: LineState | None = None) -> int:
+    """Part size in bytes for a download over `line`: an `explicit` one is moved to the nearest within S3's limits.
 
     A range is no part of S3. Scripts of S3AM 2 give any size from 1 byte, and more than 10,000 ranges of large objects.
     """
     if explicit is not None:
         explicit = min(MAX_PART, max(MIN_PART, explicit, smallest_part_size(size)))
-    return choose_part_size(size, explicit)
+    chosen = choose_part_size(size, explicit)
+    return chosen if explicit is not None or line is None else _suited(size, chosen, line, _LEAST_RANGE)
+
+
+def _suited(size: int, usual: int, line: LineState, least: int) -> int:
+    """Part size for `line`: enough parts for all its slots, a few seconds each, and larger than a request costs.
+
+    usual: bytes, for a line that is as good as none.
+    """
+    if line.slots <= _FEW_SLOTS:
+        return usual
+    one = line.rate / line.slots
+    largest = size // (line.slots * _ROUNDS)
+    part = min(usual, largest)
+    if one > 0:
+        part = max(part, min(int(one * line.latency * _WORTH_A_REQUEST), largest, _AUTO_CEILING))
+        part = min(part, int(one * _PART_SECONDS))
+    return max(least, _round_up(part))
 
 
 def check_part_size(explicit: int) -> int:

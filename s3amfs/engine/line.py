@@ -52,6 +52,7 @@ class Line:
         self._members: dict[Member, tuple[int, int]] = {}
         self._moved = self._ended = 0
         self._sampling = False
+        self._worked: float | None = None
         self.gate = SlotGate(controller.slots)
 
     @property
@@ -134,7 +135,10 @@ class Line:
             for member in self._members:
                 self._count(member)
             before = self.slots
-            self._controller.sample(time.monotonic(), self._moved, self._ended, self.gate.held)
+            worked, before_worked = _thread_seconds(), self._worked
+            self._worked = worked
+            spent = worked - before_worked if before_worked is not None else 0.0
+            self._controller.sample(time.monotonic(), self._moved, self._ended, self.gate.held, spent)
             grown = self.slots > before
             members = list(self._members)
             self._sample_later()
@@ -142,6 +146,16 @@ class Line:
         if grown:
             for member in members:
                 member.refill()
+
+
+def _thread_seconds() -> float:
+    """Seconds for which this thread has run or has waited for a core (proc(5), schedstat)."""
+    try:
+        with open("/proc/thread-self/schedstat", "rb") as file:
+            run, waited, _ = file.read().split()
+    except (OSError, ValueError):
+        return time.thread_time()
+    return (int(run) + int(waited)) / 1e9
 
 
 class Share:
@@ -159,6 +173,17 @@ class Share:
     def slots(self) -> int:
         slots = min(line.slots for line in self.lines)
         return slots if self._most is None else min(slots, self._most)
+
+    def outlook(self) -> LineState:
+        """What to expect: a relay is as slow as the slower of its lines, and waits for both."""
+        states = [line.outlook() for line in self.lines]
+        slots = min(state.slots for state in states)
+        rates = [state.rate for state in states if state.rate > 0]
+        return LineState(
+            slots if self._most is None else min(slots, self._most),
+            min(rates, default=0.0),
+            sum(state.latency for state in states),
+        )
 
     def failed(self, failure: Failure, now: float) -> None:
         line = self.lines[0] if failure.of_source else self.lines[-1]

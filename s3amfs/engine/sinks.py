@@ -18,6 +18,8 @@ WRITE_BYTES = 512 * 1024
 """Written in one go: the fewer, the less the loops are in each other's way."""
 TLS_WRITE_BYTES = WRITE_BYTES // 2
 """Through TLS bytes come slower, and its connections need memory of their own."""
+HELD_BYTES, LEAST_WRITE_BYTES = 16 * 1024 * 1024, 64 * 1024
+"""Of all parts of a download together, and of one: with many slots each of them writes less at a time."""
 _MOST_PIECES = 1024
 """Linux takes no more in one write (IOV_MAX)."""
 _HELD = 1.5

@@ -16,7 +16,7 @@ from ..core.parts import Part, Plan, download_part_size
 from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
-from ..engine.sinks import TLS_WRITE_BYTES, WRITE_BYTES, FileSink
+from ..engine.sinks import HELD_BYTES, LEAST_WRITE_BYTES, TLS_WRITE_BYTES, WRITE_BYTES, FileSink
 from ..errors import ChecksumMismatch, IncompatiblePartSize
 from ..objects.ranges import Pinned
 from ..objects.reader import ObjectReader
@@ -51,7 +51,8 @@ def download(
         return report.result(size=None, skipped=True)
     info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.customer_key)
     if options.dry_run:
-        plan = Plan(info.size, download_part_size(info.size, options.part_size))
+        line = _speed(source, options).share(client).outlook()
+        plan = Plan(info.size, download_part_size(info.size, options.part_size, line=line))
         return report.result(size=info.size, parts=len(plan), dry_run=True)
     if file.is_stream:
         return _into_stream(source, info, file.path, client, options, report)
@@ -88,6 +89,10 @@ def _into_stream(
     return report.result(size=info.size, parts=1, etag=info.etag, version_id=info.version_id, proof=proof)
 
 
+def _speed(source: S3Location, options: DownloadOptions) -> Speed:
+    return Speed(options.download_slots, options.bwlimit, direction="down", bucket=source.bucket)
+
+
 class _Download:
     """One run, after a look at the object."""
 
@@ -109,6 +114,7 @@ class _Download:
         self._report = report
         self._gate = gate
         self._ranges = S3Source(client, source, info, UploadOptions(source_key=options.customer_key))
+        self._speed = _speed(source, options)
         self._stored: Stored = stored_of(info)
         self._crc_name = self._stored.crc_name or "crc64nvme"
         self._crcs: dict[int, tuple[int, int]] = {}
@@ -190,7 +196,8 @@ class _Download:
     def _plan(self, manifest: m.Manifest | None) -> Plan:
         wanted = self._options.part_size
         if manifest is None:
-            return Plan(self._info.size, download_part_size(self._info.size, wanted))
+            line = self._speed.share(self._client).outlook()
+            return Plan(self._info.size, download_part_size(self._info.size, wanted, line=line))
         if wanted is not None and download_part_size(self._info.size, wanted) != manifest.header.part_size:
             raise IncompatiblePartSize(
                 f"{self._file.partial} has parts of {manifest.header.part_size} bytes, not {wanted}: leave --part-size "
@@ -217,10 +224,11 @@ class _Download:
             return
 
         turn = threading.Lock()
-        size = TLS_WRITE_BYTES if self._client.session.uses_tls(self._location.bucket) else WRITE_BYTES
+        most = TLS_WRITE_BYTES if self._client.session.uses_tls(self._location.bucket) else WRITE_BYTES
 
         def move(part: Part, attempt: int) -> ReceivePart:
             judge = self._ranges.accept(part)
+            size = max(LEAST_WRITE_BYTES, min(most, HELD_BYTES // transfer.share.slots))
             sink = FileSink(self._file.fd, part, judge, self._crc_name, turn=turn, write_bytes=size)
             return ReceivePart(self._ranges.request(part), sink)
 
@@ -233,12 +241,7 @@ class _Download:
             self._client,
             move,
             f"download of {self._location.url}",
-            Speed(
-                slots=self._options.download_slots,
-                bwlimit=self._options.bwlimit,
-                direction="down",
-                bucket=self._location.bucket,
-            ),
+            self._speed,
             self._report,
             on_part=part_done,
             gate=self._gate,

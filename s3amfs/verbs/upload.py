@@ -86,7 +86,7 @@ class _Upload:
         if self._expects.needs_order:
             self._expects.hash(source.stream())
         if options.dry_run:
-            part_size = choose_part_size(source.size, options.part_size)
+            part_size = self._part_size(source.size)
             return report.result(size=source.size, parts=len(Plan(source.size, part_size)), dry_run=True)
         return self._run_ranged(source.size)
 
@@ -120,21 +120,30 @@ class _Upload:
         parts = SendParts(self._job, self._content())
         try:
             begun = parts.find()
-            if begun is None and len(Plan(size, choose_part_size(size, self._job.options.part_size))) == 1:
+            if begun is None and len(Plan(size, self._part_size(size))) == 1:
                 return self._run_single(size)
             return self._run_parts(parts, begun, size)
         finally:
             parts.leave()
 
-    def _content(self) -> Content:
+    @property
+    def _speed(self) -> Speed:
         source, options = self._source, self._job.options
         slots = options.slots if source.remote else options.upload_slots
-        speed = Speed(slots=slots, bwlimit=options.bwlimit, bucket=self._job.target.bucket, source=source.endpoint)
+        return Speed(slots=slots, bwlimit=options.bwlimit, bucket=self._job.target.bucket, source=source.endpoint)
+
+    def _part_size(self, size: int, taken_up: int | None = None) -> int:
+        """For what the parts will move over."""
+        line = self._speed.share(self._job.client).outlook()
+        return choose_part_size(size, self._job.options.part_size, taken_up=taken_up, line=line)
+
+    def _content(self) -> Content:
+        source = self._source
         return Content(
             "upload",
             source.identity,
             f"upload to {self._job.target.url}",
-            Movement(source.move, speed),
+            Movement(source.move, self._speed),
             self._others,
             check=self._check,
         )
@@ -156,9 +165,9 @@ class _Upload:
         )
 
     def _run_parts(self, parts: SendParts, begun: Begun | None, size: int) -> TransferResult:
-        options, report = self._job.options, self._job.report
+        report = self._job.report
         taken_up = part_size_of(begun, size) if begun is not None else None
-        plan = Plan(size, choose_part_size(size, options.part_size, taken_up=taken_up))
+        plan = Plan(size, self._part_size(size, taken_up))
         if begun is not None:
             parts.take_up(plan, self._hashes)
         else:

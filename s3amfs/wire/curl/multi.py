@@ -31,6 +31,9 @@ RECEIVE_BYTES: Final = 2 * 1024 * 1024 if pycurl.version_info()[2] >= 0x080800 e
 connection takes all that is there, which saves a sixth of a download's CPU time."""
 TLS_SEND_BYTES: Final = BUFFER_BYTES // 2  # since what was encrypted is buffered as well
 MAX_CONNECTIONS_KEPT: Final = 512
+UNSENT_BYTES: Final = BUFFER_BYTES
+"""What the kernel holds of a connection beyond what is in flight: so bytes count as moved when they are, and a slot
+needs little memory (Linux, tcp(7): TCP_NOTSENT_LOWAT)."""
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 """The former since libcurl deprecates the latter."""
 
@@ -335,6 +338,7 @@ class Multi:
             if length > 64 * 1024:
                 tls = request.url[:5].lower() == "https"
                 set_option(pycurl.UPLOAD_BUFFERSIZE, TLS_SEND_BYTES if tls else BUFFER_BYTES)
+                set_option(pycurl.SOCKOPTFUNCTION, _limit_unsent)
             headers.append("Expect:")
             if method != "PUT":
                 set_option(pycurl.CUSTOMREQUEST, method)
@@ -349,6 +353,15 @@ class Multi:
             set_option(pycurl.HTTPGET, 1)
         else:
             set_option(pycurl.CUSTOMREQUEST, method)
+
+
+def _limit_unsent(fd: int, _purpose: int) -> int:
+    sock = socket.socket(fileno=fd)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    finally:
+        sock.detach()
+    return int(pycurl.SOCKOPT_OK)
 
 
 def _fill(exchange: Exchange, handle: pycurl.Curl) -> None:
