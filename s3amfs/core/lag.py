@@ -1,7 +1,7 @@
-"""Which parts lag so far behind their like that asking again, on another connection, pays. Pure.
+"""Finds parts that lag so far behind their like that asking again, on another connection, pays. Pure.
 
 One slow connection of a hundred decides when a transfer ends. A part is asked for again, its request cut, when it has
-taken several times what finished parts took and would still need longer than a new one. What was moved of it is lost,
+taken several times what finished parts took and would still need longer than a new one. Its bytes so far are lost,
 so all of this stays within a budget; and when a whole service gets slow, all parts do, and none is far behind the
 others.
 """

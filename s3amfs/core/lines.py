@@ -1,8 +1,8 @@
-"""What is known of a line before anything moves over it: where to start, where to stop, and what is remembered. Pure.
+"""Knowledge of a line before anything moves over it: where to start, where to stop, what is remembered. Pure.
 
-A line is an endpoint in one direction. What was found of it is kept as JSON text from one run to the next, under the
-name of its direction and the endpoint's scheme, host and port, so nothing secret is in it. What is older than a week,
-or makes no sense, counts for nothing: it only decides how a transfer starts.
+A line is an endpoint in one direction. The findings are kept as JSON text from one run to the next, under the
+name of its direction and the endpoint's scheme, host and port, so nothing secret is in it. An entry that is older
+than a week, or makes no sense, counts for nothing: it only decides how a transfer starts.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SLOTS_PER_MILLISECOND: Final = 0.8
 """One connection moves a window per round trip: the longer the line, the more of them it takes."""
 BASE_MEMORY: Final = 64 * MIB
 SLOT_MEMORY: Final = 512 * KIB
-"""What a slot may need in buffers, on top of `BASE_MEMORY` for the process."""
+"""Buffers of a slot, on top of `BASE_MEMORY` for the process."""
 SLOTS_PER_CORE: Final = 512
 
 KEPT_SECONDS = 7 * 86400.0
@@ -31,7 +31,7 @@ MOST_LINES = 200
 
 @dataclass(frozen=True, slots=True)
 class LineState:
-    """What is known of a line: enough to start at its best, and to cut parts that suit it."""
+    """Knowledge of a line: enough to start at its best, and to cut parts that suit it."""
 
     slots: int
     rate: float = 0.0

@@ -8,7 +8,7 @@ is one request with a body in flight. The controller compares the goodput of all
 - From then on it tries a quarter more every second or so and, less often, a fifth less, as long as it runs. A number
   that makes no difference is given up for the smaller one. Goodput that rises by itself means that the line has
   more to give: it doubles again.
-- What moves until the new number has settled, and while there is too little to do for all slots, is not counted.
+- Bytes that move until the new number has settled, and while there is too little to do for all slots, are not counted.
 - Throttling (503, 429, FTP 421) limits how many requests may *begin* per second, to what the server accepted; only
   where a large share of the requests is turned away or cut does the number of slots shrink, too.
 
@@ -26,7 +26,7 @@ from .request_budget import RequestBudget
 
 
 class Phase(enum.Enum):
-    """What the controller is doing."""
+    """The controller's work at the moment."""
 
     STARTING = "starting"
     """Doubles the slots while goodput grows."""
@@ -38,7 +38,7 @@ class Phase(enum.Enum):
 
 
 class Verdict(enum.Enum):
-    """What a window of measurement, the clock or the server says."""
+    """The finding of a window of measurement, the clock or the server."""
 
     MORE = "more goodput"
     SAME = "the same goodput"
@@ -86,7 +86,9 @@ DOWN_SECONDS, DOWN_SECONDS_MOST = 2.0, 64.0
 SATURATED: Final = 0.85
 """Share of the time that the loop's thread may run before this machine counts as the limit."""
 FADES: Final = 0.99
-"""What a window without that rate leaves of the best rate that was seen."""
+"""Times the best rate that was seen, in each window that does not reach it: lines change."""
+FELL: Final = 0.75
+"""Three windows below that share of the best rate: the line is another one now."""
 BUSY: Final = 0.9
 """Share of the slots that has to be in use for a window to count."""
 
@@ -102,7 +104,7 @@ AVOIDED_SECONDS: Final = 20.0
 
 @dataclass(slots=True)
 class _Window:
-    """What moved since `start`."""
+    """Measured since `start`."""
 
     start: float
     bytes: int = 0
@@ -143,6 +145,9 @@ class Controller:
     _saturated: bool = field(default=False, init=False)
     """The last window was limited by this machine."""
     _reference: float = field(default=0.0, init=False)
+    """The best rate of the last while at the number of slots that is held."""
+    _recent: tuple[float, ...] = field(default=(), init=False)
+    """Rates of the last three windows at this number of slots."""
     _up_at: float = field(default=0.0, init=False)
     _down_at: float = field(default=0.0, init=False)
     _up_seconds: float = field(default=UP_SECONDS, init=False)
@@ -200,19 +205,15 @@ class Controller:
         self._window = None
         self._judge(window, now)
 
-    def succeeded(self, now: float) -> None:
-        """A request with a part was accepted to its end."""
-        self._budget.note(now, good=True)
-
     def turned_away(self, now: float, in_use: int) -> None:
         """The server asked for less (503 SlowDown, 429, FTP 421)."""
-        self._budget.note(now, good=False)
-        self._budget.limit(now)
-        self._cut(now, in_use, least=1)
+        self._budget.turned_away(now, asked_for_less=True)
+        if now - self._budget.first_limited_at >= CUT_SECONDS:  # fewer requests per second have not helped
+            self._cut(now, in_use, least=1)
 
     def cut_off(self, now: float, in_use: int) -> None:
         """A connection was refused, reset or timed out: a few are bad luck, many are too many at a time."""
-        self._budget.note(now, good=False)
+        self._budget.turned_away(now, asked_for_less=False)
         self._cut(now, in_use, least=CUT_LEAST)
 
     def pause(self) -> None:
@@ -226,14 +227,14 @@ class Controller:
         return self._budget.reserve(now)
 
     def state(self) -> LineState | None:
-        """What is worth remembering; None before there is anything."""
+        """The findings to remember; None before there is anything."""
         if self.fixed is not None or self.rate <= 0:
             return None
         slots = self._previous[0] if self.phase is Phase.PROBING_DOWN and self._previous is not None else self.slots
         return LineState(slots, self.rate, self.latency or 0.0)
 
     def outlook(self) -> LineState:
-        """What to expect of the line at this moment; zeros for what is unknown."""
+        """Expectations of the line at this moment; zeros for what is unknown."""
         known = self.known or LineState(self.slots)
         return self.state() or LineState(self.slots, known.rate, self.latency or 0.0)
 
@@ -284,7 +285,7 @@ class Controller:
             return
         slots = self._previous[0] if self._previous is not None and self.phase is not Phase.STARTING else self.slots
         self._enter(Verdict.STARVED)
-        self._hold(slots, now)
+        self._hold(slots, now, keep_down=True)
 
     def _judge_start(self, rate: float, now: float) -> None:
         self._per_slot = max(self._per_slot, rate / self.slots)
@@ -313,7 +314,7 @@ class Controller:
             return
         self._enter(Verdict.SAME if rate >= before * LOSES else Verdict.LESS)
         self._up_seconds = min(UP_SECONDS_MOST, self._up_seconds * 1.5)
-        self._hold(slots, now)
+        self._hold(slots, now, keep_down=True)
 
     def _judge_down(self, rate: float, now: float) -> None:
         assert self._previous is not None
@@ -329,30 +330,33 @@ class Controller:
             self._hold(slots, now)
 
     def _judge_hold(self, rate: float, now: float) -> None:
-        known, self.rate = self.rate, rate if self.rate <= 0 else (self.rate + rate) / 2
-        self._reference = max(self._reference * FADES, self.rate)
-        if known > 0 and rate < known * 0.75:  # the line is another one now
-            self.rate = self._reference = rate
-            self._down_seconds = DOWN_SECONDS
-        if known > 0 and rate > known * GAINS and self.rate > known * (1 + (GAINS - 1) / 2) and self._room(now):
+        known = self._reference
+        self._recent = (*self._recent[-2:], rate)
+        self.rate = max(self._recent)  # requests that begin together leave gaps together: those are not the line's rate
+        self._reference = max(known * FADES, self.rate)
+        if len(self._recent) == 3 and self.rate < known * FELL:
+            self._reference, self._down_seconds = self.rate, DOWN_SECONDS
+        if known > 0 and rate > known * GAINS and self._room(now):
             self._enter(Verdict.ROSE)
             self._previous, self._per_slot = (self.slots, known), 0.0
             self._judge_start(max(rate, known * GROWS), now)
-        elif now >= self._up_at and self._room(now):
-            self._enter(Verdict.UP_DUE)
-            self._previous = (self.slots, self.rate)
-            self._change(min(self._most(now), max(self.slots + 1, round(self.slots * STEP_UP))), now)
         elif now >= self._down_at and self.slots > FEWEST_SLOTS // 2:
             self._enter(Verdict.DOWN_DUE)
             self._previous = (self.slots, self.rate)
             self._change(max(FEWEST_SLOTS // 2, int(self.slots * STEP_DOWN)), now)
+        elif now >= self._up_at and self._room(now):
+            self._enter(Verdict.UP_DUE)
+            self._previous = (self.slots, self.rate)
+            self._change(min(self._most(now), max(self.slots + 1, round(self.slots * STEP_UP))), now)
 
-    def _hold(self, slots: int, now: float) -> None:
+    def _hold(self, slots: int, now: float, *, keep_down: bool = False) -> None:
+        """Holds `slots`. keep_down: the time of the next probe down stays."""
         if slots != self.slots:
             self._change(slots, now)
-        self._previous = None
+        self._previous, self._recent = None, ()
         self._up_at = now + self._up_seconds
-        self._down_at = now + self._down_seconds
+        if not keep_down:
+            self._down_at = now + self._down_seconds
 
     def _most(self, now: float) -> int:
         if self._avoided is not None and now < self._avoided_until:
@@ -363,8 +367,8 @@ class Controller:
         return self.slots < self._most(now) and not self._saturated
 
     def _cut(self, now: float, in_use: int, *, least: int) -> None:
-        good, bad = self._budget.counts(now)
-        if now - self._cut_at < CUT_SECONDS or bad < least or bad < CUT_SHARE * (good + bad):
+        begun, bad = self._budget.counts(now)
+        if now - self._cut_at < CUT_SECONDS or bad < least or bad < CUT_SHARE * begun:
             return
         in_use = max(1, min(in_use, self.slots))
         self._enter(Verdict.THROTTLED)
@@ -374,7 +378,7 @@ class Controller:
 
     def _calm(self, now: float) -> None:
         self._enter(Verdict.CALM)
-        self.rate = self._reference = 0.0
+        self._reference = 0.0
         if self.fixed is not None:
             self._change(self.fixed, now)
         self._hold(self.slots, now)

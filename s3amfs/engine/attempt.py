@@ -44,7 +44,7 @@ class PartResult:
     crc: int | None = None
     """Checksum of the part's bytes as they passed through this process; None where none did (server-side copies)."""
     checksum: str = ""
-    """Base64 checksum as the server stores it; '' if it told none."""
+    """Base64 checksum as the server stores it; '' if it sent none."""
     md5_matched: bool = False
     """The MD5 of the bytes that were sent was compared with the ETag, and is it."""
 
@@ -56,7 +56,7 @@ Done = Callable[[Outcome], None]
 
 
 class PartBody(Reader, Protocol):
-    """The request body of a part on its way to a remote target."""
+    """The request body of a part that goes to a remote target."""
 
     moved: int
 
@@ -112,7 +112,7 @@ class RelayPart:
 
 
 PartWork = SendPart | ReceivePart | RelayPart
-"""What to do for one attempt of one part; plain data and the objects that judge it."""
+"""The work of one attempt of one part: plain data and the objects that judge it."""
 
 Move = Callable[[Part, int], PartWork]
 """Makes the work for a part and the number of its attempt (1 is the first); called in a loop's thread, at dispatch."""
@@ -229,7 +229,7 @@ class Operation:
             done(outcome)
 
     def _problem(self, exchange: Exchange, role: str) -> Failure | None:
-        """What is wrong with an exchange that ended, or None."""
+        """The failure of an exchange that ended, or None."""
         if isinstance(exchange.error, PartProblem):
             failure = exchange.error.failure
             return self._explain(failure) if role == "source" else failure

@@ -38,7 +38,7 @@ LAG_SECONDS = 0.5
 
 
 class Transfer:
-    """Parts that move until all are done, one fails for good, or somebody stops it.
+    """Parts that move until all are done, one fails finally, or somebody stops it.
 
     engine: whose loops to use. move: makes the work of a part. share: its slots on the lines it moves over.
     """
@@ -61,7 +61,7 @@ class Transfer:
         """Part number -> how many of the gates it has passed."""
         self._began: dict[int, float] = {}
         self._moved_here = 0
-        self._moved_told = settings.done_before
+        self._moved_reported = settings.done_before
         self._events: deque[Event] = deque()
         self._over = threading.Event()
         self._on_over: Callable[[], None] = lambda: None
@@ -97,7 +97,7 @@ class Transfer:
 
     @property
     def failure(self) -> Failure | None:
-        """What ended the transfer, once it is over; None if it succeeded."""
+        """The failure that ended the transfer, once it is over; None if it succeeded."""
         return self._failure
 
     @property
@@ -140,8 +140,8 @@ class Transfer:
                 self._wait.progressed()
             self._calls.on_event(event)
         moved = self._settings.done_before + self.progress()[0]
-        if moved > self._moved_told:
-            self._moved_told = moved
+        if moved > self._moved_reported:
+            self._moved_reported = moved
             self._wait.progressed()
             self._calls.on_event(BytesMoved(moved, self._settings.total))
         self._wait.look(self._awaited)
@@ -323,7 +323,6 @@ class Transfer:
         self.parts_moved += 1
         self._events.append(PartFinished(number, outcome.length, attempt))
         now = time.monotonic()
-        self.share.succeeded(now)
         if self._lag is not None:
             self._lag.done(number, outcome.length, now - began)
             if self.parts_moved == LEAST_DONE:

@@ -1,8 +1,8 @@
 """Lines: the slots of one endpoint in one direction, shared by all transfers of the process; `core/pacing.py` decides.
 
 A `Line` belongs to the engine's first loop: it samples there what its transfers have moved, ten times a second while
-there are any, and has them fill up when the number of slots has changed. `Share` is what one transfer sees of its
-lines. What a line was found to be is remembered in the state folder (`lines.json`) for a week.
+there are any, and has them fill up when the number of slots has changed. `Share` is the part of it that one transfer
+sees of its lines. The findings are remembered in the state folder (`lines.json`) for a week.
 """
 
 from __future__ import annotations
@@ -83,12 +83,12 @@ class Line:
         self.gate.set_limit(slots)
 
     def state(self) -> LineState | None:
-        """What is known so far, by measurement or memory. Any thread."""
+        """The findings so far, by measurement or memory. Any thread."""
         with self._lock:
             return self._controller.state()
 
     def outlook(self) -> LineState:
-        """What to expect of the line now. Any thread."""
+        """Expectations of the line now. Any thread."""
         with self._lock:
             return self._controller.outlook()
 
@@ -96,10 +96,6 @@ class Line:
         """Seconds until a further request may begin, which is then counted."""
         with self._lock:
             return self._controller.reserve(now)
-
-    def succeeded(self, now: float) -> None:
-        with self._lock:
-            self._controller.succeeded(now)
 
     def failed(self, failure: Failure, now: float) -> None:
         """A request over this line failed in a way that is tried again."""
@@ -159,7 +155,7 @@ def _thread_seconds() -> float:
 
 
 class Share:
-    """What one transfer has of its lines (a relay has two); `core.machine.Pace` of its parts.
+    """The slots of one transfer on its lines (a relay has two); `core.machine.Pace` of its parts.
 
     most: slots of this transfer, whatever the lines allow; None: no limit of its own.
     """
@@ -175,7 +171,7 @@ class Share:
         return slots if self._most is None else min(slots, self._most)
 
     def outlook(self) -> LineState:
-        """What to expect: a relay is as slow as the slower of its lines, and waits for both."""
+        """Expectations: a relay is as slow as the slower of its lines, and waits for both."""
         states = [line.outlook() for line in self.lines]
         slots = min(state.slots for state in states)
         rates = [state.rate for state in states if state.rate > 0]
@@ -188,10 +184,6 @@ class Share:
     def failed(self, failure: Failure, now: float) -> None:
         line = self.lines[0] if failure.of_source else self.lines[-1]
         line.failed(failure, now)
-
-    def succeeded(self, now: float) -> None:
-        for line in self.lines:
-            line.succeeded(now)
 
     def reserve(self, now: float) -> float:
         return max(line.reserve(now) for line in self.lines)

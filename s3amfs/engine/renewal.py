@@ -10,7 +10,7 @@ from .loop import Loop
 
 
 class Credentials(Protocol):
-    """What signs the parts (wire.aws.session.S3Session): asked before each part, renewed outside the loops."""
+    """Signs the parts (wire.aws.session.S3Session): asked before each part, renewed outside the loops."""
 
     def credentials_fresh(self) -> bool: ...
 
@@ -31,7 +31,7 @@ class Renewal:
         self._on_error = on_error
         self._expired = False
         self._waiting: list[Callable[[], None]] | None = None
-        """What waits for the thread that renews; None: there is none."""
+        """Calls that wait for the thread that renews; None: there is no such thread."""
 
     def expired(self) -> None:
         """A server said so: they are renewed before the next part, whatever they say of themselves."""

@@ -1,5 +1,4 @@
-"""What this process may use of its machine: memory, descriptors, cores; a limit of its container (cgroup) counts
-too."""
+"""The share of its machine that this process may use: memory, descriptors, cores; a container's limits count."""
 
 from __future__ import annotations
 

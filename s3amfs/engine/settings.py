@@ -17,7 +17,7 @@ OnEvent = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What the parts of a transfer are reported to."""
+    """Functions that the parts of a transfer are reported to."""
 
     on_part: Callable[[PartResult], None] = lambda result: None
     """Called in a loop's thread for each part that is done, before it counts as done; must be quick (a journal)."""
@@ -30,7 +30,7 @@ class Settings:
     """How the parts of a transfer move."""
 
     describe: str
-    """What a final failure is about."""
+    """The subject of a final failure: 'upload to s3://b/k'."""
     policy: RetryPolicy
     credentials: tuple[Credentials, ...] = ()
     """Of all sessions that sign parts; renewed in a thread of their own when they end."""

