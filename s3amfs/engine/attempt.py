@@ -65,7 +65,7 @@ class PartBody(Reader, Protocol):
 
 
 Explain = Callable[[Failure], Failure]
-"""What a failure of a source's request means for that source (see `sources.RangedSource`)."""
+"""The meaning of a failed request for the source it was sent to (see `sources.RangedSource`)."""
 
 
 def as_it_is(failure: Failure) -> Failure:
