@@ -18,6 +18,7 @@ from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.api import bare_etag
 from ..wire.s3.responses import http_time
 from .attempt import PartProblem
+from .part_buffer import PartBuffer
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
 
@@ -120,18 +121,18 @@ class MemorySource:
     """Parts that are filled before they are sent: standard input, FUSE writes, replies without a length."""
 
     def __init__(self) -> None:
-        self._buffers: dict[int, bytes | bytearray | memoryview] = {}
+        self._buffers: dict[int, PartBuffer] = {}
 
-    def put(self, number: int, data: bytes | bytearray | memoryview) -> None:
+    def put(self, number: int, data: PartBuffer) -> None:
         self._buffers[number] = data
 
     def drop(self, number: int) -> int:
-        """Forgets a part that has been sent; returns its length in bytes."""
-        return len(self._buffers.pop(number))
+        """Forgets a part that has been sent; returns the bytes of a budget that it counted for."""
+        return self._buffers.pop(number).held
 
     def clear(self) -> int:
-        """Forgets all parts; returns their length in bytes."""
-        left = sum(len(data) for data in self._buffers.values())
+        """Forgets all parts; returns the bytes of a budget that they counted for."""
+        left = sum(data.held for data in self._buffers.values())
         self._buffers.clear()
         return left
 
@@ -140,12 +141,14 @@ class MemorySource:
 
 
 class MemoryPartReader:
-    def __init__(self, data: bytes | bytearray | memoryview) -> None:
-        self._view = memoryview(data)
+    """Reads one part from its buffer."""
+
+    def __init__(self, data: PartBuffer) -> None:
+        self._data = data
         self._at = 0
 
     def read(self, size: int) -> bytes:
-        chunk = bytes(self._view[self._at : self._at + size])
+        chunk = self._data.read(self._at, size)
         self._at += len(chunk)
         return chunk
 

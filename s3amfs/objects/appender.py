@@ -15,6 +15,7 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import DEFAULT_PART, MIN_PART, Part, copy_part_size
 from ..engine.attempt import Move
 from ..engine.limits import SlotGate
+from ..engine.part_buffer import PartBuffer
 from ..engine.targets import MultipartTarget
 from ..errors import Unsupported
 from ..transfers.job import Job
@@ -111,12 +112,13 @@ class Appender(ObjectWriter):
     def _rewrite(self) -> None:
         """The object's bytes, then those that were waiting, are written as if they were new."""
         self._moved_base = True
-        waiting, self._buffer = self._buffer, bytearray()
+        waiting, self._buffer = self._buffer, PartBuffer()
         self.position = 0
         size = self._pinned.info.size
         for start in range(0, size, READ_BYTES):
             self.write(read_to_keep(self._pinned, start, min(size, start + READ_BYTES)))
-        self.write(waiting)
+        for piece in waiting.chunks():
+            self.write(piece)
 
 
 def _equal_parts(size: int) -> list[Part]:

@@ -18,6 +18,7 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import DEFAULT_PART, MIN_PART, Part, check_part_size, choose_part_size, growing_length
 from ..engine.attempt import PartResult
 from ..engine.limits import ByteBudget
+from ..engine.part_buffer import PartBuffer
 from ..engine.sources import LocalSource, MemorySource
 from ..engine.targets import send
 from ..errors import Interrupted
@@ -30,7 +31,7 @@ from ..transfers.source import ByteStream
 from ..transfers.speed import Speed
 from ..wire.s3 import api as s3api
 
-BUDGET_BYTES = 48 * 1024 * 1024
+BUDGET_BYTES = 32 * 1024 * 1024
 """Bytes of one writer that may be on their way; a part larger than that goes alone."""
 READ_BYTES = 256 * 1024
 
@@ -58,7 +59,7 @@ class ObjectWriter:
         self._identity = identity or SourceIdentity(url="-")
         self._budget = budget or ByteBudget(BUDGET_BYTES)
         self._base = check_part_size(job.options.part_size if job.options.part_size is not None else first_part)
-        self._buffer = bytearray()
+        self._buffer = PartBuffer()
         self._starts: list[int] = []
         """Where each part that is full begins."""
         self.next_number = 1
@@ -78,7 +79,7 @@ class ObjectWriter:
         while taken < len(view):
             room = self._length() - len(self._buffer)
             piece = view[taken : taken + room]
-            self._buffer += piece
+            self._buffer.append(piece)
             taken += len(piece)
             self.position += len(piece)
             if len(piece) == room:
@@ -113,13 +114,13 @@ class ObjectWriter:
         at = offset - self.filling
         if at < 0 or offset + len(data) > self.position:
             raise ValueError("that part is not being filled")
-        self._buffer[at : at + len(data)] = data
+        self._buffer.overwrite(data, at)
 
     def cut(self, position: int) -> None:
         """Forgets what was written after `position`, in the part that is being filled."""
         if not self.filling <= position <= self.position:
             raise ValueError("that part is not being filled")
-        del self._buffer[position - self.filling :]
+        self._buffer.truncate(position - self.filling)
         self.position = position
 
     def send_rest(self) -> None:
@@ -208,7 +209,7 @@ class ObjectWriter:
             raise
 
     def _stop(self) -> None:
-        self._buffer = bytearray()
+        self._buffer = PartBuffer()
         if self._parts is not None:
             self._parts.stop()
         self._budget.give(self._memory.clear())
@@ -256,10 +257,10 @@ class ObjectWriter:
             self._parts.open(lambda: list(self._sending.values()), self._budget.poke)
         number, data = self.next_number, self._buffer
         self._starts.append(self.filling)
-        self.next_number, self._buffer = number + 1, bytearray()
+        self.next_number, self._buffer = number + 1, PartBuffer()
         if self._there_already(self._parts, number, data):
             return
-        while not self._budget.take(len(data), give_up=self._is_over):
+        while not self._budget.take(data.held, give_up=self._is_over):
             self._parts.recover()  # raises what ended it
         part = Part(number, self.position - len(data), len(data))
         self._memory.put(number, data)
@@ -277,7 +278,7 @@ class ObjectWriter:
         if self._sending.pop(result.number, None) is not None:
             self._budget.give(self._memory.drop(result.number))
 
-    def _there_already(self, parts: SendParts, number: int, data: bytearray) -> bool:
+    def _there_already(self, parts: SendParts, number: int, data: PartBuffer) -> bool:
         """Whether the upload that is continued has this part with this content."""
         begun = self._begun
         part = begun.server_parts.get(number) if begun is not None else None
@@ -298,7 +299,7 @@ class ObjectWriter:
         else:
             self._finish_parts()
         self.closed = True
-        self._buffer = bytearray()
+        self._buffer = PartBuffer()
 
     def _finish_single(self) -> None:
         data, memory = self._buffer, MemorySource()

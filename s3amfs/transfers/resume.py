@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from ..core.checksums import Crc, decode, encode
 from ..core.manifest import PartRecord
 from ..core.parts import Part, Plan, Recovered, infer_part_size
+from ..engine.part_buffer import PartBuffer
 from ..errors import IncompatiblePartSize, SourceChanged
 from ..wire.s3 import api as s3api
 from .multipart import Begun, Multipart
@@ -76,16 +77,19 @@ def _same(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> bool:
     return part.etag == md5
 
 
-def part_with(begun: Begun, part: s3api.PartInfo, data: bytes | bytearray) -> PartRecord | None:
+def part_with(begun: Begun, part: s3api.PartInfo, data: PartBuffer) -> PartRecord | None:
     """The record of `part`, which the upload that is continued has, if it is `data`; else None."""
     name = begun.checks.parts.crc or "crc64nvme"
-    running = Crc(name)
-    running.update(data)
+    running, running_md5 = Crc(name), hashlib.md5(usedforsecurity=False)
+    for piece in data.chunks():
+        running.update(piece)
+        if name not in part.checksums:
+            running_md5.update(piece)
     recorded = begun.manifest.parts.get(part.number) if begun.manifest is not None else None
     if recorded is not None and recorded.etag == part.etag:
         same = recorded.crc == running.value
     else:
-        md5 = "" if name in part.checksums else hashlib.md5(data, usedforsecurity=False).hexdigest()
+        md5 = "" if name in part.checksums else running_md5.hexdigest()
         same = _same(part, name, running.value, md5)
     if not same:
         return None

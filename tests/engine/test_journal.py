@@ -171,7 +171,7 @@ def test_a_second_transfer_to_the_same_target_is_locked_out(
         upload(LocalPath(str(file)), target, client, UploadOptions(part_size=PART))
     journal.close()
     assert upload(LocalPath(str(file)), target, client, UploadOptions(part_size=PART)).parts == 3
-    assert list(state.glob("*")) == []
+    assert [path for path in state.glob("*") if path.name != "lines.json"] == []
 
 
 class Disk:

@@ -16,6 +16,7 @@ import pytest
 from s3amfs.core.checksums import Crc, combine, encode
 from s3amfs.core.parts import Part, Plan
 from s3amfs.engine.attempt import PartProblem
+from s3amfs.engine.part_buffer import PartBuffer
 from s3amfs.engine.sinks import FileSink
 from s3amfs.engine.sources import MemorySource
 from s3amfs.engine.upload_body import PartChecks, UploadBody
@@ -30,7 +31,7 @@ FLIPS = 2500
 def encoded(data: bytes, algorithm: str) -> bytes:
     """What leaves for a part of `data`."""
     source = MemorySource()
-    source.put(1, data)
+    source.put(1, PartBuffer(data))
     part = Part(1, 0, len(data))
     body = UploadBody(source.reader(part), 1, len(data), PartChecks(trailer=algorithm, crc=algorithm))
     pieces = []
@@ -84,7 +85,7 @@ def test_bits_of_uploads_without_trailers() -> None:
     how = random.Random(2)
     for _ in range(FLIPS):
         source = MemorySource()
-        source.put(1, data)
+        source.put(1, PartBuffer(data))
         body = UploadBody(source.reader(Part(1, 0, LENGTH)), 1, LENGTH, PartChecks(trailer=None, compare_etag=True))
         sent = b"".join(iter(partial(body.read, READ), b""))  # type: ignore[arg-type]
         arrived = flipped(sent, how.randrange(LENGTH * 8))

@@ -69,7 +69,7 @@ def test_there_and_back(kind: str, size: int, client: S3Client, boto: Any, bucke
     assert digest(folder / "out") == digest(file)
     assert "stores it" in back.proof
     assert sorted(path.name for path in folder.iterdir() if path.is_file()) == ["out"]
-    assert list((folder / "state").glob("*")) == []
+    assert [path for path in (folder / "state").glob("*") if path.name != "lines.json"] == []
 
 
 @pytest.mark.slow
