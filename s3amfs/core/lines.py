@@ -94,7 +94,7 @@ def format_lines(lines: Mapping[str, Remembered]) -> str:
             "slots": line.state.slots,
             "rate": round(line.state.rate),
             "latency": round(line.state.latency, 4),
-            "at": round(line.at),
+            "at": int(line.at),
         }
         for name, line in newest
     }

@@ -230,7 +230,7 @@ class Controller:
         """The findings to remember; None before there is anything."""
         if self.fixed is not None or self.rate <= 0:
             return None
-        slots = self._previous[0] if self.phase is Phase.PROBING_DOWN and self._previous is not None else self.slots
+        slots = self._previous[0] if self._previous is not None else self.slots  # what was measured
         return LineState(slots, self.rate, self.latency or 0.0)
 
     def outlook(self) -> LineState:
@@ -292,7 +292,7 @@ class Controller:
         before = self._previous
         if (before is None or rate >= before[1] * GROWS) and self._room(now):
             self._enter(Verdict.MORE)
-            self._previous = (self.slots, rate)
+            self.rate, self._previous = rate, (self.slots, rate)
             self._change(min(self.slots * 2, self._most(now)), now)
             return
         best = max(rate, before[1]) if before is not None else rate
