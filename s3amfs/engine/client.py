@@ -23,7 +23,6 @@ from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
 from . import waiting
 from .limits import SlotGate
-from .line import Direction, Line
 from .loop import Engine, get_engine
 from .one_shot import OneShot, OnReply
 from .retry_loop import retrying
@@ -57,10 +56,6 @@ class S3Client:
     def endpoint(self, bucket: str | None) -> str:
         """The name of the lines to `bucket`: one service may be near in one region and far in another."""
         return f"{origin(self.session.endpoint_id(bucket))} {self.session.region(bucket)}"
-
-    def line(self, bucket: str | None, direction: Direction) -> Line:
-        """The line that parts to or from `bucket` move over."""
-        return self.engine.lines.line(self.endpoint(bucket), direction)
 
     def call(self, request: S3Request, what: str) -> Reply:
         """Sends `request` until it succeeds or the policy gives up; `what` is what the error will be about.

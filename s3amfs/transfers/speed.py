@@ -48,7 +48,7 @@ class Speed:
         if self.source is not None:
             lines.append(client.engine.lines.line(self.source, "down"))
         if self.direction is not None:
-            lines.append(client.line(self.bucket, self.direction))
+            lines.append(client.engine.lines.line(client.endpoint(self.bucket), self.direction))
         return Share(lines)
 
 

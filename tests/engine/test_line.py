@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from s3amfs.core.failures import Failure, Kind
+from s3amfs.core.http import origin
 from s3amfs.core.lines import LineState, Remembered, format_lines
 from s3amfs.engine import line as lines_module
-from s3amfs.engine.line import MOST_FTP_SLOTS, Line, Lines, Share, public_part
+from s3amfs.engine.line import MOST_FTP_SLOTS, Line, Lines, Share
 
 
 class Clock:
@@ -151,8 +152,8 @@ def test_a_folder_that_can_not_be_written_is_no_failure(clock: Clock, monkeypatc
 
 
 def test_names_have_no_secrets() -> None:
-    assert public_part("https://user:secret@Host:8443/path?token=1") == "https://host:8443"
-    assert public_part("ftp://host/file") == "ftp://host"
+    assert origin("https://user:secret@Host:8443/path?token=1") == "https://host:8443"
+    assert origin("ftp://host/file") == "ftp://host"
 
 
 def test_a_share_is_as_wide_as_its_narrowest_line(clock: Clock) -> None:
