@@ -398,6 +398,3 @@ class CountingClient(S3Client):
         self.retries += 1
         if self._noted is not None:
             self._noted(failure, delay)
-
-
-__all__ = ["CountingClient", "S3AMError", "S3Client"]
