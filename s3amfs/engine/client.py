@@ -13,7 +13,7 @@ from ..core.failures import Failure, Kind
 from ..core.http import origin
 from ..core.retry import RetryPolicy
 from ..core.ssec import CustomerKey
-from ..errors import NotFound, S3AMError
+from ..errors import NotFound
 from ..wire.aws.session import S3Session
 from ..wire.curl.options import FRESH_CONNECT
 from ..wire.curl.streams import Chunks
