@@ -27,7 +27,7 @@ from ..transfers.options import DownloadOptions, UploadOptions
 from ..transfers.partial_file import PartialFile
 from ..transfers.proof import Stored, stored_of
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.source import S3Source, identity_of
+from ..transfers.s3_source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
 from .split import Progress, check_new, finished, save

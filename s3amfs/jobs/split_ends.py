@@ -13,8 +13,9 @@ from ..engine.targets import MultipartTarget
 from ..errors import InvalidSource, SourceChanged
 from ..transfers import expected_digests
 from ..transfers.job import Job
+from ..transfers.s3_source import identity_of
 from ..transfers.send_parts import Content, Movement, WholeCrc
-from ..transfers.source import UploadSource, identity_of, open_source
+from ..transfers.source import UploadSource, open_source
 from ..transfers.speed import Speed
 from ..transfers.target import with_content_type, with_kept
 from ..wire.s3 import api as s3api
