@@ -40,6 +40,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--part-size", metavar="SIZE", type=range_size, help="bytes of one request, 5MiB to 5GiB")
     add("--download-slots", metavar="N", type=slots, help="requests at a time")
     add("--checksum-slots", metavar="N", type=slots, help="threads that check what is on disk")
+    add(
+        "--checksum",
+        choices=("crc64nvme", "crc32c", "md5", "none"),
+        help="what the bytes are compared with (default: what S3 stores of the object)",
+    )
     add_bwlimit(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     add("-r", "--recursive", action="store_true", help="SRC is a prefix or a quoted glob, DST a folder")
@@ -70,6 +75,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         part_size=args.part_size,
         download_slots=args.download_slots,
         checksum_slots=args.checksum_slots,
+        checksum=args.checksum,
         customer_key=key_of(args, source, client, output, before=given),
         bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,

@@ -30,7 +30,7 @@ def state_dir(chosen: str | None = None) -> str:
 class Journal:
     """The manifest file at `path`, locked. `manifest` is what was found there, None if there was nothing usable."""
 
-    def __init__(self, path: str, fd: int, *, found: bool) -> None:
+    def __init__(self, path: str, fd: int) -> None:
         self.path = path
         self._fd = fd
         self.manifest: m.Manifest | None = None
@@ -41,9 +41,6 @@ class Journal:
         self.write_error: OSError | None = None
         """The first error of `record`; the transfer goes on without records."""
         self._load()
-        self.interrupted = found and self._ends_early()
-        """A run was killed after it had begun and before it had written down its upload: there may be one all the same.
-        """
 
     @classmethod
     def open(cls, path: str, *, wait: bool = False) -> Journal:
@@ -55,11 +52,11 @@ class Journal:
         folder = os.path.dirname(path)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         while True:
-            fd, found = _open(path)
+            fd = _open(path)
             try:
                 fcntl.flock(fd, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
                 if _same_file(fd, path):
-                    return cls(path, fd, found=found)
+                    return cls(path, fd)
             except BlockingIOError:
                 os.close(fd)
                 raise TransferLocked(
@@ -92,9 +89,6 @@ class Journal:
             self.problem = str(error)
         if self.manifest is not None and self.manifest.valid_bytes < len(data):
             os.ftruncate(self._fd, self.manifest.valid_bytes)  # a torn tail: what comes next must begin on a line
-
-    def _ends_early(self) -> bool:
-        return self.problem is None and (self.manifest is None or self.manifest.upload is None)
 
     def begin(self, header: m.Header, *records: m.UploadRecord | m.PartRecord) -> None:
         """Replaces what is there; on disk when it returns. Raises OSError."""
@@ -139,15 +133,8 @@ class Journal:
         self._fd = -1
 
 
-def _open(path: str) -> tuple[int, bool]:
-    """A descriptor, and whether the file was there."""
-    flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND
-    while True:
-        try:
-            return os.open(path, flags), True
-        except FileNotFoundError:
-            with contextlib.suppress(FileExistsError):
-                return os.open(path, flags | os.O_CREAT | os.O_EXCL, 0o600), False
+def _open(path: str) -> int:
+    return os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_APPEND | os.O_CREAT, 0o600)
 
 
 def _same_file(fd: int, path: str) -> bool:

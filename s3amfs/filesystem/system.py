@@ -25,7 +25,7 @@ from .base import EngineFileSystem
 from .bridge import Cancelled, run, telling
 from .local import check_folder_of, is_writable_object, put_source, replacing, size_of
 from .ranges import cat_ranges, limits
-from .trees import move, refuse_object
+from .trees import move, refuse_object, refuse_one_object
 from .wrapped import as_wanted, compression_of, text_arguments
 
 DOWNLOAD_EXISTS: dict[str, Any] = {"resume": "resume", "restart": "discard", "error": "refuse"}
@@ -168,18 +168,25 @@ class S3AMFileSystem(EngineFileSystem):
         path1: str,
         path2: str,
         preserve_etag: bool | None = None,
-        copied: list[str] | None = None,
+        copied: dict[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
-        """copied: gets `path1` once it has been copied."""
-        if await self._copy_one(path1, path2, preserve_etag, kwargs) and copied is not None:
-            copied.append(path1)
+        """copied: for a move; gets `path1` and the ETag of what was there before it was copied."""
+        source = self.location(path1)
+        if copied is None:
+            await self._copy_one(path1, path2, await self.look_up(path1, source.version_id), preserve_etag, kwargs)
+            return
+        info = await self._info(path1, version_id=source.version_id, refresh=True)
+        await refuse_one_object(self, path1, path2, info)
+        if await self._copy_one(path1, path2, info, preserve_etag, kwargs):
+            copied[path1] = info.get("ETag") or ""
 
-    async def _copy_one(self, path1: str, path2: str, preserve_etag: bool | None, kwargs: dict[str, Any]) -> bool:
-        """False if there was nothing to copy."""
+    async def _copy_one(
+        self, path1: str, path2: str, info: dict[str, Any], preserve_etag: bool | None, kwargs: dict[str, Any]
+    ) -> bool:
+        """False if there was nothing to copy. info: what `path1` is."""
         source, target = self.location(path1), self.location(path2)
         options = self.object_options(kwargs) if not preserve_etag else None
-        info = await self.look_up(path1, source.version_id)
         if info["type"] == "directory" and source.key:
             return False  # S3 has no folders; what is in this one is copied by itself
         try:

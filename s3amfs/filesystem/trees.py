@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import errno
+import posixpath
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from ..errors import InvalidDestination, TargetChanged
+from ..jobs.deletes import Deleted, Victim, delete_all
+from ..wire.s3.api import bare_etag
+from .bridge import run
 
 if TYPE_CHECKING:
     from .base import EngineFileSystem
-
-BATCH = 1000
-"""Keys that one DeleteObjects request takes."""
 
 
 async def move(
@@ -21,14 +25,54 @@ async def move(
     """
     if path1 == path2:
         return
-    copied: list[str] = []
+    copied: dict[str, str] = {}
     await fs._copy(path1, path2, recursive=recursive, maxdepth=maxdepth, on_error="raise", copied=copied, **given)
     if not copied and not recursive:
         raise IsADirectoryError(errno.EISDIR, "a folder is moved with recursive=True", str(path1))
-    for at in range(0, len(copied), BATCH):
-        await fs._bulk_delete(copied[at : at + BATCH])
-    for path in copied:
-        fs.forget(path)
+    try:
+        await _remove(fs, copied)
+    finally:
+        for path in copied:
+            fs.forget(path)
+
+
+async def _remove(fs: EngineFileSystem, moved: dict[str, str]) -> None:
+    """Removes what was copied, each on the condition that it is still that. moved: path and ETag.
+
+    Raises TargetChanged for what somebody else has stored there meanwhile: it stays.
+    """
+    if fs._service is None:  # a service that s3fs alone knows
+        await fs._bulk_delete(list(moved))
+        return
+    buckets: dict[str, list[Victim]] = {}
+    for path, etag in moved.items():
+        where = fs.location(path)
+        buckets.setdefault(where.bucket, []).append(Victim(where.key, etag=bare_etag(etag)))
+    client = await fs.ready_client()
+    for bucket, victims in buckets.items():
+        done: list[Deleted] = await run(partial(list, delete_all(client, bucket, victims)))
+        kept = next((found for found in done if found.changed or found.error), None)
+        if kept is not None:
+            url = f"s3://{bucket}/{kept.victim.key}"
+            raise TargetChanged(
+                f"{url} was copied and is still there: {kept.error or 'somebody else has stored it anew'}"
+            )
+
+
+async def refuse_one_object(fs: EngineFileSystem, path1: str, path2: str, info: dict[str, Any]) -> None:
+    """Raises InvalidDestination if the server takes both names for one object: to move it would delete it.
+
+    Some servers fold '//', '/./' and the like. info: what `path1` is.
+    """
+    source, target = fs.location(path1), fs.location(path2)
+    if source.bucket != target.bucket or posixpath.normpath(source.key) != posixpath.normpath(target.key):
+        return
+    try:
+        there = await fs._info(path2, refresh=True)
+    except FileNotFoundError:
+        return
+    if there.get("ETag") == info.get("ETag") and there.get("LastModified") == info.get("LastModified"):
+        raise InvalidDestination(f"{source.url} and {target.url} are one object on this server: nothing is moved")
 
 
 async def refuse_object(fs: EngineFileSystem, rpath: str, lpath: str) -> None:

@@ -144,6 +144,7 @@ class SpooledFile:
         self.spool.resize(self.size)
         if self._base is None or not self.valid:
             return self._write_whole(options, budget)
+        options = replace(options, expected=self._base.expected)  # what was changed here is this very object
         plan = plan_patch(
             self.spool.dirty,
             base_size=self._base.size,

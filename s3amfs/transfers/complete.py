@@ -103,13 +103,17 @@ def _send(job: Job, parts: Parts) -> s3api.StoredInfo:
 def _find_ours(job: Job, parts: Parts) -> s3api.StoredInfo | None:
     """The object if it is what these parts make: then an earlier Complete had succeeded and its answer was lost."""
     found = job.client.find(job.target.bucket, job.target.key, customer_key=job.options.object.customer_key)
-    if found is None or found.size != parts.size:
-        return None
-    expected = checksum_choice.whole_etag([record.etag for record in parts.records])
-    declared = parts.declared
-    stored = found.checksums.get(declared[0], "") if declared is not None else ""
-    same_etag = expected != "" and found.etag == expected
-    same_crc = declared is not None and stored == declared[1] and found.checksum_type in (None, "FULL_OBJECT")
-    if not same_etag and not same_crc:
+    if found is None or not is_made_of(found, parts):
         return None
     return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
+
+
+def is_made_of(found: s3api.ObjectInfo, parts: Parts) -> bool:
+    """Whether the object `found` is what `parts` make, by its size and its ETag or checksum."""
+    if found.size != parts.size:
+        return False
+    expected = checksum_choice.whole_etag([record.etag for record in parts.records])
+    if expected and found.etag == expected:
+        return True
+    declared, full = parts.declared, found.checksum_type in (None, "FULL_OBJECT")
+    return declared is not None and full and found.checksums.get(declared[0], "") == declared[1]

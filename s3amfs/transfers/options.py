@@ -76,6 +76,8 @@ class DownloadOptions:
     download_slots: int | None = None
     checksum_slots: int | None = None
     """Threads that check what is on disk; None: one per core, at most 4."""
+    checksum: ChecksumChoice | None = None
+    """What the bytes are compared with; None: what S3 stores of the object; 'none': nothing."""
     customer_key: CustomerKey | None = field(default=None, repr=False)
     bwlimit: Bandwidth | int = 0
     dry_run: bool = False

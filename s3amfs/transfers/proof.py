@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from ..core.checksums import CRC_WIDTHS, combine, decode, etag_parts, multipart_etag
@@ -14,8 +14,9 @@ from ..core.parts import Part
 from ..core.ssec import CustomerKey
 from ..engine.client import S3Client
 from ..engine.upload_body import looks_like_md5
-from ..errors import ChecksumMismatch
+from ..errors import ChecksumMismatch, Unsupported
 from ..wire.s3 import api as s3api
+from .options import ChecksumChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,27 @@ def stored_of(info: s3api.ObjectInfo) -> Stored:
     encrypted = info.customer_key_md5 is not None or (info.sse or "").startswith("aws:kms")
     plain = not encrypted and (looks_like_md5(info.etag) or etag_parts(info.etag) is not None)
     return Stored(None, None, info.etag if plain else "")
+
+
+def chosen(info: s3api.ObjectInfo, choice: ChecksumChoice | None, url: str) -> Stored:
+    """What bytes of the object at `url` are compared with.
+
+    choice: the user's; None: whatever S3 stores. Raises Unsupported where S3 stores no such checksum of it.
+    """
+    found = stored_of(info)
+    if choice is None:
+        return found
+    if choice == "none":
+        return Stored(None, None, "")
+    if choice == "md5":
+        found = stored_of(replace(info, checksums={}))
+        if found.etag:
+            return found
+    else:
+        crc = decode(choice, info.checksums.get(choice, ""))
+        if crc is not None and (info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT":
+            return Stored(choice, crc, "")
+    raise Unsupported(f"{url}: S3 stores no {choice} of it to compare with: leave --checksum out")
 
 
 RANGES_KEPT = 4096

@@ -20,9 +20,10 @@ from ..engine.sinks import HELD_BYTES, LEAST_WRITE_BYTES, TLS_WRITE_BYTES, WRITE
 from ..errors import ChecksumMismatch, IncompatiblePartSize
 from ..objects.ranges import Pinned
 from ..objects.reader import ObjectReader
+from ..transfers import checksum_choice
 from ..transfers.options import DownloadOptions, UploadOptions
 from ..transfers.partial_file import READ_BYTES, PartialFile, crc_of
-from ..transfers.proof import Stored, matching_etag, part_sizes, stored_of
+from ..transfers.proof import Stored, chosen, matching_etag, part_sizes
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.s3_source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer, move_all
@@ -71,7 +72,7 @@ def _into_stream(
     report: Report,
 ) -> TransferResult:
     """Into a pipe or a device, in order. What was written can't be taken back: the proof at the end may raise."""
-    stored = stored_of(info)
+    stored = chosen(info, options.checksum, source.url)
     report.started(info.size, None, None)
     reader = ObjectReader(Pinned(client, source, info, options.customer_key))
     done = 0
@@ -115,7 +116,8 @@ class _Download:
         self._gate = gate
         self._ranges = S3Source(client, source, info, UploadOptions(source_key=options.customer_key))
         self._speed = _speed(source, options)
-        self._stored: Stored = stored_of(info)
+        self._stored: Stored = chosen(info, options.checksum, source.url)
+        self._can = client.session.capabilities(source.bucket)
         self._crc_name = self._stored.crc_name or "crc64nvme"
         self._crcs: dict[int, tuple[int, int]] = {}
         """Part number -> (CRC, length)."""
@@ -145,10 +147,11 @@ class _Download:
         proof = self._prove(plan, self._file.fd)
         if proof is None:
             self._report.warn("the bytes fetched are not those of the object: fetching everything again")
+            before = self._whole()
             self._crcs.clear()
             self._begin(identity, plan)
             self._fetch(plan)
-            proof = self._prove(plan, self._file.fd)
+            proof = self._prove(plan, self._file.fd) or self._prove_twice_alike(before)
         if proof is None:
             self._file.discard()
             raise ChecksumMismatch(
@@ -252,12 +255,28 @@ class _Download:
         done = frozenset(self._crcs)
         move_all(transfer, (part for part in plan if part.number not in done))
 
+    def _whole(self) -> int:
+        """CRC of the whole, from those of its parts."""
+        return combine(self._crc_name, [self._crcs[number] for number in sorted(self._crcs)])
+
+    def _prove_twice_alike(self, before: int) -> str | None:
+        """The same bytes came twice, and only the ETag speaks against them: no proof of damage, unless this server's
+        ETags are known to be MD5s."""
+        if self._stored.crc is not None or self._can.etag_md5 or self._whole() != before:
+            return None
+        self._can.etag_md5 = False
+        self._report.warn(
+            f"the ETag of {self._location.url} is not the MD5 of its bytes, which came alike twice: it is not compared"
+        )
+        return BY_VERSION
+
     def _prove(self, plan: Plan, fd: int) -> str | None:
-        """What proves the file `fd` equal to the object; None: it is not."""
+        """What proves the file `fd` equal to the object; None: nothing does."""
+        if self._options.checksum == "none":
+            return checksum_choice.NOT_CHECKED
         if self._stored.crc is not None:
-            whole = combine(self._crc_name, [self._crcs[number] for number in sorted(self._crcs)])
-            return self._stored.text if whole == self._stored.crc else None
-        if not self._stored.etag:
+            return self._stored.text if self._whole() == self._stored.crc else None
+        if not self._stored.etag or self._can.etag_md5 is False:
             return BY_VERSION
         sizes = [plan.size]
         if "-" in self._stored.etag:
@@ -266,7 +285,10 @@ class _Download:
             if found is None:
                 return BY_VERSION
             sizes = found
-        return self._stored.text if matching_etag(self._stored.etag, sizes, partial(self._md5s, fd)) else None
+        if not matching_etag(self._stored.etag, sizes, partial(self._md5s, fd)):
+            return None
+        self._can.etag_md5 = True
+        return self._stored.text
 
     def _md5s(self, fd: int, parts: list[Part]) -> list[bytes]:
         def md5(part: Part) -> bytes:

@@ -119,7 +119,9 @@ class _Comparison:
         if stored.etag:
             sizes = self._sizes(stored)
             if sizes is not None:
-                return self._judge(self._etag_of(sizes, stored.etag) == stored.etag, stored.text)
+                equal = self._etag_of(sizes, stored.etag) == stored.etag
+                if equal or self._etag_is_md5:
+                    return self._judge(equal, stored.text)
         ranges = S3Source(self._client, self._source, self._info, UploadOptions(source_key=self._key))
         endpoint = self._client.endpoint(self._source.bucket)
         mine = RangedUpload(ranges, self._no_stream, None, endpoint=endpoint, clients=(self._client,))
@@ -165,9 +167,16 @@ class _Comparison:
         expected = stored.etag
         if stored.crc_name is not None and stored.crc is not None:
             expected = f"{stored.crc:0{len(running.hexdigest())}x}"
-        if not expected:
+        proof = stored.text
+        if not expected or (expected != running.hexdigest() and stored.crc_name is None and not self._etag_is_md5):
             expected = verify(self._source, self._client, checksum=name, customer_key=self._key)
-        return self._judge(size == self._info.size and running.hexdigest() == expected, stored.text)
+            proof = f"{name} of both, the object downloaded for that"
+        return self._judge(size == self._info.size and running.hexdigest() == expected, proof)
+
+    @property
+    def _etag_is_md5(self) -> bool:
+        """Whether ETags of this server are known to be MD5s: else one that differs says nothing."""
+        return self._client.session.capabilities(self._source.bucket).etag_md5 is True
 
     def _judge(self, equal: bool, proof: str) -> Proof:
         if not equal:

@@ -106,17 +106,6 @@ def test_a_newer_version_s_is_left_alone(path: Path) -> None:
     assert path.read_bytes() == newer
 
 
-@pytest.mark.parametrize("data", [b"", encode(HEADER), encode(HEADER) + encode(UPLOAD)])
-def test_a_run_that_was_killed_before_it_wrote_its_upload_down(path: Path, data: bytes) -> None:
-    journal = Journal.open(str(path))
-    assert not journal.interrupted
-    journal.close()
-    path.write_bytes(data)
-    journal = Journal.open(str(path))
-    assert journal.interrupted == (data != encode(HEADER) + encode(UPLOAD))
-    journal.close()
-
-
 def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
     path.parent.mkdir()
     (tmp_path / "precious").write_bytes(b"precious")

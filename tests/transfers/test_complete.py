@@ -8,11 +8,17 @@ from typing import Any
 
 import pytest
 
+from s3amfs.core.checksums import Crc, multipart_etag
 from s3amfs.core.locations import LocalPath, S3Location
+from s3amfs.core.manifest import PartRecord
 from s3amfs.engine.connect import S3Client
+from s3amfs.engine.upload_body import PartChecks
 from s3amfs.errors import ChecksumMismatch, S3AMError
+from s3amfs.transfers.checksum_choice import NOT_CHECKED, Checking
+from s3amfs.transfers.complete import Parts, is_made_of
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.verbs.upload import upload
+from s3amfs.wire.s3.api import MultipartUpload, ObjectInfo
 from tests.support.clients import PART, Events
 from tests.support.faults import Recorded, Rule, answer, delay, lose_answer
 from tests.support.files import digest, object_digest
@@ -67,3 +73,44 @@ def test_an_object_of_somebody_else_is_not_taken_for_ours(
     with pytest.raises(S3AMError):
         upload(LocalPath(str(file)), S3Location(bucket, "k"), through, replace(OPTIONS, exists="overwrite"))
     assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == others
+
+
+DATA = (b"a" * 10, b"b" * 20)
+BY_ETAG = Checking(None, PartChecks(None, compare_etag=True, etag_known=True, crc="crc64nvme"))
+BY_TRAILER = Checking("crc64nvme", PartChecks())
+
+
+def crc_of(data: bytes) -> Crc:
+    crc = Crc("crc64nvme")
+    crc.update(data)
+    return crc
+
+
+def parts(checks: Checking, algorithm: str | None, matched: set[int]) -> Parts:
+    records = [PartRecord(n, len(d), f"{n:032x}", crc_of(d).value, "") for n, d in enumerate(DATA, 1)]
+    return Parts(MultipartUpload("b", "k", "id", algorithm), records, checks, matched)
+
+
+def test_what_was_compared_is_what_is_claimed() -> None:
+    assert parts(BY_ETAG, None, {1, 2}).proof == "MD5 of every part, compared with its ETag"
+    assert parts(BY_ETAG, None, {2}).proof == "MD5 of 1 of 2 parts, compared with their ETags"
+    assert parts(BY_ETAG, None, set()).proof == NOT_CHECKED
+    assert parts(BY_TRAILER, "crc64nvme", set()).proof == "crc64nvme of every part, checked by the server"
+
+
+def test_the_whole_is_declared_where_the_upload_declares_it() -> None:
+    whole = crc_of(b"".join(DATA)).base64
+    assert parts(BY_TRAILER, "crc64nvme", set()).declared == ("crc64nvme", whole)
+    assert parts(BY_TRAILER, None, set()).declared is None
+    assert parts(BY_ETAG, "crc64nvme", set()).declared == ("crc64nvme", whole)
+
+
+def test_an_object_is_ours_by_etag_or_checksum_only() -> None:
+    found = parts(BY_TRAILER, "crc64nvme", set())
+    etag = multipart_etag([bytes.fromhex(record.etag) for record in found.records])
+    whole = crc_of(b"".join(DATA)).base64
+    assert is_made_of(ObjectInfo(30, etag), found)
+    assert is_made_of(ObjectInfo(30, "x", checksums={"crc64nvme": whole}), found)
+    assert not is_made_of(ObjectInfo(31, etag), found)
+    assert not is_made_of(ObjectInfo(30, "x"), found)
+    assert not is_made_of(ObjectInfo(30, "x", checksums={"crc64nvme": whole}, checksum_type="COMPOSITE"), found)
