@@ -117,7 +117,7 @@ def test_a_link_is_not_followed(path: Path, tmp_path: Path) -> None:
 
 def test_a_full_disk_ends_the_records_not_the_transfer() -> None:
     """/dev/full takes no byte."""
-    journal = Journal("/dev/full", os.open("/dev/null", os.O_RDWR), found=False)
+    journal = Journal("/dev/full", os.open("/dev/null", os.O_RDWR))
     full = os.open("/dev/full", os.O_WRONLY)
     os.dup2(full, journal._fd)
     os.close(full)
