@@ -48,3 +48,17 @@ def test_an_empty_source_deletes_nothing_unless_asked() -> None:
 @given(st.integers(1, 10**6), st.integers(0, 10**6))
 def test_all_of_a_hundred_percent_is_allowed(at_target: int, deletes: int) -> None:
     assert not refusal(min(deletes, at_target), at_target, MaxDelete(percent=100))
+
+
+@pytest.mark.parametrize(
+    ("deletes", "at_target", "refused"),
+    [(50, 100, False), (100, 100, False), (51, 101, True), (50, 101, False), (500, 1000, False), (501, 1000, True)],
+)
+def test_without_a_limit_half_of_more_than_a_hundred_may_go(deletes: int, at_target: int, refused: bool) -> None:
+    assert bool(refusal(deletes, at_target, None)) is refused
+
+
+@pytest.mark.parametrize(("deletes", "refused"), [(25, False), (26, True), (0, False)])
+def test_a_limit_may_be_reached_and_not_exceeded(deletes: int, refused: bool) -> None:
+    assert bool(refusal(deletes, 100, MaxDelete(count=25))) is refused
+    assert bool(refusal(deletes, 100, MaxDelete(percent=25.0))) is refused

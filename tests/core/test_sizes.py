@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.sizes import exact_size, format_age, format_size, parse_age, parse_rate, parse_size
+from s3amfs.core.sizes import GIB, KIB, MIB, exact_size, format_age, format_size, parse_age, parse_rate, parse_size
 from s3amfs.errors import UsageError
 
 
@@ -118,3 +118,15 @@ def test_bad_ages(text: str) -> None:
 
 def test_format_age() -> None:
     assert [format_age(s) for s in (0, 59, 61, 3600, 273600.9)] == ["0s", "59s", "1m 1s", "1h", "3d 4h"]
+
+
+def test_units_are_powers_of_1024() -> None:
+    assert (KIB, MIB, GIB) == (1024, 1024**2, 1024**3)
+
+
+@pytest.mark.parametrize(
+    ("size", "shown"),
+    [(900 * MIB, "900 MiB"), (1000 * MIB, "1000 MiB"), (1023 * GIB, "1023 GiB"), (1024 * GIB, "1 TiB")],
+)
+def test_a_unit_is_kept_until_the_next_one_is_reached(size: int, shown: str) -> None:
+    assert format_size(size) == shown
