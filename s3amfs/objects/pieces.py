@@ -12,7 +12,7 @@ from ..core.checksums import Crc
 from ..engine.one_shot import OneShot
 from ..errors import S3AMError, TransferError
 from ..wire.curl.streams import Chunks
-from .ranges import Pinned, make_room, read_whole, split
+from .ranges import Pinned, make_room, read_whole, release, split
 
 RangeCrc = tuple[int, int, int]
 """Offset in the object, length, CRC."""
@@ -174,16 +174,19 @@ class Block(Piece):
             unseen = self._transfer.over
             try:
                 self._transfer.wait()
-            except S3AMError:
-                if self.stopped or not unseen:
+            except BaseException as error:
+                self._release()
+                if self.stopped or not unseen or not isinstance(error, S3AMError):
                     raise
                 self._fetch_again()  # it failed while nobody waited: that may have been long ago
                 return
-            for view in (*(piece for _, piece in self._pieces), *self._parts, self._view):
-                view.release()
-            self._pieces, self._parts = [], []
+            self._release()
             self.crcs = list(self._arrived)
             self._bytes = self._room.getvalue()
+
+    def _release(self) -> None:
+        release((*(piece for _, piece in self._pieces), *self._parts, self._view))
+        self._pieces, self._parts = [], []
 
     def _fetch_again(self) -> None:
         found = read_whole(self._pinned, self.start, self.end)

@@ -223,3 +223,25 @@ def test_trouble_in_a_large_read(pinned: Pinned, proxy: FaultProxy, trouble: Any
     reader = ObjectReader(pinned)
     assert reader.pread(0, SIZE) == DATA
     reader.close()
+
+
+@pytest.mark.parametrize("ending", ["stopped", "failed", "whole"])
+def test_no_view_is_out_once_a_block_has_ended(pinned: Pinned, proxy: FaultProxy, ending: str) -> None:
+    """The garbage collector may find the room of a block first; it cannot close it while views of it are out."""
+    if ending != "whole":
+        proxy.rules.append(
+            Rule("GetRange", stall("response_body") if ending == "stopped" else error(403, "AccessDenied"))
+        )
+    block = Block(pinned, 0, 12 * MIB)
+    pieces = [piece for _, piece in block._pieces]
+    if ending == "stopped":
+        block.stop()
+    if ending == "whole":
+        block.wait()
+    else:
+        with pytest.raises((AccessDenied, TransferError)):
+            block.wait()
+    for view in (*pieces, block._view):
+        with pytest.raises(ValueError, match="released"):
+            view.tobytes()
+    block._room.close()
