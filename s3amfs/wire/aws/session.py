@@ -244,7 +244,7 @@ class S3Session:
                 "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a --profile, "
                 "or use --no-sign-request for public buckets"
             )
-        frozen = _settle(self._credentials.get_frozen_credentials)
+        frozen = _answer(self._credentials.get_frozen_credentials)
         if not frozen.access_key or not frozen.secret_key:
             raise BadCredentials("the credentials found are empty: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
         sent = frozen.access_key + (frozen.token or "")
@@ -261,13 +261,13 @@ class S3Session:
                 raise BadCredentials("only half of the credentials is given: access key and secret key belong together")
             return Credentials(config.access_key, config.secret_key, config.token)
         if not force or getattr(self._credentials, "method", None) == "explicit":
-            return _unshared(_settle(self._session.get_credentials))
+            return _unshared(_answer(self._session.get_credentials))
         if config.session is None:
             import botocore.session
 
             self._session = botocore.session.Session(profile=config.profile)
-            return self._session.get_credentials()
-        return _settle(self._session.get_component("credential_provider").load_credentials)
+            return _answer(self._session.get_credentials)
+        return _answer(self._session.get_component("credential_provider").load_credentials)
 
 
 def _import_botocore() -> None:
@@ -335,6 +335,24 @@ def _settle(function: Callable[[], Any]) -> Any:
         return pool.submit(lambda: asyncio.run(wait())).result()
 
 
+def _answer(ask: Callable[[], Any]) -> Any:
+    """The answer of botocore's providers of credentials. Raises BadCredentials if they can't read what they were given.
+
+    Nothing of ours runs in here, so that a bug of ours is not taken for that.
+    """
+    import botocore.exceptions as theirs
+
+    try:
+        return _settle(ask)
+    except theirs.BotoCoreError:
+        raise
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        # A document that is not what it should be. The error may quote it, secrets and all: its kind is said alone.
+        raise BadCredentials(
+            f"no usable credentials: what a provider of them answered cannot be read ({type(error).__name__})"
+        ) from None
+
+
 def _unshared(credentials: Any) -> Any:
     """`credentials`, but those of aiobotocore as a copy with a lock of its own.
 
@@ -365,11 +383,6 @@ def _translating(function: Callable[[], Any]) -> Any:
         raise BadCredentials(f"no usable credentials: {_line(error)}; log in again (aws sso login)") from None
     except theirs.InvalidRegionError as error:  # a ValueError, too
         raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        # A document that is not what it should be. The error may quote it, secrets and all: its kind is said alone.
-        raise BadCredentials(
-            f"no usable credentials: what a provider of them answered cannot be read ({type(error).__name__})"
-        ) from None
     except theirs.BotoCoreError as error:
         raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
     except RuntimeError as error:  # "Credentials were refreshed, but the refreshed credentials are still expired."

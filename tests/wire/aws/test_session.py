@@ -211,3 +211,16 @@ def test_botocore_is_loaded_without_pyopenssl() -> None:
     code += "; import urllib3.contrib.pyopenssl"  # others still can
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert child.stdout == "False\n"
+
+
+def test_a_bug_of_ours_is_not_taken_for_missing_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    def bug(self: S3Session) -> None:
+        raise AttributeError("of ours")
+
+    session_ = S3Session(S3Config(access_key="k", secret_key="s", endpoint_url="http://127.0.0.1:1"))
+    monkeypatch.setattr(S3Session, "_find", lambda self, force: bug(self))
+    with pytest.raises(AttributeError):
+        session_.refresh_credentials()
+    monkeypatch.setattr(S3Session, "_settings", bug)
+    with pytest.raises(AttributeError):
+        S3Session(S3Config(access_key="k", secret_key="s"))
