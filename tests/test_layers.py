@@ -36,6 +36,7 @@ LOWER: dict[str, set[str]] = {
     "mount": {"errors", "core", "engine", "transfers", "objects", "verbs"},
     "demo": {"errors", "core", "engine", "transfers", "objects", "verbs"},
     "cli": {"errors", "core", "wire", "engine", "transfers", "objects", "verbs", "jobs", "mount", "demo"},
+    "cluster": {"jobs"},
     "__init__": {"errors", "filesystem", "jobs"},
 }
 """Layer -> layers it may import; each also itself."""
@@ -49,8 +50,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "s3fs": ("filesystem/",),
     "fsspec": ("filesystem/", "engine/fsspec_source.py"),
     "mfusepy": ("mount/operations.py", "mount/fuse.py", "mount/caller.py"),
-    "dask": ("engine/cluster.py",),
-    "distributed": ("engine/cluster.py",),
+    "dask": ("jobs/cluster.py",),
+    "distributed": ("jobs/cluster.py",),
     "rich": ("cli/",),
     "pyftpdlib": ("demo/",),
 }

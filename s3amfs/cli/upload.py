@@ -24,7 +24,7 @@ from .tree_options import add_directive
 from .upload_many import add_many, run_list, run_recursive
 
 if TYPE_CHECKING:
-    from ..core.locations import S3Location
+    from ..core.locations import Location, S3Location
     from ..core.ssec import CustomerKey
     from ..engine.connect import S3Client
     from ..transfers.options import ObjectOptions, UploadOptions
@@ -54,6 +54,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="DST", nargs="?")
     add_many(parser)
     add_transfer_arguments(parser)
+    several = parser.add_argument_group("several processes (they need dask: pip install 's3amfs[dask]')")
+    workers = several.add_mutually_exclusive_group()
+    workers.add_argument("--dask", metavar="ADDRESS", help="workers of a dask cluster move the parts; local:N: here")
+    workers.add_argument("--processes", metavar="N", type=slots, help="N processes of this machine move the parts")
 
 
 def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
@@ -114,6 +118,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
     client = connect_from(args, output)
     reader = source_client(args, output) if isinstance(source, S3Location) else None
     options = options_of(args, output, client, source, reader, target, keys)
+    workers = args.dask or (f"local:{args.processes}" if args.processes else None)
+    if workers is not None:
+        return _by_workers(workers, args, source, target, client, options, output)
     upload(
         source,
         target,
@@ -123,6 +130,28 @@ def run(args: argparse.Namespace, output: Output) -> int:
         stdin=sys.stdin.buffer,
         on_event=output.on_event,
     )
+    return 0
+
+
+def _by_workers(
+    address: str,
+    args: argparse.Namespace,
+    source: Location,
+    target: S3Location,
+    client: S3Client,
+    options: UploadOptions,
+    output: Output,
+) -> int:
+    from ..jobs.cluster import Cluster, connected, transfer_with
+
+    if args.bwlimit_file is not None or args.dry_run:
+        raise UsageError("--bwlimit-file and --dry-run are not for --dask and --processes: leave one of them out")
+    limit = bwlimit_of(args)
+    if not isinstance(limit, int):
+        raise UsageError("a schedule of --bwlimit is not for --dask and --processes: give one rate")
+    with connected(address) as workers:
+        cluster = Cluster(workers, options.upload_slots, limit)
+        transfer_with(cluster, source, target, client, options, on_event=output.on_event)
     return 0
 
 

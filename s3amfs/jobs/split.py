@@ -164,7 +164,7 @@ def _begin(ends: Ends, kind: str) -> tuple[SendParts, list[PartRecord]]:
     part_size = (copy_part_size if kind == "copy" else choose_part_size)(ends.size, options.part_size)
     plan = Plan(ends.size, part_size)
     done: list[PartRecord] = []
-    sending = SendParts(ends.job, ends.content(), lambda part: done.append(_moved(part)), manifest=False)
+    sending = SendParts(ends.job, ends.content(), lambda part: done.append(moved_record(part)), manifest=False)
     if sending.find() is not None:
         raise UsageError(f"{target.url} has an unfinished upload: use --force to abort it")
     sending.begin(part_size)
@@ -193,10 +193,12 @@ def move_upload(
     """
     report = Report("split move", job.source, job.target, on_event)
     target = parse_s3_url(job.target)
-    ends = Ends.open(parse_source(job.source), Job(client, target, _with(job, options), report), job, reader)
+    ends = Ends.open(parse_source(job.source), Job(client, target, options_for(job, options), report), job, reader)
     try:
         done: list[PartRecord] = []
-        sending = SendParts(ends.job, ends.content(), lambda part: done.append(_moved(part)), shared=upload_of(job))
+        sending = SendParts(
+            ends.job, ends.content(), lambda part: done.append(moved_record(part)), shared=upload_of(job)
+        )
         plan, pace, moved = job.plan, Pace(share, len(job.plan)), 0
         report.started(plan.size, plan.part_size, len(plan))
         with Records(job, path) as records:
@@ -232,7 +234,7 @@ def finish_upload(
     if job.finished:
         return finished(job, report)
     try:
-        there = _listed(job, client, options)
+        there = listed_parts(job, client, options)
     except UploadGone:
         return _found(job, target, client, options, path, report)
     missing = [part.number for part in job.plan if not _fits(job, there, part.number)]
@@ -241,13 +243,13 @@ def finish_upload(
             f"{len(missing)} of {len(job.plan)} parts are missing (part {missing[0]} is the first): run 's3am split "
             f"move {path} I/N' again"
         )
-    ends = Ends.open(parse_source(job.source), Job(client, target, _with(job, options), report), job, reader)
+    ends = Ends.open(parse_source(job.source), Job(client, target, options_for(job, options), report), job, reader)
     try:
         sending = SendParts(ends.job, ends.content(), shared=upload_of(job))
         with Records(job, path) as records:
             known = records.read()
         for part in job.plan:
-            sending.keep(_record(there[part.number], job.checksum_algorithm or "", known.get(part.number)))
+            sending.keep(stored_record(there[part.number], job.checksum_algorithm or "", known.get(part.number)))
         report.started(job.size, job.part_size, len(job.plan))
         done = sending.complete(job.size)
         save(replace(job, finished={"etag": done.stored.etag, "checksum": done.checksum}), path, new=False)
@@ -269,7 +271,7 @@ def upload_progress(job: SplitJob, client: S3Client, options: UploadOptions) -> 
     """How far an upload or copy is. Raises UploadGone if it is neither there nor finished."""
     if job.finished:
         return Progress(len(job.plan), (), job.size, job.size, finished=True)
-    there = _listed(job, client, options)
+    there = listed_parts(job, client, options)
     missing = tuple(part.number for part in job.plan if not _fits(job, there, part.number))
     moved = job.size - sum(job.plan.part(number).length for number in missing)
     return Progress(len(job.plan), missing, moved, job.size)
@@ -280,7 +282,7 @@ def upload_of(job: SplitJob) -> s3api.MultipartUpload:
     return s3api.MultipartUpload(target.bucket, target.key, job.upload_id, job.checksum_algorithm, job.checksum_type)
 
 
-def _with(job: SplitJob, options: UploadOptions) -> UploadOptions:
+def options_for(job: SplitJob, options: UploadOptions) -> UploadOptions:
     """`options` with the choices that the job was started with."""
     exists = job.exists if job.exists in ("overwrite", "skip") else "refuse"
     checksum = job.checksum if job.checksum in ("crc64nvme", "crc32c", "md5", "none") else None
@@ -292,13 +294,13 @@ def _with(job: SplitJob, options: UploadOptions) -> UploadOptions:
     )
 
 
-def _listed(job: SplitJob, client: S3Client, options: UploadOptions) -> dict[int, s3api.PartInfo]:
+def listed_parts(job: SplitJob, client: S3Client, options: UploadOptions) -> dict[int, s3api.PartInfo]:
     upload = upload_of(job)
     return {part.number: part for part in client.parts(upload, customer_key=options.object.customer_key)}
 
 
 def _missing(job: SplitJob, client: S3Client, options: UploadOptions) -> set[int]:
-    there = _listed(job, client, options)
+    there = listed_parts(job, client, options)
     return {part.number for part in job.plan if not _fits(job, there, part.number)}
 
 
@@ -306,7 +308,7 @@ def _fits(job: SplitJob, there: dict[int, s3api.PartInfo], number: int) -> bool:
     return number in there and there[number].size == job.plan.part(number).length
 
 
-def _moved(result: PartResult) -> PartRecord:
+def moved_record(result: PartResult) -> PartRecord:
     return PartRecord(result.number, result.length, result.etag, result.crc, result.checksum)
 
 
@@ -318,7 +320,7 @@ def _keep(records: Records, done: list[PartRecord], report: Report) -> None:
         report.warn(f"no record of the parts can be kept beside the job file ({error.strerror})")
 
 
-def _record(part: s3api.PartInfo, name: str, known: PartRecord | None) -> PartRecord:
+def stored_record(part: s3api.PartInfo, name: str, known: PartRecord | None) -> PartRecord:
     """What is known of a part: what its mover has recorded of these very bytes, or what the server says."""
     if known is not None and known.etag == part.etag and known.length == part.size:
         return known

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 from ..core.locations import Location, S3Location
 from ..core.manifest import SourceIdentity, difference, proves_same
+from ..core.parts import Part
 from ..core.split_job import SplitJob
 from ..engine.attempt import Move
 from ..engine.client import S3Client
@@ -102,6 +104,12 @@ class Ends:
             )
             if now.etag != info.etag:
                 raise SourceChanged(f"{location.url} changed while it was copied: start the job again")
+
+    def hashes(self, parts: Iterable[Part], crc: str) -> dict[int, tuple[int, str]]:
+        """Part number -> (CRC, MD5 in hex) of the source's bytes; {} where S3 copies, so that nothing is read here."""
+        if self._source is None:
+            return {}
+        return self._source.hashes(parts, crc, self.job.client, self.job.report)
 
     def close(self) -> None:
         if self._source is not None:

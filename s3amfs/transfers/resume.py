@@ -55,7 +55,7 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
         part = server[number]
         record = recorded.get(number)
         recorded_same = record is not None and _is_of(record, part) and record.crc == crc
-        if (recorded_same and crc_name == recorded_name) or _same(part, crc_name, crc, md5):
+        if (recorded_same and crc_name == recorded_name) or same_part(part, crc_name, crc, md5):
             kept[number] = PartRecord(number, part.size, part.etag, crc, part.checksums.get(crc_name, ""))
         elif begun.manifest is None and (crc_name in part.checksums or begun.etag_is_md5()):
             raise SourceChanged(
@@ -70,7 +70,7 @@ def _is_of(record: PartRecord, part: s3api.PartInfo) -> bool:
     return record.etag == part.etag and record.length == part.size
 
 
-def _same(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> bool:
+def same_part(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> bool:
     stored = part.checksums.get(crc_name)
     if stored and decode(crc_name, stored) is not None:
         return stored == encode(crc_name, crc)
@@ -90,7 +90,7 @@ def part_with(begun: Begun, part: s3api.PartInfo, data: PartBuffer) -> PartRecor
         same = recorded.crc == running.value
     else:
         md5 = "" if name in part.checksums else running_md5.hexdigest()
-        same = _same(part, name, running.value, md5)
+        same = same_part(part, name, running.value, md5)
     if not same:
         return None
     return PartRecord(part.number, part.size, part.etag, running.value, part.checksums.get(name, ""))

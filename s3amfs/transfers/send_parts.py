@@ -13,7 +13,7 @@ have to be sent then.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from ..core.failures import Failure, Kind
@@ -110,6 +110,11 @@ class SendParts:
     def begun(self) -> Begun | None:
         """The upload that is under way; None before `find` or `begin`."""
         return self._begun
+
+    @property
+    def records(self) -> Mapping[int, PartRecord]:
+        """The parts that are there, by number."""
+        return self._upload.records
 
     @property
     def part_size(self) -> int:
