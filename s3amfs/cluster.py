@@ -8,6 +8,6 @@ cluster.transfer(Client("tcp://scheduler:8786"), "/shared/300GB.bam", "s3://buck
 
 from __future__ import annotations
 
-from .jobs.cluster import transfer, write_object
+from .jobs.dask_cluster import transfer, write_object
 
 __all__ = ["transfer", "write_object"]

@@ -50,8 +50,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "s3fs": ("filesystem/",),
     "fsspec": ("filesystem/", "engine/fsspec_source.py"),
     "mfusepy": ("mount/operations.py", "mount/fuse.py", "mount/caller.py"),
-    "dask": ("jobs/cluster.py",),
-    "distributed": ("jobs/cluster.py",),
+    "dask": ("jobs/dask_cluster.py",),
+    "distributed": ("jobs/dask_cluster.py",),
     "rich": ("cli/",),
     "pyftpdlib": ("demo/",),
 }

@@ -142,7 +142,7 @@ def _by_workers(
     options: UploadOptions,
     output: Output,
 ) -> int:
-    from ..jobs.cluster import Cluster, connected, transfer_with
+    from ..jobs.dask_cluster import Cluster, connected, transfer_with
 
     if args.bwlimit_file is not None or args.dry_run:
         raise UsageError("--bwlimit-file and --dry-run are not for --dask and --processes: leave one of them out")

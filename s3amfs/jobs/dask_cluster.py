@@ -9,6 +9,7 @@ byte of the object passes through the scheduler or the client, and no credential
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -315,7 +316,9 @@ def connected(address: str) -> Iterator[Client]:
         if not count.isdigit() or not 1 <= int(count) <= 1024:
             raise UsageError(f"--dask {address}: give local:N with N processes, or the address of a scheduler")
         with (
-            LocalCluster(n_workers=int(count), threads_per_worker=1, dashboard_address=None) as local,
+            LocalCluster(
+                n_workers=int(count), threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
+            ) as local,
             Client(local) as client,
         ):
             yield client
