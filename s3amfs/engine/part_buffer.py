@@ -9,6 +9,8 @@ import os
 import tempfile
 from collections.abc import Iterator
 
+from .file_io import write_all_at
+
 MEMORY_BYTES = 16 * 1024 * 1024
 """Larger parts go to a file."""
 FILE_COST = 8 * 1024 * 1024
@@ -40,12 +42,12 @@ class PartBuffer:
         """Raises OSError where the file can't grow."""
         if self._fd < 0 and self._length + len(data) > MEMORY_BYTES:
             self._fd = _nameless_file()
-            _write(self._fd, self._memory, 0)
+            write_all_at(self._fd, self._memory, 0)
             self._memory = bytearray()
         if self._fd < 0:
             self._memory += data
         else:
-            _write(self._fd, data, self._length)
+            write_all_at(self._fd, data, self._length)
         self._length += len(data)
 
     def overwrite(self, data: bytes | bytearray | memoryview, at: int) -> None:
@@ -55,7 +57,7 @@ class PartBuffer:
         if self._fd < 0:
             self._memory[at : at + len(data)] = data
         else:
-            _write(self._fd, data, at)
+            write_all_at(self._fd, data, at)
 
     def truncate(self, length: int) -> None:
         """Keeps the first `length` bytes."""
@@ -92,10 +94,3 @@ def _nameless_file() -> int:
         fd, name = tempfile.mkstemp(prefix="s3am-", dir=folder)
         os.unlink(name)
         return fd
-
-
-def _write(fd: int, data: bytes | bytearray | memoryview, at: int) -> None:
-    with memoryview(data) as view:
-        done = 0
-        while done < len(view):
-            done += os.pwrite(fd, view[done:], at + done)

@@ -13,6 +13,7 @@ from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.messages import Reply
 from .attempt import PartProblem, PartResult
+from .file_io import write_all_at
 
 WRITE_BYTES = 512 * 1024
 """Written in one go: the fewer, the less the loops are in each other's way."""
@@ -111,9 +112,7 @@ class FileSink(_CountedSink):
         with self._turn:
             written = os.pwritev(self._fd, held, self._at)
             if written < length:  # a nearly full disk takes less first and raises ENOSPC next
-                rest = memoryview(b"".join(held))
-                while written < length:
-                    written += os.pwrite(self._fd, rest[written:], self._at + written)
+                write_all_at(self._fd, memoryview(b"".join(held))[written:], self._at + written)
         self._at += length
 
     def finish(self) -> PartResult:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 from ..core import unpublished
 from ..core.patch import Ranges
+from .file_io import write_all_at
 from .journal import state_dir
 
 SUFFIX = ".changes"
@@ -53,13 +54,11 @@ class Spool:
 
     def write(self, data: bytes | memoryview, offset: int, *, dirty: bool = True) -> None:
         """Raises OSError (ENOSPC): then none of it counts."""
-        view, at = memoryview(data), offset
-        while view:
-            written = os.pwrite(self.fd, view, at)
-            view, at = view[written:], at + written
-        self.present.add(offset, at)
+        write_all_at(self.fd, data, offset)
+        end = offset + len(data)
+        self.present.add(offset, end)
         if dirty:
-            self.dirty.add(offset, at)
+            self.dirty.add(offset, end)
 
     def read(self, offset: int, size: int) -> bytes:
         """`size` bytes; what was never written is zeros."""

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..core.locations import LocalPath, Url, parse_source
+from ..engine.file_io import write_all
 from ..transfers.local_files import keep_access
 
 _numbers = itertools.count()
@@ -82,7 +83,7 @@ def write_file(path: str, data: bytes, before_publishing: Callable[[], None] = l
     """Makes `path` hold `data`, whole or not at all; not if `before_publishing` raises. Raises OSError."""
     with replacing(path) as beside:
         with open(beside, "wb", buffering=0) as file:
-            _write_all(file.fileno(), data)
+            write_all(file.fileno(), data)
         before_publishing()
 
 
@@ -91,9 +92,3 @@ def check_folder_of(path: str) -> None:
     folder = os.path.dirname(path)
     if folder and not os.path.exists(folder):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), path)
-
-
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]

@@ -14,6 +14,7 @@ from ..core.locations import LocalPath, S3Location
 from ..core.merge import OutOfOrder, Pair, merge
 from ..core.ssec import CustomerKey
 from ..core.tree_events import Totals
+from ..engine.file_io import hash_range
 from ..errors import S3AMError
 from ..verbs.verify import verify
 from .content import Compared, object_and_bytes, two_objects
@@ -162,8 +163,5 @@ def _sha256(fd: int) -> str:
     import hashlib
 
     running = hashlib.sha256()
-    at = 0
-    while data := os.pread(fd, 1024 * 1024, at):
-        running.update(data)
-        at += len(data)
+    hash_range(fd, 0, os.fstat(fd).st_size, running.update)
     return running.hexdigest()

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.checksums import Crc, etag_parts, multipart_etag
 from ..core.ssec import CustomerKey
 from ..engine.client import S3Client
+from ..engine.file_io import hash_range
 from ..transfers.proof import part_sizes, stored_of
 from ..wire.s3 import api as s3api
-
-READ_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,18 +59,11 @@ def object_and_bytes(
     return Compared(found == stored.etag, "ETag")
 
 
-def _read(data: bytes | int, at: int, length: int, take: object) -> None:
-    assert callable(take)
+def _read(data: bytes | int, at: int, length: int, take: Callable[[bytes], object]) -> None:
     if isinstance(data, bytes):
         take(data[at : at + length])
-        return
-    end = at + length
-    while at < end:
-        piece = os.pread(data, min(READ_BYTES, end - at), at)
-        if not piece:
-            return
-        take(piece)
-        at += len(piece)
+    else:
+        hash_range(data, at, at + length, take)
 
 
 def two_objects(one: s3api.ObjectInfo, other: s3api.ObjectInfo) -> Compared:

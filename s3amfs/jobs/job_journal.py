@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from ..core.compare import Remembered
 from ..core.entries import Entry, order
 from ..core.job_records import End, Extra, JobHeader, Known, Position, Record, decode, encode, job_name, read
+from ..engine.file_io import write_all
 from ..engine.journal import state_dir
 from ..errors import TransferLocked
 from .spill import sorted_by
@@ -128,7 +129,7 @@ class JobJournal:
             os.ftruncate(self._fd, 0)
             self.unfinished = None
         os.lseek(self._fd, 0, os.SEEK_END)
-        self._write(encode(header))
+        write_all(self._fd, encode(header))
         os.fsync(self._fd)
 
     def again(self) -> None:
@@ -138,7 +139,7 @@ class JobJournal:
         self._merge_known()
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_END)
-        self._write(encode(header) if header is not None else b"")
+        write_all(self._fd, encode(header) if header is not None else b"")
 
     def add(self, record: Record) -> None:
         self._buffer.append(encode(record))
@@ -149,12 +150,7 @@ class JobJournal:
         """What was added is in the file. Raises OSError."""
         if self._buffer:
             data, self._buffer = b"".join(self._buffer), []
-            self._write(data)
-
-    def _write(self, data: bytes) -> None:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(self._fd, view) :]
+            write_all(self._fd, data)
 
     def close(self, exit_code: int | None = None) -> None:
         """Lets go of the lock. exit_code: how the run ended; None: it did not come to its end."""

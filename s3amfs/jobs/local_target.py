@@ -18,6 +18,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from ..core.entries import RESERVED, Entry, Kind
+from ..engine.file_io import write_all
 from ..errors import S3AMError
 
 FOLDERS_OPEN = 64
@@ -96,9 +97,7 @@ class LocalTarget:
         name = f"{os.getpid()}-{next(_numbers)}.partial"
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=partials)
         try:
-            view = memoryview(data)
-            while view:
-                view = view[os.write(fd, view) :]
+            write_all(fd, data)
             finish(fd)
             self._publish(key, partials, name, expected)
             return os.fstat(fd)

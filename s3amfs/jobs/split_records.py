@@ -14,6 +14,7 @@ import socket
 from ..core import manifest as m
 from ..core.manifest import PartRecord
 from ..core.split_job import SplitJob
+from ..engine.file_io import write_all
 
 
 class Records:
@@ -47,7 +48,7 @@ class Records:
         if self._file is None:
             name = f"{self._path}.{socket.gethostname()}-{os.getpid()}.parts"
             self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        os.write(self._file, b"".join(m.encode(record) for record in records))
+        write_all(self._file, b"".join(m.encode(record) for record in records))
         os.fsync(self._file)
 
     def drop(self) -> None:

@@ -16,6 +16,7 @@ from ..core import manifest as m
 from ..core.checksums import Crc
 from ..core.parts import Part, Plan
 from ..engine.attempt import PartResult
+from ..engine.file_io import hash_range
 from ..engine.journal import Journal, sync_folder
 from ..errors import (
     AccessDenied,
@@ -194,11 +195,5 @@ class PartialFile:
 def crc_of(fd: int, part: Part, name: str) -> int:
     """CRC of a range of a file."""
     running = Crc(name)
-    at = part.offset
-    while at < part.end:
-        data = os.pread(fd, min(READ_BYTES, part.end - at), at)
-        if not data:
-            break
-        running.update(data)
-        at += len(data)
+    hash_range(fd, part.offset, part.end, running.update)
     return running.value

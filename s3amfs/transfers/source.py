@@ -18,6 +18,7 @@ from ..core.manifest import SourceIdentity, difference
 from ..core.parts import Part
 from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart, SendPart
 from ..engine.client import S3Client
+from ..engine.file_io import hash_range
 from ..engine.sinks import HashSink
 from ..engine.sources import FileSource, RangedSource
 from ..engine.targets import Target, relay, send
@@ -31,8 +32,6 @@ from .report import Report
 from .s3_source import S3Source
 from .speed import Speed, make_transfer, move_all
 from .waiting_stream import WaitingStream
-
-HASH_BYTES = 1024 * 1024
 
 Hashes = dict[int, tuple[int, str]]
 """Part number -> (CRC, MD5 in hex) of the source's bytes."""
@@ -351,14 +350,7 @@ def hash_file_part(fd: int, part: Part, crc: str) -> tuple[int, str]:
     import hashlib
 
     running, md5 = Crc(crc), hashlib.md5(usedforsecurity=False)
-    at = part.offset
-    while at < part.end:
-        data = os.pread(fd, min(HASH_BYTES, part.end - at), at)
-        if not data:
-            break
-        running.update(data)
-        md5.update(data)
-        at += len(data)
+    hash_range(fd, part.offset, part.end, running.update, md5.update)
     return running.value, md5.hexdigest()
 
 

@@ -15,6 +15,7 @@ from ..core.locations import LocalPath, S3Location
 from ..core.parts import Part, Plan, download_part_size
 from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
+from ..engine.file_io import hash_range
 from ..engine.limits import SlotGate
 from ..engine.sinks import HELD_BYTES, LEAST_WRITE_BYTES, TLS_WRITE_BYTES, WRITE_BYTES, FileSink
 from ..errors import ChecksumMismatch, IncompatiblePartSize
@@ -293,11 +294,7 @@ class _Download:
     def _md5s(self, fd: int, parts: list[Part]) -> list[bytes]:
         def md5(part: Part) -> bytes:
             running = hashlib.md5(usedforsecurity=False)
-            at = part.offset
-            while at < part.end:
-                data = os.pread(fd, min(READ_BYTES, part.end - at), at)
-                running.update(data)
-                at += len(data) or part.length
+            hash_range(fd, part.offset, part.end, running.update)
             return running.digest()
 
         with ThreadPoolExecutor(self._threads) as pool:
