@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("crc64nvme", "crc32c", "md5", "none"),
         help="what the bytes are compared with (default: what S3 stores of the object)",
     )
+    add("--sparse", action="store_true", help="zeros become holes of the file")
     add_bwlimit(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     add("-r", "--recursive", action="store_true", help="SRC is a prefix or a quoted glob, DST a folder")
@@ -77,6 +78,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         checksum_slots=args.checksum_slots,
         checksum=args.checksum,
         customer_key=key_of(args, source, client, output, before=given),
+        sparse=args.sparse,
         bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,
     )

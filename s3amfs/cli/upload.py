@@ -20,14 +20,14 @@ from .options import (
     slots,
     source_client,
 )
-from .tree_options import add_directive
+from .tree_options import add_directive, object_options
 from .upload_many import add_many, run_list, run_recursive
 
 if TYPE_CHECKING:
     from ..core.locations import Location, S3Location
     from ..core.ssec import CustomerKey
     from ..engine.connect import S3Client
-    from ..transfers.options import ObjectOptions, UploadOptions
+    from ..transfers.options import UploadOptions
     from .output import Output
 
 SUMMARY = "stream a file, URL, S3 object or standard input into S3"
@@ -114,7 +114,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     keys = given_key(args, output), given_key(args, output, "src_")
     if isinstance(source, LocalPath):
         require_readable(source)
-    check_headers(_object_options(args, None).content_headers())
+    check_headers(object_options(args).content_headers())
     client = connect_from(args, output)
     reader = source_client(args, output) if isinstance(source, S3Location) else None
     options = options_of(args, output, client, source, reader, target, keys)
@@ -179,26 +179,11 @@ def options_of(
         part_size=args.part_size,
         download_slots=args.download_slots,
         upload_slots=args.upload_slots,
-        object=_object_options(args, key_of(args, target, client, output, before=keys[0])),
+        object=object_options(args, key_of(args, target, client, output, before=keys[0])),
         source_key=source_key,
         checksum=args.checksum,
         expect=tuple((name, digest) for name, digest in expect if digest is not None),
         bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,
         verify_tls=args.ca_bundle or not args.no_verify_tls,
-    )
-
-
-def _object_options(args: argparse.Namespace, key: CustomerKey | None) -> ObjectOptions:
-    from ..transfers.options import ObjectOptions
-
-    return ObjectOptions(
-        content_type=args.content_type,
-        metadata=dict(args.metadata),
-        storage_class=args.storage_class,
-        acl=args.acl,
-        tags=dict(args.tag) if args.tag else None,
-        sse=args.sse,
-        sse_kms_key_id=args.sse_kms_key_id,
-        customer_key=key,
     )

@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import groupby
 
 from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
@@ -14,6 +15,7 @@ from ..core.parts import Part
 from ..wire.messages import Reply
 from .attempt import PartProblem, PartResult
 from .file_io import write_all_at
+from .sources import ZEROS
 
 WRITE_BYTES = 512 * 1024
 """Written in one go: the fewer, the less the loops are in each other's way."""
@@ -110,15 +112,34 @@ class FileSink(_CountedSink):
         if self._crc is not None:
             self._crc.update_all(held)
         with self._turn:
-            written = os.pwritev(self._fd, held, self._at)
-            if written < length:  # a nearly full disk takes less first and raises ENOSPC next
-                write_all_at(self._fd, memoryview(b"".join(held))[written:], self._at + written)
+            self._write(held, length, self._at)
         self._at += length
+
+    def _write(self, held: list[bytes], length: int, at: int) -> None:
+        written = os.pwritev(self._fd, held, at)
+        if written < length:  # a nearly full disk takes less first and raises ENOSPC next
+            write_all_at(self._fd, memoryview(b"".join(held))[written:], at + written)
 
     def finish(self) -> PartResult:
         if self._held:
             self._flush()
         return super().finish()
+
+
+class SparseFileSink(FileSink):
+    """Leaves out what is all zeros: for a file that has a hole there, and its size already."""
+
+    def _write(self, held: list[bytes], length: int, at: int) -> None:
+        for is_zero, chunks in groupby(held, _is_zero):
+            run = list(chunks)
+            size = sum(map(len, run))
+            if not is_zero:
+                super()._write(run, size, at)
+            at += size
+
+
+def _is_zero(data: bytes) -> bool:
+    return data == ZEROS[: len(data)] if len(data) <= len(ZEROS) else not any(data)
 
 
 class HashSink(_CountedSink):

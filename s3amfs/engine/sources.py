@@ -6,7 +6,9 @@ that a server which ignores ranges, or an object that changed, is noticed before
 
 from __future__ import annotations
 
+import errno
 import os
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -21,6 +23,10 @@ from .attempt import PartProblem
 from .part_buffer import PartBuffer
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
+ZEROS = bytes(256 * 1024)
+AT_REST_SECONDS = 10
+"""Since a file was last written to, before its holes are believed in: some file systems have reported holes where data
+was still on its way to the disk (OpenZFS issue 15526)."""
 
 
 class LocalSource(Protocol):
@@ -56,6 +62,7 @@ class FileSource:
         self.fd = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         stat = os.fstat(self.fd)
         self.size = stat.st_size
+        self.is_sparse = stat.st_blocks * 512 < stat.st_size and time.time() - stat.st_mtime > AT_REST_SECONDS
         self._by_ctime = by_ctime
         self._pinned, self._ctime_ns = _stat_key(stat), stat.st_ctime_ns
         self.identity = SourceIdentity(
@@ -83,6 +90,17 @@ class FileSource:
     def reader(self, part: Part) -> FilePartReader:
         return FilePartReader(self, part)
 
+    def data_after(self, offset: int) -> tuple[int, int]:
+        """Where the next data at or after `offset` begins and ends; a hole is in front of it."""
+        try:
+            begin = os.lseek(self.fd, offset, os.SEEK_DATA)
+            return begin, os.lseek(self.fd, begin, os.SEEK_HOLE)
+        except OSError as error:
+            if error.errno == errno.ENXIO:  # a hole up to the end
+                return self.size, self.size
+            self.is_sparse = False  # this file system knows no holes
+            return offset, self.size
+
     def close(self) -> None:
         if self.fd >= 0:
             os.close(self.fd)
@@ -100,17 +118,28 @@ class FilePartReader:
         self._source = source
         self._part = part
         self._at = part.offset
+        self._data = (0, 0)
+        """Where the data begins and ends that is read next; what is before it is a hole."""
         source.check()
         if part.length:
             os.posix_fadvise(source.fd, part.offset, min(part.length, READ_AHEAD_BYTES), os.POSIX_FADV_WILLNEED)
 
     def read(self, size: int) -> bytes:
+        if self._source.is_sparse:
+            if self._at >= self._data[1]:
+                self._data = self._source.data_after(self._at)
+            begin, end = self._data
+            if self._at < begin:  # holes are not read
+                data = ZEROS[: min(size, begin - self._at)]
+                self._at += len(data)
+                return data
+            size = min(size, end - self._at)
         data = os.pread(self._source.fd, size, self._at)
         self._at += len(data)
         return data
 
     def rewind(self) -> bool:
-        self._at = self._part.offset
+        self._at, self._data = self._part.offset, (0, 0)
         return True
 
     def finish(self) -> None:

@@ -79,5 +79,7 @@ class DownloadOptions:
     checksum: ChecksumChoice | None = None
     """What the bytes are compared with; None: what S3 stores of the object; 'none': nothing."""
     customer_key: CustomerKey | None = field(default=None, repr=False)
+    sparse: bool = False
+    """Zeros become holes of the file."""
     bwlimit: Bandwidth | int = 0
     dry_run: bool = False

@@ -120,21 +120,28 @@ class PartialFile:
         self.waited = True
         return Journal.open(self.progress, wait=True)
 
-    def begin(self, header: m.Header) -> None:
-        """From scratch: an empty file of the right size, and a new manifest. Raises TransferError if it has no room."""
+    def begin(self, header: m.Header, *, sparse: bool = False) -> None:
+        """From scratch: an empty file of the right size, and a new manifest. Raises TransferError if it has no room.
+
+        sparse: how much room it needs is not known.
+        """
         assert self._journal is not None
         os.ftruncate(self.fd, 0)
         try:
-            local_files.require_room(self.fd, header.size or 0, self._folder)
+            if not sparse:
+                local_files.require_room(self.fd, header.size or 0, self._folder)
         except TransferError:
             self.discard()  # there is nothing in it yet
             raise
         self._journal.begin(header)
         os.ftruncate(self.fd, header.size or 0)
 
-    def proven(self, manifest: m.Manifest, plan: Plan, threads: int) -> dict[int, m.PartRecord]:
+    def proven(
+        self, manifest: m.Manifest, plan: Plan, threads: int, *, sparse: bool = False
+    ) -> dict[int, m.PartRecord]:
         """The parts whose bytes are on disk as recorded."""
-        local_files.require_room(self.fd, plan.size, self._folder)
+        if not sparse:
+            local_files.require_room(self.fd, plan.size, self._folder)
         os.ftruncate(self.fd, plan.size)  # shorter or longer by accident: what is missing reads as zeros and is found
         recorded = [r for n, r in manifest.parts.items() if n <= len(plan) and plan.part(n).length == r.length]
         name = manifest.header.checksum or "crc64nvme"

@@ -17,7 +17,7 @@ from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
 from ..engine.file_io import hash_range
 from ..engine.limits import SlotGate
-from ..engine.sinks import HELD_BYTES, LEAST_WRITE_BYTES, TLS_WRITE_BYTES, WRITE_BYTES, FileSink
+from ..engine.sinks import HELD_BYTES, LEAST_WRITE_BYTES, TLS_WRITE_BYTES, WRITE_BYTES, FileSink, SparseFileSink
 from ..errors import ChecksumMismatch, IncompatiblePartSize
 from ..objects.ranges import Pinned
 from ..objects.reader import ObjectReader
@@ -119,6 +119,8 @@ class _Download:
         self._speed = _speed(source, options)
         self._stored: Stored = chosen(info, options.checksum, source.url)
         self._can = client.session.capabilities(source.bucket)
+        self._begun: set[int] | None = None
+        """Parts that may have left bytes in a file that was one hole; None: no holes are wanted, or it was none."""
         self._crc_name = self._stored.crc_name or "crc64nvme"
         self._crcs: dict[int, tuple[int, int]] = {}
         """Part number -> (CRC, length)."""
@@ -138,7 +140,7 @@ class _Download:
             self._report.warn(f"{self._file.partial} can't be resumed ({why_not}): starting from scratch")
         plan = self._plan(manifest)
         if manifest is not None:
-            for number, record in self._file.proven(manifest, plan, self._threads).items():
+            for number, record in self._file.proven(manifest, plan, self._threads, sparse=self._options.sparse).items():
                 self._crcs[number] = (record.crc or 0, record.length)
             self._report.resumed(length for _, length in self._crcs.values())
         else:
@@ -190,7 +192,7 @@ class _Download:
             proof = self._prove(plan, fd)
         finally:
             os.close(fd)
-        if proof is None or proof == BY_VERSION:
+        if proof in (None, BY_VERSION, checksum_choice.NOT_CHECKED):
             self._crcs.clear()
             return None
         self._report.resumed(part.length for part in plan)
@@ -210,6 +212,7 @@ class _Download:
         return Plan(self._info.size, manifest.header.part_size)
 
     def _begin(self, identity: m.SourceIdentity, plan: Plan) -> None:
+        self._begun = set() if self._options.sparse else None
         self._file.begin(
             m.Header(
                 verb="download",
@@ -219,8 +222,16 @@ class _Download:
                 size=plan.size,
                 part_size=plan.part_size,
                 checksum=self._crc_name,
-            )
+            ),
+            sparse=self._options.sparse,
         )
+
+    def _is_hole(self, part: Part) -> bool:
+        """Whether nothing was ever written where `part` goes, from now on no longer: a second attempt writes all."""
+        if self._begun is None or part.number in self._begun:
+            return False
+        self._begun.add(part.number)
+        return True
 
     def _fetch(self, plan: Plan) -> None:
         if plan.size == 0:
@@ -233,7 +244,8 @@ class _Download:
         def move(part: Part, attempt: int) -> ReceivePart:
             judge = self._ranges.accept(part)
             size = max(LEAST_WRITE_BYTES, min(most, HELD_BYTES // transfer.share.slots))
-            sink = FileSink(self._file.fd, part, judge, self._crc_name, turn=turn, write_bytes=size)
+            kind = SparseFileSink if self._is_hole(part) else FileSink
+            sink = kind(self._file.fd, part, judge, self._crc_name, turn=turn, write_bytes=size)
             return ReceivePart(self._ranges.request(part), sink)
 
         def part_done(result: PartResult) -> None:

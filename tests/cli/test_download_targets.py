@@ -88,3 +88,45 @@ def test_a_folder_that_is_missing_is_file_not_found(s3: SeaweedServer, url: str,
 
 def test_a_missing_folder_is_a_bad_destination(cli: Cli, url: str, tmp_path: Path) -> None:
     assert cli("download", url, tmp_path / "missing" / "k").rc == 6
+
+
+def test_zeros_become_holes(cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
+    data = content(3 * MIB, 1) + bytes(20 * MIB) + content(100_001, 2) + bytes(7 * MIB)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    url, target = f"s3://{bucket}/k", tmp_path / "sparse"
+    cli.ok("download", "--sparse", "--part-size", "5M", url, target)
+    assert target.read_bytes() == data
+    assert target.stat().st_blocks * 512 < 6 * MIB
+    os.utime(target, (1e9, 1e9))
+    cli.ok("upload", "--part-size", "5M", target, f"s3://{bucket}/again")
+    assert boto.get_object(Bucket=bucket, Key="again")["Body"].read() == data
+
+
+def test_a_killed_sparse_download_goes_on(cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
+    data = (content(2 * MIB, 1) + bytes(3 * MIB)) * 5
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    url, target = f"s3://{bucket}/k", tmp_path / "sparse"
+    running = cli.start("download", "--sparse", "--part-size", "5M", "--bwlimit", "8M", url, target)
+    progress = tmp_path / ".sparse.progress"
+    assert running.kill_when(lambda: progress.exists() and b'"part"' in progress.read_bytes())
+    running.wait()
+    cli.ok("download", "--sparse", "--download-exists", "resume", url, target)
+    assert target.read_bytes() == data
+
+
+@pytest.mark.parametrize(
+    ("choice", "code", "words"),
+    [
+        ("none", 0, "length only"),
+        ("md5", 0, "ETag, which is the MD5"),
+        ("crc32c", 1, "stores no crc32c"),
+        ("sha512", 2, "invalid choice"),
+    ],
+)
+def test_how_the_content_is_proven_may_be_chosen(
+    cli: Cli, url: str, tmp_path: Path, choice: str, code: int, words: str
+) -> None:
+    result = cli("download", "--checksum", choice, url, tmp_path / "out")
+    assert result.rc == code
+    assert words in result.stdout + result.stderr
+    assert (tmp_path / "out").exists() == (code == 0)

@@ -115,3 +115,49 @@ def test_a_signed_url_that_expires_asks_for_a_fresh_one_and_no_credentials() -> 
     assert "fresh URL" in said
     assert "--resume" in said
     assert "secret" not in said
+
+
+def read_all(source: FileSource, part: Part, size: int) -> bytes:
+    reader, found = source.reader(part), b""
+    while len(found) < part.length:
+        data = reader.read(min(size, part.length - len(found)))
+        assert data
+        found += data
+    return found
+
+
+@pytest.mark.parametrize("size", [1000, 4096, 65536, 1 << 20])
+def test_holes_are_found_and_not_read(tmp_path: Path, size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        for at in (0, 1 << 20, (3 << 20) + 5, (7 << 20) - 100):
+            file.seek(at)
+            file.write(b"data" * 1000)
+        file.truncate(10 << 20)
+    os.utime(path, (1e9, 1e9))
+    source = FileSource(path)
+    if not source.is_sparse:
+        pytest.skip("this file system has no holes")
+    asked: list[int] = []
+    pread = os.pread
+    monkeypatch.setattr(os, "pread", lambda fd, count, at: asked.append(count) or pread(fd, count, at))
+    whole = path.read_bytes()
+    for part in (
+        Part(1, 0, 10 << 20),
+        Part(2, (1 << 20) + 1, 3 << 20),
+        Part(3, (7 << 20) - 5000, 4901),
+        Part(4, 9 << 20, 1),
+    ):
+        assert read_all(source, part, size) == whole[part.offset : part.end]
+    assert sum(asked) < 1 << 20
+    source.close()
+
+
+def test_a_file_that_was_just_written_is_read_whole(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.truncate(1 << 20)
+    source = FileSource(path)
+    assert not source.is_sparse
+    assert read_all(source, Part(1, 0, 1 << 20), 65536) == bytes(1 << 20)
+    source.close()
