@@ -15,6 +15,14 @@ from .patch import Ranges
 VERSION = 1
 
 
+class RecordOfAnotherVersion(ValueError):
+    """Another version of this program wrote it. data: path of the spool, as far as this one can read it, or ''."""
+
+    def __init__(self, data: str) -> None:
+        super().__init__("another version of s3amfs wrote this record of unpublished changes")
+        self.data = data
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     url: str
@@ -66,11 +74,13 @@ def _line(value: dict[str, object]) -> bytes:
 
 
 def parse(data: bytes) -> Unpublished:
-    """Raises ValueError for what is no such record, or a later version's."""
+    """Raises RecordOfAnotherVersion, and ValueError for what is no such record."""
     lines = data.split(b"\n")[:-1]
     head = json.loads(lines[0]) if lines else {}
-    if not isinstance(head, dict) or head.pop("s3am", None) != "unpublished" or head.pop("version", None) != VERSION:
+    if not isinstance(head, dict) or head.pop("s3am", None) != "unpublished":
         raise ValueError("this is no record of unpublished changes")
+    if head.pop("version", None) != VERSION:
+        raise RecordOfAnotherVersion(str(head.get("data", "")))
     try:
         header = Header(**head)
     except TypeError as error:
@@ -85,6 +95,8 @@ def parse(data: bytes) -> Unpublished:
 
 
 def _apply(found: Unpublished, event: dict[str, list[int] | str]) -> None:
+    if not isinstance(event, dict) or not event:
+        raise ValueError(event)
     kind, value = next(iter(event.items()))
     if kind == "b":
         found.base_etag = str(value)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import logging
 import os
 import tempfile
 import uuid
@@ -19,6 +20,12 @@ from ..core.patch import Ranges
 from .file_io import write_all_at
 from .journal import state_dir
 
+_log = logging.getLogger("s3amfs")
+
+NO_TMPFILE = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
+"""Answers of file systems and kernels that do not know O_TMPFILE (open(2))."""
+NO_LINK = frozenset({errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP})
+"""Answers where a file that has lost its name gets none again (linkat(2)), or hard links are unknown."""
 SUFFIX = ".changes"
 NAME_PREFIX = "s3am-unpublished-"
 
@@ -32,7 +39,9 @@ class Spool:
         try:
             self.fd = os.open(self.folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
             self.name: str | None = None
-        except OSError:  # a file system without O_TMPFILE
+        except OSError as error:
+            if error.errno not in NO_TMPFILE:
+                raise
             self.fd, self.name = tempfile.mkstemp(prefix="s3am-", dir=self.folder)
             self.remove_name()
         self.present = Ranges()
@@ -83,7 +92,9 @@ class Spool:
             name = os.path.join(self.folder, f"{NAME_PREFIX}{short}-{uuid.uuid4().hex[:12]}")
             try:
                 os.link(self.path, name, follow_symlinks=True)
-            except OSError:  # made where there is no O_TMPFILE: what has lost its name gets none again
+            except OSError as error:
+                if error.errno not in NO_LINK:
+                    raise
                 self._copy_to(name)
             self.name = name
         return self.name
@@ -132,9 +143,13 @@ class SpoolRecord:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         path = os.path.join(folder, uuid.uuid4().hex + SUFFIX)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         record = cls(path, fd)
-        record.append(unpublished.encode_header(header))
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)  # fails on network file systems without locks
+            record.append(unpublished.encode_header(header))
+        except BaseException:
+            record.remove()
+            raise
         return record
 
     def append(self, line: bytes) -> None:
@@ -179,13 +194,21 @@ def is_recorded(data: str, state: str | None = None) -> bool:
     with contextlib.suppress(FileNotFoundError):
         for name in os.listdir(folder):
             with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, name), "rb") as file:
-                if unpublished.parse(file.read()).header.data == data:
+                if _data_of(file.read()) == data:
                     return True
     return False
 
 
+def _data_of(record: bytes) -> str:
+    """The spool of a record, of another version's, too. Raises ValueError."""
+    try:
+        return unpublished.parse(record).header.data
+    except unpublished.RecordOfAnotherVersion as error:
+        return error.data
+
+
 def _open_left(path: str) -> tuple[SpoolRecord, unpublished.Unpublished] | None:
-    """None while its process lives, and for what is no record."""
+    """None while its process lives, and for what is no record; one of another version is left alone, with a warning."""
     try:
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CLOEXEC)
     except OSError:
@@ -194,6 +217,10 @@ def _open_left(path: str) -> tuple[SpoolRecord, unpublished.Unpublished] | None:
         fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         with open(fd, "rb", closefd=False) as file:
             return SpoolRecord(path, fd), unpublished.parse(file.read())
+    except unpublished.RecordOfAnotherVersion as error:
+        os.close(fd)
+        _log.warning("%s: %s: publish %s with that version", path, error, error.data or "its changes")
+        return None
     except (OSError, ValueError):
         os.close(fd)
         return None

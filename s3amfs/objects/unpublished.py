@@ -118,7 +118,9 @@ def publish_left(
             return _publish(found, record, target, client, options, on_event)
         record.close()
     if is_recorded(os.path.abspath(path), options.state_dir):
-        raise TransferLocked(f"{path} belongs to a mount that is at work on it, or to another service")
+        raise TransferLocked(
+            f"{path} belongs to a mount that is at work on it, to another service, or to another version"
+        )
     raise UsageError(f"nothing is known of the changes in {path}: rename it to upload it as it is, holes and all")
 
 

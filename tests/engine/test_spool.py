@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
+import json
+import logging
 import os
 from pathlib import Path
 
@@ -14,7 +18,7 @@ from s3amfs.engine.spool import Spool, SpoolRecord, is_recorded, left_records
 @pytest.mark.parametrize("can_link", [True, False])
 def test_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_link: bool) -> None:
     def refuse(*args: object, **names: object) -> None:
-        raise OSError("no links here")
+        raise OSError(errno.EPERM, "no links here")
 
     if not can_link:  # as on file systems that know no O_TMPFILE
         monkeypatch.setattr(os, "link", refuse)
@@ -46,3 +50,40 @@ def test_a_record_is_left_when_its_process_lets_go(tmp_path: Path) -> None:
     assert list(left_records(str(tmp_path))) == [], "whoever looks has its lock"
     again.remove()
     assert not is_recorded("/data", str(tmp_path))
+
+
+def test_a_record_of_another_version_is_named_and_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    header = unpublished.Header("s3://b/k", "aws", "/data", "", 0, 0, {}, 1.0)
+    SpoolRecord.create(header, str(tmp_path)).close()
+    (path,) = (tmp_path / "changes").iterdir()
+    fields = json.loads(path.read_text())
+    path.write_text(json.dumps({**fields, "version": 2, "new": True}) + "\n")
+    before = path.read_bytes()
+    with caplog.at_level(logging.WARNING, "s3amfs"):
+        assert list(left_records(str(tmp_path))) == []
+    (said,) = caplog.messages
+    assert "another version" in said and "/data" in said
+    assert is_recorded("/data", str(tmp_path)), "its spool is not nobody's"
+    assert path.read_bytes() == before
+
+
+def test_a_state_folder_without_locks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a network file system."""
+
+    def refuse(fd: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(OSError, match="locks"):
+        SpoolRecord.create(unpublished.Header("s3://b/k", "aws", "/data", "", 0, 0, {}, 1.0), str(tmp_path))
+    assert list((tmp_path / "changes").iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES])
+def test_a_folder_that_takes_no_spool_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int) -> None:
+    def refuse(*args: object) -> int:
+        raise OSError(error, os.strerror(error))
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(OSError, match=os.strerror(error)):
+        Spool(str(tmp_path))
