@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 from fsspec.callbacks import Callback
 
 from ..core.events import BytesMoved, Event
+from ..engine import waiting
 from ..engine.limits import SlotGate
 from ..errors import Interrupted
 
@@ -140,16 +141,22 @@ async def run(function: Callable[[], T], cancelled: Cancelled | None = None) -> 
         raise
 
 
-async def answer(begin: Callable[[Callable[[T], None]], Callable[[], None]]) -> T:
-    """What `begin` hands to the function it is given, which may happen in any thread; `begin` returns what cuts it."""
+async def answer(begin: Callable[[Callable[[T], None]], Callable[[], None]], cause: str) -> T:
+    """What `begin` hands to the function it is given, which may happen in any thread; `begin` returns what cuts it.
+
+    cause: reported as what is waited for, if it takes long.
+    """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
     cut = begin(lambda result: _settle(loop, future, result, None))
+    report = loop.call_later(waiting.WAIT_SECONDS, waiting.report, cause)
     try:
         return await future
     except asyncio.CancelledError:
         cut()
         raise
+    finally:
+        report.cancel()
 
 
 @asynccontextmanager

@@ -41,7 +41,7 @@ async def put_file(
         return False
     async with room(_gate(fs, client, 0), size):
         data = read_file(path) if size <= QUICK_BYTES else await run(partial(read_file, path))
-        stored = await answer(partial(begin_put, client, target, data, options, fs.checks))
+        stored = await answer(partial(begin_put, client, target, data, options, fs.checks), target.url)
     if stored is None:
         return False
     call(callback.set_size, len(data))
@@ -59,7 +59,7 @@ async def pipe_file(
     if client is None:
         return None
     async with room(_gate(fs, client, 0), len(data)):
-        stored = await answer(partial(begin_put, client, target, bytes(data), options, fs.checks))
+        stored = await answer(partial(begin_put, client, target, bytes(data), options, fs.checks), target.url)
     return _told(stored) if stored is not None else None
 
 
@@ -115,7 +115,8 @@ async def _fetch(fs: EngineFileSystem, source: S3Location, path: str, span: tupl
     key = customer_key(fs.s3_additional_kwargs)
     limit = min(max(expected, GUESSED_BYTES), most)
     async with room(_gate(fs, client, 1), expected):
-        return await answer(lambda done: begin_get(client, source, done, limit=limit, span=span, customer_key=key))
+        begin = partial(begin_get, client, source, limit=limit, span=span, customer_key=key)
+        return await answer(begin, source.url)
 
 
 async def _client(fs: EngineFileSystem) -> S3Client | None:

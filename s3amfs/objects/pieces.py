@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 
 from ..core.checksums import Crc
+from ..engine import waiting
 from ..engine.one_shot import OneShot
 from ..errors import S3AMError, TransferError
 from ..wire.curl.streams import Chunks
@@ -93,7 +94,9 @@ class Fragment(Piece):
         self._one_shot.cut()
 
     def wait(self) -> None:
-        self._came.wait()
+        if not self._came.wait(waiting.WAIT_SECONDS):
+            waiting.report(f"bytes of {self._pinned.location.url}")
+            self._came.wait()
         if self._chunks is None:
             with self._again:
                 if self.stopped:

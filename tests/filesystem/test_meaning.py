@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import pytest
 from fsspec.callbacks import Callback
 
 from s3amfs import S3AMFileSystem
+from s3amfs.engine import waiting
+from tests.support.faults import Rule, answer, stall
+from tests.support.proxy import FaultProxy
 
 MIB = 1024 * 1024
 
@@ -186,6 +190,30 @@ def test_a_dead_endpoint_is_a_connection_error(nobody: str, tmp_path: Path) -> N
         with pytest.raises(ConnectionError):
             do()
     assert not (tmp_path / "out").exists()
+
+
+def test_a_plain_403_to_every_part_ends_at_once(
+    watched: S3AMFileSystem, bucket: str, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """No code, no document: as a firewall answers."""
+    (tmp_path / "k").write_bytes(bytes(12 * MIB))
+    proxy.rules.append(Rule("UploadPart", answer(403)))
+    begun = time.monotonic()
+    with pytest.raises(PermissionError):
+        watched.put_file(str(tmp_path / "k"), f"{bucket}/k")
+    assert time.monotonic() - begun < 60
+
+
+def test_a_small_object_that_does_not_come_is_waited_for_aloud(
+    watched: S3AMFileSystem, bucket: str, proxy: FaultProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(waiting, "_listener", said.append)
+    watched.pipe_file(f"{bucket}/k", b"x")
+    proxy.rules.append(Rule("Get", stall("before_response", seconds=0.5), times=1))
+    assert watched.cat_file(f"{bucket}/k") == b"x"
+    assert f"waiting: s3://{bucket}/k" in said
 
 
 def test_no_credentials_is_a_permission_error(nobody: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
