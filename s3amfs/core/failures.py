@@ -70,6 +70,9 @@ class Failure:
     source: str = ""
     """Its name, safe to show; '' where the error names it anyway."""
 
+    other_form: bool = False
+    """The request is worth another try at once, in the form that the judge of capabilities has chosen since."""
+
     @property
     def retryable(self) -> bool:
-        return self.kind in RETRYABLE
+        return self.other_form or self.kind in RETRYABLE

@@ -78,6 +78,8 @@ class PartRecord:
     etag: str
     crc: int | None
     checksum: str
+    compared: str = ""
+    """How it was compared with what the server has (core/claims.py)."""
 
 
 Record = Header | UploadRecord | PartRecord

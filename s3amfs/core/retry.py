@@ -84,6 +84,8 @@ def decide(
     """
     if not failure.retryable:
         return GiveUp(failure.message)
+    if failure.other_form:  # forms are few: this ends by itself
+        return Retry(0.0)
     if policy.max_attempts is not None and attempt >= policy.max_attempts:
         return GiveUp(f"{failure.message} (after {_times(attempt)})")
     rest = policy.budget_of(failure) - max(0.0, now - first_failed_at)

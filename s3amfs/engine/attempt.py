@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from ..core.claims import Compared
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.curl.exchange import Exchange
@@ -45,8 +46,8 @@ class PartResult:
     """Checksum of the part's bytes as they passed through this process; None where none did (server-side copies)."""
     checksum: str = ""
     """Base64 checksum as the server stores it; '' if it sent none."""
-    md5_matched: bool = False
-    """The MD5 of the bytes that were sent was compared with the ETag, and is it."""
+    compared: Compared = Compared.NOTHING
+    """How the server's answer was compared with what was sent."""
 
 
 Outcome = PartResult | Failure | BaseException

@@ -6,14 +6,17 @@ service (regions, clock, capabilities) is shared through the session.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
+from ..core.capabilities import Evidence
 from ..core.failures import Failure, Kind
 from ..core.http import origin
 from ..core.retry import RetryPolicy
 from ..core.ssec import CustomerKey
 from ..errors import NotFound
+from ..wire.aws.capabilities import SILENT, Feature, optional_features, without_what_is_missing
 from ..wire.aws.session import S3Session
 from ..wire.curl.options import FRESH_CONNECT
 from ..wire.curl.streams import Chunks
@@ -26,6 +29,7 @@ from .limits import SlotGate
 from .loop import Engine, get_engine
 from .one_shot import OneShot, OnReply
 from .retry_loop import retrying
+from .second_try import try_without
 
 OnRetry = Callable[[Failure, float], None]
 OnNotice = Callable[[str], None]
@@ -67,12 +71,27 @@ class S3Client:
             raise to_error(failure, what)
         return reply
 
-    def attempt(self, request: S3Request, *, fresh: bool = False) -> tuple[Reply, Failure | None]:
+    def attempt(
+        self, request: S3Request, *, fresh: bool = False, keep: Collection[Feature] = ()
+    ) -> tuple[Reply, Failure | None]:
         """Like `call`, but the last failure is returned, for callers with another plan.
 
+        What is optional in a request that is refused gets a second try without, unless it is in `keep`.
         fresh: on a new connection. On a kept one that turns out to be dead curl sends the request again by itself, and
         nobody learns that the first may have been executed.
         """
+        can = self.session.capabilities(request.bucket)
+        request = without_what_is_missing(request, can)  # as `prepare` does it: what is not sent is not tried without
+        reply, failure = self._attempt(request, fresh=fresh)
+        optional = [feature for feature in optional_features(request) if feature not in keep]
+        if failure is None:
+            for feature in optional:
+                if feature in SILENT:
+                    can.note(feature, Evidence.WORKED)
+            return reply, failure
+        return try_without(request, (reply, failure), optional, can, partial(self._attempt, fresh=fresh))
+
+    def _attempt(self, request: S3Request, *, fresh: bool) -> tuple[Reply, Failure | None]:
         reply = Reply(0)
 
         def once() -> Failure | None:
@@ -241,7 +260,7 @@ class S3Client:
 
         crc = Crc("crc64nvme")
         crc.update(data)
-        known = self.session.capabilities(bucket).crc64nvme is not False
+        known = self.session.capabilities(bucket).takes_checksums
         body = s3api.Body(data, checksum=("crc64nvme", crc.base64) if known else None)
         request = s3api.put_object(bucket, key, body, options or s3api.ObjectOptions())
         return s3api.parse_stored(self.call(request, f"s3://{bucket}/{key}"))

@@ -311,7 +311,7 @@ class Transfer:
             self._crashed(outcome)
             return
         if isinstance(outcome, Failure):
-            self._handle(m.PartFailed(number, outcome))
+            self._failed(number, outcome)
             return
         try:
             self._calls.on_part(outcome)
@@ -328,6 +328,14 @@ class Transfer:
             if self.parts_moved == LEAST_DONE:
                 self._home.multi.call_later(LAG_SECONDS, self._look_for_lag)
         self._handle(m.PartSucceeded(number, outcome.length))
+
+    def _failed(self, number: int, failure: Failure) -> None:
+        try:
+            failure = self._calls.judge(number, failure)
+        except BaseException as error:  # noqa: BLE001 - see _handle
+            self._crashed(error)
+            return
+        self._handle(m.PartFailed(number, failure))
 
     def _look_for_lag(self) -> None:
         if self._machine.over:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..core.events import Event
+from ..core.failures import Failure
 from ..core.retry import RetryPolicy
 from .attempt import PartResult
 from .bwlimit import Limiter
@@ -21,6 +22,8 @@ class Callbacks:
 
     on_part: Callable[[PartResult], None] = lambda result: None
     """Called in a loop's thread for each part that is done, before it counts as done; must be quick (a journal)."""
+    judge: Callable[[int, Failure], Failure] = lambda number, failure: failure
+    """Called in a loop's thread with each failure of a part, before anything follows from it; returns what it is."""
     on_event: OnEvent = lambda event: None
     """Called in the owner's thread."""
 

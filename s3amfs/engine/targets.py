@@ -6,6 +6,8 @@ inside S3. Requests are signed here, that is at dispatch.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Mapping
 from typing import Protocol
 
@@ -25,13 +27,29 @@ from .attempt import PartProblem, PartResult, PartWork, RelayPart, SendPart
 from .sources import LocalSource, RangedSource
 from .upload_body import InnerReader, PartChecks, UploadBody
 
+DIGEST_BYTES = 1024 * 1024
+
+
+class Forms(Protocol):
+    """In which form each part goes; any thread."""
+
+    def checks(self, number: int, *, local: bool) -> PartChecks:
+        """How the next try of a part is checked. local: its bytes can be read twice."""
+
+    def copies(self, number: int) -> None:
+        """A part is about to be copied inside S3."""
+
 
 class Target(Protocol):
     """Gives the request and the body for a part that arrives through `inner`."""
 
-    def request(self, part: Part) -> HttpRequest: ...
+    def checks(self, part: Part, *, local: bool) -> PartChecks:
+        """How this try of the part is checked. local: its bytes can be read twice."""
 
-    def body(self, part: Part, inner: InnerReader) -> UploadBody: ...
+    def request(self, part: Part, checks: PartChecks, digest: str | None = None) -> HttpRequest:
+        """digest: Content-MD5, where `checks` want it."""
+
+    def body(self, part: Part, inner: InnerReader, checks: PartChecks) -> UploadBody: ...
 
 
 class PutTarget:
@@ -42,13 +60,13 @@ class PutTarget:
         session: S3Session,
         target: S3Location,
         options: s3api.ObjectOptions,
-        checks: PartChecks,
+        forms: Forms,
         expected: Expected = WHATEVER,
     ) -> None:
         self._session = session
         self._location = target
         self._options = options
-        self._checks = checks
+        self._forms = forms
         self._expected = expected
         self.stored: s3api.StoredInfo | None = None
         """What the server answered, once it did."""
@@ -56,13 +74,16 @@ class PutTarget:
         """What the server answered to an attempt that was not proven right."""
         self._sent: UploadBody | None = None
 
-    def request(self, part: Part) -> HttpRequest:
-        body = s3api.Body(length=part.length, trailer=self._checks.trailer)
+    def checks(self, part: Part, *, local: bool) -> PartChecks:
+        return self._forms.checks(part.number, local=local)
+
+    def request(self, part: Part, checks: PartChecks, digest: str | None = None) -> HttpRequest:
+        body = s3api.Body(length=part.length, trailer=checks.trailer, md5=digest)
         where = self._location
         return self._session.prepare(s3api.put_object(where.bucket, where.key, body, self._options, self._expected))
 
-    def body(self, part: Part, inner: InnerReader) -> UploadBody:
-        self._sent = _PutBody(self, inner, part, self._checks)
+    def body(self, part: Part, inner: InnerReader, checks: PartChecks) -> UploadBody:
+        self._sent = _PutBody(self, inner, part, checks)
         return self._sent
 
     @property
@@ -78,7 +99,7 @@ class PutTarget:
     @property
     def crc_name(self) -> str:
         """Which CRC was taken of the bytes sent."""
-        return self._checks.crc or ""
+        return self._sent.crc_name if self._sent is not None else ""
 
     @property
     def crc(self) -> int | None:
@@ -117,23 +138,27 @@ class MultipartTarget:
         self,
         session: S3Session,
         upload: s3api.MultipartUpload,
-        checks: PartChecks,
+        forms: Forms,
         customer_key: CustomerKey | None = None,
     ) -> None:
         self._session = session
         self.upload = upload
-        self._checks = checks
+        self._forms = forms
         self._customer_key = customer_key
 
-    def request(self, part: Part) -> HttpRequest:
-        body = s3api.Body(length=part.length, trailer=self._checks.trailer)
+    def checks(self, part: Part, *, local: bool) -> PartChecks:
+        return self._forms.checks(part.number, local=local)
+
+    def request(self, part: Part, checks: PartChecks, digest: str | None = None) -> HttpRequest:
+        body = s3api.Body(length=part.length, trailer=checks.trailer, md5=digest)
         return self._session.prepare(s3api.upload_part(self.upload, part.number, body, customer_key=self._customer_key))
 
-    def body(self, part: Part, inner: InnerReader) -> UploadBody:
-        return UploadBody(inner, part.number, part.length, self._checks)
+    def body(self, part: Part, inner: InnerReader, checks: PartChecks) -> UploadBody:
+        return UploadBody(inner, part.number, part.length, checks)
 
     def copy(self, part: Part, source: s3api.CopySource, offset: int | None = None) -> PartWork:
         """UploadPartCopy of the part's range (at `offset` of the source; None: the part's own offset)."""
+        self._forms.copies(part.number)
         request = s3api.upload_part_copy(
             self.upload,
             part.number,
@@ -147,16 +172,29 @@ class MultipartTarget:
 
 def send(target: Target, source: LocalSource, part: Part) -> PartWork:
     """Local bytes to S3."""
-    return SendPart(target.request(part), target.body(part, source.reader(part)))
+    checks = target.checks(part, local=True)
+    digest = _md5_of(source.reader(part), part.length) if checks.digest else None
+    return SendPart(target.request(part, checks, digest), target.body(part, source.reader(part), checks))
+
+
+def _md5_of(reader: InnerReader, length: int) -> str:
+    """Content-MD5 (RFC 1864) of the next `length` bytes."""
+    running, left = hashlib.md5(usedforsecurity=False), length
+    while left and (data := reader.read(min(DIGEST_BYTES, left))):
+        assert isinstance(data, bytes)
+        running.update(data)
+        left -= len(data)
+    return base64.b64encode(running.digest()).decode()
 
 
 def relay(target: Target, source: RangedSource, part: Part) -> PartWork:
     """A remote range to S3, streamed through a small pipe."""
+    checks = target.checks(part, local=False)
 
     def make_body(inner: Reader) -> UploadBody:
-        return target.body(part, inner)
+        return target.body(part, inner, checks)
 
-    return RelayPart(source.request(part), source.accept(part), target.request(part), make_body, source.explain)
+    return RelayPart(source.request(part), source.accept(part), target.request(part, checks), make_body, source.explain)
 
 
 class _CopyBody:
@@ -176,6 +214,8 @@ class _CopyBody:
         failure = find_failure(reply)
         if failure is not None:
             raise PartProblem(failure)
+        if "etag" in reply.headers and not reply.body.strip():  # it took the request for an UploadPart of no bytes
+            raise PartProblem(Failure(Kind.UNSUPPORTED, "the server answered a copied part with no result"))
         try:
             copied = s3api.parse_copied(reply)
         except S3AMError as error:

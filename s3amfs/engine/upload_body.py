@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from ..core.capabilities import DOUBT, NO_ECHO
 from ..core.checksums import Crc
+from ..core.claims import Compared
 from ..core.failures import Failure, Kind
 from ..wire.curl.streams import PAUSE
 from ..wire.messages import Reply
@@ -32,10 +34,8 @@ class PartChecks:
     """The server's ETags are known to be MD5s: then a difference is damage, else only a doubt (`DOUBT`)."""
     crc: str | None = "crc64nvme"
     """Checksum to take of the bytes as they pass, for the journal and the whole object."""
-
-
-DOUBT = "EtagDiffers"
-"""Code of the failure that is either damage or a server whose ETags are no MD5s."""
+    digest: bool = False
+    """Content-MD5 goes before the bytes."""
 
 
 class InnerReader(Protocol):
@@ -102,7 +102,7 @@ class UploadBody:
         if self.moved < self._length:
             raise PartProblem(Failure(Kind.NETWORK, "the server answered before it had the whole part"))
         etag = bare_etag(reply.headers.get("etag", ""))
-        self._compare(reply, etag)
+        compared = self._compare(reply, etag)
         name = f"x-amz-checksum-{self._checks.trailer}" if self._checks.trailer else ""
         return PartResult(
             self._number,
@@ -110,8 +110,13 @@ class UploadBody:
             etag=etag,
             crc=self._crc.value if self._crc is not None else None,
             checksum=reply.headers.get(name, "") if name else "",
-            md5_matched=self._md5 is not None and etag == self._md5.hexdigest(),
+            compared=compared,
         )
+
+    @property
+    def crc_name(self) -> str:
+        """Which CRC is taken; '' where none is."""
+        return self._checks.crc or ""
 
     @property
     def crc_of_all(self) -> int | None:
@@ -126,19 +131,23 @@ class UploadBody:
             return checksums[self._crc.name] == self._crc.base64
         return self._md5 is not None and etag == self._md5.hexdigest()
 
-    def _compare(self, reply: Reply, etag: str) -> None:
+    def _compare(self, reply: Reply, etag: str) -> Compared:
+        """How the reply proves that the server has what was sent. Raises PartProblem where it proves the contrary."""
         if self._checks.trailer is not None:
             assert self._crc is not None
             stored = reply.headers.get(f"x-amz-checksum-{self._checks.trailer}")
             if stored is None:
-                raise PartProblem(
-                    Failure(Kind.UNSUPPORTED, "the server does not know checksum trailers", code="Trailer")
-                )
+                raise PartProblem(Failure(Kind.UNSUPPORTED, "the server does not know checksum trailers", code=NO_ECHO))
             if stored != self._crc.base64:
                 raise PartProblem(Failure(Kind.CORRUPT, "the server stored other bytes than were sent"))
-        if self._md5 is not None and etag_is_md5(etag, reply.headers) and etag != self._md5.hexdigest():
-            kind = Kind.CORRUPT if self._checks.etag_known else Kind.FATAL
-            raise PartProblem(Failure(kind, "the server's ETag is not the MD5 of what was sent", code=DOUBT))
+            return Compared.CHECKSUM
+        if self._md5 is not None and etag_is_md5(etag, reply.headers):
+            if etag != self._md5.hexdigest():
+                kind = Kind.CORRUPT if self._checks.etag_known else Kind.FATAL
+                message = f"the server's ETag {etag} is not the MD5 of what was sent"
+                raise PartProblem(Failure(kind, message, code=DOUBT))
+            return Compared.ETAG
+        return Compared.DIGEST if self._checks.digest else Compared.NOTHING
 
 
 def etag_is_md5(etag: str, headers: dict[str, str]) -> bool:

@@ -14,18 +14,19 @@ from ..core.locations import parse_s3_url, parse_source
 from ..core.manifest import PartRecord, SourceIdentity
 from ..core.parts import Part
 from ..core.split_job import SplitJob
-from ..engine.attempt import Move, SendPart
+from ..engine.attempt import Move
 from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
-from ..engine.targets import MultipartTarget
+from ..engine.part_buffer import PartBuffer
+from ..engine.sources import MemorySource
+from ..engine.targets import MultipartTarget, send
 from ..errors import UsageError
 from ..transfers.job import Job
 from ..transfers.options import UploadOptions
 from ..transfers.report import Report
-from ..transfers.resume import same_part
+from ..transfers.resume import record_of
 from ..transfers.send_parts import Content, Movement, SendParts
 from ..transfers.speed import Speed
-from ..wire.curl.streams import BytesReader
 from .split import listed_parts, moved_record, options_for, stored_record, upload_of
 from .split_ends import Ends
 
@@ -68,11 +69,8 @@ def _there(job: SplitJob, numbers: Sequence[int], s3: S3Client, ends: Ends) -> l
     if not found or job.kind == "copy":
         return [stored_record(part, name, None) for part in found]
     hashes = ends.hashes([plan.part(part.number) for part in found], name)
-    return [
-        PartRecord(part.number, part.size, part.etag, hashes[part.number][0], part.checksums.get(name, ""))
-        for part in found
-        if same_part(part, name, *hashes[part.number])
-    ]
+    records = (record_of(part, name, *hashes[part.number]) for part in found)
+    return [record for record in records if record is not None]
 
 
 def size_of(block: Any) -> int:
@@ -85,8 +83,11 @@ def send_blocks(job: SplitJob, number: int, blocks: Sequence[Any], settings: Set
     data = b"".join(piece for block in blocks for piece in _pieces(block))
     s3 = connect(settings.config)
 
+    memory = MemorySource()
+    memory.put(number, PartBuffer(data))
+
     def move(target: MultipartTarget) -> Move:
-        return lambda part, attempt: SendPart(target.request(part), target.body(part, BytesReader(data)))
+        return lambda part, attempt: send(target, memory, part)
 
     target = parse_s3_url(job.target)
     content = Content(

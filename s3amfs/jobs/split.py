@@ -309,7 +309,7 @@ def _fits(job: SplitJob, there: dict[int, s3api.PartInfo], number: int) -> bool:
 
 
 def moved_record(result: PartResult) -> PartRecord:
-    return PartRecord(result.number, result.length, result.etag, result.crc, result.checksum)
+    return PartRecord(result.number, result.length, result.etag, result.crc, result.checksum, result.compared.value)
 
 
 def _keep(records: Records, done: list[PartRecord], report: Report) -> None:

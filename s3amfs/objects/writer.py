@@ -15,13 +15,14 @@ from dataclasses import replace
 
 from ..core.events import TransferResult
 from ..core.manifest import SourceIdentity
-from ..core.parts import DEFAULT_PART, MIN_PART, Part, check_part_size, choose_part_size, growing_length
+from ..core.parts import DEFAULT_PART, MAX_PARTS, MIN_PART, Part, check_part_size, choose_part_size, growing_length
+from ..core.sizes import exact_size, format_size
 from ..engine.attempt import PartResult
 from ..engine.limits import ByteBudget
 from ..engine.part_buffer import PartBuffer
 from ..engine.sources import LocalSource, MemorySource
 from ..engine.targets import send
-from ..errors import Interrupted
+from ..errors import IncompatiblePartSize, Interrupted
 from ..transfers.job import Job
 from ..transfers.multipart import Begun
 from ..transfers.put_object import put_single
@@ -58,7 +59,7 @@ class ObjectWriter:
         self._job = job
         self._identity = identity or SourceIdentity(url="-")
         self._budget = budget or ByteBudget(BUDGET_BYTES)
-        self._base = check_part_size(job.options.part_size if job.options.part_size is not None else first_part)
+        self._base = self._first_size(first_part)
         self._buffer = PartBuffer()
         self._starts: list[int] = []
         """Where each part that is full begins."""
@@ -68,6 +69,13 @@ class ObjectWriter:
         self._sending: dict[int, Part] = {}
         self.error: BaseException | None = None
         """What ended it, so that nothing more can be written."""
+
+    def _first_size(self, first_part: int) -> int:
+        """Bytes of the first part. Raises UsageError for a size that S3 does not take."""
+        wanted, size = self._job.options.part_size, self._identity.size
+        if size is not None and (wanted is not None or self._job.can.unequal_parts is False):
+            return choose_part_size(size, wanted)
+        return check_part_size(wanted if wanted is not None else first_part)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -216,7 +224,7 @@ class ObjectWriter:
 
     def _length(self) -> int:
         """Length in bytes of the part that is being filled."""
-        if self._job.options.part_size is not None:
+        if self._job.options.part_size is not None or self._job.can.unequal_parts is False:
             return self._base
         return growing_length(self.next_number, self._base)
 
@@ -256,22 +264,42 @@ class ObjectWriter:
             self._job.report.started(self._identity.size, self._base, None)
             self._parts.open(lambda: list(self._sending.values()), self._budget.poke)
         number, data = self.next_number, self._buffer
+        self._check_number(number)
         self._starts.append(self.filling)
         self.next_number, self._buffer = number + 1, PartBuffer()
         if self._there_already(self._parts, number, data):
             return
-        while not self._budget.take(data.held, give_up=self._is_over):
-            self._parts.recover()  # raises what ended it
+        while not self._budget.take(data.held, give_up=self._needs_care):
+            self._parts.care()  # raises what ended it
         part = Part(number, self.position - len(data), len(data))
         self._memory.put(number, data)
         self._sending[number] = part
         self._parts.add(part)
 
+    def _check_number(self, number: int) -> None:
+        """Raises IncompatiblePartSize for a part that S3 has no number for; warns where parts begin to grow."""
+        report, size = self._job.report, self._base
+        if number > MAX_PARTS:
+            raise IncompatiblePartSize(
+                f"{self.target.url}: the stream is longer than the {MAX_PARTS:,} parts that S3 takes (the first of "
+                f"{exact_size(size)}): give a larger --part-size"
+            )
+        if self._job.options.part_size is not None:
+            return
+        if number == 1 and self._job.can.unequal_parts is False and self._identity.size is None:
+            report.warn(
+                f"this server wants parts of one size: a stream may have {format_size(size * MAX_PARTS)}; "
+                "give --part-size for a longer one"
+            )
+        grows = number > 1 and growing_length(number, size) > growing_length(number - 1, size) == size
+        if grows and self._job.can.unequal_parts is None:
+            report.warn("parts grow from here on: where a server wants all of them equal, give --part-size")
+
     def _begin_with_existing(self, parts: SendParts) -> bool:
         """For those who continue an object, right after the upload was begun; False: the full part is taken care of."""
         return True
 
-    def _is_over(self) -> bool:
+    def _needs_care(self) -> bool:
         return self._parts is not None and self._parts.look()
 
     def _part_done(self, result: PartResult) -> None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ..core.capabilities import refuses_condition
 from ..core.checksums import Crc
 from ..core.expected import WHATEVER, Expected, Operation, Plan, holds, is_lost, plan
 from ..core.failures import Failure, Kind
@@ -19,7 +20,7 @@ from ..core.locations import S3Location
 from ..core.ssec import CustomerKey
 from ..engine.client import CountingClient, S3Client
 from ..errors import AccessDenied, BadCredentials, EncryptionKeyError, ObjectExists, S3AMError, TargetChanged
-from ..wire.failures import refuses_condition, to_error
+from ..wire.failures import to_error
 from ..wire.messages import Reply, S3Request
 from ..wire.s3 import api as s3api
 
@@ -211,8 +212,8 @@ def put(
 
     Raises ObjectExists or TargetChanged if something else stands there, and it stays; AccessDenied, TransferError.
     """
-    known = client.session.capabilities(target.bucket).crc64nvme is not False
-    body = s3api.Body(data, checksum=("crc64nvme", crc64(data)) if known else None)
+    can = client.session.capabilities(target.bucket)
+    body = s3api.Body(data, checksum=("crc64nvme", crc64(data)) if can.takes_checksums else None)
     commit = Commit(client, target, expected, "put", warn, customer_key=options.customer_key)
     counting = CountingClient(client)
     reply, failure = commit.send(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
+from ..core.capabilities import Evidence
+from ..core.claims import Compared, claim, compared
 from ..core.expected import Expected
 from ..core.failures import Kind
 from ..core.manifest import PartRecord
-from ..errors import ChecksumMismatch
+from ..errors import ChecksumMismatch, TransferError
 from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
@@ -23,8 +24,6 @@ class Parts:
     upload: s3api.MultipartUpload
     records: list[PartRecord]
     checks: checksum_choice.Checking
-    matched: AbstractSet[int]
-    """Numbers of those whose MD5 was compared with their ETag."""
 
     @property
     def size(self) -> int:
@@ -45,12 +44,13 @@ class Parts:
     @property
     def proof(self) -> str:
         """What was compared, part by part."""
-        if self.checks.algorithm is not None:
-            return self.checks.proof
-        matched = len(self.matched & {record.number for record in self.records})
-        if matched and matched < len(self.records):
-            return f"MD5 of {matched} of {len(self.records)} parts, compared with their ETags"
-        return self.checks.proof if matched else checksum_choice.NOT_CHECKED
+        return claim([compared(record.compared) for record in self.records], self.checks.parts.crc)
+
+    @property
+    def are_equal(self) -> bool:
+        """Whether all but the last have one length, and the last is not longer."""
+        lengths = [record.length for record in self.records]
+        return len(set(lengths[:-1])) < 2 and (len(lengths) < 2 or lengths[-1] <= lengths[0])
 
 
 def complete(job: Job, parts: Parts) -> tuple[s3api.StoredInfo, str, str]:
@@ -68,8 +68,8 @@ def complete(job: Job, parts: Parts) -> tuple[s3api.StoredInfo, str, str]:
             f"{job.target.url}: the server put together other bytes than were sent (its {name} differs): "
             "remove the object and upload again"
         )
-    proven = parts.declared is not None or (whole and said == whole)
-    proof = f"{name} of the whole object, checked by the server" if proven else parts.proof
+    same = whole and full and said == whole
+    proof = claim([Compared.CHECKSUM], name, "the whole object") if same else parts.proof
     return stored, f"{name}:{whole}" if whole else "", proof
 
 
@@ -88,6 +88,8 @@ def _send(job: Job, parts: Parts) -> s3api.StoredInfo:
 
     reply, failure = commit.send(build)
     if failure is None:
+        if not parts.are_equal:
+            job.can.note("unequal_parts", Evidence.WORKED)
         stored = s3api.parse_copied(reply)
         commit.after(stored.etag)
         return stored
@@ -97,6 +99,11 @@ def _send(job: Job, parts: Parts) -> s3api.StoredInfo:
         found = _find_ours(job, parts)
         if found is not None:
             return found
+    if failure.code == "InvalidPart" and not parts.are_equal:
+        raise TransferError(
+            f"{job.target.url}: {failure.message}: this server may want all parts equal: start again with --part-size "
+            "and --force (what was sent has unequal parts)"
+        )
     raise commit.error(failure, job.target.url)
 
 

@@ -7,8 +7,9 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from ..core.capabilities import refuses_copy
 from ..core.expected import Expected
-from ..core.failures import Failure, Kind
+from ..core.failures import Kind
 from ..core.locations import S3Location
 from ..engine.client import CountingClient
 from ..errors import ChecksumMismatch, Unsupported
@@ -90,7 +91,7 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
         found = _find_ours(job, original, 0.0 if counting.retries else since)
         if found is not None:
             return found
-    elif _cannot_copy(failure):
+    elif refuses_copy(failure):
         raise Unsupported(failure.message)
     raise commit.error(failure, f"copy of {original.location.url}")
 
@@ -115,15 +116,3 @@ def _find_ours(job: Job, original: Original, since: float) -> s3api.StoredInfo |
     if not same and found.etag != original.info.etag:
         return None
     return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
-
-
-def _cannot_copy(failure: Failure) -> bool:
-    """Whether the bytes may get there all the same, through this machine: the server refuses the copy as such."""
-    if failure.kind is Kind.UNSUPPORTED:
-        return True
-    return failure.kind is Kind.FATAL and (
-        failure.status in (405, 501) or (failure.status == 400 and failure.code in _REFUSALS)
-    )
-
-
-_REFUSALS = ("InvalidRequest", "InvalidArgument", "NotSupported", "UnsupportedOperation", "EntityTooLarge")

@@ -14,12 +14,12 @@ from dataclasses import dataclass, replace
 from itertools import count
 
 from ..core import manifest as m
-from ..core.failures import Kind
 from ..core.ssec import CustomerKey
 from ..engine.attempt import PartResult
 from ..engine.client import CountingClient, S3Client
-from ..engine.journal import Journal, state_dir
-from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged, TransferLocked
+from ..engine.journal import Journal
+from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged
+from ..wire.aws.capabilities import Feature
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
@@ -27,30 +27,7 @@ from .complete import Parts, complete
 from .etag_probe import etags_are_md5
 from .job import Job
 
-
-def open_journal(job: Job) -> Journal | None:
-    """The locked manifest of transfers to the job's target; None, with a warning, where the state folder can't be used.
-
-    Raises TransferLocked when another transfer to the same target runs.
-    """
-    client, target, options, report = job.client, job.target, job.options, job.report
-    name = m.manifest_name(client.session.endpoint_id(target.bucket), target.bucket, target.key)
-    folder = state_dir(options.state_dir)
-    try:
-        journal = Journal.open(os.path.join(folder, name))
-    except TransferLocked as error:
-        if options.unfinished == "continue":
-            return None
-        raise TransferLocked(f"{target.url}: {error}") from None
-    except OSError as error:
-        report.warn(f"no manifest can be kept in {folder} ({error.strerror}): resuming will need more checks")
-        return None
-    if journal.problem is not None:
-        report.warn(f"the manifest of an earlier transfer is not usable ({journal.problem})")
-    if journal.too_new:
-        journal.close()
-        return None
-    return journal
+_DECLARED: tuple[Feature, ...] = ("crc64nvme",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +63,6 @@ class Multipart:
         self._identity = identity
         self._journal = journal
         self.records: dict[int, m.PartRecord] = {}
-        self._matched: set[int] = set()
-        """Parts whose MD5 was compared with their ETag."""
         self.upload: s3api.MultipartUpload | None = None
         self._checks: checksum_choice.Checking | None = None
 
@@ -144,9 +119,12 @@ class Multipart:
             self._report.warn("the unfinished upload keeps the metadata and storage options that it was begun with")
         return True
 
-    def begin(self, part_size: int) -> Begun:
-        """A new upload, in the manifest before its first part. Raises the server's error."""
-        checks = self._choose()
+    def begin(self, part_size: int, *, declares: bool = True) -> Begun:
+        """A new upload, in the manifest before its first part. Raises the server's error.
+
+        declares: False: no checksum algorithm, for parts that the server refuses with one.
+        """
+        checks = self._choose() if declares else checksum_choice.by_etag(self._options.object, self._can)
         listed = (
             unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
         )
@@ -217,20 +195,11 @@ class Multipart:
     ) -> tuple[s3api.MultipartUpload, checksum_choice.Checking]:
         bucket, key, options = self._target.bucket, self._target.key, self._options.object
         request = s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=checks.algorithm)
-        reply, failure = client.attempt(request, fresh=True)
-        capabilities = self._client.session.capabilities(bucket)
-        if (
-            failure is not None
-            and checks.algorithm is not None
-            and self._options.checksum is None
-            and (failure.kind is Kind.UNSUPPORTED or (failure.kind is Kind.FATAL and failure.status == 400))
-        ):
-            plain = checksum_choice.by_etag(self._options.object, self._can)
-            again, second = client.attempt(s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=None))
-            if second is None:
-                capabilities.crc64nvme = False
-                self._report.warn("the server does not know CRC64NVME: parts are checked by their ETags")
-                reply, failure, checks = again, None, plain
+        before = self._can.crc64nvme
+        reply, failure = client.attempt(request, fresh=True, keep=_DECLARED if checks.fixed else ())
+        if self._can.crc64nvme is False and before is not False and checks.algorithm is not None:
+            checks = checksum_choice.by_etag(self._options.object, self._can)
+            self._report.warn("the server does not know CRC64NVME: parts are checked by their ETags")
         if failure is not None:
             raise to_error(failure, self._target.url)
         return s3api.parse_created(reply, bucket, key), checks
@@ -275,15 +244,12 @@ class Multipart:
 
     def record(self, result: PartResult) -> None:
         """A part is in the server's hands: write it down."""
-        record = m.PartRecord(result.number, result.length, result.etag, result.crc, result.checksum)
+        record = m.PartRecord(
+            result.number, result.length, result.etag, result.crc, result.checksum, result.compared.value
+        )
         self.records[result.number] = record
         if self._journal is not None:
             self._journal.record(record)
-        if result.checksum:
-            self._can.trailers = True
-        if result.md5_matched:
-            self._can.etag_md5 = True
-            self._matched.add(result.number)
 
     def keep(self, record: m.PartRecord) -> None:
         """A part of an earlier run turned out to be what is wanted."""
@@ -306,7 +272,7 @@ class Multipart:
             )
         self._report.completing()
         try:
-            found = complete(self._job, Parts(self.upload, records, self._checks, self._matched))
+            found = complete(self._job, Parts(self.upload, records, self._checks))
         except (ObjectExists, SourceChanged):
             if self._options.unfinished == "continue" or self._options.exists == "skip":
                 self.abort()  # what may not become an object is nothing to continue

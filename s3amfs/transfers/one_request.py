@@ -47,7 +47,12 @@ def begin_put(
     expected: Expected = WHATEVER,
 ) -> Cut:
     """Stores `data` if what is expected stands there. Returns what cuts it."""
-    algorithm = {None: "crc64nvme", "crc64nvme": "crc64nvme", "crc32c": "crc32c"}.get(checksum)
+    can = client.session.capabilities(target.bucket)
+    if checksum is None and can.takes_checksums:
+        checksum = "crc64nvme"
+    elif checksum is None and can.needs_digest:
+        checksum = "md5"
+    algorithm = checksum if checksum in ("crc64nvme", "crc32c") else None
     md5 = hashlib.md5(data, usedforsecurity=False).digest() if checksum == "md5" else None
     value = ""
     if algorithm is not None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from ..core.capabilities import DOUBT
 from ..core.checksums import encode
+from ..core.claims import NOT_CHECKED, claim
 from ..core.expected import Expected, this_etag
-from ..core.failures import Failure
 from ..core.parts import Part
 from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
 from ..engine.targets import PutTarget, Target
-from ..engine.upload_body import DOUBT
 from ..errors import ChecksumMismatch, ObjectExists, S3AMError, SourceChanged
 from ..wire.s3 import api as s3api
 from . import checksum_choice
@@ -56,7 +55,8 @@ class _Put:
         self._sent: list[PutTarget] = []
         """Attempts that may have stored the object although they failed."""
         self._damaged = 0
-        self._without_trailers = False
+        self._checks = checksum_choice.choose(job.options.checksum, job.can, job.options.object)
+        self._forms = self._new_forms()
 
     def run(self, *, looked: bool) -> Stored:
         while True:
@@ -68,10 +68,9 @@ class _Put:
                     return found
                 continue
             looked = False
-            checks = self._checks()
-            put, transfer, results, error = self._attempt(checks)
+            put, transfer, results, error = self._attempt()
             if error is None:
-                return self._stored(put, checks, results[0])
+                return self._stored(put, results[0])
             if transfer.failure is None:
                 raise error
             found = self._recover(put, transfer, error)
@@ -84,15 +83,12 @@ class _Put:
             job.client, job.target, expected, "put", job.report.warn, customer_key=job.options.object.customer_key
         )
 
-    def _checks(self) -> checksum_choice.Checking:
-        can = replace(self._job.can, trailers=False) if self._without_trailers else self._job.can
-        return checksum_choice.choose(self._job.options.checksum, can, self._job.options.object)
+    def _new_forms(self) -> checksum_choice.PartForms:
+        return checksum_choice.PartForms(self._checks, self._job.can, judges_etags=False)
 
-    def _attempt(
-        self, checks: checksum_choice.Checking
-    ) -> tuple[PutTarget, Transfer, list[PartResult], S3AMError | None]:
+    def _attempt(self) -> tuple[PutTarget, Transfer, list[PartResult], S3AMError | None]:
         job, results = self._job, list[PartResult]()
-        put = PutTarget(job.client.session, job.target, job.options.object, checks.parts, self._commit.condition)
+        put = PutTarget(job.client.session, job.target, job.options.object, self._forms, self._commit.condition)
         transfer = make_transfer(
             job.client,
             self._move(put),
@@ -103,6 +99,7 @@ class _Put:
             others=self._others,
             gate=job.gate,
             total=self._length,
+            judge=self._forms.judge,
         )
         try:
             move_all(transfer, [Part(1, 0, self._length)])
@@ -110,22 +107,13 @@ class _Put:
             return put, transfer, results, error
         return put, transfer, results, None
 
-    def _stored(self, put: PutTarget, checks: checksum_choice.Checking, result: PartResult) -> Stored:
+    def _stored(self, put: PutTarget, result: PartResult) -> Stored:
         assert put.stored is not None
-        can = self._job.can
-        if checks.parts.trailer is not None:
-            can.trailers = True
-        elif self._without_trailers and not self._commit.is_doubtful:
-            can.trailers = False
-        if result.md5_matched:
-            can.etag_md5 = True
+        self._forms.done(result)
+        self._forms.report(self._job.report)
         self._commit.after(put.stored.etag)
-        compared = checks.parts.trailer is not None or result.md5_matched
-        return (
-            put.stored,
-            _checksum(checks.parts.crc, result.crc),
-            checks.proof_of_whole if compared else checksum_choice.NOT_CHECKED,
-        )
+        proof = claim([result.compared], self._checks.algorithm, "the whole object")
+        return put.stored, _checksum(self._checks.parts.crc, result.crc), proof
 
     # -- after a failure --------------------------------------------------------------------------------------------
 
@@ -139,7 +127,8 @@ class _Put:
             return self._lost()
         if failure.code == DOUBT and put.damaged:
             return self._judge_etag(put)
-        if self._commit.refused(failure, doubt=False) or self._falls_back(failure) or self._commit.refused(failure):
+        if self._commit.refused(failure):
+            self._forms = self._new_forms()  # the refusals were due to the condition
             return None
         if put.damaged:
             raise self._damage_error() from None
@@ -177,7 +166,7 @@ class _Put:
             job.report.warn(
                 "the server's ETag is not the MD5 of what was sent, and it can't be read: it is not checked"
             )
-            proof = checksum_choice.NOT_CHECKED
+            proof = NOT_CHECKED
         elif crc != put.crc:
             self._replace_damaged(put.damaged)
             return None
@@ -187,18 +176,6 @@ class _Put:
         assert put.unproven is not None
         self._commit.after(put.unproven.etag)
         return put.unproven, _checksum(put.crc_name, put.crc), proof
-
-    def _falls_back(self, failure: Failure) -> bool:
-        """Whether the next attempt goes without checksum trailers; what the server can is known once that succeeds."""
-        if self._without_trailers or not checksum_choice.should_fall_back(
-            failure, self._job.options.checksum, self._job.can
-        ):
-            return False
-        self._without_trailers = True
-        if failure.code == "Trailer":
-            self._job.can.trailers = False
-        self._job.report.warn("the server takes no checksum trailers: content is checked by ETags")
-        return True
 
     def _find_ours(self) -> Stored | None:
         """The object that an attempt whose answer was lost has stored, if it is that: by checksum, ETag or content."""

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Iterable
 
 from ..core.checksums import Crc, decode, encode
+from ..core.claims import Compared
 from ..core.manifest import PartRecord
 from ..core.parts import Part, Plan, Recovered, infer_part_size
 from ..engine.part_buffer import PartBuffer
@@ -54,9 +55,10 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
     for number, (crc, md5) in hashes(doubtful, crc_name).items():
         part = server[number]
         record = recorded.get(number)
-        recorded_same = record is not None and _is_of(record, part) and record.crc == crc
-        if (recorded_same and crc_name == recorded_name) or same_part(part, crc_name, crc, md5):
-            kept[number] = PartRecord(number, part.size, part.etag, crc, part.checksums.get(crc_name, ""))
+        if record is not None and _is_of(record, part) and (record.crc, recorded_name) == (crc, crc_name):
+            kept[number] = record
+        elif (same := record_of(part, crc_name, crc, md5)) is not None:
+            kept[number] = same
         elif begun.manifest is None and (crc_name in part.checksums or begun.etag_is_md5()):
             raise SourceChanged(
                 f"the unfinished upload of {describe} holds other bytes than the source has now: "
@@ -70,11 +72,16 @@ def _is_of(record: PartRecord, part: s3api.PartInfo) -> bool:
     return record.etag == part.etag and record.length == part.size
 
 
-def same_part(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> bool:
-    stored = part.checksums.get(crc_name)
+def record_of(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> PartRecord | None:
+    """The record of `part` if it is the bytes with this CRC and MD5 (hex); None: nothing proves that."""
+    stored = part.checksums.get(crc_name, "")
     if stored and decode(crc_name, stored) is not None:
-        return stored == encode(crc_name, crc)
-    return part.etag == md5
+        how = Compared.CHECKSUM if stored == encode(crc_name, crc) else Compared.NOTHING
+    else:
+        how = Compared.ETAG if part.etag == md5 else Compared.NOTHING
+    if how is Compared.NOTHING:
+        return None
+    return PartRecord(part.number, part.size, part.etag, crc, stored, how.value)
 
 
 def part_with(begun: Begun, part: s3api.PartInfo, data: PartBuffer) -> PartRecord | None:
@@ -87,13 +94,9 @@ def part_with(begun: Begun, part: s3api.PartInfo, data: PartBuffer) -> PartRecor
             running_md5.update(piece)
     recorded = begun.manifest.parts.get(part.number) if begun.manifest is not None else None
     if recorded is not None and recorded.etag == part.etag:
-        same = recorded.crc == running.value
-    else:
-        md5 = "" if name in part.checksums else running_md5.hexdigest()
-        same = same_part(part, name, running.value, md5)
-    if not same:
-        return None
-    return PartRecord(part.number, part.size, part.etag, running.value, part.checksums.get(name, ""))
+        return recorded if recorded.crc == running.value else None
+    md5 = "" if name in part.checksums else running_md5.hexdigest()
+    return record_of(part, name, running.value, md5)
 
 
 def part_size_of(begun: Begun, size: int) -> int | None:

@@ -16,24 +16,33 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from ..core.capabilities import Evidence, may_refuse_feature, refuses_copy
 from ..core.failures import Failure, Kind
 from ..core.manifest import PartRecord, SourceIdentity
 from ..core.parts import Part, Plan
+from ..core.retry import RetryPolicy
 from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
 from ..engine.targets import MultipartTarget
-from ..errors import S3AMError
+from ..errors import AccessDenied, S3AMError, TransferError, Unsupported
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
-from . import checksum_choice
-from .job import Job
-from .multipart import Begun, Multipart, open_journal
+from . import unfinished
+from .checksum_choice import PartForms, Suspect
+from .job import Job, open_journal
+from .multipart import Begun, Multipart
 from .resume import Hash, take_up
 from .speed import Speed, make_transfer
 
 WholeCrc = tuple[str, str] | None
 """(algorithm, base64) of all parts, joined; None where one is not known."""
+
+
+LOOK_SECONDS = 1.0
+"""Between two looks after parts in trouble."""
+TROUBLES = 5
+"""Answers of 5xx after which it is asked whether the upload is still there."""
 
 
 def unchecked(crc: WholeCrc) -> None:
@@ -102,9 +111,13 @@ class SendParts:
         self._transfer: Transfer | None = None
         self._unsent: Callable[[], Iterable[Part]] = tuple
         self._last = False
-        self._on_over: Callable[[], None] = lambda: None
+        self._on_trouble: Callable[[], None] = lambda: None
         self.is_open = False
         """Whether parts can be added."""
+        self._suspect: Suspect | None = None
+        self._kept = False
+        """Whether the server has parts of an earlier run, which are never given up for another form."""
+        self._troubles = self._next_look = 0
 
     @property
     def begun(self) -> Begun | None:
@@ -136,6 +149,7 @@ class SendParts:
         assert self._begun is not None
         self._part_size = plan.part_size
         take_up(self._upload, self._begun, plan, hashes, self._job.target.url, self._job.report)
+        self._kept = bool(self._upload.records)
 
     def continue_with(self, part_size: int) -> None:
         """Goes on with what `find` has found, as a stream: each part is compared as it comes, and given to `keep`."""
@@ -146,11 +160,12 @@ class SendParts:
     def keep(self, record: PartRecord) -> None:
         """A part of an earlier run is what is wanted."""
         self._upload.keep(record)
+        self._kept = True
 
     def begin(self, part_size: int) -> Begun:
         """A new upload. part_size: bytes, for the manifest. Raises the server's error."""
         self._part_size = part_size
-        self._begun = self._upload.begin(part_size)
+        self._begun = self._upload.begin(part_size, declares=self._suspect is None)
         return self._begun
 
     def begin_again(self) -> None:
@@ -177,6 +192,7 @@ class SendParts:
         self._start(movement or self._content.movement)
         self._add(self._unsent())
         self._wait(movement or self._content.movement)
+        self._check_copied()
 
     def move_again(self, parts: Iterable[Part], movement: Movement) -> None:
         """Sends parts that are there once more, with other bytes: S3 keeps the last of what a part's number gets."""
@@ -185,12 +201,12 @@ class SendParts:
         self._add(parts)
         self._wait(movement)
 
-    def open(self, unsent: Callable[[], Iterable[Part]], on_over: Callable[[], None] = lambda: None) -> None:
+    def open(self, unsent: Callable[[], Iterable[Part]], on_trouble: Callable[[], None] = lambda: None) -> None:
         """For streams: parts are added one by one. unsent: those added of which `on_part` has not heard.
 
-        on_over: called in a loop's thread when nothing moves any more.
+        on_trouble: called in a loop's thread when `needs_care` has become true.
         """
-        self._unsent, self._last, self._on_over, self.is_open = unsent, False, on_over, True
+        self._unsent, self._last, self._on_trouble, self.is_open = unsent, False, on_trouble, True
         self._start(self._content.movement)
 
     def add(self, part: Part) -> None:
@@ -198,23 +214,25 @@ class SendParts:
         assert self._transfer is not None
         self._add([part])
         self._transfer.deliver_events()
-        if self.over:
-            self.recover()
+        self.care()
 
     @property
-    def over(self) -> bool:
-        """Whether a transfer was begun and nothing of it moves any more."""
-        return self._transfer is not None and self._transfer.over
+    def needs_care(self) -> bool:
+        """Whether nothing moves any more, or parts are in trouble: then `care` is to be called."""
+        return self._transfer is not None and (self._transfer.over or self._troubles > self._next_look)
 
     def look(self) -> bool:
-        """Delivers the events that have come together; returns whether nothing moves any more."""
+        """Delivers the events that have come together; returns `needs_care`."""
         if self._transfer is not None:
             self._transfer.deliver_events()
-        return self.over
+        return self.needs_care
 
-    def recover(self) -> None:
-        """After `over`: raises what ended the transfer, or begins again."""
-        self._wait(self._content.movement)
+    def care(self) -> None:
+        """Raises what ended the transfer, or begins again; looks after parts in trouble."""
+        if self._transfer is not None and self._transfer.over:
+            self._wait(self._content.movement)
+        else:
+            self._look_after_trouble()
 
     def finish(self) -> None:
         """Waits until all parts that were added are there."""
@@ -233,9 +251,8 @@ class SendParts:
         if self._begun is None:
             self.begin(self._part_size)
         assert self._begun is not None
-        target = MultipartTarget(
-            job.client.session, self._begun.upload, self._begun.checks.parts, job.options.object.customer_key
-        )
+        self._forms = PartForms(self._begun.checks, job.can, self._suspect)
+        target = MultipartTarget(job.client.session, self._begun.upload, self._forms, job.options.object.customer_key)
         self._transfer = make_transfer(
             job.client,
             movement.move(target),
@@ -247,8 +264,9 @@ class SendParts:
             gate=job.gate,
             total=content.identity.size,
             done_before=job.report.bytes_resumed,
+            judge=self._judge,
         )
-        self._transfer.on_over(self._on_over)
+        self._transfer.on_over(self._on_trouble)
 
     def _add(self, parts: Iterable[Part]) -> None:
         assert self._transfer is not None
@@ -256,21 +274,35 @@ class SendParts:
 
     def _part_done(self, result: PartResult) -> None:
         self._upload.record(result)
+        self._forms.done(result)
         if self._on_part is not None:
             self._on_part(result)
+
+    def _judge(self, number: int, failure: Failure) -> Failure:
+        """In a loop's thread."""
+        if failure.kind is Kind.SERVER and not failure.of_source:
+            self._troubles += 1
+            if self.needs_care:
+                self._on_trouble()
+        return self._forms.judge(number, failure)
 
     def _wait(self, movement: Movement) -> None:
         """Until all is there; where parts are still to be added, until the transfer has failed and was begun again."""
         while True:
-            assert self._transfer is not None
+            transfer = self._transfer
+            assert transfer is not None
             try:
-                self._transfer.wait()
+                while not transfer.wait(LOOK_SECONDS):
+                    self._look_after_trouble()
                 return
             except S3AMError:
-                failure = self._transfer.failure
+                failure = transfer.failure
                 if failure is None or not self._falls_back(failure):
-                    self._raise_changed(failure)
+                    if failure is not None and self._forms.is_of_copy(failure):
+                        _raise_of_copy(failure, self._content, has_copied=self._kept or bool(self._forms.copied))
                     raise
+            finally:
+                self._forms.report(self._job.report)
             was_open = self.is_open
             self.begin_again()
             self.is_open = was_open
@@ -279,27 +311,32 @@ class SendParts:
             if not self._last:
                 return
 
-    def _raise_changed(self, failure: Failure | None) -> None:
-        """A condition that fails while parts are copied, or nothing to copy: their source is no longer what it was."""
-        if failure is None or not self._content.copied_from or failure.code == "NoSuchBucket":
+    def _look_after_trouble(self) -> None:
+        """Parts answered with 5xx again and again may be of an upload that is no more: that is not waited for."""
+        if self._transfer is None or self._begun is None or self._troubles <= self._next_look:
             return
-        if failure.kind in (Kind.CONDITION, Kind.MISSING):
-            raise to_error(replace(failure, kind=Kind.CHANGED), self._content.copied_from) from None
+        self._next_look = self._troubles + max(TROUBLES, self._troubles)
+        if _is_gone(self._job.client, self._begun.upload):
+            self._transfer.stop(Failure(Kind.GONE, "its parts are refused, and the server has no such upload"))
+
+    def _check_copied(self) -> None:
+        assert self._begun is not None
+        lengths = {number: self._upload.records[number].length for number in self._forms.copied}
+        if lengths and not self._job.can.copies_ranges:
+            _check_lengths(self._job, self._content.describe, self._begun.upload, lengths)
 
     def _falls_back(self, failure: Failure) -> bool:
-        """Whether `failure` is due to how the upload was begun, so that it is worth to begin again in another form."""
+        """Whether `failure` may be due to how the upload was begun, so that it is worth to begin again without that."""
         assert self._begun is not None
         checks, can = self._begun.checks, self._job.can
-        if self._upload.records or self._shared:
+        if self._kept or self._shared or (self.is_open and self._upload.records):
+            return False  # parts would be lost that nobody has any more
+        if checks.algorithm is None or checks.fixed or not may_refuse_feature(failure):
             return False
-        if self._content.copied_from and checksum_choice.refuses_copied_checksums(failure, checks, can):
-            return True
-        if checks.parts.trailer is None or not checksum_choice.should_fall_back(
-            failure, self._job.options.checksum, can
-        ):
+        suspect: Suspect = "copied_checksums" if self._forms.is_of_copy(failure) else "trailers"
+        if getattr(can, suspect) is True:
             return False
-        can.trailers = False
-        self._job.report.warn("the server takes no checksum trailers: parts are checked by their ETags")
+        self._suspect = suspect
         return True
 
     # -- ends -------------------------------------------------------------------------------------------------------
@@ -326,3 +363,39 @@ class SendParts:
             self._transfer.stop_soon(self._upload.leave)
         else:
             self._upload.leave()
+
+
+def _check_lengths(job: Job, what: str, upload: s3api.MultipartUpload, lengths: dict[int, int]) -> None:
+    """Once a server: that it copied the ranges it was asked for. Raises Unsupported if a part has another length."""
+    try:
+        page = job.client.look_at(upload, customer_key=job.options.object.customer_key)
+    except (AccessDenied, Unsupported):
+        return  # x-amz-mp-object-size has to do
+    sizes = {part.number: part.size for part in page.parts}
+    if any(sizes.get(number) != length for number, length in lengths.items()):
+        raise Unsupported(f"{what}: the server copied other ranges than it was asked for")
+    job.can.note("copies_ranges", Evidence.WORKED)
+
+
+def _raise_of_copy(failure: Failure, content: Content, *, has_copied: bool) -> None:
+    """What a failure means of a part that is copied inside S3, where that is not what it means of one sent.
+
+    Raises SourceChanged; Unsupported where the server copies no parts; TransferError where it has copied others.
+    """
+    if failure.kind in (Kind.CONDITION, Kind.MISSING) and failure.code != "NoSuchBucket":
+        raise to_error(replace(failure, kind=Kind.CHANGED), content.copied_from) from None
+    if not refuses_copy(failure):
+        return
+    if has_copied:  # parts stay, and --resume goes on
+        raise TransferError(f"{content.describe}: {failure.message}; try again with --resume") from None
+    raise Unsupported(f"{content.describe}: {failure.message}") from None
+
+
+def _is_gone(client: S3Client, upload: s3api.MultipartUpload) -> bool:
+    """Whether the server says that `upload` is no more; asked once, since it is in trouble."""
+    once = S3Client(client.session, client.given_engine)
+    once.policy = RetryPolicy(budget=0.0)
+    try:
+        return not unfinished.is_alive(once, upload)
+    except S3AMError:
+        return False

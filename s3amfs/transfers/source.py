@@ -16,16 +16,16 @@ from ..core.http import origin, plain_content_type
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
 from ..core.manifest import SourceIdentity, difference
 from ..core.parts import Part
-from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart, SendPart
+from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart
 from ..engine.client import S3Client
 from ..engine.file_io import hash_range
+from ..engine.part_buffer import PartBuffer
 from ..engine.sinks import HashSink
-from ..engine.sources import FileSource, RangedSource
+from ..engine.sources import FileSource, MemorySource, RangedSource
 from ..engine.targets import Target, relay, send
 from ..engine.url_source import Probe, UrlSource, UrlStream, probe, stream_request
 from ..errors import AccessDenied, InvalidSource, NotFound
 from ..wire.curl.multi import protocols
-from ..wire.curl.streams import BytesReader
 from ..wire.failures import to_error
 from .options import UploadOptions
 from .report import Report
@@ -214,7 +214,9 @@ class EmptyUpload(UploadSource):
     ranged = True
 
     def move(self, target: Target) -> Move:
-        return lambda part, attempt: SendPart(target.request(part), target.body(part, BytesReader(b"")))
+        empty = MemorySource()
+        empty.put(1, PartBuffer())
+        return lambda part, attempt: send(target, empty, part)
 
     def hashes(self, parts: Iterable[Part], crc: str, client: S3Client, report: Report) -> Hashes:
         return {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from ..core.bandwidth import Bandwidth
+from ..core.failures import Failure
 from ..core.parts import Part
 from ..engine.attempt import Move, PartResult
 from ..engine.bwlimit import limiter_of
@@ -52,6 +53,11 @@ class Speed:
         return Share(lines)
 
 
+def as_it_is(number: int, failure: Failure) -> Failure:
+    """For parts that have one form only."""
+    return failure
+
+
 def make_transfer(
     client: S3Client,
     move: Move,
@@ -65,11 +71,13 @@ def make_transfer(
     total: int | None = None,
     done_before: int = 0,
     receives: bool = False,
+    judge: Callable[[int, Failure], Failure] = as_it_is,
 ) -> Transfer:
     """A transfer that counts for `report`. others: further clients whose credentials sign its requests.
 
     receives: bytes come here, which costs a core sooner than sending does; as TLS does, it then gets all loops. Sending
     without TLS would be faster over two as well, but cost half as much CPU again.
+    judge: called in a loop's thread with each failure of a part; returns what it is.
     """
     settings = Settings(
         describe,
@@ -82,7 +90,7 @@ def make_transfer(
         limiter=limiter_of(speed.bwlimit),
         asks_again=speed.direction != "copy" and not speed.bwlimit,  # what waits for its turn does not lag
     )
-    callbacks = Callbacks(on_part, report.on_event)
+    callbacks = Callbacks(on_part, judge, report.on_event)
     transfer = Transfer(client.engine, move, speed.share(client), settings, callbacks)
     report.count(transfer)
     return transfer

@@ -10,6 +10,7 @@ from functools import partial
 
 from ..core import manifest as m
 from ..core.checksums import combine, encode
+from ..core.claims import NOT_CHECKED
 from ..core.events import BytesMoved, TransferResult
 from ..core.locations import LocalPath, S3Location
 from ..core.parts import Part, Plan, download_part_size
@@ -21,7 +22,6 @@ from ..engine.sinks import HELD_BYTES, LEAST_WRITE_BYTES, TLS_WRITE_BYTES, WRITE
 from ..errors import ChecksumMismatch, IncompatiblePartSize
 from ..objects.ranges import Pinned
 from ..objects.reader import ObjectReader
-from ..transfers import checksum_choice
 from ..transfers.options import DownloadOptions, UploadOptions
 from ..transfers.partial_file import READ_BYTES, PartialFile, crc_of
 from ..transfers.proof import Stored, chosen, matching_etag, part_sizes
@@ -286,7 +286,7 @@ class _Download:
     def _prove(self, plan: Plan, fd: int) -> str | None:
         """What proves the file `fd` equal to the object; None: nothing does."""
         if self._options.checksum == "none":
-            return checksum_choice.NOT_CHECKED
+            return NOT_CHECKED
         if self._stored.crc is not None:
             return self._stored.text if self._whole() == self._stored.crc else None
         if not self._stored.etag or self._can.etag_md5 is False:

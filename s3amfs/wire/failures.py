@@ -68,27 +68,6 @@ def is_vague(failure: Failure) -> bool:
     return failure.code == "" and failure.status in (400, 403, 405) and failure.kind is not Kind.REDIRECT
 
 
-def may_lack_trailers(failure: Failure) -> bool:
-    """Whether a refused upload may be due to a server that does not know trailers or this checksum.
-
-    The first such refusal by an endpoint is worth one attempt without them: servers answer 501, 'unknown hash',
-    'signature does not match', or simply 400.
-    """
-    if failure.kind is Kind.DENIED:
-        return failure.code == "SignatureDoesNotMatch"
-    if failure.code in ("Range", "WrongRange"):  # of the source
-        return False
-    return failure.kind in (Kind.UNSUPPORTED, Kind.CORRUPT) or (failure.kind is Kind.FATAL and failure.status == 400)
-
-
-def refuses_condition(failure: Failure) -> bool:
-    """Whether the server says that it takes no condition on the target: it names the header (400 or 501)."""
-    if failure.kind is Kind.CONDITION or failure.status not in (400, 501):
-        return False
-    said = f"{failure.code} {failure.message}".lower().replace("_", "-")
-    return any(name in said for name in ("if-none-match", "if-match", "precondition", "conditional"))
-
-
 def _classify_http(reply: Reply, role: Role) -> Failure:
     error = _error_element(reply)
     code = _code(reply, error)

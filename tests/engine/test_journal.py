@@ -14,8 +14,7 @@ from s3amfs.core.manifest import Header, PartRecord, SourceIdentity, UploadRecor
 from s3amfs.engine.connect import S3Client
 from s3amfs.engine.journal import Journal, state_dir
 from s3amfs.errors import TransferError, TransferLocked
-from s3amfs.transfers.job import stream_job
-from s3amfs.transfers.multipart import open_journal
+from s3amfs.transfers.job import open_journal, stream_job
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.verbs.upload import upload
 from tests.support.clients import PART, Events

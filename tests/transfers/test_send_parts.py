@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from s3amfs.core.locations import LocalPath, S3Location, Stdin
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.spool import Spool
+from s3amfs.errors import SourceChanged, UploadGone
 from s3amfs.objects.appender import Appender
 from s3amfs.objects.ranges import Pinned
 from s3amfs.objects.spooled_file import SpooledFile
@@ -21,7 +23,7 @@ from s3amfs.transfers.options import UploadOptions
 from s3amfs.verbs.copy import copy
 from s3amfs.verbs.upload import upload
 from tests.support.clients import PART, Events
-from tests.support.faults import Recorded, Rule, error
+from tests.support.faults import Fault, Recorded, Rule, error, lose_answer
 from tests.support.proxy import FaultProxy
 
 pytestmark = pytest.mark.usefixtures("state")
@@ -107,10 +109,88 @@ def check_published(site: Site, expected: bytes) -> None:
     assert site.boto.list_multipart_uploads(Bucket=site.bucket).get("Uploads", []) == []
 
 
-@pytest.mark.parametrize("writer", [put, stream, copied, patch])
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
 @pytest.mark.parametrize(
     ("status", "code"), [(501, "NotImplemented"), (400, "MalformedTrailerError"), (403, "SignatureDoesNotMatch")]
 )
 def test_servers_without_trailers(site: Site, proxy: FaultProxy, writer: Writer, status: int, code: str) -> None:
     proxy.rules.append(Rule(with_trailer, error(status, code)))
     check_published(site, writer(site))
+
+
+def is_part(request: Recorded) -> bool:
+    return request.kind in ("UploadPart", "CopyPart")
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize(("status", "code"), [(400, ""), (403, "SignatureDoesNotMatch"), (405, ""), (500, "")])
+def test_one_odd_answer(site: Site, proxy: FaultProxy, writer: Writer, status: int, code: str) -> None:
+    """It is that request's failure: nothing is concluded, and every part that is stored was checked."""
+    proxy.rules.append(Rule(is_part, error(status, code), nth=1))
+    check_published(site, writer(site))
+    can = site.client.session.capabilities(site.bucket)
+    assert can.trailers is not False
+    assert can.copied_checksums is not False
+    assert all("x-amz-trailer" in part.headers for part in proxy.of("UploadPart"))
+
+
+@pytest.mark.parametrize("writer", [copied, append, patch])
+@pytest.mark.parametrize("code", ["InvalidArgument", "InvalidRequest"])
+def test_copied_parts_where_a_checksum_is_declared(site: Site, proxy: FaultProxy, writer: Writer, code: str) -> None:
+    """As MinIO does it: begun again without, after which S3 copies."""
+    declared: set[str] = set()
+
+    def is_refused(request: Recorded) -> bool:
+        if request.kind == "Create" and "x-amz-checksum-algorithm" in request.headers:
+            declared.add(request.path)
+        elif request.kind == "Create":
+            declared.clear()
+        return request.kind == "CopyPart" and bool(declared)
+
+    proxy.rules.append(Rule(is_refused, error(400, code)))
+    check_published(site, writer(site))
+    assert site.client.session.capabilities(site.bucket).copied_checksums is False
+    assert proxy.count("CopyPart", status=200)
+
+
+@pytest.mark.parametrize("writer", [append, patch])
+@pytest.mark.parametrize(
+    "answer", [error(501, "NotImplemented"), error(400, "InvalidRequest"), error(405, "MethodNotAllowed")]
+)
+def test_servers_that_copy_no_parts(site: Site, proxy: FaultProxy, writer: Writer, answer: Fault) -> None:
+    """What S3 does not copy is sent."""
+    proxy.rules.append(Rule("CopyPart", answer))
+    check_published(site, writer(site))
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_a_complete_whose_answer_is_lost(site: Site, proxy: FaultProxy, writer: Writer) -> None:
+    proxy.rules.append(Rule("Complete", lose_answer(), nth=1))
+    check_published(site, writer(site))
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_an_upload_that_is_no_more(site: Site, proxy: FaultProxy, writer: Writer) -> None:
+    """Parts answered with 500, while the server knows nothing of their upload any more: not waited for."""
+    proxy.rules.append(Rule(is_part, error(500, "InternalError")))
+    proxy.rules.append(Rule("ListParts", error(404, "NoSuchUpload")))
+    began = time.monotonic()
+    with pytest.raises(UploadGone):
+        writer(site)
+    assert time.monotonic() - began < 60  # the budget is 300 s
+    assert site.content() == BASE
+
+
+@pytest.mark.parametrize("writer", [append, patch])
+def test_another_writer(site: Site, proxy: FaultProxy, writer: Writer) -> None:
+    """Who changes an object refuses where somebody else has stored another one meanwhile; theirs stays."""
+
+    def replaces(request: Recorded) -> bool:
+        if request.kind == "Create":
+            site.boto.put_object(Bucket=site.bucket, Key="k", Body=b"theirs")
+        return False
+
+    proxy.rules.append(Rule(replaces, error(500, "InternalError")))
+    with pytest.raises(SourceChanged):
+        writer(site)
+    assert site.content() == b"theirs"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from s3amfs import errors
 from s3amfs.core.failures import Failure, Kind
-from s3amfs.wire.failures import MESSAGE_LENGTH, classify, clean, find_failure, is_vague, may_lack_trailers, to_error
+from s3amfs.wire.failures import MESSAGE_LENGTH, classify, clean, find_failure, to_error
 from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3 import api as s3api
 
@@ -118,15 +118,6 @@ def test_what_a_skewed_clock_and_a_redirect_teach() -> None:
     more = "<ServerTime>2026-01-31T12:00:00Z</ServerTime>"
     assert classify(reply(403, "RequestTimeTooSkewed", more=more)).server_time == 1769860800.0
     assert classify(reply(301, "PermanentRedirect", x_amz_bucket_region="eu-west-3")).region == "eu-west-3"
-
-
-def test_what_is_asked_again() -> None:
-    assert is_vague(classify(reply(403)))
-    assert not is_vague(classify(reply(403, "AccessDenied")))
-    assert may_lack_trailers(classify(reply(501, "NotImplemented")))
-    assert may_lack_trailers(classify(reply(403, "SignatureDoesNotMatch")))
-    assert not may_lack_trailers(classify(reply(403, "AccessDenied")))
-    assert not may_lack_trailers(classify(reply(503, "SlowDown")))
 
 
 @pytest.mark.parametrize(

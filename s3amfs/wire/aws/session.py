@@ -22,7 +22,7 @@ from ...core.failures import Failure, Kind
 from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request, check_headers
-from .capabilities import Capabilities, known_of
+from .capabilities import Capabilities, known_of, without_what_is_missing
 from .config import AddressingStyle, S3Config
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class S3Session:
         self._skew = 0.0
         self._regions: dict[str, str] = {}
         self._endpoints: dict[tuple[str | None, bool], Endpoint] = {}
-        self._capabilities: dict[str, Capabilities] = {}
+        self._capabilities: dict[str | None, Capabilities] = {}
         self._rules: EndpointRules = _translating(self._load)
 
     def __repr__(self) -> str:
@@ -66,6 +66,7 @@ class S3Session:
 
         Raises BadCredentials (no credentials, or a provider failed) and InvalidS3Url (no endpoint for the bucket).
         """
+        request = without_what_is_missing(request, self.capabilities(request.bucket))
         endpoint = self._endpoint(request)
         url = endpoint.url + _path(endpoint.url, request.key) + _query(request.query)
         headers = request.headers + endpoint.headers
@@ -98,12 +99,26 @@ class S3Session:
         return self.endpoint_id(bucket).startswith("https")
 
     def capabilities(self, bucket: str | None = None) -> Capabilities:
-        """Capabilities that the endpoint was seen to have: one object per endpoint, written by whoever learns more."""
+        """What the endpoint was seen to do with `bucket`: one object for each, written by whoever learns more."""
+        known = self._capabilities.get(bucket)
+        if known is not None:
+            return known
         with self._lock:
-            identity = self.endpoint_id(bucket)
-            if identity not in self._capabilities:
-                self._capabilities[identity] = known_of(identity)
-            return self._capabilities[identity]
+            return self._capabilities.setdefault(bucket, self._prior(bucket))
+
+    def _prior(self, bucket: str | None) -> Capabilities:
+        """What is known before anything was seen: from the name of the endpoint, and what the configuration wants."""
+        known = known_of(self.endpoint_id(bucket))
+        known.checksum_mode = False if self._when_required("response_checksum_validation") else None
+        known.sends_checksums = not self._when_required("request_checksum_calculation")
+        return known
+
+    def _when_required(self, name: str) -> bool:
+        """Whether the configuration wants these checksums only there (AWS SDKs and Tools Reference Guide)."""
+        value = str(self._session.get_config_variable(name) or "when_supported").lower()
+        if value not in ("when_supported", "when_required"):
+            raise UsageError(f"{name} is {value!r}: set it to when_supported or when_required")
+        return value == "when_required"
 
     def region(self, bucket: str | None = None) -> str:
         """The region that requests about `bucket` are signed for, as far as known."""

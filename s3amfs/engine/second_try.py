@@ -1,0 +1,40 @@
+"""The second try of a refused request without what is optional in it, and what that says of the server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from ..core.capabilities import Evidence
+from ..core.failures import Failure
+from ..wire.aws.capabilities import Capabilities, Feature, may_be_left_out, without
+from ..wire.messages import Reply, S3Request
+
+Outcome = tuple[Reply, Failure | None]
+
+
+def try_without(
+    request: S3Request,
+    refused: tuple[Reply, Failure],
+    optional: Iterable[Feature],
+    can: Capabilities,
+    send: Callable[[S3Request], Outcome],
+) -> Outcome:
+    """Sends a refused request once more as it was (a refusal may be odd), then without what is optional in it.
+
+    refused: how it was answered. optional: its features that may be left out. send: sends a request, with retries.
+    Returns the reply that counts, and its failure; where nothing helps, the first ones.
+    """
+    failure = refused[1]
+    for feature in optional:
+        if getattr(can, feature) is not None or not may_be_left_out(feature, failure):
+            continue
+        again = send(request)
+        if again[1] is None or not may_be_left_out(feature, again[1]):
+            return again
+        request = without(request, feature)
+        plain, third = send(request)
+        if third is None:
+            can.note(feature, Evidence.WORKED_WITHOUT)
+            return plain, None
+        failure = third
+    return refused
