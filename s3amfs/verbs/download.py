@@ -192,7 +192,7 @@ class _Download:
             proof = self._prove(plan, fd)
         finally:
             os.close(fd)
-        if proof in (None, BY_VERSION, checksum_choice.NOT_CHECKED):
+        if proof in (None, BY_VERSION, NOT_CHECKED):
             self._crcs.clear()
             return None
         self._report.resumed(part.length for part in plan)
