@@ -14,7 +14,7 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos clean
+.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -105,6 +105,9 @@ docs: $(VENV)/.docs  ## the manual as HTML in site/
 
 chaos: $(VENV)/.test  ## RUNS transfers with faults and kills drawn from SEED
 	$(BIN)/python -m tests.faults.chaos --runs $(RUNS) --seed $(SEED)
+
+races: $(VENV)/.test  ## RUNS changes of an object against a second writer, drawn from SEED
+	$(BIN)/python -m tests.faults.races --runs $(RUNS) --seed $(SEED)
 
 clean:  ## remove the environment and what tools left
 	rm -rf .venv .venv-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
