@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--part-size", metavar="SIZE", type=size, help="5MiB to 5GiB")
     add("--cache-size", metavar="SIZE", type=size, help="memory for what is read ahead")
     add("--spool-dir", metavar="DIR", help="where files that are not written in order wait for their close")
+    add("--spool-keep", metavar="SIZE", type=size, help="of a stream, what can be read or written again (1GiB)")
     add("--metadata-ttl", metavar="SECONDS", type=seconds, help="others' changes are seen after that (default 1)")
     add("--log-file", metavar="FILE")
     add("--foreground", action="store_true", help="stay in the foreground")

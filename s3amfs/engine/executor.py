@@ -26,6 +26,7 @@ from ..errors import TransferError
 from ..wire.failures import to_error
 from . import waiting
 from .attempt import Move, Operation, Outcome, PartProblem
+from .interruptible import wait_for
 from .limits import SlotGate
 from .line import Share
 from .loop import ENDED, Engine, Loop
@@ -113,7 +114,7 @@ class Transfer:
         try:
             while True:
                 left = TICK_SECONDS if end is None else min(TICK_SECONDS, end - time.monotonic())
-                over = self._over.wait(max(0.0, left))
+                over = wait_for(self._over, max(0.0, left))
                 if not over and self._orphaned:
                     raise TransferError(ENDED)
                 self.deliver_events()

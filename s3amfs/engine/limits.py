@@ -6,6 +6,8 @@ import threading
 from collections import deque
 from collections.abc import Callable
 
+from .interruptible import check
+
 LOOK_SECONDS = 0.5
 """Between two looks whether a wait is still worth it."""
 
@@ -93,6 +95,7 @@ class ByteBudget:
                     return True
             if give_up():
                 return False
+            check()
             with self._condition:
                 if self._used and self._used + count > self.limit:
                     self._condition.wait(LOOK_SECONDS)

@@ -22,6 +22,7 @@ from ..wire.curl.multi import Multi, Reached
 from ..wire.curl.streams import Reader, Sink
 from ..wire.messages import HttpRequest, Reply
 from . import waiting
+from .interruptible import wait_for
 from .limits import SlotGate
 from .line import Lines
 
@@ -138,9 +139,9 @@ class Call:
     def wait(self) -> Reply:
         """Blocks until the reply is there; an interruption cuts the request. Raises what a reader or sink raised."""
         try:
-            if not self._done.wait(waiting.WAIT_SECONDS):
+            if not wait_for(self._done, waiting.WAIT_SECONDS):
                 waiting.report(f"an answer of {origin(self._exchange.request.url)}")
-                self._done.wait()
+                wait_for(self._done)
         except BaseException:
             self._loop.submit(lambda: self._loop.multi.cancel(self._exchange))
             raise

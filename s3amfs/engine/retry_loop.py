@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ..core.failures import Failure
 from ..core.retry import GiveUp, RetryPolicy, RetryState
 from . import waiting
+from .interruptible import wait_for
 
 
 def retrying(
@@ -34,4 +35,4 @@ def retrying(
             reported = True
             waiting.report(f"{failure.message}; trying again for up to {policy.budget_of(failure):.0f} s")
         learn(failure, decision.delay)
-        threading.Event().wait(decision.delay)
+        wait_for(threading.Event(), decision.delay)

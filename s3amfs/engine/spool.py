@@ -75,15 +75,15 @@ class Spool:
         return data if len(data) == size else data + bytes(size - len(data))
 
     def resize(self, size: int) -> None:
-        """What is cut off is zeros if the file grows again."""
+        """The end that is cut off is zeros if the file grows again."""
         os.ftruncate(self.fd, size)
         self.present.cut(size)
         self.dirty.cut(size)
 
-    def has_room(self, size: int) -> bool:
-        """Whether the disk can take `size` more bytes and keep a tenth free."""
+    def has_room(self, size: int, kept: int = 0) -> bool:
+        """Whether the disk can take `size` more bytes and keep a tenth free, and as much as `kept`, which is here."""
         disk = os.statvfs(self.fd)
-        return disk.f_bavail * disk.f_frsize - size > disk.f_blocks * disk.f_frsize // 10
+        return disk.f_bavail * disk.f_frsize - size > max(kept, disk.f_blocks * disk.f_frsize // 10)
 
     def give_name(self, hint: str) -> str:
         """A name, by which it outlives its process. Returns its path. Raises OSError."""

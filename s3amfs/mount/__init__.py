@@ -1,1 +1,1 @@
-"""The FUSE door: a bucket, or a prefix of one, as a directory."""
+"""The FUSE front end: a bucket, or a prefix of one, as a directory."""

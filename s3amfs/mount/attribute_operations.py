@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 from typing import Any
 
-from .attributes import Attributes, time_text
+from ..core.posix_metadata import time_text
+from .attributes import Attributes
 from .errors import answered
 from .operations_shared import Shared
 from .xattrs import SYNC_XATTR, XATTRS
@@ -37,7 +38,10 @@ class AttributeOperations(Shared):
         file = self.files[fi.fh] if fi is not None else self._open_at(path)
         if file is not None and (file.change_metadata(changes) or file.unlinked):
             return 0
-        self.tree.change(path or self.files.path_of(self.files[fi.fh]), changes)
+        if path is None:
+            assert file is not None
+            path = self.files.path_of(file)
+        self.tree.change(path, changes)
         return 0
 
     @answered

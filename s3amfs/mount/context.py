@@ -1,4 +1,4 @@
-"""What all open files of a mount share: the client, the options, and the memory."""
+"""All that the open files of a mount share: the client, the options, and the memory."""
 
 from __future__ import annotations
 
@@ -12,9 +12,11 @@ from .reader_pool import Readers
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What all open files of a mount share."""
+    """All that the open files of a mount share."""
 
     client: S3Client
+    reading: S3Client
+    """The same, for reads and looks: they are given up sooner, since nothing is lost by it."""
     bucket: str
     options: MountOptions
     budget: ByteBudget

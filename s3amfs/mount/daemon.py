@@ -1,4 +1,4 @@
-"""Mounting: a child process serves, the caller waits until it answers or hears why it can't."""
+"""Mounting: a child process serves, the caller waits until it answers or learns why it can't."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any
 from ..core.locations import S3Location
 from ..core.parts import check_part_size
 from ..core.sizes import MIB
+from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
 from ..engine.journal import state_dir
 from ..engine.limits import ByteBudget
@@ -37,6 +38,9 @@ ERRORS: tuple[type[S3AMError], ...] = (
     *(NotFound, AccessDenied, BadCredentials, InvalidDestination),
     *(Unsupported, TransferError),
 )
+READ_SECONDS = 60.0
+"""After that a read or a look fails (EIO); a write is tried as long as the retry budget, since nothing is published
+after a close that failed."""
 READ_AHEAD_KIB = 1024
 """As much as one request of FUSE can be."""
 Ready = Callable[[], None]
@@ -109,7 +113,7 @@ def _be_daemon(location: S3Location, directory: str, options: MountOptions, conf
         status = 0
     except S3AMError as error:
         os.write(answer, json.dumps([type(error).__name__, str(error)]).encode())
-    except Exception as error:  # noqa: BLE001 - the parent has to hear of it
+    except Exception as error:  # noqa: BLE001 - the parent has to learn it
         os.write(answer, json.dumps(["TransferError", f"{directory} could not be mounted: {error}"]).encode())
     finally:
         os._exit(status)
@@ -137,8 +141,11 @@ def _serve(location: S3Location, directory: str, options: MountOptions, config: 
         raise Unsupported("the mount needs mfusepy: pip install 's3amfs[mount]'") from None
     from .fuse import serve
 
-    tree = Tree(client, location, options)
-    service = Service(client, location.bucket, options, ByteBudget(WRITER_BYTES), Readers(options.cache_size))
+    reading = S3Client(client.session, client.given_engine, client.on_retry, client.on_notice)
+    reading.policy = replace(client.policy, budget=min(client.policy.budget, READ_SECONDS))
+    tree = Tree(client, reading, location, options)
+    budget, readers = ByteBudget(WRITER_BYTES), Readers(options.cache_size)
+    service = Service(client, reading, location.bucket, options, budget, readers)
     operations = Operations(tree, service, directory, ready)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
     log.info("%s is mounted on %s", location.url, directory)

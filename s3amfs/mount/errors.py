@@ -9,15 +9,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from ..engine.interruptible import asking
 from ..errors import NotFound
+from .caller import is_gone
 
-EXPECTED = {errno.ENOENT, errno.ENODATA, errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EOPNOTSUPP}
+EXPECTED = {errno.EINTR, errno.ENOENT, errno.ENODATA, errno.EEXIST, errno.ENOTEMPTY, errno.EPERM, errno.EOPNOTSUPP}
 """Errors that are answers, not trouble."""
 log = logging.getLogger("s3amfs.mount")
 
 
 class LookAgain(OSError):
-    """What the kernel believes of the path is out of date: on ESTALE it looks again, and asks once more."""
+    """The kernel's cached attributes of the path are out of date: on ESTALE it looks again, and asks once more."""
 
     def __init__(self) -> None:
         super().__init__(errno.ESTALE, "it has changed since it was looked at")
@@ -26,7 +28,7 @@ class LookAgain(OSError):
 @contextmanager
 def found_before() -> Iterator[None]:
     """For a path that the kernel has found or remembers: if it is gone, say with a killed writer, the kernel looks
-    again, and may make it anew."""
+    again, and may create it."""
     try:
         yield
     except NotFound:
@@ -42,7 +44,8 @@ def answered(method: F) -> F:
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return method(*args, **kwargs)
+            with asking(is_gone):
+                return method(*args, **kwargs)
         except OSError as error:
             if error.errno not in EXPECTED and not isinstance(error, LookAgain):
                 log.error("%s of %s: %s", method.__name__, args[1] or "an open file", error)

@@ -1,4 +1,8 @@
-"""Operations on open files."""
+"""Operations on open files.
+
+When a close is the commit: of several descriptors that one opening has led to (a shell's redirection, inherited by the
+programs it starts) the close of the last one; an opener that has written itself commits with its own close.
+"""
 
 from __future__ import annotations
 
@@ -7,30 +11,38 @@ import os
 import stat
 from typing import Any
 
-from ..errors import ChecksumMismatch
+from ..errors import ChecksumMismatch, Interrupted
 from .caller import caller
 from .errors import LookAgain, answered, found_before
 from .open_file import OpenFile
 from .operations_shared import Shared
-from .processes import is_open, process_of, was_killed
+from .processes import is_written_elsewhere, process_of, was_killed
 
 
 class FileOperations(Shared):
+    _last_writers: dict[int, tuple[int, int]]
+    """By handle: the thread that wrote last, and its process."""
+
     @answered
     def create(self, path: str, mode: int, fi: Any) -> int:
         key = self.tree.key(path)
+        self.tree.changes.settle(key)
         metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
-        fi.fh, file = self.files.hold(path, key, None, metadata, writes=True)
+        exclusive = bool(fi.flags & os.O_EXCL)
+        process = process_of(caller()[2])
+        fi.fh, file = self.files.hold(path, key, None, metadata, writes=True, opener=process, exclusive=exclusive)
         self._opened(path, fi, file)
         self.tree.forget(path)
+        self.tree.times.name_changed(path)
         return 0
 
     @answered
     def open(self, path: str, fi: Any) -> int:
         writes = fi.flags & os.O_ACCMODE != os.O_RDONLY
+        process = process_of(caller()[2]) if writes else 0
         file = self._open_at(path)
         if file is not None and file.changed:
-            fi.fh, file = self.files.hold(path, file.key, file.published, {}, writes=writes)
+            fi.fh, file = self.files.hold(path, file.key, file.published, {}, writes=writes, opener=process)
         else:
             with found_before():
                 entry = self.tree.entry(path)
@@ -38,9 +50,14 @@ class FileOperations(Shared):
                 raise OSError(errno.EISDIR, "is a directory")
             if self.tree.is_news(path, entry):
                 raise LookAgain
-            fi.fh, file = self.files.hold(path, entry.key, entry.info, self.tree.metadata(entry), writes=writes)
+            metadata = self.tree.metadata(entry)
+            fi.fh, file = self.files.hold(path, entry.key, entry.info, metadata, writes=writes, opener=process)
         if writes and fi.flags & os.O_TRUNC:
-            file.begin_anew()
+            try:
+                file.truncate_to_nothing()
+            except BaseException:
+                self._release(fi.fh)
+                raise
         self._opened(path, fi, file)
         return 0
 
@@ -49,7 +66,8 @@ class FileOperations(Shared):
         pages = self.files.pages(path, file)
         fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY or pages == "none"
         fi.keep_cache = pages == "old"
-        file.copies_all |= fi.flags & os.O_ACCMODE == os.O_RDWR
+        if fi.flags & os.O_ACCMODE == os.O_RDWR:
+            file.keeps = None
 
     @answered
     def read(self, path: str | None, size: int, offset: int, fi: Any) -> list[bytes | memoryview]:
@@ -62,16 +80,11 @@ class FileOperations(Shared):
 
     @answered
     def write(self, path: str | None, data: bytes | memoryview, offset: int, fi: Any) -> int:
-        return self.files[fi.fh].write(data, offset, self._process())
-
-    def _process(self) -> int:
         thread = caller()[2]
-        process = self._processes.get(thread)
-        if process is None:
-            if len(self._processes) > 10_000:
-                self._processes.clear()
-            process = self._processes[thread] = process_of(thread)
-        return process
+        last = self._last_writers.get(fi.fh)
+        if last is None or last[0] != thread:
+            last = self._last_writers[fi.fh] = (thread, process_of(thread))
+        return self.files[fi.fh].write(data, offset, last[1])
 
     @answered
     def truncate(self, path: str | None, length: int, fi: Any = None) -> int:
@@ -80,8 +93,12 @@ class FileOperations(Shared):
             return 0
         assert path is not None
         file = self._open_at(path)
-        info = file.published if file is not None and file.changed else self.tree.entry(path).info
-        metadata = self.tree.metadata(self.tree.entry(path)) if file is None else {}
+        if file is not None and file.unlinked:
+            file.resize(length)
+            return 0
+        entry = self.tree.entry(path) if file is None or not file.changed else None
+        info = entry.info if entry is not None else file.published if file is not None else None
+        metadata = self.tree.metadata(entry) if entry is not None else {}
         number, file = self.files.hold(path, self.tree.key(path), info, metadata, writes=True)
         try:
             file.resize(length)
@@ -101,19 +118,31 @@ class FileOperations(Shared):
 
     @answered
     def flush(self, path: str | None, fi: Any) -> int:
-        """close() of one descriptor: the commit, unless its process is being killed."""
+        """close() of one descriptor."""
+        self._last_writers.pop(fi.fh, None)
         handle = self.files.handle(fi.fh)
         file = handle.file
         if not file.changed or not handle.writes:
             return 0
         thread = caller()[2]
-        if not file.written_by(process_of(thread)) and is_open(self._mountpoint + self.files.path_of(file)):
-            return 0  # it only had it for others, who write: a shell's redirection, a parent's of its child
+        process = process_of(thread)
+        has_written = file.written_by(process)
         if was_killed(thread):
-            file.give_up()
-        else:
+            if has_written or not self._is_written_elsewhere(file):
+                file.give_up()
+            return 0
+        commits = has_written and process == handle.opener
+        if not commits and self.files.writing_handles(file) == 1 and self._is_written_elsewhere(file):
+            return 0  # all descriptors are of one opening: the close of the last is the commit
+        try:
             self._publish(file)
+        except Interrupted:
+            file.give_up()
+            raise
         return 0
+
+    def _is_written_elsewhere(self, file: OpenFile) -> bool:
+        return is_written_elsewhere(self._mountpoint + self.files.path_of(file))
 
     @answered
     def fsync(self, path: str | None, datasync: int, fi: Any) -> int:
@@ -124,6 +153,7 @@ class FileOperations(Shared):
 
     @answered
     def release(self, path: str | None, fi: Any) -> int:
+        self._last_writers.pop(fi.fh, None)
         self._release(fi.fh)
         return 0
 
@@ -133,7 +163,7 @@ class FileOperations(Shared):
             return
         try:
             # After a close that failed nothing may appear: what was written is kept.
-            if file.changed and not file.given_up and not file.failed:
+            if file.changed and not file.failed:
                 self._publish(file)
         finally:
             file.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,10 +18,18 @@ Pages = Literal["old", "new", "none"]
 MOST_PAGES = 10_000
 
 
+HIDDEN = re.compile(r"\.fuse_hidden[0-9a-f]{8}([0-9a-f]{8})")
+"""libfuse's name for an open file that loses its own (lib/fuse.c, hidden_name): node and running number."""
+MOST_TRIES = 10
+"""Numbers that libfuse tries for one file."""
+
+
 @dataclass(frozen=True, slots=True)
 class Handle:
     file: OpenFile
     writes: bool
+    opener: int = 0
+    """The process that opened it."""
 
 
 class Files:
@@ -31,27 +40,38 @@ class Files:
         self._by_key: dict[str, OpenFile] = {}
         self._paths: dict[OpenFile, str] = {}
         self._next = 1
+        self._hidden: dict[str, OpenFile] = {}
+        """By the path that libfuse made up."""
+        self._hidden_number = 0
         self._pages: dict[str, str] = {}
         """By path: ETag of the version whose pages the kernel may still have."""
 
     def hold(
-        self, path: str, key: str, info: ObjectInfo | None, metadata: Mapping[str, str], *, writes: bool
+        self,
+        path: str,
+        key: str,
+        info: ObjectInfo | None,
+        metadata: Mapping[str, str],
+        *,
+        writes: bool,
+        opener: int = 0,
+        exclusive: bool = False,
     ) -> tuple[int, OpenFile]:
         """A handle for the file at `key`: the one that is open, unless the object is another one meanwhile.
 
-        info: what is stored; None: a new file.
+        info: what is stored; None: a new file. exclusive: by O_EXCL. opener: process. Raises OSError (a full disk).
         """
         with self._lock:
             file = self._by_key.get(key)
             if file is None or file.given_up or (not file.changed and _is_other(file.published, info)):
-                file = self._by_key[key] = OpenFile(self._service, key, info, metadata)
+                file = self._by_key[key] = OpenFile(self._service, key, info, metadata, exclusive=exclusive)
                 self._paths[file] = path
             if writes:
                 self._pages.pop(path, None)
             file.holders += 1
             number = self._next
             self._next += 1
-            self._handles[number] = Handle(file, writes)
+            self._handles[number] = Handle(file, writes, opener)
             return number, file
 
     def pages(self, path: str, file: OpenFile) -> Pages:
@@ -70,7 +90,7 @@ class Files:
             return "old" if known == stored.etag else "new"
 
     def forget_pages(self, *paths: str) -> None:
-        """What is at `paths`, or below them, goes or becomes something else."""
+        """All at `paths`, or below them, goes or becomes something else."""
         with self._lock:
             for path in paths:
                 for name in [name for name in self._pages if name == path or name.startswith(path + "/")]:
@@ -81,7 +101,7 @@ class Files:
 
     def __bool__(self) -> bool:
         """Whether any is open."""
-        return bool(self._by_key)
+        return bool(self._by_key or self._hidden)
 
     def handle(self, number: int) -> Handle:
         with self._lock:
@@ -90,11 +110,50 @@ class Files:
             raise OSError(errno.EBADF, "not open")
         return handle
 
-    def at(self, key: str) -> OpenFile | None:
-        """What is open there; not what a killed process has left."""
+    def at(self, key: str, *, given_up: bool = False) -> OpenFile | None:
+        """The file that is open there; one that a killed process has left only if `given_up`."""
         with self._lock:
             file = self._by_key.get(key)
-            return None if file is not None and file.given_up else file
+            return None if file is not None and file.given_up and not given_up else file
+
+    def writing_handles(self, file: OpenFile) -> int:
+        with self._lock:
+            return sum(handle.writes and handle.file is file for handle in self._handles.values())
+
+    # -- files without a name ---------------------------------------------------------------------------------------
+
+    def is_hiding(self, old: str, new: str, key: str) -> bool:
+        """Whether a rename is libfuse's own: it hides an open file that is unlinked or replaced.
+
+        By a name with its running number, in the same directory. The same name by anybody else is a name as any.
+        """
+        folder, _, name = new.rpartition("/")
+        found = HIDDEN.fullmatch(name)
+        if found is None or old.rpartition("/")[0] != folder or self.at(key, given_up=True) is None:
+            return False
+        with self._lock:
+            return 0 < int(found[1], 16) - self._hidden_number <= MOST_TRIES
+
+    def hide(self, key: str, path: str) -> OpenFile:
+        """The file that is open under `key` has only libfuse's name `path` from now on."""
+        with self._lock:
+            file = self._by_key.pop(key)
+            self._hidden_number = int(path[-8:], 16)
+            old = self._paths[file]
+            for other in [other for other, at in self._paths.items() if at == old]:
+                self._paths[other] = path  # readers of older versions, too
+            self._hidden[path] = file
+        return file
+
+    def hidden(self, path: str) -> OpenFile | None:
+        return self._hidden.get(path)
+
+    def unhide(self, path: str) -> bool:
+        """libfuse unlinks it after its last close: whether it was hidden."""
+        with self._lock:
+            return self._hidden.pop(path, None) is not None
+
+    # -- ends -------------------------------------------------------------------------------------------------------
 
     def drop(self, number: int) -> OpenFile | None:
         """Gives a handle back; returns its file if nobody else holds it."""

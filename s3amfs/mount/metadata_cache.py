@@ -1,6 +1,6 @@
-"""What is at a path: HEADs and listings, believed for a while. Threads may share a lookup.
+"""The entry at a path: HEADs and listings, cached for a while. Threads may share a lookup.
 
-A listing tells no metadata, so times and modes need a HEAD for each object; who looks at the files of a directory one
+A listing has no metadata, so times and modes need a HEAD for each object; who looks at the files of a directory one
 by one gets them in parallel, ahead of being asked, sent and answered in a loop's thread: none waits for them.
 """
 
@@ -16,13 +16,14 @@ from dataclasses import dataclass, field
 
 from ..core.names import Place, child_of, place_of, to_key
 from ..engine.client import S3Client
-from ..errors import NotFound
+from ..engine.interruptible import check, result_of
+from ..errors import Interrupted, NotFound
 from ..transfers.options import ListedObject, ObjectInfo
 
 AHEAD = 128
 """Objects of a directory that are looked at ahead of being asked for."""
 LISTING_SECONDS = 60.0
-"""How long a listing says in which order files will be asked for; what they are is asked anew."""
+"""How long a listing says in which order files will be asked for; what they are is asked again."""
 MOST_LISTINGS = 16
 MOST_LISTED = 200_000
 """Names in remembered listings, all together."""
@@ -32,7 +33,7 @@ SETTLED_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What is at a path."""
+    """The entry at a path."""
 
     key: str
     """Of the object; of a directory: its prefix, '' for the root."""
@@ -40,7 +41,7 @@ class Entry:
     info: ObjectInfo | None
     """None: a directory without a marker object."""
     until: float
-    """Monotonic time up to which it is believed."""
+    """Monotonic time up to which it is used."""
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class _Listing:
 
 
 class Lookup:
-    """root: prefix of all keys. ttl: seconds that what was seen is believed. pool: for what has to wait."""
+    """root: prefix of all keys. ttl: TTL of an answer, in seconds. pool: for what has to wait."""
 
     def __init__(self, client: S3Client, bucket: str, root: str, ttl: float, pool: Executor) -> None:
         self._client = client
@@ -67,38 +68,42 @@ class Lookup:
         self._entries: dict[str, Entry] = {}
         self._listings: OrderedDict[str, _Listing] = OrderedDict()
         self._looking: dict[str, Future[Entry]] = {}
-        """By path: who asks for it now. What is forgotten meanwhile is no longer in here, and its answer not kept."""
+        """By path: the look that is made now. One forgotten meanwhile is no longer in here; its answer is not kept."""
         self._infos: dict[str, ObjectInfo] = {}
         """By key: what was seen last, to be recognised in listings."""
-        self._told: dict[str, str] = {}
-        """By path: ETag of the version whose size and times the kernel was told last; it believes them for a while."""
+        self._answered: dict[str, str] = {}
+        """By path: ETag of the version whose size and times the kernel got last; it caches them for a while."""
 
     def entry(self, path: str) -> Entry:
-        """What is at `path`. Raises NotFound, and OSError (EILSEQ, ENAMETOOLONG) for what no key can be."""
+        """The entry at `path`. Raises NotFound, and OSError (EILSEQ, ENAMETOOLONG) for what no key can be."""
         with self._lock:
             known = self._entries.get(path)
             if known is not None and known.until > time.monotonic():
                 return known
         listed = self._look_ahead(path)
-        with self._lock:
-            looking = self._looking.get(path)
+        while True:
+            with self._lock:
+                looking = self._looking.get(path)
+                if looking is None:
+                    mine = self._looking[path] = Future()
             if looking is None:
-                mine = self._looking[path] = Future()
-        if looking is not None:
-            return looking.result()
-        self._look(path, mine, listed)
-        return mine.result()
+                self._look(path, mine, listed)
+                return mine.result()
+            try:
+                return result_of(looking)
+            except Interrupted:
+                check()  # was it this thread's caller that has gone, or that of the one which looks?
 
-    def tell(self, path: str, entry: Entry) -> None:
-        """The kernel is told what is at `path`."""
-        if len(self._told) >= MOST_ENTRIES:
-            self._told.clear()
-        self._told[path] = entry.info.etag if entry.info is not None else ""
+    def note_answer(self, path: str, entry: Entry) -> None:
+        """The kernel gets the attributes of what is at `path`."""
+        if len(self._answered) >= MOST_ENTRIES:
+            self._answered.clear()
+        self._answered[path] = entry.info.etag if entry.info is not None else ""
 
     def is_news(self, path: str, entry: Entry) -> bool:
-        """Whether the kernel may believe another version to be there; asked again, it is not."""
+        """Whether the kernel may have cached another version; asked again, it is not."""
         etag = entry.info.etag if entry.info is not None else ""
-        return self._told.pop(path, etag) != etag
+        return self._answered.pop(path, etag) != etag
 
     def forget(self, path: str) -> None:
         """`path` is no longer what it was, or is about to change."""
@@ -127,7 +132,7 @@ class Lookup:
         entry = Entry(key, False, info, self._until())
         with self._lock:
             self._entries[path] = entry
-        self.tell(path, entry)
+        self.note_answer(path, entry)
 
     def _until(self) -> float:
         return time.monotonic() + self._ttl
@@ -141,7 +146,7 @@ class Lookup:
             to_key(place)  # raises for what no key can be
             entry = self._find_object(place) if listed else None
             self._answer(path, looking, entry or self._find(place))
-        except BaseException as error:  # noqa: BLE001 - told to all who wait for it
+        except BaseException as error:  # noqa: BLE001 - raised to all who wait for it
             with self._lock:
                 self._leave(path, looking)
             looking.set_exception(error)
@@ -168,7 +173,7 @@ class Lookup:
         if len(self._infos) >= MOST_ENTRIES:
             self._infos.clear()
         self._entries[path] = entry
-        # Later changes have another time, which is told in seconds.
+        # Later changes have another time, which is given in seconds.
         if entry.info is not None and time.time() - (entry.info.last_modified or 0) > SETTLED_SECONDS:
             self._infos[entry.key] = entry.info
 
@@ -225,7 +230,7 @@ class Lookup:
     def _begin(self, path: str, looking: Future[Entry]) -> None:
         key = self._root + place_of(path).key
 
-        def told(info: ObjectInfo | None) -> None:
+        def on_info(info: ObjectInfo | None) -> None:
             if info is not None:
                 self._answer(path, looking, Entry(key, False, info, self._until()))
                 return
@@ -234,7 +239,7 @@ class Lookup:
             except RuntimeError as error:  # the mount ends
                 looking.set_exception(error)
 
-        self._client.begin_head(self._bucket, key, told)
+        self._client.begin_head(self._bucket, key, on_info)
 
     # -- listings ---------------------------------------------------------------------------------------------------
 
@@ -268,7 +273,7 @@ class Lookup:
             self._listings.popitem(last=False)
 
     def _recognise(self, path: str, listed: ListedObject) -> None:
-        """What a listing shows unchanged need not be looked at again."""
+        """An object that a listing shows unchanged need not be looked at again."""
         info = self._infos.get(listed.key)
         if info is None or (info.etag, info.size) != (listed.etag, listed.size):
             return

@@ -1,71 +1,80 @@
-"""Operations on names: files, directories, links."""
+"""Operations on names: files, directories, links.
+
+A file that is open and loses its name, since it is unlinked or another one takes its name, is renamed by libfuse first
+(`.fuse_hidden…`), so that it can still be asked for by a path. That is a name in this mount alone. libfuse does not say
+which of the two it is. Where the caller can't be seen to be in unlink(2), the object is removed an instant later,
+unless the rename that replaces it follows, so that its name leads to one of the two at every moment.
+"""
 
 from __future__ import annotations
 
 import errno
 import stat
 from collections.abc import Iterator
-from contextlib import suppress
 
-from ..errors import NotFound
-from ..transfers.options import ObjectOptions
-from .attributes import is_symlink
+from ..core.posix_metadata import is_symlink
+from .caller import caller
 from .errors import answered
 from .open_directory import DirectoryNames
 from .operations_shared import Shared
+from .processes import is_unlinking
 
 
 class NameOperations(Shared):
     @answered
     def unlink(self, path: str) -> int:
-        if _is_hidden(path):
+        if self.files.unhide(path):
             return 0  # it is in no bucket, and goes with its last handle
         file = self._open_at(path)
         if file is not None and file.published is None:
             raise OSError(errno.EBUSY, "libfuse hides what is open before it unlinks it")
         self.files.forget_pages(path)
-        self.tree.remove(path, self.tree.entry(path).key)
+        self.tree.remove(path, self.tree.entry(path))
         return 0
 
     @answered
     def rename(self, old: str, new: str, no_replace: bool = False) -> int:
         if no_replace and self._exists(new):
             raise OSError(errno.EEXIST, "it exists")
-        self.files.forget_pages(old, new)
-        if _is_hidden(new):
-            self._hide(old, new)
-            return 0
         source, target = self.tree.key(old), self.tree.key(new)
-        moved = self.files.below(source)
-        for file in moved:
+        self.files.forget_pages(old, new)
+        if self.files.is_hiding(old, new, source):
+            self._hide(old, source, new)
+            return 0
+        self.tree.changes.keep(target)
+        for file in self.files.below(source):
             if file.changed:
                 self._publish(file)
-        self.tree.move(old, new)
-        for file in moved:
-            self.files.rename(file.key, target + file.key[len(source) :], new + self.files.path_of(file)[len(old) :])
+
+        def moved(old_key: str, new_key: str) -> None:
+            file = self.files.at(old_key)
+            if file is not None:
+                self.files.rename(old_key, new_key, new + self.files.path_of(file)[len(old) :])
+
+        self.tree.move(old, new, moved)
         return 0
 
-    def _hide(self, old: str, new: str) -> None:
-        """What is unlinked or replaced while it is open gets another name from libfuse first: only here, not in S3."""
-        file = self._open_at(old)
-        if file is not None:
-            file.fetch_all()
-        if file is None or file.published is not None:
-            self.tree.remove(old, self.tree.entry(old).key)
-        if file is not None:
-            file.detach()
-            self.files.rename(file.key, self.tree.key(new), new)
+    def _hide(self, old: str, key: str, new: str) -> None:
+        """libfuse takes an open file's name away: it has one only here, not in S3."""
+        there = self.tree.find(old)
+        if there is not None and there.info is not None and not there.directory:
+            self.tree.changes.take(key)
+            if is_unlinking(caller()[2]):
+                self.tree.remove(old, there)
+            else:
+                self.tree.changes.remove_later(key, there.info)
+        self.files.hide(key, new).unlink()
         self.tree.forget(old)
+        self.tree.times.name_changed(old)
 
     def _exists(self, path: str) -> bool:
-        with suppress(NotFound):
-            return self._open_at(path) is not None or bool(self.tree.entry(path))
-        return False
+        return self._open_at(path) is not None or self.tree.find(path) is not None
 
     @answered
     def mkdir(self, path: str, mode: int) -> int:
         metadata = {"mode": str(stat.S_IFDIR | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
         self.tree.make_directory(path, metadata)
+        self.tree.times.name_changed(path)
         return 0
 
     @answered
@@ -77,16 +86,13 @@ class NameOperations(Shared):
 
     @answered
     def symlink(self, path: str, target: str) -> int:
-        metadata = {"mode": str(stat.S_IFLNK | 0o777), **self.tree.modified_now(), **self._owner()}
-        content = target.encode("utf-8", "surrogateescape")
-        self.tree.client.put(self.tree.bucket, self.tree.key(path), content, ObjectOptions(metadata=metadata))
-        self.tree.forget(path)
+        self._put_new(path, stat.S_IFLNK | 0o777, target.encode("utf-8", "surrogateescape"))
         return 0
 
     @answered
     def readlink(self, path: str) -> str:
         entry = self.tree.entry(path)
-        if entry.info is None or not is_symlink(entry.info.metadata):
+        if entry.info is None or not is_symlink(self.tree.metadata(entry)):
             raise OSError(errno.EINVAL, "not a symbolic link")
         return self.tree.client.get(self.tree.bucket, entry.key)[1].decode("utf-8", "surrogateescape")
 
@@ -94,10 +100,16 @@ class NameOperations(Shared):
     def mknod(self, path: str, mode: int, device: int) -> int:
         if not stat.S_ISREG(mode):
             raise OSError(errno.EPERM, "only files, directories and symbolic links can be kept")
-        metadata = {"mode": str(mode), **self.tree.modified_now(), **self._owner()}
-        self.tree.client.put(self.tree.bucket, self.tree.key(path), b"", ObjectOptions(metadata=metadata))
-        self.tree.forget(path)
+        self._put_new(path, mode, b"")
         return 0
+
+    def _put_new(self, path: str, mode: int, content: bytes) -> None:
+        key = self.tree.key(path)
+        self.tree.changes.settle(key)
+        self.tree.changes.take(key)
+        self.tree.store.put_new(key, content, {"mode": str(mode), **self.tree.modified_now(), **self._owner()})
+        self.tree.forget(path)
+        self.tree.times.name_changed(path)
 
     @answered
     def link(self, path: str, target: str) -> int:
@@ -125,7 +137,3 @@ class NameOperations(Shared):
             fresh.discard(name)
             yield name
         yield from sorted(fresh)
-
-
-def _is_hidden(path: str) -> bool:
-    return path.rpartition("/")[2].startswith(".fuse_hidden")

@@ -1,6 +1,6 @@
-"""Paths as keys of one bucket: what is there, listings, directories, renames. Threads may share a tree.
+"""Paths as keys of one bucket: objects, listings, directories, renames. Threads may share a tree.
 
-What was seen (lookup.py) is believed for `metadata_ttl` seconds.
+Answers (metadata_cache.py) are cached for `metadata_ttl` seconds.
 """
 
 from __future__ import annotations
@@ -9,37 +9,42 @@ import errno
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from ..core.locations import S3Location
 from ..core.names import place_of, to_key
+from ..core.posix_metadata import time_text
 from ..engine.client import S3Client
-from ..errors import NotFound, S3AMError
-from ..transfers.options import ObjectInfo, ObjectOptions, UploadOptions
-from ..verbs.upload import upload
-from .attributes import Attributes, attributes, attributes_of, time_text
-from .deferred_metadata import Changes
+from ..engine.interruptible import result_of
+from ..errors import NotFound, ObjectExists
+from ..transfers.options import ObjectInfo, StoredInfo
+from .attributes import Attributes, attributes, last_changed
+from .deferred_metadata import Changes, Waiting
+from .file_times import FileTimes
 from .metadata_cache import Entry, Lookup
 from .options import MountOptions
+from .storing import Store
 
 WORKERS = 16
+OnMoved = Callable[[str, str], None]
 
 
 class Tree:
-    def __init__(self, client: S3Client, root: S3Location, options: MountOptions) -> None:
+    def __init__(self, client: S3Client, reading: S3Client, root: S3Location, options: MountOptions) -> None:
         self.client = client
         self.bucket = root.bucket
         self.root = root.key.rstrip("/") + "/" if root.key else ""
         self.options = options
-        self.changes = Changes(self._store_metadata)
-        self.on_stored_again: Callable[[str, str], None] = _ignore
-        """Told of a key whose object was copied onto itself or to another key, and of the copy's ETag."""
+        self.store = Store(client, root.bucket)
+        self.changes = Changes(self._apply)
+        self.times = FileTimes()
+        self.on_stored_again: Callable[[str, StoredInfo], None] = _ignore
+        """Called with a key whose object was copied onto itself or to another key, and what the copy is."""
         self._directories: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3am-tree")
-        self._lookup = Lookup(client, self.bucket, self.root, options.metadata_ttl, self._pool)
-        self.entry = self._lookup.entry
+        self._lookup = Lookup(reading, self.bucket, self.root, options.metadata_ttl, self._pool)
         self.forget = self._lookup.forget
         self.is_news = self._lookup.is_news
         self._began = time.time_ns()
@@ -53,130 +58,215 @@ class Tree:
     def prefix(self, path: str) -> str:
         return self.root + place_of(path).prefix
 
+    def entry(self, path: str) -> Entry:
+        """The entry at `path`. Raises NotFound, and OSError (EILSEQ, ENAMETOOLONG) for what no key can be."""
+        entry = self._lookup.entry(path)
+        waiting = self.changes.of(entry.key)
+        if waiting is not None and waiting.removal and entry.info is not None and entry.info.etag == waiting.base.etag:
+            raise NotFound("no such file or directory")
+        return entry
+
+    def find(self, path: str) -> Entry | None:
+        """The entry at `path`, None if nothing is."""
+        try:
+            return self.entry(path)
+        except NotFound:
+            return None
+
     def attributes(self, path: str) -> Attributes:
         entry = self.entry(path)
-        self._lookup.tell(path, entry)
-        if entry.info is None:
-            return attributes(self.options, self.metadata(entry), size=0, changed=self._began, directory=True)
-        return attributes_of(self.options, entry.info, self.metadata(entry), directory=entry.directory)
+        self._lookup.note_answer(path, entry)
+        metadata, info = self.metadata(entry), entry.info
+        waiting = self.changes.of(entry.key)
+        if not entry.directory:
+            assert info is not None
+            changed = waiting.since if waiting is not None else self.times.changed(entry.key, info)
+            modified = last_changed(info)
+            return attributes(self.options, metadata, size=info.size, modified=modified, changed=changed)
+        modified = last_changed(info) if info is not None else self._began
+        found = attributes(self.options, metadata, size=0, modified=modified, changed=modified, directory=True)
+        names = self.times.directory(path)
+        found["st_mtime"] = found["st_atime"] = max(found["st_mtime"], names)
+        found["st_ctime"] = max(modified, names, waiting.since if waiting is not None else 0)
+        return found
 
     def metadata(self, entry: Entry) -> dict[str, str]:
         """Also what waits to be stored, and what this mount knows of a directory."""
         waiting = self.changes.of(entry.key)
-        if waiting is not None:
-            return dict(waiting)
+        if waiting is not None and (entry.info is None or waiting.base.etag == entry.info.etag):
+            return waiting.metadata
         stored = entry.info.metadata if entry.info is not None else {}
         return dict(stored or (self._directories.get(entry.key, {}) if entry.directory else {}))
 
-    def remember(self, path: str, info: ObjectInfo) -> None:
-        """An object has just been stored at `path`."""
-        self._lookup.remember(path, self.key(path), info)
+    def remember(self, path: str, info: ObjectInfo, changed: int) -> None:
+        """An object has just been stored at `path`; its ctime is `changed`, in nanoseconds since 1970."""
+        key = self.key(path)
+        self.times.stored(key, info.etag, changed)
+        self._lookup.remember(path, key, info)
 
     # -- directories ------------------------------------------------------------------------------------------------
 
     def names(self, path: str) -> Iterator[str]:
         """Names in the directory `path`, as pages arrive."""
-        return self._lookup.names(path, self.prefix(path))
+        prefix = self.prefix(path)
+        for name in self._lookup.names(path, prefix):
+            removed = self.changes.removals_in(prefix)
+            if not removed or self.key(f"{path.rstrip('/')}/{name}") not in removed:
+                yield name
 
     def is_empty(self, path: str) -> bool:
         prefix = self.prefix(path)
         page = self.client.list_page(self.bucket, prefix, max_keys=2)
-        return all(found.key == prefix for found in page.objects)
+        removed = self.changes.removals_in(prefix)
+        return all(found.key == prefix or found.key in removed for found in page.objects)
 
     def make_directory(self, path: str, metadata: Mapping[str, str]) -> None:
         prefix = self.root + to_key(place_of(path)) + "/"
-        self._put_marker(prefix, metadata)
+        self._put_marker(prefix, metadata, None)
         self.forget(path)
 
     def remove_directory(self, path: str) -> None:
         if not self.is_empty(path):
             raise OSError(errno.ENOTEMPTY, "the directory is not empty")
         prefix = self.prefix(path)
+        entry = self.entry(path)
+        for key in self.changes.removals_in(prefix):
+            self.changes.store(key)
         self.changes.take(prefix)
         self._directories.pop(prefix, None)
-        self.client.delete(self.bucket, prefix)
+        if entry.info is not None:
+            self.store.remove(prefix, entry.info)
         self.forget(path)
-        self._keep_parent(path)
+        self.times.forget_below(path)
+        self.keep_parent(path)
 
-    def remove(self, path: str, key: str) -> None:
-        self.changes.take(key)
-        self.client.delete(self.bucket, key)
+    def remove(self, path: str, entry: Entry) -> None:
+        self.changes.take(entry.key)
+        self.store.remove(entry.key, entry.info)
         self.forget(path)
-        self._keep_parent(path)
+        self.keep_parent(path)
 
-    def _keep_parent(self, path: str) -> None:
+    def keep_parent(self, path: str) -> None:
         """A directory that only its content implied does not vanish with the last file in it."""
+        self.times.name_changed(path)
         parent = path.rpartition("/")[0]
         if parent and not self.client.list_page(self.bucket, self.prefix(parent), max_keys=1).objects:
-            self.make_directory(parent, {})
+            with suppress(ObjectExists):
+                self.make_directory(parent, {})
 
     # -- changes ----------------------------------------------------------------------------------------------------
 
     def change(self, path: str, changes: Mapping[str, str]) -> None:
         """Other times, mode or owner: seen at once, stored soon."""
         entry = self.entry(path)
+        if entry.directory and "mtime" in changes:
+            self.times.set_directory(path)
         metadata = {**self.metadata(entry), **changes}
         if not entry.key:  # a bucket has no marker: this mount remembers it
             with self._lock:
                 self._directories[""] = metadata
-        elif entry.directory and entry.info is None:
-            self._put_marker(entry.key, metadata)
+        elif entry.info is None:
+            self._put_marker(entry.key, metadata, None)
             self.forget(path)
         else:
-            self.changes.put(entry.key, metadata)
+            self.changes.put(entry.key, entry.info, metadata if entry.directory else changes)
 
-    def _store_metadata(self, key: str, metadata: Mapping[str, str]) -> None:
-        if key.endswith("/"):
-            self._put_marker(key, metadata)
+    def _apply(self, key: str, waiting: Waiting) -> None:
+        if waiting.removal:
+            self.store.remove(key, waiting.base)
+            self._keep_prefix(key)
+        elif key.endswith("/"):
+            self._put_marker(key, waiting.metadata, waiting.base)
         else:
-            where = S3Location(self.bucket, key)
-            self.on_stored_again(key, upload(where, where, self.client, _options(metadata)).etag)
+            stored = self.store.change_metadata(key, waiting)
+            if stored is not None:
+                self.times.stored(key, stored.etag, waiting.since)
+                self.on_stored_again(key, stored)
         self._lookup.forget_key(key)
 
-    def _put_marker(self, prefix: str, metadata: Mapping[str, str]) -> None:
-        """A directory's marker is written, never copied: not every server copies a key that ends in a slash.
+    def _keep_prefix(self, key: str) -> None:
+        parent = key.rpartition("/")[0] + "/"
+        if len(parent) > len(self.root) and not self.client.list_page(self.bucket, parent, max_keys=1).objects:
+            with suppress(ObjectExists):
+                self._put_marker(parent, {}, None)
 
-        Nor does every server keep metadata of such a key: this mount remembers it.
-        """
+    def _put_marker(self, prefix: str, metadata: Mapping[str, str], base: ObjectInfo | None) -> None:
+        """Not every server keeps metadata of a key that ends in a slash: this mount remembers it."""
         with self._lock:
             self._directories[prefix] = dict(metadata)
-        self.client.put(self.bucket, prefix, b"", ObjectOptions(metadata=dict(metadata)))
+        self.store.put_marker(prefix, metadata, base)
 
-    def move(self, old: str, new: str) -> None:
-        """Renames a file, or a directory with all keys below it (one after the other is visible under its new name)."""
+    # -- renames ----------------------------------------------------------------------------------------------------
+
+    def move(self, old: str, new: str, on_moved: OnMoved) -> None:
+        """Renames a file, or a directory with all keys below it (one after the other is visible under its new name).
+
+        on_moved: called with the old and the new key of each file that has moved, also if another one fails. Returns,
+        or raises, when nothing moves any more.
+        """
         entry = self.entry(old)
-        if not entry.directory:
-            self._move_key(entry.key, self.key(new))
-        else:
-            with suppress(NotFound):
-                if self.entry(new).directory and not self.is_empty(new):
-                    raise OSError(errno.ENOTEMPTY, "the directory is not empty")
-            start, target = self.prefix(old), self.root + to_key(place_of(new)) + "/"
-            keys = [o.key for page in self.client.list_pages(self.bucket, start) for o in page.objects]
-            for moved in [self._pool.submit(self._move_key, key, target + key[len(start) :]) for key in keys]:
-                moved.result()
-        self._lookup.forget_below(old)
-        self._lookup.forget_below(new)
-        self._keep_parent(old)
+        try:
+            if not entry.directory:
+                there = self.find(new)
+                self._move_file(entry, self.key(new), there.info if there is not None else None, on_moved)
+            else:
+                self._move_directory(old, new, on_moved)
+        finally:
+            self._lookup.forget_below(old)
+            self._lookup.forget_below(new)
+        self.times.forget_below(old)
+        self.keep_parent(old)
+        self.times.name_changed(new)
 
-    def _move_key(self, old: str, new: str) -> None:
+    def _move_directory(self, old: str, new: str, on_moved: OnMoved) -> None:
+        there = self.find(new)
+        if there is not None and there.directory and not self.is_empty(new):
+            raise OSError(errno.ENOTEMPTY, "the directory is not empty")
+        start, target = self.prefix(old), self.root + to_key(place_of(new)) + "/"
+        removed = self.changes.removals_in(start)
+        for key in removed:
+            self.changes.store(key)
+        keys = [o.key for page in self.client.list_pages(self.bucket, start) for o in page.objects]
+        moving = [self._pool.submit(self._move_key, key, target + key[len(start) :], on_moved) for key in keys]
+        try:
+            for moved in moving:
+                result_of(moved)
+        finally:
+            for moved in moving:
+                moved.cancel()
+            wait(moving)
+
+    def _move_key(self, old: str, new: str, on_moved: OnMoved) -> None:
         if old == new:
             return
-        metadata = self.changes.take(old)
-        self.changes.take(new)
-        if old.endswith("/"):
-            known = metadata or self._directories.pop(old, None) or self.client.head(self.bucket, old).metadata
-            self._put_marker(new, known)
-            self.client.delete(self.bucket, old)
+        if not old.endswith("/"):
+            self._move_file(Entry(old, False, self.client.head(self.bucket, old), 0.0), new, None, on_moved)
             return
+        waiting = self.changes.take(old)
+        known = waiting.metadata if waiting is not None else self._directories.pop(old, None)
+        if known is not None:
+            with self._lock:
+                self._directories[new] = dict(known)
+        self.store.move_marker(old, new, known)
+
+    def _move_file(self, entry: Entry, new: str, replaced: ObjectInfo | None, on_moved: OnMoved) -> None:
+        old, base = entry.key, entry.info
+        if old == new:
+            return
+        assert base is not None
+        waiting = self.changes.take(old)
+        if waiting is not None and waiting.base.etag != base.etag:
+            waiting = None
+        self.changes.take(new)
         try:
-            stored = upload(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, _options(metadata))
-        except S3AMError:
-            if metadata is not None:
-                self.changes.put(old, metadata)
+            stored = self.store.move(old, base, new, replaced, waiting.changes if waiting is not None else {})
+        except BaseException:
+            if waiting is not None:
+                self.changes.put_back(old, waiting)
             raise
-        self.on_stored_again(old, stored.etag)
-        self.client.delete(self.bucket, old)
+        self.times.stored(new, stored.etag, time.time_ns())
+        self.on_stored_again(old, stored)
+        on_moved(old, new)
 
     def close(self) -> None:
         """Stores what waits. Raises OSError."""
@@ -187,11 +277,5 @@ class Tree:
         return {"mtime": time_text(time.time_ns())}
 
 
-def _ignore(key: str, etag: str) -> None:
+def _ignore(key: str, stored: StoredInfo) -> None:
     """Nothing is open."""
-
-
-def _options(metadata: Mapping[str, str] | None) -> UploadOptions:
-    return UploadOptions(
-        unfinished="continue", exists="overwrite", object=ObjectOptions(metadata=dict(metadata) if metadata else {})
-    )

@@ -1,4 +1,4 @@
-"""What the kernel asks of the mount, by path or handle. Called by several threads of libfuse.
+"""All operations that the kernel asks of the mount, by path or handle. Called by several threads of libfuse.
 
 Errors are OSErrors with an errno; each that a program may not explain to its user is logged with its reason.
 """

@@ -1,4 +1,4 @@
-"""What all operations of the mount share: the tree, the open files, and how a file is published."""
+"""All that the operations of the mount share: the tree, the open files, and how a file is published."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 
 from ..errors import NotFound
+from ..transfers.options import StoredInfo
 from .caller import caller
 from .context import Service
 from .handle_table import Files
@@ -30,7 +31,7 @@ class Shared:
         self._ready = ready
         self._directories: dict[int, DirectoryNames] = {}
         self._numbers = itertools.count(1)
-        self._processes: dict[int, int] = {}
+        self._last_writers: dict[int, tuple[int, int]] = {}
         self._of_root: dict[str, Callable[[], bytes]] = {
             PID_XATTR: lambda: str(os.getpid()).encode(),
             NAMESPACE_XATTR: lambda: pid_namespace().encode(),
@@ -40,6 +41,9 @@ class Shared:
     def _open_at(self, path: str | None) -> OpenFile | None:
         if path is None or not self.files:
             return None
+        hidden = self.files.hidden(path)
+        if hidden is not None:
+            return hidden
         try:
             return self.files.at(self.tree.key(path))
         except NotFound:
@@ -65,15 +69,15 @@ class Shared:
             published = file.publish()
         finally:
             if not published and waiting is not None:
-                self.tree.changes.put(file.key, waiting)
+                self.tree.changes.put_back(file.key, waiting)
         if published and file.published is not None:
-            self.tree.remember(self.files.path_of(file), file.published)
-            metadata = file.metadata_to_store
-            if metadata is not None:
-                self.tree.changes.put(file.key, metadata)
+            late = file.take_late_metadata()
+            self.tree.remember(self.files.path_of(file), file.published, file.changed_at)
+            if late:
+                self.tree.changes.put(file.key, file.published, late)
 
-    def _stored_again(self, key: str, etag: str) -> None:
+    def _stored_again(self, key: str, stored: StoredInfo) -> None:
         """The tree has copied an object, so that its ETag may be another one: who has it open goes on with that."""
         file = self.files.at(key)
         if file is not None:
-            file.stored_again(etag)
+            file.stored_again(stored.etag, stored.version_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, field
 
-from ..core.sizes import MIB
+from ..core.sizes import GIB, MIB
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class MountOptions:
     """Bytes that may be read ahead, all open files together."""
     spool_dir: str | None = None
     """Where changed files wait for their close; None: the folder for temporary files."""
+    spool_keep: int = GIB
+    """Bytes of a stream that are kept in the spool until its close, without `spool_dir`."""
     metadata_ttl: float = 1.0
     """Seconds after which other writers' changes are seen."""
     log_file: str | None = None

@@ -1,12 +1,17 @@
-"""Who calls: told apart by /proc, since the kernel flushes the files of a dying process just as it does at a close."""
+"""The callers, distinguished by /proc: the kernel flushes the files of a dying process just as it does at a close."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 PF_EXITING = 0x4
 """include/linux/sched.h: getting shut down."""
+UNLINKING = {"x86_64": ("87", "263"), "aarch64": ("35",), "riscv64": ("35",)}
+"""Numbers of unlink and unlinkat by machine."""
+FATAL = sum(1 << number - 1 for number in (signal.SIGQUIT, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS))
+"""Signals that end a process with a core dump: they are not made SIGKILL before the process takes them."""
 
 
 def was_killed(pid: int) -> bool:
@@ -18,7 +23,7 @@ def was_killed(pid: int) -> bool:
 
 
 def dies_of_a_signal(stat: str) -> bool:
-    """proc(5), /proc/pid/stat: field 9 is flags, field 52 is exit_code as waitpid tells it (0 without permission).
+    """proc(5), /proc/pid/stat: field 9 is flags, field 52 is exit_code as waitpid gives it (0 without permission).
 
     A kernel before 3.5 has no exit_code there.
     """
@@ -35,6 +40,33 @@ def process_of(thread: int) -> int:
     except OSError:
         return thread
     return thread
+
+
+def is_being_killed(thread: int) -> bool:
+    """Whether a signal waits for `thread` that ends its process. One that may not be looked at counts as one that does.
+
+    Source of the rule: signal(7) and kernel/signal.c, complete_signal: a signal that ends a process becomes SIGKILL
+    for each of its threads; proc(5): SigPnd and SigCgt in /proc/pid/status.
+    """
+    try:
+        text = Path(f"/proc/{thread}/status").read_text(errors="replace")
+    except OSError:
+        return True
+    fields = dict(line.split(":", 1) for line in text.splitlines() if ":" in line)
+    pending = int(fields.get("SigPnd", "0"), 16) | int(fields.get("ShdPnd", "0"), 16)
+    return bool(pending & (FATAL & ~int(fields.get("SigCgt", "0"), 16) | 1 << signal.SIGKILL - 1))
+
+
+def is_unlinking(thread: int) -> bool:
+    """Whether `thread` waits in unlink(2) or unlinkat(2), and not, say, in rename(2); False where that can't be seen.
+
+    Source of the rule: proc(5), /proc/pid/syscall; the kernel's tables of system calls.
+    """
+    try:
+        number = Path(f"/proc/{thread}/syscall").read_text().split()[0]
+    except (OSError, IndexError):
+        return False
+    return number in UNLINKING.get(os.uname().machine, ())
 
 
 def find_process(pid: int, namespace: str) -> int | None:
@@ -65,17 +97,24 @@ def _innermost(entry: str) -> int | None:
     return None
 
 
-def is_open(path: str) -> bool:
-    """Whether any process that may be looked at has `path` open, beside the descriptor that is being closed."""
-    return any(path in _open_files(int(entry)) for entry in os.listdir("/proc") if entry.isdigit())
+def is_written_elsewhere(path: str) -> bool:
+    """Whether any process that may be looked at has `path` open for writing, beside the descriptor being closed."""
+    return any(_writes(entry, path) for entry in os.listdir("/proc") if entry.isdigit())
 
 
-def _open_files(pid: int) -> list[str]:
-    folder = f"/proc/{pid}/fd"
+def _writes(entry: str, path: str) -> bool:
+    """By proc(5): /proc/PID/fd, and the flags of open(2), octal, in /proc/PID/fdinfo."""
+    folder = f"/proc/{entry}"
     try:
-        return [_target(f"{folder}/{number}") for number in os.listdir(folder)]
+        for number in os.listdir(f"{folder}/fd"):
+            if _target(f"{folder}/fd/{number}") == path:
+                info = Path(f"{folder}/fdinfo/{number}").read_text()
+                flags = next(line.split()[1] for line in info.splitlines() if line.startswith("flags:"))
+                if int(flags, 8) & os.O_ACCMODE != os.O_RDONLY:
+                    return True
     except OSError:
-        return []  # it ended, or is another user's
+        return False  # it ended, or is another user's
+    return False
 
 
 def users_of(directory: str) -> list[str]:

@@ -42,11 +42,11 @@ class Readers:
             return reader
 
     def close(self, reader: ObjectReader) -> None:
-        """What it has read stays for the next who opens that version, while there is room."""
+        """All that it has read stays for the next who opens that version, while there is room."""
         if reader.wrong is None:
             reader.rest()
         else:
-            reader.close()  # who opens it again reads it anew
+            reader.close()  # who opens it again reads it again
         with self._lock:
             self._users.discard(reader)
             if not reader.holds_any:

@@ -10,6 +10,7 @@ from itertools import accumulate
 
 from ..core.checksums import Crc
 from ..engine import waiting
+from ..engine.interruptible import holding, wait_for
 from ..engine.one_shot import OneShot
 from ..errors import S3AMError, TransferError
 from ..wire.curl.streams import Chunks
@@ -38,6 +39,11 @@ class Piece(ABC):
     @property
     @abstractmethod
     def under_way(self) -> bool: ...
+
+    @property
+    @abstractmethod
+    def is_here(self) -> bool:
+        """Whether its bytes can be taken without waiting."""
 
     @abstractmethod
     def stop(self) -> None:
@@ -89,16 +95,20 @@ class Fragment(Piece):
         self._ends = list(accumulate(map(len, chunks)))
         self._chunks = chunks
 
+    @property
+    def is_here(self) -> bool:
+        return self._chunks is not None
+
     def stop(self) -> None:
         self.stopped = True
         self._one_shot.cut()
 
     def wait(self) -> None:
-        if not self._came.wait(waiting.WAIT_SECONDS):
+        if not wait_for(self._came, waiting.WAIT_SECONDS):
             waiting.report(f"bytes of {self._pinned.location.url}")
-            self._came.wait()
+            wait_for(self._came)
         if self._chunks is None:
-            with self._again:
+            with holding(self._again):
                 if self.stopped:
                     raise TransferError(f"{self._pinned.location.url}: the reading was stopped")
                 if self._chunks is None:
@@ -162,6 +172,10 @@ class Block(Piece):
     def under_way(self) -> bool:
         return not self._transfer.over
 
+    @property
+    def is_here(self) -> bool:
+        return self._bytes is not None
+
     def stop(self) -> None:
         self.stopped = True
         self._transfer.stop()
@@ -171,7 +185,7 @@ class Block(Piece):
         self._view[at - self.start : at - self.start + len(buffer)] = buffer
 
     def wait(self) -> None:
-        with self._one_waits:
+        with holding(self._one_waits):
             if self._bytes is not None:
                 return
             unseen = self._transfer.over

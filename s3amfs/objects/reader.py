@@ -40,6 +40,12 @@ class ObjectReader:
     def holds_any(self) -> bool:
         return bool(self._pieces)
 
+    def held(self) -> list[tuple[int, list[bytes | memoryview]]]:
+        """(offset, buffers) of all that is in memory: no request is made for it."""
+        with self._memory.lock:
+            pieces = [piece for piece in self._pieces if piece.is_here]
+        return [(piece.start, piece.bytes_of(piece.start, piece.end)) for piece in pieces]
+
     def pread(self, offset: int, size: int) -> bytes:
         """Up to `size` bytes at `offset`; fewer only at the end. Raises SourceChanged, TransferError."""
         end = min(self.size, offset + max(0, size))

@@ -112,7 +112,7 @@ class SpooledFile:
         self.spool.remove_name()
 
     def close(self) -> None:
-        """What is on record stays on disk."""
+        """All that is on record stays on disk."""
         if self._record is not None:
             self._record.close()
             self._record = None
@@ -132,7 +132,7 @@ class SpooledFile:
             self._record.append(unpublished.encode_base(base.etag))
 
     def published_as(self, stored: ObjectInfo) -> None:
-        """What is in the spool is the object's."""
+        """All that is in the spool is the object's."""
         self.forget_record()
         self.spool.dirty = Ranges()
         self._base, self.valid = stored, self.size

@@ -21,23 +21,22 @@ from ..transfers.options import ObjectOptions
 from ..wire.s3.api import StoredInfo
 from .writer import ObjectWriter
 
-COPIED_BYTES = 64 * 1024 * 1024
-"""Parts that begin before this are copied to the spool in any case."""
 MOVE_BYTES = 1024 * 1024
+HINT = "mount with --spool-dir, or a larger --spool-keep, to allow it"
 ROOM_BYTES = 8 * 1024 * 1024
 """How often the room on the disk is looked at."""
 
 
 class FileStream:
-    """copies_all: whether all of it is copied to the spool; may be set later."""
+    """keeps: parts that begin before this many bytes are copied to the spool; None: all. May be set later."""
 
-    def __init__(self, writer: ObjectWriter, spool: Spool, *, copies_all: bool) -> None:
+    def __init__(self, writer: ObjectWriter, spool: Spool, *, keeps: int | None) -> None:
         self.spool = spool
-        self.copies_all = copies_all
+        self.keeps = keeps
         self.size = 0
         self._writer = writer
         self._again = Ranges()
-        """What was written anew in parts that have been sent."""
+        """Ranges that were written again in parts that have been sent."""
         self._has_room = True
 
     @property
@@ -62,7 +61,7 @@ class FileStream:
         if offset >= end:
             return b""
         if not self.spool.present.covers(offset, max(offset, min(end, self._writer.position))):
-            raise OSError(errno.EBUSY, "being written: what was sent can be read when it is closed")
+            raise OSError(errno.EBUSY, f"being written: what was sent can be read when it is closed; {HINT}")
         return self.spool.read(offset, end - offset)
 
     def write(self, data: bytes | memoryview, offset: int) -> None:
@@ -95,7 +94,7 @@ class FileStream:
         self._take_what_waits()
 
     def _take_what_waits(self) -> None:
-        """What was written further on goes as soon as it is next."""
+        """Bytes that were written further on go as soon as they are next."""
         waiting = next(self.spool.present.within(self._writer.position, self.size), None)
         if waiting is not None and waiting[0] == self._writer.position:
             while self._writer.position < waiting[1]:
@@ -105,9 +104,9 @@ class FileStream:
     def _copy(self, data: memoryview) -> None:
         """Without the copy a stream goes on."""
         at = self._writer.position
-        if (self.copies_all or self._writer.filling < COPIED_BYTES) and self._has_room:
+        if (self.keeps is None or self._writer.filling < self.keeps) and self._has_room:
             if at % ROOM_BYTES < len(data):
-                self._has_room = self.spool.has_room(len(data) + ROOM_BYTES)
+                self._has_room = self.spool.has_room(len(data) + ROOM_BYTES, kept=0 if self.keeps is None else at)
             try:
                 if self._has_room:
                     self.spool.write(data, at)
@@ -119,7 +118,7 @@ class FileStream:
         self._renew(data, at)
 
     def _renew(self, data: memoryview, offset: int) -> None:
-        """What the spool has of these bytes becomes what they are now."""
+        """All that the spool has of these bytes becomes what they are now."""
         for start, end in list(self.spool.present.within(offset, offset + len(data))):
             self.spool.write(data[start - offset : end - offset], start)
 
@@ -127,9 +126,7 @@ class FileStream:
         filling = self._writer.filling
         sent = min(offset + len(data), filling)
         if not all(self._has(part) for part in self._writer.full_parts(offset, sent)):
-            raise OSError(
-                errno.EFBIG, "written at a place that was sent and not copied: mount with --spool-dir to allow it"
-            )
+            raise OSError(errno.EFBIG, f"written at a place that was sent and not copied; {HINT}")
         self._renew(data, offset)
         if offset < sent:
             self._again.add(offset, sent)

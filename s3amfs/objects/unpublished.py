@@ -28,7 +28,7 @@ from .spooled_file import SpooledFile
 
 @dataclass(frozen=True, slots=True)
 class UnpublishedChanges:
-    """What was written to one file and is not in S3."""
+    """Changes that were written to one file and is not in S3."""
 
     bucket: str
     key: str

@@ -15,7 +15,7 @@ def info(etag: str) -> ObjectInfo:
 
 
 def new_files() -> Files:
-    options: Any = SimpleNamespace(spool_dir=None)
+    options: Any = SimpleNamespace(spool_dir=None, spool_keep=0)
     return Files(cast(Service, SimpleNamespace(options=options)))
 
 

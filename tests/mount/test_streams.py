@@ -114,7 +114,7 @@ def test_cp_of_a_sparse_file(mounted: Mount, tmp_path: Path) -> None:
 def test_what_was_sent_and_not_copied(new_mount: Callable[..., Mount], stored: Stored, tmp_path: Path) -> None:
     """Neither changed nor read before the close, but the file goes on; with --spool-dir it can be."""
     data = bytearray(content(SIZE, 5))
-    mount = new_mount()
+    mount = new_mount("--spool-keep", COPIED)
     fd = opened(mount / "k")
     write_all(fd, data, 0)
     with pytest.raises(OSError) as failed:

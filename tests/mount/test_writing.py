@@ -316,8 +316,11 @@ def test_a_base_that_changed_is_not_patched(mounted: Mount, stored: Stored, size
 def test_unlinked_while_open(mounted: Mount, stored: Stored) -> None:
     stored.put("k", b"old content")
     with open(mounted / "k", "r+b", buffering=0) as file:
+        assert file.read() == b"old content"
         (mounted / "k").unlink()
         assert stored.listed() == []
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+        file.seek(0)
         assert file.read() == b"old content"
         file.seek(0)
         file.write(b"new")
@@ -325,6 +328,14 @@ def test_unlinked_while_open(mounted: Mount, stored: Stored) -> None:
         assert file.read() == b"new content"
         assert os.fstat(file.fileno()).st_size == 11
     assert stored.listed() == []
+
+
+def test_what_was_not_read_before_it_was_unlinked_is_stale(mounted: Mount, stored: Stored) -> None:
+    stored.put("k", b"old content")
+    with open(mounted / "k", "rb", buffering=0) as file:
+        (mounted / "k").unlink()
+        with pytest.raises(OSError, match="Stale"):
+            file.read()
 
 
 def test_a_reader_stays_on_its_version(mounted: Mount, stored: Stored) -> None:

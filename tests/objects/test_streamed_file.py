@@ -29,7 +29,7 @@ def stream(through: S3Client, bucket: str, tmp_path: Path) -> Iterator[FileStrea
     spool = Spool(str(tmp_path))
     options = UploadOptions(part_size=PART, exists="overwrite")
     writer = ObjectWriter(stream_job(through, S3Location(bucket, "k"), options))
-    yield FileStream(writer, spool, copies_all=True)
+    yield FileStream(writer, spool, keeps=None)
     spool.close()
 
 
@@ -69,9 +69,8 @@ def test_cut_and_grown(stream: FileStream, boto: Any, bucket: str) -> None:
     assert stored(boto, bucket) == DATA[: 2 * PART + 10] + bytes(10)
 
 
-def test_what_was_sent_and_not_copied_is_refused_not_lost(stream: FileStream, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s3amfs.objects.streamed_file.COPIED_BYTES", 0)
-    stream.copies_all = False
+def test_what_was_sent_and_not_copied_is_refused_not_lost(stream: FileStream) -> None:
+    stream.keeps = 0
     stream.write(DATA, 0)
     assert not stream.is_whole
     with pytest.raises(OSError) as failed:

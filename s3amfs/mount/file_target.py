@@ -1,0 +1,65 @@
+"""How an open file is stored, and what it expects under its name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..core.expected import NOTHING, WHATEVER
+from ..core.kept import of_other_content
+from ..core.locations import S3Location
+from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
+from ..transfers.source import guess_content_type
+from ..transfers.target import tags_of
+from .context import Service
+
+
+def upload_options(
+    service: Service,
+    key: str,
+    base: ObjectInfo | None,
+    metadata: Mapping[str, str],
+    *,
+    goes_on: bool,
+    only_new: bool,
+) -> UploadOptions:
+    """base: the object that stands there. goes_on: its content goes on in this one, which so expects it there.
+
+    What describes an object outlives its content: encryption, class, tags, headers; what describes a content does not.
+    only_new: nothing may stand there (O_EXCL).
+    """
+    if base is None:
+        options = ObjectOptions(content_type=guess_content_type(key))
+    else:
+        tags = tags_of(service.client, S3Location(service.bucket, key), base)
+        options = replace(base.copy_options(other_content=True), tags=tags)
+        if not goes_on:
+            options = replace(options, content_type=guess_content_type(key), content_encoding=None, expires=None)
+    expected = base.expected if base is not None and goes_on else NOTHING if only_new and base is None else WHATEVER
+    return UploadOptions(
+        unfinished="continue",
+        exists="overwrite",
+        expected=expected,
+        part_size=service.options.part_size,
+        object=replace(options, metadata=of_other_content(metadata)),
+    )
+
+
+def published_info(
+    key: str, base: ObjectInfo | None, size: int, stored: StoredInfo, metadata: Mapping[str, str], *, goes_on: bool
+) -> ObjectInfo:
+    """The object that stands there now."""
+    kept = base or ObjectInfo(size=0, etag="")
+    if not goes_on:
+        kept = replace(kept, content_type=guess_content_type(key), content_encoding=None, expires=None)
+    return replace(
+        kept,
+        size=size,
+        etag=stored.etag,
+        version_id=stored.version_id,
+        last_modified=time.time(),
+        metadata=dict(metadata),
+        checksums=stored.checksums,
+        checksum_type=stored.checksum_type,
+    )

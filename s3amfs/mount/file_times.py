@@ -1,0 +1,64 @@
+"""Times that only this mount knows: when names came and went in a directory, and when exactly an object changed.
+
+S3 keeps the time of each object's last writing in whole seconds, and nothing of directories. Threads may share it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+
+from ..transfers.options import ObjectInfo
+from .attributes import last_changed
+
+MOST_TIMES = 50_000
+SLACK_SECONDS = 3
+"""The server's clock may be that far ahead of ours, and it cuts to seconds."""
+
+
+class FileTimes:
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._directories: OrderedDict[str, int] = OrderedDict()
+        """By path: nanoseconds since 1970."""
+        self._objects: OrderedDict[str, tuple[str, int, float]] = OrderedDict()
+        """By key: ETag, ctime in nanoseconds, when it was stored in seconds since 1970."""
+
+    def name_changed(self, path: str) -> None:
+        """A name has come or gone in the directory of `path`."""
+        parent = path.rpartition("/")[0] or "/"
+        with self._lock:
+            self._directories[parent] = time.time_ns()
+            self._directories.move_to_end(parent)
+            while len(self._directories) > MOST_TIMES:
+                self._directories.popitem(last=False)
+
+    def directory(self, path: str) -> int:
+        """When names last came or went in it, as far as this mount knows: nanoseconds since 1970, or 0."""
+        return self._directories.get(path, 0)
+
+    def set_directory(self, path: str) -> None:
+        """Its time was set: what was before does not count."""
+        with self._lock:
+            self._directories.pop(path, None)
+
+    def forget_below(self, path: str) -> None:
+        with self._lock:
+            for name in [name for name in self._directories if name == path or name.startswith(path + "/")]:
+                del self._directories[name]
+
+    def stored(self, key: str, etag: str, changed: int) -> None:
+        """This mount has stored `key` with what changed at `changed` (nanoseconds since 1970)."""
+        with self._lock:
+            self._objects[key] = (etag, changed, time.time())
+            self._objects.move_to_end(key)
+            while len(self._objects) > MOST_TIMES:
+                self._objects.popitem(last=False)
+
+    def changed(self, key: str, info: ObjectInfo) -> int:
+        """ctime of the object at `key`, in nanoseconds since 1970."""
+        known = self._objects.get(key)
+        if known is not None and known[0] == info.etag and (info.last_modified or 0) <= known[2] + SLACK_SECONDS:
+            return known[1]
+        return last_changed(info)

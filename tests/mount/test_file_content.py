@@ -1,0 +1,93 @@
+"""The content of an open file in its states."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from s3amfs.engine.client import S3Client
+from s3amfs.engine.limits import ByteBudget
+from s3amfs.mount.context import Service
+from s3amfs.mount.file_content import FileContent
+from s3amfs.mount.open_file import OpenFile
+from s3amfs.mount.options import MountOptions
+from s3amfs.mount.reader_pool import Readers
+from s3amfs.mount.states import Clean, GivenUp, Spooled, Streaming, Unlinked
+from tests.support.clients import client, state
+
+__all__ = ["client", "state"]
+
+
+@pytest.fixture
+def service(client: S3Client, bucket: str, state: Path) -> Service:
+    return Service(client, client, bucket, MountOptions(), ByteBudget(2**20), Readers(2**20))
+
+
+def read(file: OpenFile, size: int = 100) -> bytes:
+    return b"".join(file.read(0, size))
+
+
+def test_from_new_to_stored_to_changed(service: Service) -> None:
+    file = OpenFile(service, "k", None, {})
+    assert isinstance(file.state, Streaming)
+    file.write(b"hello", 0, 1)
+    assert file.publish()
+    assert isinstance(file.state, Clean)
+    assert not file.publish()
+    file.write(b"J", 0, 1)
+    assert isinstance(file.state, Spooled)
+    assert read(file) == b"Jello"
+    assert file.publish()
+    assert service.client.get(service.bucket, "k")[1] == b"Jello"
+    file.truncate_to_nothing()
+    assert isinstance(file.state, Streaming)
+    file.close()
+    assert service.client.get(service.bucket, "k")[1] == b"Jello"
+
+
+def test_a_change_that_fails_changes_nothing(service: Service) -> None:
+    service.client.put(service.bucket, "k", b"old")
+    file = OpenFile(service, "k", service.client.head(service.bucket, "k"), {})
+
+    def fail(spooled: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(OSError, match="full"):
+        FileContent._change(file, "write", fail)
+    assert isinstance(file.state, Clean)
+    assert not file.changed
+
+
+def test_an_unlinked_file_goes_on_and_is_not_published(service: Service) -> None:
+    service.client.put(service.bucket, "k", b"old")
+    file = OpenFile(service, "k", service.client.head(service.bucket, "k"), {})
+    assert read(file) == b"old"
+    file.unlink()
+    assert isinstance(file.state, Unlinked)
+    file.write(b"OLDER", 0, 1)
+    assert read(file) == b"OLDER"
+    assert not file.publish()
+    assert service.client.get(service.bucket, "k")[1] == b"old"
+    file.close()
+
+
+def test_a_killed_writer_publishes_nothing(service: Service) -> None:
+    file = OpenFile(service, "k", None, {})
+    file.write(b"half", 0, 1)
+    file.give_up()
+    assert isinstance(file.state, GivenUp)
+    with pytest.raises(OSError, match="killed"):
+        file.publish()
+    assert service.client.find(service.bucket, "k") is None
+
+
+def test_an_exclusive_creation_replaces_nothing(service: Service) -> None:
+    file = OpenFile(service, "k", None, {}, exclusive=True)
+    file.write(b"mine", 0, 1)
+    service.client.put(service.bucket, "k", b"theirs")
+    with pytest.raises(FileExistsError):
+        file.publish()
+    assert service.client.get(service.bucket, "k")[1] == b"theirs"
+    file.close()

@@ -1,0 +1,54 @@
+"""Times that only the mount knows."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from s3amfs.mount import file_times
+from s3amfs.mount.file_times import FileTimes
+from s3amfs.transfers.options import ObjectInfo
+
+
+def test_a_directory_has_the_time_of_the_last_name_that_came_or_went() -> None:
+    times, before = FileTimes(), time.time_ns()
+    times.name_changed("/d/f")
+    assert times.directory("/d") >= before
+    assert times.directory("/") == times.directory("/d/f") == 0
+    times.name_changed("/g")
+    assert times.directory("/") >= before
+    times.set_directory("/d")
+    assert times.directory("/d") == 0
+
+
+def test_what_was_below_a_directory_is_forgotten_with_it() -> None:
+    times = FileTimes()
+    for path in ("/d/f", "/d/e/f", "/dd/f"):
+        times.name_changed(path)
+    times.forget_below("/d")
+    assert (times.directory("/d"), times.directory("/d/e")) == (0, 0)
+    assert times.directory("/dd")
+
+
+def test_ctime_is_this_mounts_own_until_somebody_else_stores_it() -> None:
+    times, now = FileTimes(), time.time()
+    own = ObjectInfo(size=1, etag="1", last_modified=now)
+    assert times.changed("k", own) == int(now * 10**9)
+    times.stored("k", "1", 42)
+    assert times.changed("k", own) == 42
+    assert times.changed("k", ObjectInfo(size=1, etag="2", last_modified=5.0)) == 5 * 10**9
+    later = ObjectInfo(size=1, etag="1", last_modified=now + 3600)
+    assert times.changed("k", later) == int((now + 3600) * 10**9)
+
+
+def test_its_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_times, "MOST_TIMES", 2)
+    times = FileTimes()
+    for name in "abc":
+        times.name_changed(f"/{name}/f")
+        times.stored(name, name, 7)
+    assert times.directory("/a") == 0
+    assert times.directory("/c") != 0
+    assert times.changed("a", ObjectInfo(size=1, etag="a")) == 0
+    assert times.changed("c", ObjectInfo(size=1, etag="c")) == 7
