@@ -126,14 +126,14 @@ def refuses(name: str, answer: Answer, *, kept: bool | None = True, without: Ans
     if answer.odd:
         return Finding(name, "unknown", f"an odd answer ({answer})")
     if answer.ok:
-        lost = ", and the object was replaced" if kept is False else ""
+        lost = ", and the object is no longer what it was" if kept is False else ""
         return Finding(name, "no", f"accepted ({answer}){lost}")
     if answer.status == 501 or answer.code in ("NotImplemented", "UnsupportedHeader"):
         return Finding(name, "no", f"the header is refused ({answer})")
     if without is not None and not without.ok:
         return Finding(name, "unknown", f"refused ({answer}), but the right request was as well ({without})")
     if kept is False:
-        return Finding(name, "no", f"refused ({answer}), and yet the object was replaced")
+        return Finding(name, "no", f"refused ({answer}), and yet the object is no longer what it was")
     if answer.status not in REFUSALS:
         return Finding(name, "unknown", f"an odd refusal ({answer})")
     return Finding(name, "yes", f"refused as it must be ({answer})")

@@ -49,7 +49,7 @@ def test_what_is_shown_by_a_refused_request(
 
 
 def test_a_replaced_object_is_named() -> None:
-    assert "replaced" in refuses("put-if-none-match", OK, kept=False).evidence
+    assert "no longer what it was" in refuses("put-if-none-match", OK, kept=False).evidence
 
 
 @given(st.sets(st.sampled_from(sorted(CAPABILITIES))))
