@@ -14,7 +14,7 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean
+.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -108,6 +108,8 @@ chaos: $(VENV)/.test  ## RUNS transfers with faults and kills drawn from SEED
 
 races: $(VENV)/.test  ## RUNS changes of an object against a second writer, drawn from SEED
 	$(BIN)/python -m tests.faults.races --runs $(RUNS) --seed $(SEED)
+trees: $(VENV)/.test  ## RUNS syncs of trees with lying listings, faults and other writers drawn from SEED
+	$(BIN)/python -m tests.faults.trees --runs $(RUNS) --seed $(SEED)
 
 clean:  ## remove the environment and what tools left
 	rm -rf .venv .venv-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
