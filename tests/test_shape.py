@@ -47,6 +47,8 @@ UNTESTED = {
 """Modules without a test file of their own, and why."""
 
 UNTESTED_YET = {
+    "jobs/obedience.py",
+    "jobs/renames.py",
     "engine/attempt.py",
     "engine/client.py",
     "engine/connect.py",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import IO
 
 from ..core.deletions import refusal_of_sync
@@ -80,13 +80,13 @@ class Extras:
         for entry in store:
             self._emit(entry.key, "skip", reason, entry.size)
 
-    def delete(self, store: ExtraStore) -> int:
-        """Deletes them; returns how many could not be."""
+    def delete(self, store: ExtraStore, gone: Collection[str] = ()) -> int:
+        """Deletes them; returns how many could not be. gone: keys that have been renamed."""
         if self._options.dry_run:
             for entry in store:
                 self._emit(entry.key, "delete", "only at the target", entry.size)
             return 0
-        absent = self._absent_at_source(iter(store))
+        absent = self._absent_at_source(entry for entry in store if entry.key not in gone)
         if self._local is not None:
             return self._delete_local(absent, self._local)
         return self._delete_objects(absent)

@@ -27,6 +27,7 @@ from .extras import Extras
 from .job_options import TreeOptions
 from .ledger import Ledger, Listener
 from .local_target import LocalTarget
+from .renames import Renames
 from .sides import Ends, Sides
 from .up import Up
 from .work import Lanes, Mover, Outcome, Work
@@ -57,6 +58,9 @@ class _Run:
         self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run, only_large=bool(options.bwlimit))
         self._unfinished = 0
         self._sides: Sides | None = None
+        self._renames = Renames(ends, options, self._local)
+        self._held: list[Work] = []
+        """New entries that may have been renamed: looked at when all that is only at the target is known."""
         self._rules = options.rules
 
     def _make_mover(self) -> Mover:
@@ -125,12 +129,25 @@ class _Run:
                 self._take(pair, number, verdict)
                 self._settle_some()
             self._drain()
+            self._rename_held(sides)
         finally:
             sides.close()
         for problem in sides.broken:
             self._ledger.totals.notes.append(problem)
             self._ledger.note(problem)
         self._ledger.note_position(always=True)
+
+    def _rename_held(self, sides: Sides) -> None:
+        held, self._held = self._held, []
+        if held and not sides.broken and not self._ledger.seen.failures and not self._options.dry_run:
+            renamed, held = self._renames.run(held, self._ledger.store)
+            self._unfinished += len(renamed)
+            for outcome in renamed:
+                self._settle(outcome)
+        for work in held:
+            self._send(work)
+            self._settle_some()
+        self._drain()
 
     def _judged(self, sides: Sides) -> Iterator[tuple[Pair, tuple[int, Verdict]]]:
         memory = self._ledger.memory()
@@ -187,8 +204,14 @@ class _Run:
             return
         whatever = self._options.exists == "overwrite" and self._local is None
         work = Work(number, pair.key, source, pair.target, verdict.reason, whatever)
+        if self._options.track_renames and verdict.reason == "new" and source.kind is Kind.FILE and source.size:
+            self._held.append(work)
+            return
+        self._send(work, verdict.action)
+
+    def _send(self, work: Work, action: Action = Action.MOVE) -> None:
         self._unfinished += 1
-        if verdict.action is Action.LOOK:
+        if action is Action.LOOK:
             self._lanes.look(work)
         else:
             self._lanes.move(work)
@@ -233,6 +256,8 @@ class _Run:
             self._ledger.emit(work.key, self._mover.verb, outcome.reason, work.size)
             if self._options.dry_run:
                 self._ledger.count_requests(self._mover.requests(work))
+        elif outcome.action == "renamed":
+            self._ledger.emit(work.key, "rename", outcome.reason, work.size)
         elif outcome.action == "same":
             self._ledger.emit(work.key, "same", outcome.reason, work.size)
         elif outcome.action == "exists":
@@ -258,17 +283,20 @@ class _Run:
             why = "a listing was incomplete"
         elif self._ledger.seen.failures:
             why = "a transfer failed"
+        renamed = self._renames.gone | self._renames.kept
         extras = Extras(self._ends, self._options, self._local, self._backup, self._ledger.emit)
         if why:
             self._ledger.totals.notes.append(f"nothing was deleted: {why}")
             self._ledger.note(f"nothing was deleted, since {why}")
             extras.keep(self._ledger.store, f"only at the target; kept, since {why}")
             return
-        refused = extras.refusal(self._ledger.store.count, self._ledger.seen.at_target, self._ledger.seen.at_source)
+        refused = extras.refusal(
+            self._ledger.store.count - len(renamed), self._ledger.seen.at_target, self._ledger.seen.at_source
+        )
         if refused:
             self._ledger.totals.refused = refused
             extras.keep(self._ledger.store, "only at the target; kept")
             return
-        self._ledger.seen.problems += extras.delete(self._ledger.store)
+        self._ledger.seen.problems += extras.delete(self._ledger.store, self._renames.gone)
         if self._options.dry_run:
             self._ledger.totals.requests["DELETE"] = extras.requests(self._ledger.store.count)

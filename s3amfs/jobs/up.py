@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from ..core import kept_attributes
 from ..core.entries import Entry, Kind, not_a_key
+from ..core.expected import Expected
 from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
 from ..engine.client import S3Client
@@ -19,8 +20,11 @@ from ..transfers.one_request import begin_put
 from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
 from ..transfers.source import guess_content_type
 from ..verbs.upload import upload
+from ..wire.messages import S3Request
+from ..wire.s3 import api as s3api
 from .content import object_and_bytes
 from .job_options import TreeOptions
+from .obedience import Obedience
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
 
 log = logging.getLogger("s3amfs.jobs")
@@ -37,12 +41,15 @@ class Up(Mover):
         self._prefix = target.key
         self._client = client
         self._options = options
+        self._obedience = Obedience(client, target.bucket, "put")
 
     def location(self, key: str) -> S3Location:
         return S3Location(self._bucket, self._prefix + key)
 
     def small(self, work: Work, room: Room, done: Done, retry: Callable[[], None]) -> None:
         target = self._checked(work)
+        if not self._is_trusted(work, target, done, retry):
+            return
         give = room.take(work.size)
         try:
             data, there = self._read(work)
@@ -63,6 +70,24 @@ class Up(Mover):
                 done(self._moved(work, there, info.etag))
 
         begin_put(self._client, target, data, options, self._options.checksum, stored, work.expected)
+
+    def _is_trusted(self, work: Work, target: S3Location, done: Done, retry: Callable[[], None]) -> bool:
+        """Whether one conditional request is enough; else the entry is done, or goes the way that looks around."""
+        outcomes: list[Outcome] = []
+
+        def store() -> Callable[[Expected], S3Request]:
+            outcomes.append(self.large(work))
+            data, there = self._read(work)
+            body = s3api.Body(data)
+            options = self._object(work, target, there)
+            return lambda expected: s3api.put_object(target.bucket, target.key, body, options, expected)
+
+        trusted = self._obedience.trusts(work.expected, store)
+        if outcomes:
+            done(outcomes[0])
+        elif not trusted:
+            retry()
+        return trusted is True
 
     def large(self, work: Work) -> Outcome:
         target = self._checked(work)

@@ -1,0 +1,124 @@
+"""`--track-renames`: a new entry that has the content of one which is only at the target is renamed there, not sent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+
+from ..core.compare import SECOND
+from ..core.entries import Entry, Kind
+from ..core.expected import NOTHING
+from ..core.job_records import Known
+from ..core.locations import LocalPath, S3Location
+from ..transfers.options import ObjectInfo, UploadOptions
+from ..verbs.upload import upload
+from .content import object_and_bytes, two_objects
+from .job_options import TreeOptions
+from .local_target import LocalTarget
+from .sides import Ends
+from .up import fingerprint
+from .work import Outcome, Work
+
+
+class Renames:
+    """Finds and makes renames. Used by the thread that runs the job."""
+
+    def __init__(self, ends: Ends, options: TreeOptions, local: LocalTarget | None) -> None:
+        self._ends = ends
+        self._options = options
+        self._local = local
+        self.gone: set[str] = set()
+        """Keys that have no entry at the target any more."""
+        self.kept: set[str] = set()
+        """Keys whose content has another name now; they are still to be deleted."""
+
+    def run(self, works: Iterable[Work], extras: Iterable[Entry]) -> tuple[list[Outcome], list[Work]]:
+        """What was renamed, and what has to be moved after all."""
+        waiting = list(works)
+        sizes = {work.size for work in waiting}
+        by_size: dict[int, list[Entry]] = {}
+        for entry in extras:
+            if entry.kind is Kind.FILE and entry.size in sizes:
+                by_size.setdefault(entry.size, []).append(entry)
+        done: list[Outcome] = []
+        left: list[Work] = []
+        for work in waiting:
+            outcome = self._one(work, by_size.get(work.size, []))
+            if outcome is not None:
+                done.append(outcome)
+            else:
+                left.append(work)
+        return done, left
+
+    def _one(self, work: Work, candidates: list[Entry]) -> Outcome | None:
+        for entry in candidates:
+            if entry.key in self.gone:
+                continue
+            try:
+                known = self._rename(work, entry)
+            except OSError:  # it is moved the usual way, which also has the say about errors
+                continue
+            if known is None:
+                continue
+            (self.gone if self._local is not None else self.kept).add(entry.key)
+            return Outcome(work, "renamed", f"was {entry.key}", known)
+        return None
+
+    def _rename(self, work: Work, entry: Entry) -> Known | None:
+        """None: the contents differ, or nothing stored says that they do not. Raises S3AMError, OSError."""
+        if self._local is not None:
+            return self._rename_file(work, entry, self._local)
+        ends, options = self._ends, self._options
+        assert isinstance(ends.target, S3Location)
+        old = S3Location(ends.target.bucket, ends.target.key + entry.key)
+        new = S3Location(ends.target.bucket, ends.target.key + work.key)
+        info = ends.client.head(old.bucket, old.key, customer_key=options.key_for(old))
+        if info.etag != entry.etag:
+            return None
+        source = self._equal_source(work, old, info)
+        if source is None:
+            return None
+        using = UploadOptions(
+            exists="overwrite",
+            expected=NOTHING,
+            unfinished="continue",
+            source_key=options.key_for(old),
+            state_dir=options.state_dir,
+        )
+        result = upload(old, new, ends.client, using, gate=ends.client.engine.sending)
+        return Known(work.key, source, f"{work.size}:{result.etag}")
+
+    def _equal_source(self, work: Work, old: S3Location, info: ObjectInfo) -> str | None:
+        """The fingerprint of the source, if its content is that of the object `old`."""
+        ends, options = self._ends, self._options
+        if isinstance(ends.source, LocalPath):
+            fd = os.open(os.path.join(ends.source.path, work.key), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+            try:
+                there = os.fstat(fd)
+                compared = object_and_bytes(ends.client, old.bucket, old.key, info, fd, options.key_for(old))
+                if fingerprint(os.fstat(fd)) != fingerprint(there):
+                    return None
+            finally:
+                os.close(fd)
+            return fingerprint(there) if compared.equal else None
+        mine = S3Location(ends.source.bucket, ends.source.key + work.key)
+        now = ends.reader.head(mine.bucket, mine.key, customer_key=options.source_key_for(mine))
+        return f"{now.size}:{now.etag}" if two_objects(now, info).equal else None
+
+    def _rename_file(self, work: Work, entry: Entry, local: LocalTarget) -> Known | None:
+        ends = self._ends
+        assert isinstance(ends.source, S3Location)
+        source = S3Location(ends.source.bucket, ends.source.key + work.key)
+        key = self._options.source_key_for(source)
+        info = ends.reader.head(source.bucket, source.key, customer_key=key)
+        fd = os.open(os.path.join(local.root, entry.key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if not object_and_bytes(ends.reader, source.bucket, source.key, info, fd, key).equal:
+                return None
+        finally:
+            os.close(fd)
+        there = local.rename(entry, work.key)
+        time = int(info.last_modified or 0) * SECOND
+        listed = Entry(work.key, there.st_size, there.st_mtime_ns, changed=there.st_ctime_ns, inode=there.st_ino)
+        there = local.set_times(work.key, listed, time)
+        return Known(work.key, f"{info.size}:{info.etag}", fingerprint(there))
