@@ -53,7 +53,7 @@ class _Run:
         totals = Totals(verb, str(ends.source), str(ends.target), dry_run=options.dry_run)
         self._ledger = Ledger(totals, ends.names(), options, listener)
         self._local = LocalTarget(ends.target.path) if isinstance(ends.target, LocalPath) else None
-        self._mover = self._make_mover()
+        self._mover = _make_mover(ends, options, self._local)
         self._backup = Backup(ends.target, ends.client, options)
         self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run, only_large=bool(options.bwlimit))
         self._unfinished = 0
@@ -62,15 +62,6 @@ class _Run:
         self._held: list[Work] = []
         """New entries that may have been renamed: looked at when all that is only at the target is known."""
         self._rules = options.rules
-
-    def _make_mover(self) -> Mover:
-        ends, options = self._ends, self._options
-        if isinstance(ends.target, LocalPath):
-            assert isinstance(ends.source, S3Location) and self._local is not None
-            return Down(ends.source, self._local, ends.client, options)
-        if isinstance(ends.source, LocalPath):
-            return Up(ends.source.path, ends.target, ends.client, options)
-        return Across(ends.source, ends.target, ends.client, options, ends.source_client)
 
     # -- the whole --------------------------------------------------------------------------------------------------
 
@@ -197,7 +188,7 @@ class _Run:
         self._ledger.emit(pair.key, "skip", reason, size)
 
     def _dispatch(self, pair: Pair, number: int, verdict: Verdict, source: Entry) -> None:
-        why = self._impossible(source)
+        why = _impossible(self._ends, source, dry_run=self._options.dry_run)
         if why:
             self._ledger.problem(pair.key, why, source.size)
             self._ledger.watermark.finish(number)
@@ -215,17 +206,6 @@ class _Run:
             self._lanes.look(work)
         else:
             self._lanes.move(work)
-
-    def _impossible(self, source: Entry) -> str:
-        """What is known beforehand, in a dry run as well."""
-        if self._local is not None:
-            why = not_local(source.key)
-        else:
-            assert isinstance(self._ends.target, S3Location)
-            why = not_a_key(self._ends.target.key + source.key)
-        if not why and self._options.dry_run and source.storage_class in ARCHIVED:
-            why = f"archived in {source.storage_class}: restore it first"
-        return why
 
     # -- outcomes ---------------------------------------------------------------------------------------------------
 
@@ -300,3 +280,20 @@ class _Run:
         self._ledger.seen.problems += extras.delete(self._ledger.store, self._renames.gone)
         if self._options.dry_run:
             self._ledger.totals.requests["DELETE"] = extras.requests(self._ledger.store.count)
+
+
+def _make_mover(ends: Ends, options: TreeOptions, local: LocalTarget | None) -> Mover:
+    if isinstance(ends.target, LocalPath):
+        assert isinstance(ends.source, S3Location) and local is not None
+        return Down(ends.source, local, ends.client, options)
+    if isinstance(ends.source, LocalPath):
+        return Up(ends.source.path, ends.target, ends.client, options)
+    return Across(ends.source, ends.target, ends.client, options, ends.source_client)
+
+
+def _impossible(ends: Ends, source: Entry, *, dry_run: bool) -> str:
+    """Why an entry cannot be moved, as far as that is known beforehand."""
+    why = not_local(source.key) if isinstance(ends.target, LocalPath) else not_a_key(ends.target.key + source.key)
+    if not why and dry_run and source.storage_class in ARCHIVED:
+        why = f"archived in {source.storage_class}: restore it first"
+    return why
