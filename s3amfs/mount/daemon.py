@@ -212,4 +212,8 @@ def _log_to(options: MountOptions) -> None:
             raise InvalidDestination(f"no log can be written to {path} ({error.strerror})") from None
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log.addHandler(handler)
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG if options.debug else logging.INFO)
+    if options.debug:
+        requests = logging.getLogger("s3amfs.requests")
+        requests.addHandler(handler)
+        requests.setLevel(logging.DEBUG)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import functools
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -35,6 +36,23 @@ def found_before() -> Iterator[None]:
         raise LookAgain from None
 
 
+@contextmanager
+def _logged(name: str, path: object) -> Iterator[None]:
+    """With --debug each operation is a line: what it was, how it ended, how long it took."""
+    if not log.isEnabledFor(logging.DEBUG):
+        yield
+        return
+    began = time.monotonic()
+    outcome = "done"
+    try:
+        yield
+    except OSError as error:
+        outcome = errno.errorcode.get(error.errno or 0, str(error))
+        raise
+    finally:
+        log.debug("%s %s: %s in %.1f ms", name, path or "", outcome, (time.monotonic() - began) * 1000)
+
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -44,7 +62,7 @@ def answered(method: F) -> F:
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            with asking(is_gone):
+            with asking(is_gone), _logged(method.__name__, args[1] if len(args) > 1 else None):
                 return method(*args, **kwargs)
         except OSError as error:
             if error.errno not in EXPECTED and not isinstance(error, LookAgain):

@@ -29,5 +29,7 @@ class MountOptions:
     """Seconds after which other writers' changes are seen."""
     log_file: str | None = None
     foreground: bool = False
+    debug: bool = False
+    """Operations and requests are logged."""
     fuse_options: tuple[str, ...] = ()
     """As after mount's -o: 'name' or 'name=value'."""

@@ -200,3 +200,13 @@ def test_from_fstab(cli: Cli, bucket: str, stored: Stored, tmp_path: Path) -> No
         assert (folder / "f").stat().st_mode & 0o777 == 0o600
     finally:
         assert cli("umount", folder).rc == 0
+
+
+def test_debug_logs_operations_and_requests(new_mount: Callable[..., Mount]) -> None:
+    mount = new_mount("--debug")
+    (mount / "f").write_bytes(b"x")
+    assert mount.umount().rc == 0
+    said = mount.log.read_text()
+    assert "create /f: done in" in said
+    assert "PUT http" in said
+    assert mount.cli.environment["AWS_SECRET_ACCESS_KEY"] not in said

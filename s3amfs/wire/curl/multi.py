@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import heapq
+import logging
 import os
 import select
 import socket
@@ -23,6 +24,8 @@ from ...core.http import origin
 from .exchange import Exchange
 from .options import COOKIEFILE, PROXY_CAINFO, ca_bundle, with_time_limits
 from .streams import BytesReader
+
+log = logging.getLogger("s3amfs.requests")
 
 BUFFER_BYTES: Final = 256 * 1024
 """Send buffer of one connection, and of what may pause the receive buffer: curl keeps what is refused."""
@@ -270,6 +273,8 @@ class Multi:
             exchange.error = error
             reply.curl_code = code or pycurl.E_RECV_ERROR
         answered = reply.status != 0 or (code == 0 and not reply.is_http)
+        if log.isEnabledFor(logging.DEBUG):
+            _log(exchange)
         reply.reached = self._reached.note(exchange.request.url, answered=answered)
         self._multi.remove_handle(handle)
         has_cookies = any(option == COOKIEFILE for option, _ in exchange.request.options)
@@ -380,3 +385,11 @@ def _fill(exchange: Exchange, handle: pycurl.Curl) -> None:
         reply.url = os.fsdecode(handle.getinfo_raw(pycurl.EFFECTIVE_URL))
     except pycurl.error:  # libcurl could make nothing of it, as of a port that is no number
         reply.url = exchange.request.url
+
+
+def _log(exchange: Exchange) -> None:
+    """One line, without the query, which may hold a signature, and without a password."""
+    request, reply = exchange.request, exchange.reply
+    path = request.url.partition("?")[0].partition("://")[2].partition("/")[2]
+    outcome = reply.curl_error if reply.curl_code else reply.status
+    log.debug("%s %s/%s: %s, %d bytes up", request.method, origin(request.url), path, outcome, reply.bytes_up)
