@@ -363,9 +363,10 @@ class S3Client:
         while True:
             page = self._uploads_page(bucket, prefix, after)
             yield from page.uploads
-            after = page.next_markers
+            before, after = after, page.next_markers
             if after is None:
                 return
+            s3api.must_advance(after != before, "ListMultipartUploads")
 
     def _uploads_page(self, bucket: str, prefix: str, after: tuple[str, str] | None) -> s3api.UploadsPage:
         def ask(escaped: bool) -> s3api.UploadsPage:
@@ -379,8 +380,7 @@ class S3Client:
 
     def uploads_of(self, bucket: str, key: str) -> list[s3api.UploadInfo]:
         """Unfinished uploads of exactly `key`, oldest first."""
-        found = [upload for upload in self.uploads(bucket, key) if upload.key == key]
-        return sorted(found, key=lambda upload: upload.initiated or 0.0)
+        return sorted((u for u in self.uploads(bucket, key) if u.key == key), key=lambda u: u.initiated or 0.0)
 
     def parts(self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None) -> list[s3api.PartInfo]:
         """All parts that the server has of `upload`. Raises UploadGone, or NotFound."""

@@ -206,7 +206,7 @@ def list_multipart_uploads(
     query = _some(
         ("prefix", prefix or None),
         ("delimiter", delimiter),
-        ("key-marker", key_marker),
+        ("key-marker", key_marker or None),
         ("upload-id-marker", upload_marker or None),
         ("max-uploads", max_uploads),
         ("encoding-type", "url" if escaped else None),

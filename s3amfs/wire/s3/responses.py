@@ -176,7 +176,8 @@ def parse_uploads(reply: Reply) -> UploadsPage:
     if xml.flag(root, "IsTruncated"):
         following = (decode(xml.text(root, "NextKeyMarker")), xml.text(root, "NextUploadIdMarker"))
         before = (decode(xml.text(root, "KeyMarker")), xml.text(root, "UploadIdMarker"))
-        must_advance(bool(following[0]) and following != before, "ListMultipartUploads")
+        # SeaweedFS says no key, only the upload after which it goes on.
+        must_advance(any(following) and following != before, "ListMultipartUploads")
     return UploadsPage(uploads, prefixes(root, decode), following)
 
 
