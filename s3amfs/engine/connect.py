@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..wire.aws.config import S3Config
 from ..wire.aws.session import S3Session
 from .client import OnNotice, OnRetry, S3Client
+from .memory import recall_service
 
 __all__ = ["S3Client", "S3Config", "connect"]
 
@@ -16,4 +17,4 @@ def connect(
 
     Raises UsageError (no such profile, bad endpoint) and AccessDenied (no usable credentials).
     """
-    return S3Client(S3Session(config), on_retry=on_retry, on_notice=on_notice)
+    return S3Client(S3Session(config, recall_service), on_retry=on_retry, on_notice=on_notice)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -20,6 +19,7 @@ from ..core.lines import LineState, Remembered, format_lines, parse
 from ..core.pacing import Controller
 from .journal import state_dir
 from .limits import SlotGate
+from .memory import read_text, write_text
 from .resources import most_slots
 
 SAMPLE_SECONDS = 0.1
@@ -236,11 +236,11 @@ class Lines:
         found = {name: Remembered(state, now) for name, state in states.items() if state is not None}
         if found:
             with contextlib.suppress(OSError):
-                _write(_path(), format_lines({**parse(_read(_path()), now), **found}))
+                write_text(_path(), format_lines({**parse(read_text(_path()), now), **found}))
 
     def _make(self, name: str, endpoint: str, *, lumpy: bool) -> Line:
         if self._known is None:
-            self._known = parse(_read(_path()), time.time())
+            self._known = parse(read_text(_path()), time.time())
         if self._ceiling is None:
             self._ceiling = most_slots()
         known = self._known[name].state if name in self._known else None
@@ -256,26 +256,3 @@ class Lines:
 
 def _path() -> str:
     return os.path.join(state_dir(), "lines.json")
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8") as file:
-            return file.read(1 << 20)
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _write(path: str, text: str) -> None:
-    """Replaces the file at once, so that another process sees the old or the new one. Raises OSError."""
-    folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    fd, temporary = tempfile.mkstemp(prefix=".lines-", dir=folder)
-    try:
-        with open(fd, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(temporary, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import secrets
 from collections.abc import Iterator
 from itertools import chain
@@ -9,6 +10,7 @@ from itertools import chain
 from ..core.findings import Finding, in_order
 from ..core.locations import S3Location
 from ..engine.client import S3Client
+from ..engine.memory import remember_service
 from ..errors import AccessDenied
 from ..transfers import examination
 from ..transfers.probe import Probe
@@ -44,7 +46,11 @@ def doctor(where: S3Location, client: S3Client) -> tuple[Finding, ...]:
         )
     if deleted.status:
         by_name["delete-many"] = Finding("delete-many", "yes" if deleted.ok else "no", str(deleted))
-    return in_order(by_name.values(), _NO_WRITE)
+    table = in_order(by_name.values(), _NO_WRITE)
+    session = client.session
+    with contextlib.suppress(OSError):  # a state folder that can't be used: later runs find out by themselves
+        remember_service(session.endpoint_id(where.bucket), where.bucket, session.identity, table)
+    return table
 
 
 def _stored(probe: Probe) -> Iterator[Finding]:

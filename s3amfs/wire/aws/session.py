@@ -14,11 +14,13 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ...core.failures import Failure, Kind
+from ...core.remembered import conditions_of, features_of
 from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request, check_headers
@@ -41,12 +43,20 @@ _ADVISORY_RETRY = 60.0
 """Seconds between attempts to renew credentials that are still valid."""
 
 
+Recall = Callable[[str, str | None, str], Mapping[str, bool]]
+"""(endpoint, bucket, identity) -> capability: whether the service has it."""
+
+
 class S3Session:
     """Signs requests for one configuration; shared by all transfers that use it."""
 
-    def __init__(self, config: S3Config | None = None) -> None:
-        """Reads the configuration files. Raises UsageError (no such profile, bad endpoint) and BadCredentials."""
+    def __init__(self, config: S3Config | None = None, recall: Recall | None = None) -> None:
+        """Reads the configuration files. recall: what earlier runs have found out about services.
+
+        Raises UsageError (no such profile, bad endpoint) and BadCredentials.
+        """
         self.config = config if config is not None else S3Config()
+        self._recall = recall
         self._lock = threading.RLock()
         self._session: Any = self.config.session
         self._credentials: Any = None
@@ -111,7 +121,18 @@ class S3Session:
         known = known_of(self.endpoint_id(bucket))
         known.checksum_mode = False if self._when_required("response_checksum_validation") else None
         known.sends_checksums = not self._when_required("request_checksum_calculation")
+        has = self._recall(self.endpoint_id(bucket), bucket, self.identity) if self._recall is not None else {}
+        known.conditions.update(conditions_of(has))
+        for name, value in features_of(has).items():
+            setattr(known, name, value)
         return known
+
+    @property
+    def identity(self) -> str:
+        """Which account signs, as far as that is known without asking for credentials: no secret."""
+        if self.config.anonymous:
+            return ""
+        return self.config.access_key or self.config.profile or os.environ.get("AWS_ACCESS_KEY_ID") or "default"
 
     def _when_required(self, name: str) -> bool:
         """Whether the configuration wants these checksums only there (AWS SDKs and Tools Reference Guide)."""
