@@ -29,9 +29,9 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need the S3 server are no unit tests: `make unit` leaves them out."""
+    """Tests that need an S3 server are no unit tests: `make unit` leaves them out."""
     for item in items:
-        if "s3" in getattr(item, "fixturenames", ()):
+        if {"s3", "lax"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("server")
 
 

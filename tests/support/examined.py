@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.connect import S3Config, connect
@@ -22,6 +21,8 @@ def examine(endpoint: str, bucket: str, key: str, secret: str) -> dict[str, str]
 @pytest.fixture(scope="session")
 def lax() -> Iterator[str]:
     """Checks no signature, so that a proxy may take headers away; takes checksums and stores none of them."""
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     yield "http://{}:{}".format(*server.get_host_and_port())
