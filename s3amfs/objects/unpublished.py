@@ -179,4 +179,4 @@ def _options(
     described = replace(
         described, metadata=of_other_content(found.header.metadata), customer_key=options.object.customer_key
     )
-    return replace(options, unfinished="continue", exists="overwrite", object=described)
+    return replace(options, unfinished="continue", exists="overwrite", expected=options.expects, object=described)

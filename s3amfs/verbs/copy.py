@@ -12,7 +12,7 @@ from dataclasses import replace
 from ..core.events import TransferResult
 from ..core.locations import S3Location
 from ..core.parts import MAX_SINGLE, Plan, copy_part_size
-from ..core.sizes import MIB
+from ..core.sizes import MIB, format_size
 from ..engine.attempt import Move
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
@@ -53,6 +53,8 @@ def copy(
     info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)
     if (source.bucket, source.key) == (target.bucket, target.key) and source.version_id is None:
         _check_onto_itself(source, options)
+        if info.version_id is not None:
+            _warn_of_versions(source, info, client, report)
         if options.expects.kind == "whatever":
             options = replace(options, expected=info.expected)  # of what it replaces it has all but what is changed
     if options.expect:
@@ -68,6 +70,17 @@ def copy(
 def _check_onto_itself(source: S3Location, options: UploadOptions) -> None:
     if options.object == s3api.ObjectOptions() and options.source_key is None:
         raise UsageError(f"{source.url} is source and target: give other metadata, another class or another key")
+
+
+def _warn_of_versions(source: S3Location, info: s3api.ObjectInfo, client: S3Client, report: Report) -> None:
+    """Metadata can't be changed in place: a bucket that keeps versions keeps the object once more for each change."""
+    name, warned = f"versions of {source.bucket}", client.session.capabilities(source.bucket).warned
+    if name not in warned:
+        warned.add(name)
+        report.warn(
+            f"bucket {source.bucket} keeps versions: each change of metadata stores the object once more "
+            f"({format_size(info.size)} for {source.url})"
+        )
 
 
 class _Copy:

@@ -1,0 +1,43 @@
+"""Copies inside one service: onto themselves, of other classes, and what they cost where versions are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from s3amfs.core.expected import this_etag
+from s3amfs.core.locations import S3Location
+from s3amfs.engine.connect import S3Client
+from s3amfs.errors import SourceChanged
+from s3amfs.transfers.options import ObjectOptions, UploadOptions
+from s3amfs.verbs.copy import copy
+from tests.support.clients import Events
+
+pytestmark = pytest.mark.usefixtures("state")
+
+
+def other_metadata(**more: Any) -> UploadOptions:
+    return UploadOptions(exists="overwrite", object=ObjectOptions(metadata={"a": "new"}), **more)
+
+
+def test_a_change_of_metadata_says_once_what_versions_cost(
+    client: S3Client, boto: Any, bucket: str, events: Events
+) -> None:
+    boto.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    boto.put_object(Bucket=bucket, Key="k", Body=b"content", Metadata={"a": "old"}, ContentLanguage="de")
+    where = S3Location(bucket, "k")
+    for _ in range(2):
+        copy(where, where, client, other_metadata(), on_event=events)
+    assert len([text for text in events.warnings if "keeps versions" in text]) == 1
+    found = boto.head_object(Bucket=bucket, Key="k")
+    assert (found["Metadata"], found["ContentLanguage"]) == ({"a": "new"}, "de")
+
+
+def test_late_metadata_is_for_the_object_that_was_seen(client: S3Client, boto: Any, bucket: str) -> None:
+    seen = boto.put_object(Bucket=bucket, Key="k", Body=b"content")["ETag"].strip('"')
+    boto.put_object(Bucket=bucket, Key="k", Body=b"theirs", Metadata={"a": "theirs"})
+    where = S3Location(bucket, "k")
+    with pytest.raises(SourceChanged):
+        copy(where, where, client, other_metadata(expected=this_etag(seen)))
+    assert boto.head_object(Bucket=bucket, Key="k")["Metadata"] == {"a": "theirs"}
