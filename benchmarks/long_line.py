@@ -22,7 +22,8 @@ from collections import deque
 from s3amfs.core.sizes import parse_size
 
 TICK = 0.004
-FIRST_WINDOW = 10 * 1460
+SEGMENT = 1460
+FIRST_WINDOW = 10 * SEGMENT
 PAUSE_SECONDS = 1.0
 RECEIVE_BUFFER = 128 * 1024
 
@@ -57,7 +58,7 @@ class Way:
         if now - self._last > PAUSE_SECONDS:
             self._window = float(FIRST_WINDOW)
         rate = min(self._line.per_connection, self._window / max(self._line.round_trip, 0.001))
-        self._credit = min(self._credit + rate * seconds, rate * 4 * TICK + 1)
+        self._credit = min(self._credit + rate * seconds, rate * 4 * TICK + SEGMENT)
         return self._credit
 
     def take(self, most: int, now: float) -> int:
@@ -111,6 +112,7 @@ class Proxy:
         self._ways: dict[int, Way] = {}
         self._last = time.monotonic()
         self._spare = [0.0, 0.0]
+        self._turn = 0
 
     def run(self) -> None:
         while True:
@@ -137,13 +139,19 @@ class Proxy:
     def _move(self, ways: list[Way], direction: int, seconds: float, now: float) -> None:
         """Shares the total among those that have something: first evenly, then what is left."""
         budget = min(self._spare[direction], self._line.total * 4 * TICK) + self._line.total * seconds
+        self._turn += 1
         wants = sorted(((way.grant(seconds, now), way) for way in ways), key=lambda item: item[0])
+        wants = [(most, way) for most, way in wants if most >= SEGMENT]
+        least = max(1, int(budget / SEGMENT))
+        if len(wants) > least:  # a line carries whole segments: then not all have a turn each time
+            first = self._turn * least % len(wants)
+            wants = (wants[first:] + wants[:first])[:least]
         left = len(wants)
         for most, way in wants:
-            share = int(min(most, budget / left))
+            share = int(min(most, max(SEGMENT, budget / left)))
             left -= 1
-            if share < 1:
-                continue
+            if budget < 1:
+                break
             try:
                 budget -= way.take(share, now)
             except OSError:
@@ -151,7 +159,7 @@ class Proxy:
                 continue
             if self._line.resets and self._line.random.random() < self._line.resets * share / 1e6:
                 self._drop(way)
-        self._spare[direction] = max(0.0, budget)
+        self._spare[direction] = budget
 
     def _accept(self) -> None:
         with contextlib.suppress(BlockingIOError):

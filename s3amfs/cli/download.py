@@ -8,7 +8,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
-from .options import add_bwlimit, add_key_options, bwlimit_of, connect_from, given_key, key_of, range_size, slots
+from .options import (
+    add_bwlimit,
+    add_key_options,
+    add_memory,
+    bwlimit_of,
+    connect_from,
+    given_key,
+    key_of,
+    range_size,
+    slots,
+)
 from .tree_options import add_filters, add_tree_options, run_tree
 
 if TYPE_CHECKING:
@@ -47,6 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--sparse", action="store_true", help="zeros become holes of the file")
     add_bwlimit(parser)
+    add_memory(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     add("-r", "--recursive", action="store_true", help="SRC is a prefix or a quoted glob, DST a folder")
     add_filters(parser)

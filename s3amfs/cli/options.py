@@ -93,6 +93,9 @@ bandwidth = checked(parse_bandwidth)
 age = checked(parse_age)
 
 
+LEAST_MEMORY = 65 * 1024 * 1024
+
+
 def slots(text: str) -> int:
     """1 to 256. Scripts of S3AM 2 give more, or none to one direction: the nearest is taken."""
     if not (text.isascii() and text.isdigit() and len(text) < 10):
@@ -172,6 +175,24 @@ def add_bwlimit(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=bandwidth_file,
         help="the same from a file, which is read again at SIGUSR2",
+    )
+
+
+def memory(text: str) -> int:
+    """Bytes for the process; at least what one slot needs."""
+    found = size(text)
+    if found < LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text} is too little: 64MiB are for the process and 0.5MiB for each slot")
+    return int(found)
+
+
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """The ceiling of the slots of this process."""
+    parser.add_argument(
+        "--memory",
+        metavar="SIZE",
+        type=memory,
+        help="most memory for this process (default: a fourth of the machine's): 64MiB and 0.5MiB for each slot",
     )
 
 
@@ -266,11 +287,19 @@ def connect_from(args: argparse.Namespace, output: Output) -> S3Client:
 
     config = config_of(args, output)
     if output.clients is None:
-        return connect(config, on_retry=output.control_retried, on_notice=output.detail)
+        return _with_memory(connect(config, on_retry=output.control_retried, on_notice=output.detail), args)
     with _connecting:  # many commands in one process share what is known of a service
         if config not in output.clients:
             output.clients[config] = connect(config, on_retry=output.control_retried, on_notice=output.detail)
-        return output.clients[config]
+        return _with_memory(output.clients[config], args)
+
+
+def _with_memory(client: S3Client, args: argparse.Namespace) -> S3Client:
+    """`client`, whose engine keeps to `--memory` from now on."""
+    most: int | None = getattr(args, "memory", None)
+    if most is not None:
+        client.engine.lines.set_memory(most)
+    return client
 
 
 def source_client(args: argparse.Namespace, output: Output) -> S3Client | None:

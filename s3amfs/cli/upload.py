@@ -10,6 +10,7 @@ from ..errors import UsageError
 from .options import (
     add_bwlimit,
     add_key_options,
+    add_memory,
     bwlimit_of,
     connect_from,
     digest,
@@ -75,6 +76,7 @@ def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
     add("--expect-md5", metavar="HEX", type=digest("MD5", 16), help="the MD5 that the whole of SRC must have")
     add("--expect-sha256", metavar="HEX", type=digest("SHA-256", 32), help="the SHA-256 of the whole of SRC")
     add_bwlimit(parser)
+    add_memory(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     _add_object_arguments(parser)
     add_key_options(parser, what="DST")

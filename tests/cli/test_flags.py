@@ -138,3 +138,16 @@ def test_progress_elsewhere_is_asked_for(cli: Cli, bucket: str, tmp_path: Path) 
     make_file(tmp_path / "f", 10, 1)
     assert cli.ok("upload", tmp_path / "f", f"s3://{bucket}/k").stderr == ""
     cli.ok("upload", "--progress", tmp_path / "f", f"s3://{bucket}/k2")
+
+
+def test_too_little_memory_is_refused(cli: Cli, tmp_path: Path) -> None:
+    result = cli("upload", "--memory", "10M", tmp_path / "f", "s3://bucket/k")
+    assert result.rc == 2
+    assert "too little" in result.stderr
+
+
+def test_memory(cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
+    make_file(tmp_path / "f", 12 * MIB, 1)
+    cli.ok("upload", "--memory", "65M", tmp_path / "f", f"s3://{bucket}/k")
+    cli.ok("download", "--memory", "1GiB", f"s3://{bucket}/k", tmp_path / "out")
+    assert (tmp_path / "out").read_bytes() == (tmp_path / "f").read_bytes()
