@@ -17,7 +17,10 @@ from ..errors import InvalidDestination, InvalidS3Url, InvalidSource, S3AMError
 MAX_KEY_BYTES = 1024
 """S3 User Guide, "Creating object key names": at most 1,024 bytes of UTF-8."""
 
-_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}\Z")  # older buckets of us-east-1 may have 255 characters
+_BUCKET = re.compile(
+    r"(?:[A-Za-z0-9_]{1,64}:)?"  # a tenant of Ceph (its manual, "Multitenancy": TENANT:BUCKET in requests)
+    r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}\Z"  # older buckets of us-east-1 may have 255 characters
+)
 _ARN = re.compile(r"(arn:aws[a-z-]*:s3[a-z-]*:[a-z0-9-]*:\d*:accesspoint[:/][^/:]+)(?:/(.*))?\Z", re.DOTALL)
 _OUTPOST_ARN = re.compile(
     r"(arn:aws[a-z-]*:s3-outposts:[a-z0-9-]*:\d*:outpost[:/][^/:]+[:/]accesspoint[:/][^/:]+)(?:/(.*))?\Z", re.DOTALL

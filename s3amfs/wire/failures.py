@@ -5,6 +5,7 @@ Messages are one line, bounded, without the query of any URL (it may be a signat
 
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
@@ -293,6 +294,8 @@ def to_error(failure: Failure, what: str) -> errors.S3AMError:
         hints = {**_HINTS, **_SOURCE_HINTS}  # none of our credentials and options helps, whatever its code says
         known = _BY_CODE.get(failure.code) if failure.code not in S3_CODES else None
         cls, hint = known or hints[failure.kind]
+    if failure.kind is Kind.LOCAL and failure.errno in (errno.ENOSPC, errno.EDQUOT):
+        hint = "the disk is full: make room, then resume (--resume, or --download-exists resume)"
     if failure.source and failure.source not in what:
         what = f"{what}: source {failure.source}"
     return cls(f"{clean(what)}: {failure.message}; {hint}", errno=failure.errno)

@@ -131,3 +131,10 @@ def test_the_digest_of_a_url_is_of_its_query_too_and_of_no_password() -> None:
     assert digest("https://host/f?id=1") != digest("https://host/f?id=2")
     assert digest("https://host/f?id=1") == digest("https://u:p@host/f?id=1#there")
     assert digest("https://host/f?id=a@b") != digest("https://host/f?id=c@b")
+
+
+def test_a_bucket_of_a_ceph_tenant_keeps_its_tenant() -> None:
+    assert parse_s3_url("s3://tenant:bkt/k") == S3Location("tenant:bkt", "k")
+    for text in ("s3://:bkt/k", "s3://a:b:bkt/k", "s3://ten-ant:bkt/k", "s3://tenant:/k"):
+        with pytest.raises(InvalidS3Url):
+            parse_s3_url(text)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -242,3 +244,11 @@ def test_locations(body: bytes, location: str) -> None:
 )
 def test_etags_without_quotes_are_noticed(header: str, body: bytes, bare: bool) -> None:
     assert s3api.has_bare_etag(Reply(200, {"etag": header} if header else {}, body=body)) == bare
+
+
+def test_a_full_disk_says_that_resuming_goes_on() -> None:
+
+    failure = Failure(Kind.LOCAL, "[Errno 28] No space left on device", errno=errno.ENOSPC)
+    error = to_error(failure, "download of s3://bkt/k")
+    assert "make room, then resume" in str(error)
+    assert error.errno == errno.ENOSPC
