@@ -36,8 +36,8 @@ _COPY_CEILING = 512 * MIB
 
 # Beyond so many slots the line is a long one.
 _FEW_SLOTS = 16
-_ROUNDS = 2
-"""Parts for each slot, at least: the slots end one by one, and what the last ones take is short then."""
+_ROUNDS = 10
+"""Parts for each slot, if they can be that small: at the end slots have nothing to do for half a part's time each."""
 _PART_SECONDS = 8.0
 """A part that fails costs no more than that."""
 _WORTH_A_REQUEST = 10

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from s3amfs.core.lines import LineState
 from s3amfs.core.parts import (
     MAX_OBJECT,
     MAX_PART,
@@ -227,3 +228,36 @@ def test_ranges_of_downloads_take_any_size() -> None:
     large = download_part_size(300 * GIB, 5 * MIB)
     assert -(-300 * GIB // large) <= MAX_PARTS
     assert download_part_size(100 * MIB) == choose_part_size(100 * MIB)
+
+
+LINES = st.builds(LineState, st.integers(1, 2048), st.one_of(st.just(0.0), st.floats(1e4, 1e10)), st.floats(0, 2))
+
+
+@given(st.integers(0, MAX_OBJECT), LINES)
+def test_parts_for_a_line_are_a_plan_that_s3_takes(size: int, line: LineState) -> None:
+    """And one that an upload without a manifest is continued with."""
+    chosen = choose_part_size(size, line=line)
+    assert MIN_PART <= chosen <= MAX_PART
+    assert len(Plan(size, chosen)) <= MAX_PARTS
+    assert choose_part_size(size, taken_up=chosen) == chosen
+    assert len(Plan(size, download_part_size(size, line=line))) >= 1
+
+
+@given(st.integers(0, 100 * GIB), LINES, st.integers(5, 1000))
+def test_an_explicit_size_is_kept_on_every_line(size: int, line: LineState, wanted: int) -> None:
+    explicit = max(wanted * MIB, -(-size // MAX_PARTS))
+    assert choose_part_size(size, explicit, line=line) == choose_part_size(size, explicit)
+
+
+def test_a_long_line_gets_enough_parts_for_its_slots() -> None:
+    line = LineState(64, 0.0, 0.08)
+    assert choose_part_size(192 * MIB, line=line) == 5 * MIB
+    assert download_part_size(192 * MIB, line=line) == MIB
+    assert choose_part_size(192 * MIB, line=LineState(8)) == choose_part_size(192 * MIB), "a short line changes nothing"
+    assert choose_part_size(7 * MIB, line=line) == 8 * MIB, "one request where one will do"
+
+
+def test_a_part_takes_seconds_not_minutes() -> None:
+    slow = LineState(64, 64 * 200_000.0, 0.3)
+    assert choose_part_size(200 * GIB, line=slow) < choose_part_size(200 * GIB)
+    assert choose_part_size(200 * GIB, line=slow) >= 200 * GIB // MAX_PARTS
