@@ -108,6 +108,7 @@ chaos: $(VENV)/.test  ## RUNS transfers with faults and kills drawn from SEED
 
 races: $(VENV)/.test  ## RUNS changes of an object against a second writer, drawn from SEED
 	$(BIN)/python -m tests.faults.races --runs $(RUNS) --seed $(SEED)
+
 trees: $(VENV)/.test  ## RUNS syncs of trees with lying listings, faults and other writers drawn from SEED
 	$(BIN)/python -m tests.faults.trees --runs $(RUNS) --seed $(SEED)
 

@@ -152,6 +152,7 @@ def _how_to_resume(command: str) -> str:
     hint = {
         "upload": ": what was sent stays; run the same command with --resume to go on, or 's3am cancel' to remove it",
         "download": ": what was fetched stays; run the same command with --download-exists resume to go on",
+        "sync": ": what was moved stays; run the same command again, with --resume to list nothing twice",
     }
     loop = sys.modules.get("s3amfs.engine.loop")
     if command in hint and (loop is None or not loop.get_engine().reached):

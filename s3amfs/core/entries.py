@@ -61,12 +61,14 @@ def order(key: str) -> bytes:
     return key.encode("utf-8", "surrogateescape")
 
 
-def not_local(key: str) -> str:
-    """Why no local file can have the name `key`; '' if one can."""
+def not_local(key: str, size: int = 0) -> str:
+    """Why no local file, or folder where it ends in '/', can have the name `key`; '' if one can. size: in bytes."""
     if key.startswith("/"):
         return "a key that begins with '/' is no local name"
     if key.startswith(RESERVED):
         return f"{RESERVED} is kept for partial files"
+    if key.endswith("/") and size:
+        return "a key that ends in '/' and has content is no local name"
     if "\0" in key:
         return "a NUL cannot be in a local name"
     for piece in key.removesuffix("/").split("/"):

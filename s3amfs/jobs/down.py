@@ -138,7 +138,7 @@ class Down(Mover):
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _check(self, work: Work) -> None:
-        why = not_local(work.key)
+        why = not_local(work.key, work.size)
         if why:
             raise CannotBeDone(why)
 

@@ -59,6 +59,8 @@ class _Run:
         self._unfinished = 0
         self._sides: Sides | None = None
         self._renames = Renames(ends, options, self._local)
+        self._named: set[str] = set()
+        """Names of --files-from that the source has."""
         self._held: list[Work] = []
         """New entries that may have been renamed: looked at when all that is only at the target is known."""
         self._rules = options.rules
@@ -123,10 +125,20 @@ class _Run:
             self._rename_held(sides)
         finally:
             sides.close()
+        self._name_missing(sides)
         for problem in sides.broken:
             self._ledger.totals.notes.append(problem)
             self._ledger.note(problem)
         self._ledger.note_position(always=True)
+
+    def _name_missing(self, sides: Sides) -> None:
+        """Listed names (--files-from) that the source does not have, and that are not about to be deleted."""
+        names = self._options.names
+        if names is None or sides.broken or self._ledger.after:
+            return
+        going = {entry.key for entry in self._ledger.store} if self._options.delete else set()
+        for name in sorted(names - self._named - going):
+            self._ledger.problem(name, "listed, but not at the source", None)
 
     def _rename_held(self, sides: Sides) -> None:
         held, self._held = self._held, []
@@ -146,6 +158,8 @@ class _Run:
         for pair in merge(sides.source, sides.target):
             seen.at_source += pair.source is not None and pair.source.kind is not Kind.FOLDER
             seen.at_target += pair.target is not None and pair.target.kind in (Kind.FILE, Kind.LINK)
+            if self._options.names is not None and pair.source is not None:
+                self._named.add(pair.key)
             number = self._ledger.watermark.begin(pair.key, (seen.at_source, seen.at_target))
             yield pair, (number, judge(pair, self._rules, memory.get(pair.key)))
 
@@ -293,7 +307,11 @@ def _make_mover(ends: Ends, options: TreeOptions, local: LocalTarget | None) -> 
 
 def _impossible(ends: Ends, source: Entry, *, dry_run: bool) -> str:
     """Why an entry cannot be moved, as far as that is known beforehand."""
-    why = not_local(source.key) if isinstance(ends.target, LocalPath) else not_a_key(ends.target.key + source.key)
+    why = (
+        not_local(source.key, source.size)
+        if isinstance(ends.target, LocalPath)
+        else not_a_key(ends.target.key + source.key)
+    )
     if not why and dry_run and source.storage_class in ARCHIVED:
         why = f"archived in {source.storage_class}: restore it first"
     return why

@@ -175,7 +175,9 @@ def test_names_from_a_list(run: Any, src: Path, bucket: str, boto: Any) -> None:
     boto.put_object(Bucket=bucket, Key="gone", Body=b"")
     boto.put_object(Bucket=bucket, Key="other", Body=b"")
     done = run(src, f"s3://{bucket}", names=names, delete=True, max_delete=MaxDelete(percent=100))
-    assert done.did() == {"a/b": "upload", "gone": "delete"}
+    assert (done.rc, done.did()) == (0, {"a/b": "upload", "gone": "delete"})
+    missing = run(src, f"s3://{bucket}", names=frozenset({"a/b", "none"}))
+    assert (missing.rc, missing.did()) == (1, {"none": "fail"})
     assert set(read_prefix(boto, bucket)) == {"a/b", "other"}
 
 
