@@ -10,13 +10,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
-from ..core.capabilities import Evidence
 from ..core.failures import Failure, Kind
 from ..core.http import origin
 from ..core.retry import RetryPolicy
 from ..core.ssec import CustomerKey
 from ..errors import NotFound
-from ..wire.aws.capabilities import SILENT, Feature, optional_features, without_what_is_missing
+from ..wire.aws.capabilities import Feature
 from ..wire.aws.session import S3Session
 from ..wire.curl.options import FRESH_CONNECT
 from ..wire.curl.streams import Chunks
@@ -29,7 +28,7 @@ from .limits import SlotGate
 from .loop import Engine, get_engine
 from .one_shot import OneShot, OnReply
 from .retry_loop import retrying
-from .second_try import try_without
+from .second_try import send_with_options
 
 OnRetry = Callable[[Failure, float], None]
 OnNotice = Callable[[str], None]
@@ -81,15 +80,7 @@ class S3Client:
         nobody learns that the first may have been executed.
         """
         can = self.session.capabilities(request.bucket)
-        request = without_what_is_missing(request, can)  # as `prepare` does it: what is not sent is not tried without
-        reply, failure = self._attempt(request, fresh=fresh)
-        optional = [feature for feature in optional_features(request) if feature not in keep]
-        if failure is None:
-            for feature in optional:
-                if feature in SILENT:
-                    can.note(feature, Evidence.WORKED)
-            return reply, failure
-        return try_without(request, (reply, failure), optional, can, partial(self._attempt, fresh=fresh))
+        return send_with_options(request, can, partial(self._attempt, fresh=fresh), keep)
 
     def _attempt(self, request: S3Request, *, fresh: bool) -> tuple[Reply, Failure | None]:
         reply = Reply(0)
@@ -265,21 +256,6 @@ class S3Client:
         request = s3api.put_object(bucket, key, body, options or s3api.ObjectOptions())
         return s3api.parse_stored(self.call(request, f"s3://{bucket}/{key}"))
 
-    def copy(
-        self,
-        bucket: str,
-        key: str,
-        source: s3api.CopySource,
-        options: s3api.ObjectOptions | None = None,
-        *,
-        replace_metadata: bool = False,
-    ) -> s3api.StoredInfo:
-        """CopyObject: at most 5 GiB, inside S3."""
-        request = s3api.copy_object(
-            bucket, key, source, options or s3api.ObjectOptions(), replace_metadata=replace_metadata
-        )
-        return s3api.parse_copied(self.call(request, f"s3://{source.bucket}/{source.key}"))
-
     def delete(self, bucket: str, key: str, *, version_id: str | None = None) -> None:
         self.call(s3api.delete_object(bucket, key, version_id=version_id), f"s3://{bucket}/{key}")
 
@@ -350,12 +326,6 @@ class S3Client:
                 return found
 
     # -- multipart uploads ------------------------------------------------------------------------------------------
-
-    def create(
-        self, bucket: str, key: str, options: s3api.ObjectOptions, *, checksum_algorithm: str | None
-    ) -> s3api.MultipartUpload:
-        request = s3api.create_multipart_upload(bucket, key, options, checksum_algorithm=checksum_algorithm)
-        return s3api.parse_created(self.call(request, f"s3://{bucket}/{key}"), bucket, key)
 
     def uploads(self, bucket: str, prefix: str = "") -> Iterator[s3api.UploadInfo]:
         """Unfinished uploads of all keys that begin with `prefix`."""

@@ -14,26 +14,25 @@ have to be sent then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..core.capabilities import Evidence, may_refuse_feature, refuses_copy
-from ..core.failures import Failure, Kind
+from ..core.capabilities import may_refuse_feature
+from ..core.failures import Failure
 from ..core.manifest import PartRecord, SourceIdentity
 from ..core.parts import Part, Plan
-from ..core.retry import RetryPolicy
 from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
 from ..engine.targets import MultipartTarget
-from ..errors import AccessDenied, S3AMError, TransferError, Unsupported
-from ..wire.failures import to_error
+from ..errors import S3AMError
 from ..wire.s3 import api as s3api
-from . import unfinished
 from .checksum_choice import PartForms, Suspect
+from .copied_parts import check_lengths, raise_of_copy
 from .job import Job, open_journal
 from .multipart import Begun, Multipart
 from .resume import Hash, take_up
 from .speed import Speed, make_transfer
+from .trouble import Trouble
 
 WholeCrc = tuple[str, str] | None
 """(algorithm, base64) of all parts, joined; None where one is not known."""
@@ -41,8 +40,6 @@ WholeCrc = tuple[str, str] | None
 
 LOOK_SECONDS = 1.0
 """Between two looks after parts in trouble."""
-TROUBLES = 5
-"""Answers of 5xx after which it is asked whether the upload is still there."""
 
 
 def unchecked(crc: WholeCrc) -> None:
@@ -117,7 +114,7 @@ class SendParts:
         self._suspect: Suspect | None = None
         self._kept = False
         """Whether the server has parts of an earlier run, which are never given up for another form."""
-        self._troubles = self._next_look = 0
+        self._trouble = Trouble()
 
     @property
     def begun(self) -> Begun | None:
@@ -219,7 +216,7 @@ class SendParts:
     @property
     def needs_care(self) -> bool:
         """Whether nothing moves any more, or parts are in trouble: then `care` is to be called."""
-        return self._transfer is not None and (self._transfer.over or self._troubles > self._next_look)
+        return self._transfer is not None and (self._transfer.over or self._trouble.is_due)
 
     def look(self) -> bool:
         """Delivers the events that have come together; returns `needs_care`."""
@@ -280,10 +277,8 @@ class SendParts:
 
     def _judge(self, number: int, failure: Failure) -> Failure:
         """In a loop's thread."""
-        if failure.kind is Kind.SERVER and not failure.of_source:
-            self._troubles += 1
-            if self.needs_care:
-                self._on_trouble()
+        if self._trouble.note(failure):
+            self._on_trouble()
         return self._forms.judge(number, failure)
 
     def _wait(self, movement: Movement) -> None:
@@ -298,8 +293,7 @@ class SendParts:
             except S3AMError:
                 failure = transfer.failure
                 if failure is None or not self._falls_back(failure):
-                    if failure is not None and self._forms.is_of_copy(failure):
-                        _raise_of_copy(failure, self._content, has_copied=self._kept or bool(self._forms.copied))
+                    self._raise_of_copy(failure)
                     raise
             finally:
                 self._forms.report(self._job.report)
@@ -311,19 +305,22 @@ class SendParts:
             if not self._last:
                 return
 
+    def _raise_of_copy(self, failure: Failure | None) -> None:
+        if failure is not None and self._forms.is_of_copy(failure):
+            has_copied = self._kept or bool(self._forms.copied)
+            raise_of_copy(failure, self._content.copied_from, self._content.describe, has_copied=has_copied)
+
     def _look_after_trouble(self) -> None:
-        """Parts answered with 5xx again and again may be of an upload that is no more: that is not waited for."""
-        if self._transfer is None or self._begun is None or self._troubles <= self._next_look:
-            return
-        self._next_look = self._troubles + max(TROUBLES, self._troubles)
-        if _is_gone(self._job.client, self._begun.upload):
-            self._transfer.stop(Failure(Kind.GONE, "its parts are refused, and the server has no such upload"))
+        if self._transfer is not None and self._begun is not None:
+            gone = self._trouble.look(self._job.client, self._begun.upload)
+            if gone is not None:
+                self._transfer.stop(gone)
 
     def _check_copied(self) -> None:
         assert self._begun is not None
         lengths = {number: self._upload.records[number].length for number in self._forms.copied}
         if lengths and not self._job.can.copies_ranges:
-            _check_lengths(self._job, self._content.describe, self._begun.upload, lengths)
+            check_lengths(self._job, self._content.describe, self._begun.upload, lengths)
 
     def _falls_back(self, failure: Failure) -> bool:
         """Whether `failure` may be due to how the upload was begun, so that it is worth to begin again without that."""
@@ -363,39 +360,3 @@ class SendParts:
             self._transfer.stop_soon(self._upload.leave)
         else:
             self._upload.leave()
-
-
-def _check_lengths(job: Job, what: str, upload: s3api.MultipartUpload, lengths: dict[int, int]) -> None:
-    """Once a server: that it copied the ranges it was asked for. Raises Unsupported if a part has another length."""
-    try:
-        page = job.client.look_at(upload, customer_key=job.options.object.customer_key)
-    except (AccessDenied, Unsupported):
-        return  # x-amz-mp-object-size has to do
-    sizes = {part.number: part.size for part in page.parts}
-    if any(sizes.get(number) != length for number, length in lengths.items()):
-        raise Unsupported(f"{what}: the server copied other ranges than it was asked for")
-    job.can.note("copies_ranges", Evidence.WORKED)
-
-
-def _raise_of_copy(failure: Failure, content: Content, *, has_copied: bool) -> None:
-    """What a failure means of a part that is copied inside S3, where that is not what it means of one sent.
-
-    Raises SourceChanged; Unsupported where the server copies no parts; TransferError where it has copied others.
-    """
-    if failure.kind in (Kind.CONDITION, Kind.MISSING) and failure.code != "NoSuchBucket":
-        raise to_error(replace(failure, kind=Kind.CHANGED), content.copied_from) from None
-    if not refuses_copy(failure):
-        return
-    if has_copied:  # parts stay, and --resume goes on
-        raise TransferError(f"{content.describe}: {failure.message}; try again with --resume") from None
-    raise Unsupported(f"{content.describe}: {failure.message}") from None
-
-
-def _is_gone(client: S3Client, upload: s3api.MultipartUpload) -> bool:
-    """Whether the server says that `upload` is no more; asked once, since it is in trouble."""
-    once = S3Client(client.session, client.given_engine)
-    once.policy = RetryPolicy(budget=0.0)
-    try:
-        return not unfinished.is_alive(once, upload)
-    except S3AMError:
-        return False

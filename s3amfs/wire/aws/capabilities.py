@@ -6,6 +6,7 @@ Any thread may write: attributes are replaced whole.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,6 +14,7 @@ from ...core.capabilities import Evidence, judge, may_refuse_feature, names_as_u
 from ...core.expected import AWS, ExpectedKind, Operation
 from ...core.failures import Failure
 from ..messages import S3Request
+from .config import only_when_required
 
 Feature = Literal[
     "trailers",
@@ -86,6 +88,14 @@ def known_of(identity: str) -> Capabilities:
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return Capabilities(conditions=dict(AWS), etag_md5=True, unequal_parts=True)
     return Capabilities(unequal_parts=takes_unequal_parts(host))
+
+
+def as_configured(known: Capabilities, value_of: Callable[[str], object]) -> Capabilities:
+    """`known` with what the configuration wants. value_of: looks a setting up. Raises UsageError for a bad value."""
+    if only_when_required("response_checksum_validation", value_of):
+        known.checksum_mode = False
+    known.sends_checksums = not only_when_required("request_checksum_calculation", value_of)
+    return known
 
 
 _CHECKSUMS = ("x-amz-checksum-crc64nvme", "x-amz-checksum-crc32c")

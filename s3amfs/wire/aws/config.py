@@ -5,8 +5,11 @@ A field left at its default comes from where every AWS tool looks (`session.py` 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal
+
+from ...errors import UsageError
 
 AddressingStyle = Literal["auto", "path", "virtual"]
 
@@ -48,3 +51,14 @@ class S3Config:
     def timeouts(self) -> tuple[float, float]:
         """Connect and stall time-out in seconds."""
         return self.connect_timeout, self.stall_timeout
+
+
+def only_when_required(name: str, value_of: Callable[[str], object]) -> bool:
+    """Whether checksums are wanted only where S3 requires them (AWS SDKs and Tools Reference Guide, "Data integrity").
+
+    name: of the setting. value_of: looks it up, as botocore does. Raises UsageError for another value.
+    """
+    text = str(value_of(name) or "when_supported").lower()
+    if text not in ("when_supported", "when_required"):
+        raise UsageError(f"{name} is {text!r}: set it to when_supported or when_required")
+    return text == "when_required"

@@ -24,7 +24,7 @@ from ...core.remembered import conditions_of, features_of
 from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request, check_headers
-from .capabilities import Capabilities, known_of, without_what_is_missing
+from .capabilities import Capabilities, as_configured, known_of, without_what_is_missing
 from .config import AddressingStyle, S3Config
 
 if TYPE_CHECKING:
@@ -119,13 +119,12 @@ class S3Session:
     def _prior(self, bucket: str | None) -> Capabilities:
         """What is known before anything was seen: from the name of the endpoint, and what the configuration wants."""
         known = known_of(self.endpoint_id(bucket))
-        known.checksum_mode = False if self._when_required("response_checksum_validation") else None
-        known.sends_checksums = not self._when_required("request_checksum_calculation")
         has = self._recall(self.endpoint_id(bucket), bucket, self.identity) if self._recall is not None else {}
         known.conditions.update(conditions_of(has))
         for name, value in features_of(has).items():
-            setattr(known, name, value)
-        return known
+            if not value:  # that something worked once must not keep a refusal from being judged now
+                setattr(known, name, value)
+        return as_configured(known, self._session.get_config_variable)
 
     @property
     def identity(self) -> str:
@@ -133,13 +132,6 @@ class S3Session:
         if self.config.anonymous:
             return ""
         return self.config.access_key or self.config.profile or os.environ.get("AWS_ACCESS_KEY_ID") or "default"
-
-    def _when_required(self, name: str) -> bool:
-        """Whether the configuration wants these checksums only there (AWS SDKs and Tools Reference Guide)."""
-        value = str(self._session.get_config_variable(name) or "when_supported").lower()
-        if value not in ("when_supported", "when_required"):
-            raise UsageError(f"{name} is {value!r}: set it to when_supported or when_required")
-        return value == "when_required"
 
     def region(self, bucket: str | None = None) -> str:
         """The region that requests about `bucket` are signed for, as far as known."""
