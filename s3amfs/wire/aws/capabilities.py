@@ -32,6 +32,10 @@ Feature = Literal[
 """Those fields of `Capabilities` that `note` judges."""
 
 
+JUDGED = ("trailers", "etag_md5")
+"""Those that are given up only while they are not known to work."""
+
+
 @dataclass(slots=True)
 class Capabilities:
     trailers: bool | None = None

@@ -24,7 +24,7 @@ from ...core.remembered import conditions_of, features_of
 from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request, check_headers
-from .capabilities import Capabilities, as_configured, known_of, without_what_is_missing
+from .capabilities import JUDGED, Capabilities, as_configured, known_of, without_what_is_missing
 from .config import AddressingStyle, S3Config
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ class S3Session:
         has = self._recall(self.endpoint_id(bucket), bucket, self.identity) if self._recall is not None else {}
         known.conditions.update(conditions_of(has))
         for name, value in features_of(has).items():
-            if not value:  # that something worked once must not keep a refusal from being judged now
+            if not value or name not in JUDGED:  # what worked once must not keep a refusal from being judged now
                 setattr(known, name, value)
         return as_configured(known, self._session.get_config_variable)
 
