@@ -77,6 +77,7 @@ class Down(Mover):
         options = DownloadOptions(
             file_exists="overwrite",
             download_exists="resume",
+            follow_link=False,
             customer_key=customer_key,
             part_size=self._options.part_size,
             bwlimit=self._options.bwlimit,
@@ -147,7 +148,11 @@ class Down(Mover):
         path = self._target.partial_path(work.key)
         key = self._options.source_key_for(source)
         options = DownloadOptions(
-            file_exists="overwrite", download_exists="discard", customer_key=key, bwlimit=self._options.bwlimit
+            file_exists="overwrite",
+            download_exists="discard",
+            follow_link=False,
+            customer_key=key,
+            bwlimit=self._options.bwlimit,
         )
         try:
             result = download(source, LocalPath(path), self._client, options, gate=self._client.engine.receiving)

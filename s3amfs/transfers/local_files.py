@@ -64,7 +64,7 @@ def open_own(partial: str, target: str) -> int:
     """
     flags = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
     try:
-        fd = os.open(partial, flags | os.O_CREAT | os.O_EXCL, 0o600 if os.path.exists(target) else 0o666)
+        fd = os.open(partial, flags | os.O_CREAT | os.O_EXCL, 0o600 if os.path.isfile(target) else 0o666)
     except FileExistsError:
         fd = os.open(partial, flags)
         if _is_of_another(os.fstat(fd), os.path.dirname(partial)):
@@ -83,7 +83,7 @@ def keep_access(fd: int, target: str, *, also: int = 0) -> None:
     also: further bits of the mode.
     """
     try:
-        there = os.stat(target)
+        there = os.lstat(target)
     except OSError:
         return
     mine = os.fstat(fd)

@@ -81,5 +81,7 @@ class DownloadOptions:
     customer_key: CustomerKey | None = field(default=None, repr=False)
     sparse: bool = False
     """Zeros become holes of the file."""
+    follow_link: bool = True
+    """A target that is a symbolic link is written through; else it is replaced itself."""
     bwlimit: Bandwidth | int = 0
     dry_run: bool = False

@@ -35,9 +35,9 @@ READ_BYTES = 1024 * 1024
 class PartialFile:
     """The target of one download, until `publish`. Used by the thread that runs the verb, `record` by a loop's."""
 
-    def __init__(self, path: str) -> None:
-        """path: where the file is to appear; a symbolic link is written through."""
-        self.path = os.path.realpath(path) if os.path.islink(path) else os.path.abspath(path)
+    def __init__(self, path: str, *, follow_link: bool = True) -> None:
+        """path: where the file is to appear. follow_link: a symbolic link there is written through, not replaced."""
+        self.path = os.path.realpath(path) if follow_link and os.path.islink(path) else os.path.abspath(path)
         self._folder, name = os.path.split(self.path)
         self.partial, self.progress = local_files.own_names(self._folder, name)
         self.fd = -1
@@ -52,11 +52,11 @@ class PartialFile:
         if not os.path.isdir(self._folder):
             raise MissingFolder(f"{self._folder} is no directory: make it first, or give another file")
         try:
-            there = os.stat(self.path)
+            there = os.lstat(self.path)  # a link only where it is to be replaced itself
         except FileNotFoundError:
             return False
         self.is_stream = stat.S_ISFIFO(there.st_mode) or stat.S_ISCHR(there.st_mode)
-        if not self.is_stream and not stat.S_ISREG(there.st_mode):
+        if not self.is_stream and not stat.S_ISREG(there.st_mode) and not stat.S_ISLNK(there.st_mode):
             raise InvalidDestination(f"{self.path} is no regular file: give another file")
         if not self.is_stream:
             self._finish_publishing()

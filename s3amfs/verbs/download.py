@@ -48,7 +48,7 @@ def download(
     Raises what the contract's exit codes name; after a failure the partial file stays, to be resumed.
     """
     report = Report("download", source.url, target.path, on_event)
-    file = PartialFile(target.path)
+    file = PartialFile(target.path, follow_link=options.follow_link)
     if file.check_target(options.file_exists):
         return report.result(size=None, skipped=True)
     info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.customer_key)

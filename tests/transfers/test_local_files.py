@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from s3amfs.errors import AccessDenied, TransferError
 from s3amfs.transfers.local_files import keep_access, open_own, own_names, partial_names, require_room
+from s3amfs.transfers.partial_file import PartialFile
 
 ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to play another user")
 
@@ -81,3 +82,19 @@ def test_a_full_disk_is_noticed_before_it_is_full(tmp_path: Path) -> None:
     with pytest.raises(TransferError, match=r"room for .* are needed: make room, then go on with --download-exists"):
         require_room(fd, 1 << 60, str(tmp_path))
     os.close(fd)
+
+
+def test_a_link_is_followed_or_replaced_as_asked(tmp_path: Path) -> None:
+    target, link = tmp_path / "f", tmp_path / "link"
+    target.write_bytes(b"old")
+    link.symlink_to(target)
+    followed, itself = PartialFile(str(link)), PartialFile(str(link), follow_link=False)
+    assert (followed.path, itself.path) == (str(target), str(link))
+    assert not itself.check_target("overwrite")
+    os.mkfifo(tmp_path / "pipe")
+    other = tmp_path / "to-pipe"
+    other.symlink_to(tmp_path / "pipe")
+    stream, replaced = PartialFile(str(other)), PartialFile(str(other), follow_link=False)
+    for file in (stream, replaced):
+        file.check_target("overwrite")
+    assert (stream.is_stream, replaced.is_stream) == (True, False)
