@@ -1,0 +1,145 @@
+"""A million unchanged keys: what `s3am sync` needs in requests, seconds and memory where nothing differs.
+
+    python -m benchmarks.listing --keys 1000000 [--delay 0.05]
+
+A server of listings alone stands for both sides; it sends whole pages, so that what is measured is the client. Other
+tools that are installed run beside it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from urllib.parse import parse_qs, urlsplit
+
+PAGE = 1000
+NAME = "{prefix}object-{number:09d}.bin"
+
+
+class _Pages(BaseHTTPRequestHandler):
+    """ListObjectsV2 of numbered keys."""
+
+    protocol_version = "HTTP/1.1"
+    keys = 0
+    delay = 0.0
+    requests = 0
+
+    def do_GET(self) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
+        type(self).requests += 1
+        time.sleep(self.delay)
+        self._send(self._page(query.get("prefix", ""), query.get("start-after") or query.get("continuation-token", "")))
+
+    def do_HEAD(self) -> None:
+        is_object = urlsplit(self.path).path.strip("/").count("/") > 0
+        self._send(b"", 404 if is_object else 200)
+
+    def _page(self, prefix: str, after: str) -> bytes:
+        first = int(after[-13:-4]) + 1 if after else 0
+        last = min(first + PAGE, self.keys)
+        contents = "".join(
+            f"<Contents><Key>{NAME.format(prefix=prefix, number=number)}</Key>"
+            "<LastModified>2026-01-31T12:00:00.000Z</LastModified>"
+            f'<ETag>"{number:032x}"</ETag><Size>{number % 1000}</Size><StorageClass>STANDARD</StorageClass></Contents>'
+            for number in range(first, last)
+        )
+        more = last < self.keys
+        end = NAME.format(prefix=prefix, number=last - 1)
+        token = f"<NextContinuationToken>{end}</NextContinuationToken>" if more else ""
+        return (
+            f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+            f"<Name>b</Name><Prefix>{prefix}</Prefix><KeyCount>{last - first}</KeyCount><MaxKeys>{PAGE}</MaxKeys>"
+            f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{contents}{token}"
+            "</ListBucketResult>"
+        ).encode()
+
+    def _send(self, body: bytes, status: int = 200) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing is printed."""
+
+
+def serve(keys: int, delay: float, pipe: Connection) -> None:
+    """Serves until the pipe says something; then tells how many requests there were."""
+    _Pages.keys, _Pages.delay = keys, delay
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
+    import threading
+
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    pipe.send(server.server_address[1])
+    pipe.recv()
+    pipe.send(_Pages.requests)
+
+
+def measure(command: list[str], keys: int, delay: float) -> str:
+    """Runs `command` against a new server: a line of what it took."""
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    server = context.Process(target=serve, args=(keys, delay, there), daemon=True)
+    server.start()
+    endpoint = f"http://127.0.0.1:{here.recv()}"
+    with tempfile.TemporaryDirectory(prefix="s3am-listing-") as home:
+        environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": home,
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_ENDPOINT_URL": endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "RCLONE_CONFIG": os.devnull,
+            "RCLONE_CONFIG_R_TYPE": "s3",
+            "RCLONE_CONFIG_R_PROVIDER": "Other",
+            "RCLONE_CONFIG_R_ENDPOINT": endpoint,
+            "RCLONE_CONFIG_R_ACCESS_KEY_ID": "key",
+            "RCLONE_CONFIG_R_SECRET_ACCESS_KEY": "secret",
+        }
+        begun = time.monotonic()
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(process.pid, 0)
+        wall = time.monotonic() - begun
+    here.send("end")
+    requests = here.recv()
+    server.terminate()
+    cpu = usage.ru_utime + usage.ru_stime
+    return (
+        f"exit {os.waitstatus_to_exitcode(status)}, {wall:.1f} s, CPU {cpu:.1f} s, {usage.ru_maxrss / 1024:.0f} MiB, "
+        f"{requests} requests"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keys", type=int, default=1_000_000)
+    parser.add_argument("--delay", type=float, default=0.0, help="seconds that each page takes longer")
+    args = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    ours = [sys.executable, "-m", "s3amfs.cli.main", "sync", "s3://bucket/a/", "s3://bucket/b/"]
+    tools = {"s3am": ours}
+    if shutil.which("s5cmd"):
+        tools["s5cmd"] = ["s5cmd", "sync", "s3://bucket/a/*", "s3://bucket/b/"]
+    if shutil.which("rclone"):
+        tools["rclone"] = ["rclone", "sync", "--size-only", "--fast-list", "r:bucket/a", "r:bucket/b"]
+    for keys in (1000, args.keys):
+        for name, command in tools.items():
+            print(f"{name}, {keys:,} keys: {measure(command, keys, args.delay)}", flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
