@@ -11,6 +11,7 @@ import errno
 import fcntl
 import logging
 import os
+import stat
 import tempfile
 import uuid
 from collections.abc import Iterator
@@ -51,7 +52,11 @@ class Spool:
     def open(cls, path: str) -> Spool:
         """One that has a name; nothing in it counts as present or dirty yet. Raises OSError."""
         spool = cls.__new__(cls)
-        spool.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+        spool.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        found = os.fstat(spool.fd)
+        if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
+            os.close(spool.fd)
+            raise PermissionError(errno.EPERM, "it is not the file that was written: another user's, or no file", path)
         spool.folder, spool.name = os.path.dirname(path), path
         spool.present, spool.dirty = Ranges(), Ranges()
         return spool

@@ -87,3 +87,20 @@ def test_a_folder_that_takes_no_spool_is_an_error(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(OSError, match=os.strerror(error)):
         Spool(str(tmp_path))
+
+
+def test_what_is_not_the_file_that_was_written_is_not_opened(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(PermissionError):
+        Spool.open(str(tmp_path / "pipe"))
+    (tmp_path / "link").symlink_to(tmp_path / "pipe")
+    with pytest.raises(OSError, match="symbolic links"):
+        Spool.open(str(tmp_path / "link"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of somebody else's")
+def test_another_users_file_is_not_opened(tmp_path: Path) -> None:
+    (tmp_path / "theirs").write_bytes(b"x")
+    os.chown(tmp_path / "theirs", 4321, 4321)
+    with pytest.raises(PermissionError):
+        Spool.open(str(tmp_path / "theirs"))
