@@ -30,8 +30,9 @@ def octal(text: str) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="s3://BUCKET[/PREFIX]")
-    parser.add_argument("directory", metavar="DIR")
+    parser.add_argument("directory", metavar="DIR", nargs="?")
     add = parser.add_argument
+    add("--status", action="store_true", help="say what the mount on DIR, the only argument then, is at")
     add("--read-only", action="store_true")
     add("--allow-other", action="store_true", help="let other users in (needs user_allow_other in /etc/fuse.conf)")
     add("--uid", type=int, help="owner of files that have none")
@@ -51,9 +52,14 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from dataclasses import fields
 
     from ..core.locations import parse_s3_url
+    from ..errors import UsageError
     from ..mount.daemon import mount
     from ..mount.options import MountOptions
 
+    if args.status:
+        return _status(args.directory or args.url, output)
+    if args.directory is None:
+        raise UsageError("the directory is missing: s3am mount s3://BUCKET[/PREFIX] DIR")
     location = parse_s3_url(args.url)
     given = {
         field.name: getattr(args, field.name)
@@ -67,4 +73,18 @@ def run(args: argparse.Namespace, output: Output) -> int:
     mount(location, args.directory, MountOptions(**given), config_of(args, output))
     event = "unmounted" if args.foreground else "mounted"
     output.note({"event": event, "url": location.url, "directory": args.directory})
+    return 0
+
+
+def _status(directory: str, output: Output) -> int:
+    from ..mount.unmount import status
+
+    found = status(directory)
+    files = found["open"]
+    assert isinstance(files, dict)
+    states = ", ".join(f"{count} {state}" for state, count in sorted(files.items())) or "none"
+    text = (
+        f"{directory}: {found['url']}, daemon {found['pid']}, open files: {states}, waiting: {found['waiting']} changes"
+    )
+    output.result(text, {"event": "status", "directory": directory, **found})
     return 0

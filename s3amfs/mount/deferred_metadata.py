@@ -101,6 +101,11 @@ class Changes:
         waiting = self._waiting.get(key)
         return waiting[1] if waiting else None
 
+    @property
+    def count(self) -> int:
+        """How many objects something waits for."""
+        return len(self._waiting)
+
     def removals_in(self, prefix: str) -> set[str]:
         """Keys that begin with `prefix` and are to be removed."""
         with self._condition:

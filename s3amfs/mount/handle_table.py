@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import threading
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -115,6 +116,11 @@ class Files:
         with self._lock:
             file = self._by_key.get(key)
             return None if file is not None and file.given_up and not given_up else file
+
+    def states(self) -> dict[str, int]:
+        """How many open files are in which state."""
+        with self._lock:
+            return dict(Counter(type(file.state).__name__ for file in self._paths))
 
     def writing_handles(self, file: OpenFile) -> int:
         with self._lock:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import itertools
+import json
 import os
 from collections.abc import Callable
 
+from ..core.locations import S3Location
 from ..errors import NotFound
 from ..transfers.options import StoredInfo
 from .caller import caller
@@ -16,7 +18,7 @@ from .namespace import Tree
 from .open_directory import DirectoryNames
 from .open_file import OpenFile
 from .processes import pid_namespace
-from .xattrs import NAMESPACE_XATTR, PID_XATTR, SYNC_XATTR
+from .xattrs import NAMESPACE_XATTR, PID_XATTR, STATUS_XATTR, SYNC_XATTR
 
 
 class Shared:
@@ -35,6 +37,7 @@ class Shared:
         self._of_root: dict[str, Callable[[], bytes]] = {
             PID_XATTR: lambda: str(os.getpid()).encode(),
             NAMESPACE_XATTR: lambda: pid_namespace().encode(),
+            STATUS_XATTR: self._status,
             SYNC_XATTR: self._sync,
         }
 
@@ -52,6 +55,11 @@ class Shared:
             if error.errno != errno.ENOENT:
                 raise
             return None
+
+    def _status(self) -> bytes:
+        where = S3Location(self.tree.bucket, self.tree.root).url
+        found = {"url": where, "pid": os.getpid(), "open": self.files.states(), "waiting": self.tree.changes.count}
+        return json.dumps(found).encode()
 
     def _sync(self) -> bytes:
         self.tree.changes.store_all()

@@ -1,10 +1,11 @@
-"""Unmounting: of a mount that serves, of one in another PID namespace, of one whose daemon is dead."""
+"""Unmounting, and a look at mounts: ones that serve, in another PID namespace, too, and ones whose daemon is dead."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
 import errno
+import json
 import os
 import select
 import subprocess
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from ..errors import InvalidDestination, TransferError
 from .processes import find_process, users_of
-from .xattrs import NAMESPACE_XATTR, PID_XATTR, SYNC_XATTR
+from .xattrs import NAMESPACE_XATTR, PID_XATTR, STATUS_XATTR, SYNC_XATTR
 
 FILE_SYSTEM = "fuse.s3am"
 MNT_DETACH = 2
@@ -80,6 +81,21 @@ def umount(directory: str) -> bool:
         if watch >= 0:
             os.close(watch)
     return True
+
+
+def status(directory: str) -> dict[str, object]:
+    """What the mount on `directory` is at: its URL, its daemon, open files by state, changes that wait.
+
+    Raises InvalidDestination if there is no mount of ours, TransferError if it is dead.
+    """
+    directory = os.path.realpath(directory)
+    if is_dead(directory):
+        raise TransferError(f"the daemon of {directory} is dead: 's3am umount {directory}' clears it away")
+    try:
+        found: dict[str, object] = json.loads(os.getxattr(directory, STATUS_XATTR))
+    except OSError:
+        raise InvalidDestination(f"{directory} is not mounted by s3am") from None
+    return found
 
 
 def _unmount(directory: str, *, lazily: bool = False) -> str:

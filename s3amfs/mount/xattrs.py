@@ -1,4 +1,4 @@
-"""Extended attributes of a mount: facts of an object to read, and three of the root for `s3am umount`."""
+"""Extended attributes of a mount: facts of an object to read, and some of the root for `s3am umount`."""
 
 from __future__ import annotations
 
@@ -15,5 +15,7 @@ PID_XATTR = "user.s3am.pid"
 """Of the mount's root: its daemon."""
 NAMESPACE_XATTR = "user.s3am.pid-namespace"
 """Of the mount's root: the PID namespace in which that number counts."""
+STATUS_XATTR = "user.s3am.status"
+"""Of the mount's root: JSON, for `s3am mount --status`."""
 SYNC_XATTR = "user.s3am.sync"
 """Reading it from the root, or setting it, stores all times and modes that wait."""

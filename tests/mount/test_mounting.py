@@ -210,3 +210,14 @@ def test_debug_logs_operations_and_requests(new_mount: Callable[..., Mount]) -> 
     assert "create /f: done in" in said
     assert "PUT http" in said
     assert mount.cli.environment["AWS_SECRET_ACCESS_KEY"] not in said
+
+
+def test_status(mounted: Mount) -> None:
+    with open(mounted / "f", "wb"):
+        found = mounted.cli("mount", "--status", "--json", mounted.directory)
+        assert found.rc == 0, found.stderr
+        assert '"open": {"Streaming": 1}' in found.stdout
+        assert f'"pid": {mounted.daemon}' in found.stdout
+    assert "open files: none" in mounted.cli("mount", "--status", mounted.directory).stdout
+    assert mounted.cli("mount", "--status", mounted.directory.parent).rc == 6
+    assert mounted.cli("mount", mounted.url).rc == 2
