@@ -53,7 +53,6 @@ UNTESTED_YET = {
     "engine/client.py",
     "engine/connect.py",
     "engine/fsspec_source.py",
-    "engine/renewal.py",
     "engine/retry_loop.py",
     "engine/second_try.py",
     "engine/settings.py",
