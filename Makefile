@@ -69,7 +69,7 @@ test: packages $(VENV)/.test  ## every test (TESTS=path for some, JOBS=1 for one
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --durations=15 $(TESTS)
 
 unit: $(VENV)/.unit  ## the quick ones: core, layers, engine, transfers; no server, no FUSE, no pandas
-	$(BIN)/python -m pytest -q -m 'not slow and not server' --durations=5 $(UNITS)
+	$(BIN)/python -m pytest -q -m 'not slow and not server' --hypothesis-profile=unit --durations=5 $(UNITS)
 
 unit-every:  ## make unit with every Python from 3.10 that is found here (PATH, pyenv)
 	@PATH="$$(printf '%s:' $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin)$$PATH"; for minor in 10 11 12 13 14; do \

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from s3amfs.demo.seaweed import SeaweedServer
@@ -18,6 +19,9 @@ from tests.support.proxy import FaultProxy
 from tests.support.tls import Certificates
 
 pytest_plugins = ["tests.support.clients"]
+
+hypothesis.settings.register_profile("unit", max_examples=20)
+"""For `make unit`; `make test` draws as many examples as hypothesis does by itself."""
 
 _numbers = itertools.count(1)
 
