@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from s3amfs.core.checksums import Crc, multipart_etag
+from s3amfs.core.claims import NOT_CHECKED, Compared
 from s3amfs.core.locations import LocalPath, S3Location
 from s3amfs.core.manifest import PartRecord
 from s3amfs.engine.connect import S3Client
 from s3amfs.engine.upload_body import PartChecks
 from s3amfs.errors import ChecksumMismatch, S3AMError
-from s3amfs.transfers.checksum_choice import NOT_CHECKED, Checking
+from s3amfs.transfers.checksum_choice import Checking
 from s3amfs.transfers.complete import Parts, is_made_of
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.verbs.upload import upload
@@ -86,27 +87,32 @@ def crc_of(data: bytes) -> Crc:
     return crc
 
 
-def parts(checks: Checking, algorithm: str | None, matched: set[int]) -> Parts:
-    records = [PartRecord(n, len(d), f"{n:032x}", crc_of(d).value, "") for n, d in enumerate(DATA, 1)]
-    return Parts(MultipartUpload("b", "k", "id", algorithm), records, checks, matched)
+def parts(checks: Checking, algorithm: str | None, how: tuple[Compared, Compared]) -> Parts:
+    records = [
+        PartRecord(number, len(data), f"{number:032x}", crc_of(data).value, "", compared.value)
+        for number, (data, compared) in enumerate(zip(DATA, how, strict=True), 1)
+    ]
+    return Parts(MultipartUpload("b", "k", "id", algorithm), records, checks)
 
 
 def test_what_was_compared_is_what_is_claimed() -> None:
-    assert parts(BY_ETAG, None, {1, 2}).proof == "MD5 of every part, compared with its ETag"
-    assert parts(BY_ETAG, None, {2}).proof == "MD5 of 1 of 2 parts, compared with their ETags"
-    assert parts(BY_ETAG, None, set()).proof == NOT_CHECKED
-    assert parts(BY_TRAILER, "crc64nvme", set()).proof == "crc64nvme of every part, checked by the server"
+    nothing, etag, checksum = Compared.NOTHING, Compared.ETAG, Compared.CHECKSUM
+    assert parts(BY_ETAG, None, (etag, etag)).proof == "MD5 of every part, compared with its ETag"
+    assert parts(BY_ETAG, None, (nothing, etag)).proof == "MD5 of 1 of 2 parts, compared with their ETags"
+    assert parts(BY_ETAG, None, (nothing, nothing)).proof == NOT_CHECKED
+    found = parts(BY_TRAILER, "crc64nvme", (checksum, checksum))
+    assert found.proof == "crc64nvme of every part, checked by the server"
 
 
 def test_the_whole_is_declared_where_the_upload_declares_it() -> None:
     whole = crc_of(b"".join(DATA)).base64
-    assert parts(BY_TRAILER, "crc64nvme", set()).declared == ("crc64nvme", whole)
-    assert parts(BY_TRAILER, None, set()).declared is None
-    assert parts(BY_ETAG, "crc64nvme", set()).declared == ("crc64nvme", whole)
+    assert parts(BY_TRAILER, "crc64nvme", (Compared.CHECKSUM, Compared.CHECKSUM)).declared == ("crc64nvme", whole)
+    assert parts(BY_TRAILER, None, (Compared.CHECKSUM, Compared.CHECKSUM)).declared is None
+    assert parts(BY_ETAG, "crc64nvme", (Compared.CHECKSUM, Compared.CHECKSUM)).declared == ("crc64nvme", whole)
 
 
 def test_an_object_is_ours_by_etag_or_checksum_only() -> None:
-    found = parts(BY_TRAILER, "crc64nvme", set())
+    found = parts(BY_TRAILER, "crc64nvme", (Compared.CHECKSUM, Compared.CHECKSUM))
     etag = multipart_etag([bytes.fromhex(record.etag) for record in found.records])
     whole = crc_of(b"".join(DATA)).base64
     assert is_made_of(ObjectInfo(30, etag), found)
