@@ -63,5 +63,7 @@ def _try_without(
         if third is None:
             can.note(feature, Evidence.WORKED_WITHOUT)
             return plain, None
+        if not may_be_left_out(feature, third):
+            return plain, third  # what it fails for by itself: there is no such object, maybe
         failure = third
     return refused

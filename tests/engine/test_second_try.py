@@ -57,6 +57,13 @@ def test_refused_in_any_case_it_is_that_requests_failure() -> None:
     assert server.can == Capabilities()
 
 
+def test_what_it_fails_for_by_itself_is_the_answer() -> None:
+    missing = Failure(Kind.MISSING, "Not Found", status=404)
+    server = Server(lambda request, number: ODD if optional_features(request) else missing)
+    assert server.ask(HEAD) is missing
+    assert server.can == Capabilities()
+
+
 def test_what_has_worked_is_not_tried_without() -> None:
     server = Server(lambda request, number: None if number == 1 else ODD)
     assert server.ask(HEAD) is None
