@@ -25,6 +25,11 @@ PAGE = 1000
 NAME = "{prefix}object-{number:09d}.bin"
 
 
+def _after(query: dict[str, str]) -> str:
+    """The key behind which a page begins, of either version of the operation."""
+    return query.get("start-after") or query.get("continuation-token") or query.get("marker", "")
+
+
 class _Pages(BaseHTTPRequestHandler):
     """ListObjectsV2 of numbered keys."""
 
@@ -37,7 +42,7 @@ class _Pages(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
         type(self).requests += 1
         time.sleep(self.delay)
-        self._send(self._page(query.get("prefix", ""), query.get("start-after") or query.get("continuation-token", "")))
+        self._send(self._page(query.get("prefix", ""), _after(query)))
 
     def do_HEAD(self) -> None:
         is_object = urlsplit(self.path).path.strip("/").count("/") > 0
