@@ -59,7 +59,7 @@ class FsspecStream:
         """Raises SourceChanged if the file is no longer what it was."""
         self._fs.invalidate_cache()
         if self.version is not None and self._version() != self.version:
-            raise SourceChanged(f"{self._display} changed while it was read: use --force to start afresh")
+            raise SourceChanged(f"{self._display} changed while it was read: use --force to start over")
 
     def close(self) -> None:
         if self._pool is not None:

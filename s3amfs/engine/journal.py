@@ -93,7 +93,7 @@ class Journal:
     def begin(self, header: m.Header, *records: m.UploadRecord | m.PartRecord) -> None:
         """Replaces what is there; on disk when it returns. Raises OSError."""
         if self.too_new:
-            raise TransferError(f"{self.path}: {self.problem}: use that version, or remove the file to start afresh")
+            raise TransferError(f"{self.path}: {self.problem}: use that version, or remove the file to start over")
         os.ftruncate(self._fd, 0)
         self._write(b"".join(m.encode(record) for record in (header, *records)))
         os.fsync(self._fd)

@@ -31,7 +31,7 @@ ETAG_TRIES = 4
 
 @dataclass(frozen=True, slots=True)
 class Checking:
-    """How an upload is checked: the algorithm that the server is told, and what is done with each part."""
+    """How an upload is checked: the algorithm that the server is sent, and what is done with each part."""
 
     algorithm: str | None
     """Of CreateMultipartUpload; None: none is declared."""
@@ -150,7 +150,7 @@ class PartForms:
         )
 
     def judge(self, number: int, failure: Failure) -> Failure:
-        """What the failure of a part is: itself, or worth another try in the form that `checks` gives next."""
+        """Returns the failure of a part: itself, or one to retry in the form that `checks` gives next."""
         with self._lock:
             trial = self._trials.get(number)
             if trial is None or failure.of_source:

@@ -58,7 +58,7 @@ class Commit:
 
     @property
     def condition(self) -> Expected:
-        """What the request has to carry."""
+        """The expectation that the next request carries."""
         return self._plan.condition
 
     @property

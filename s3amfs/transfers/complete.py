@@ -43,7 +43,7 @@ class Parts:
 
     @property
     def proof(self) -> str:
-        """What was compared, part by part."""
+        """The comparison made for every part, as the result names it."""
         return claim([compared(record.compared) for record in self.records], self.checks.parts.crc)
 
     @property

@@ -25,7 +25,7 @@ def check_lengths(job: Job, what: str, upload: s3api.MultipartUpload, lengths: d
 
 
 def raise_of_copy(failure: Failure, source: str, what: str, *, has_copied: bool) -> None:
-    """What a failure means of a part that is copied inside S3, where that is not what it means of one sent.
+    """Raises the error for a part copied inside S3, where a failure means something else than for a part that is sent.
 
     source: URL of the object that is copied. what: for errors. has_copied: other parts of this upload were copied.
     Raises SourceChanged; Unsupported where the server copies no parts; TransferError where it has copied others.

@@ -50,7 +50,7 @@ class Original:
         return self._compare(job.target.url, found.checksums, "") or "size, and the source's ETag at every request"
 
     def _compare(self, url: str, checksums: Mapping[str, str], etag: str) -> str:
-        """What was compared; '' for nothing."""
+        """Compares the copy with its source. Returns a name for the comparison; '' if nothing was compared."""
         full = (self.info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT"
         for name, value in self.info.checksums.items():
             if "-" in value or not full or name not in checksums:
@@ -97,7 +97,7 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
 
 
 def _source_changed(job: Job, original: Original) -> bool:
-    """Both conditions of a CopyObject fail with 412: a look tells which one it was."""
+    """Returns whether the source has changed: CopyObject answers 412 for its condition on either side."""
     where, key = original.location, original.source.customer_key
     now = job.client.find(where.bucket, where.key, customer_key=key) if where.version_id is None else original.info
     return now is None or now.etag != original.info.etag

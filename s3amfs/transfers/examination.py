@@ -257,13 +257,13 @@ def _part(
 
 
 def _content(probe: Probe) -> bytes | None:
-    """What the object is now; None if there is none, or no answer."""
+    """Returns the object's current content; None if there is no object, or no answer."""
     answer, reply = probe.ask(s3api.get_object(probe.bucket, probe.key("object")))
     return reply.body if answer.ok else None
 
 
 def _read(parse: Callable[[Reply], T], reply: Reply) -> T | None:
-    """What `parse` makes of the reply; None for an answer that makes no sense."""
+    """Returns the parsed reply; None for an answer that makes no sense."""
     try:
         return parse(reply)
     except S3AMError:

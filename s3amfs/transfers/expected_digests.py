@@ -1,8 +1,8 @@
-"""Digests that the whole source must have: given by the user (--expect-md5, ...) or told by the source itself.
+"""Digests that the whole source must have: given by the user (--expect-md5, ...) or sent by the source itself.
 
-What can be joined from parts (CRCs) is compared after the parts have moved; what needs the bytes in order (MD5,
-SHA-256) is only taken where the user asks for it, since that makes a parallel transfer a sequential one, and where the
-source is one stream anyway.
+Digests that can be joined from parts (CRCs) are compared after the parts have moved. Digests that need the bytes in
+order (MD5, SHA-256) are only computed where the user asks for them, since that makes a parallel transfer sequential,
+and where the source is one stream anyway.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ CHEAPEST_FIRST = ("crc64nvme", "crc32c", "crc32", "md5", "md5-content", "sha1", 
 
 
 class Expectation:
-    """expect: (digest name, hex) from the user. said: digest name -> bytes, as the source tells them."""
+    """expect: (digest name, hex) from the user. said: digest name -> bytes, as the source sent them."""
 
     def __init__(self, expect: tuple[tuple[str, str], ...], said: Mapping[str, bytes], report: Report) -> None:
         self._hashers: list[tuple[str, str, Hasher]] = [(name, text.lower(), hasher(name)) for name, text in expect]
         self._said = said
-        self._told: tuple[str, Hasher] | None = None
+        self._own: tuple[str, Hasher] | None = None
         self._report = report
 
     @property
@@ -47,18 +47,18 @@ class Expectation:
         return _Watched(stream, hashers) if hashers else stream
 
     def watching_all(self, stream: ByteStream) -> ByteStream:
-        """`watching`, and the cheapest of the digests that the source tells of itself."""
+        """`watching`, and the cheapest of the digests that the source sent of itself."""
         name = next((name for name in CHEAPEST_FIRST if name in self._said), None)
         if name is None:
             return self.watching(stream)
-        self._told = (name, hasher(name.removesuffix("-content")))
-        return _Watched(self.watching(stream), [self._told[1]])
+        self._own = (name, hasher(name.removesuffix("-content")))
+        return _Watched(self.watching(stream), [self._own[1]])
 
     def check(self, target: str) -> None:
         """Raises ChecksumMismatch unless every digest the user gave is that of the bytes read."""
-        if self._told is not None:
-            name, told = self._told
-            if told.hexdigest() != self._said[name].hex():
+        if self._own is not None:
+            name, running_own = self._own
+            if running_own.hexdigest() != self._said[name].hex():
                 raise _differs(target, name.removesuffix("-content"))
         for name, expected, running in self._hashers:
             found = running.hexdigest()
@@ -77,7 +77,7 @@ class Expectation:
 
 def _differs(target: str, name: str) -> ChecksumMismatch:
     return ChecksumMismatch(
-        f"{target} was not stored: the {name} that the source tells is not that of its bytes: read it again"
+        f"{target} was not stored: the {name} that the source sent is not that of its bytes: read it again"
     )
 
 

@@ -29,7 +29,7 @@ class Job:
 
     @property
     def can(self) -> Capabilities:
-        """What the target's server was seen to do."""
+        """Capabilities that the target's server has shown."""
         return self.client.session.capabilities(self.target.bucket)
 
 

@@ -1,4 +1,4 @@
-"""What is on this machine's side of a download: names of partial files, whose they are, room, and who may read the end.
+"""The local side of a download: names and owners of partial files, free space, and who may read the result.
 
 A folder may be of another user, or for all (/tmp): what lies there under the name of a partial file need not be ours.
 """

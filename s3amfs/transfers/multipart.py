@@ -32,14 +32,14 @@ _DECLARED: tuple[Feature, ...] = ("crc64nvme",)
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """What a multipart upload starts from."""
+    """The state that a multipart upload starts from."""
 
     upload: s3api.MultipartUpload
     checks: checksum_choice.Checking
     server_parts: dict[int, s3api.PartInfo]
-    """What the server has of it."""
+    """The parts that the server has, by number."""
     manifest: m.Manifest | None
-    """What the manifest says of this very upload and source; None: nothing proves where the parts came from."""
+    """The manifest of this very upload and source; None: nothing proves where the parts came from."""
     etag_is_md5: Callable[[], bool]
     """Whether ETags of parts are known to be their MD5s; may ask the server."""
     proven: bool = True
@@ -79,9 +79,11 @@ class Multipart:
             self._client.abort(upload)  # 'continue' only: what is superseded is not left to be paid for
             return None
         page = self._client.look_at(upload, customer_key=self._options.object.customer_key)
-        for told in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
-            if told is not None and told.checksum_algorithm is not None:
-                upload = replace(upload, checksum_algorithm=told.checksum_algorithm, checksum_type=told.checksum_type)
+        for listed in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
+            if listed is not None and listed.checksum_algorithm is not None:
+                upload = replace(
+                    upload, checksum_algorithm=listed.checksum_algorithm, checksum_type=listed.checksum_type
+                )
                 break
         self.upload = upload
         parts = {part.number: part for part in page.parts}
@@ -106,14 +108,14 @@ class Multipart:
                 return False
             raise EncryptionKeyError(
                 f"the unfinished upload of {self._target.url} was begun with another encryption key: give that one, or "
-                "use --force to start afresh"
+                "use --force to start over"
             )
         if differs is not None and self._options.unfinished == "continue":
             return False
         if differs is not None:
             raise SourceChanged(
                 f"the unfinished upload of {self._target.url} is of another source ({differs}): "
-                "use --force to start afresh"
+                "use --force to start over"
             )
         if header.options != self._options_text():
             self._report.warn("the unfinished upload keeps the metadata and storage options that it was begun with")
@@ -268,7 +270,7 @@ class Multipart:
         records = [self.records[number] for number in sorted(self.records)]
         if sum(record.length for record in records) != size:
             raise ChecksumMismatch(
-                f"{self._target.url}: the parts do not add up to {size} bytes: use --force to start afresh"
+                f"{self._target.url}: the parts do not add up to {size} bytes: use --force to start over"
             )
         self._report.completing()
         try:

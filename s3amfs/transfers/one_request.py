@@ -132,7 +132,7 @@ def _fetched(reply: Reply, data: bytes, span: tuple[int, int] | None) -> Fetched
 
 
 def _is_content(data: bytes, info: s3api.ObjectInfo) -> bool:
-    """Whether `data` is what S3 stores, as far as it tells."""
+    """Whether `data` is what S3 stores, as far as its ETag or checksum shows."""
     stored = stored_of(info)
     if stored.crc_name is not None:
         crc = Crc(stored.crc_name)

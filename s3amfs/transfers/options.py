@@ -1,4 +1,4 @@
-"""What a caller may choose about a transfer, as frozen data. The three front doors fill these in; verbs read them."""
+"""Options of a transfer, as frozen data. The three front ends fill them in; verbs read them."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class UploadOptions:
     """Choices for `upload` and `copy`."""
 
     unfinished: Unfinished = "refuse"
-    """What to do about an unfinished upload of the target: error, continue it (--resume), abort it (--force)."""
+    """The handling of an unfinished upload of the target: error, continue it (--resume), abort it (--force)."""
     exists: Exists = "refuse"
-    """What to do if the target object exists."""
+    """The handling of a target object that exists."""
     expected: Expected | None = None
-    """What has to stand under the target's name when it changes; None: as `exists` says it."""
+    """The expected state of the target's name when it changes; None: as `exists` says it."""
     part_size: int | None = None
     """Bytes; None: chosen from the size, or taken up from the upload that is continued."""
     download_slots: int | None = None
@@ -51,7 +51,7 @@ class UploadOptions:
 
     @property
     def expects(self) -> Expected:
-        """What has to stand under the target's name when it changes."""
+        """The expected state of the target's name when it changes."""
         if self.expected is not None:
             return self.expected
         return WHATEVER if self.exists == "overwrite" else NOTHING
@@ -69,7 +69,7 @@ class DownloadOptions:
 
     file_exists: Exists = "refuse"
     download_exists: Literal["refuse", "resume", "discard"] = "refuse"
-    """What to do about the partial file of an earlier download."""
+    """The handling of an earlier download's partial file."""
     wait: bool = False
     """If another transfer to the same file is at work: wait until it has ended, in place of an error."""
     part_size: int | None = None
@@ -77,7 +77,7 @@ class DownloadOptions:
     checksum_slots: int | None = None
     """Threads that check what is on disk; None: one per core, at most 4."""
     checksum: ChecksumChoice | None = None
-    """What the bytes are compared with; None: what S3 stores of the object; 'none': nothing."""
+    """The checksum that the bytes are compared with; None: the one that S3 stores; 'none': no comparison."""
     customer_key: CustomerKey | None = field(default=None, repr=False)
     sparse: bool = False
     """Zeros become holes of the file."""

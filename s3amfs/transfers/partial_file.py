@@ -1,7 +1,7 @@
 """The files of an unfinished download: `.NAME.partial` holds the bytes, `.NAME.progress` the manifest.
 
-What the manifest says is there is read again and compared with its CRC before it is believed: a crash of the machine
-may have lost what the disk had not written yet.
+The ranges on record in the manifest are read again and compared with their CRCs before they count as done: a crash of
+the machine may have lost data that the disk had not written yet.
 """
 
 from __future__ import annotations

@@ -51,7 +51,7 @@ class Probe:
         return MAX_REQUESTS - CLEANING - self.requests
 
     def ask(self, request: S3Request) -> tuple[Answer, Reply]:
-        """The answer to `request`. What it stored is remembered for `clean`."""
+        """The answer to `request`. An object or upload that it created is remembered for `clean`."""
         answer, reply = Answer(0, odd=True), Reply(0)
         for _ in range(2):
             if self.left <= 0:

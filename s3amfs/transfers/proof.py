@@ -21,7 +21,7 @@ from .options import ChecksumChoice
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What S3 stores about an object's content."""
+    """Checksums and ETag that S3 stores for an object's content."""
 
     crc_name: str | None
     """'crc64nvme', 'crc32c' or 'crc32' of the whole; None: there is none."""
@@ -37,7 +37,7 @@ class Stored:
 
 
 def stored_of(info: s3api.ObjectInfo) -> Stored:
-    """What `info` offers for a comparison."""
+    """Returns the checksums and ETag of `info` that a comparison can use."""
     if (info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT":
         for name in CRC_WIDTHS:
             crc = decode(name, info.checksums.get(name, ""))
@@ -49,7 +49,7 @@ def stored_of(info: s3api.ObjectInfo) -> Stored:
 
 
 def chosen(info: s3api.ObjectInfo, choice: ChecksumChoice | None, url: str) -> Stored:
-    """What bytes of the object at `url` are compared with.
+    """Returns the checksum or ETag that bytes of the object at `url` are compared with.
 
     choice: the user's; None: whatever S3 stores. Raises Unsupported where S3 stores no such checksum of it.
     """
@@ -73,7 +73,7 @@ RANGES_KEPT = 4096
 
 
 class TakesCrcs(Protocol):
-    """Is told the CRC of each range that arrives."""
+    """Receives the CRC of each range that arrives."""
 
     crc_name: str | None
     """Which one; None: no CRCs are wanted."""
@@ -84,7 +84,7 @@ class TakesCrcs(Protocol):
 class ReadProof:
     """The CRCs of ranges that were read, until they make up the object: they must combine to what S3 stores of it.
 
-    S3 tells no checksum of a range, so that a part of an object is as good as the connection; TLS finds every change.
+    S3 sends no checksum of a range, so a part of an object is only as good as its connection; TLS finds every change.
     """
 
     def __init__(self, info: s3api.ObjectInfo, what: str) -> None:
@@ -125,7 +125,7 @@ def part_sizes(
     info: s3api.ObjectInfo,
     customer_key: CustomerKey | None = None,
 ) -> list[int] | None:
-    """Sizes in bytes of the parts that a multipart ETag was made of; None if nobody can tell.
+    """Sizes in bytes of the parts that a multipart ETag was made of; None if they are unknown.
 
     Asks for part 1, then guesses that all are alike; `matching_etag` proves the guess right.
     """

@@ -26,7 +26,7 @@ DAMAGED_TRIES = 5
 MoveTo = Callable[[Target], Move]
 """Given a target: how the bytes get there (source.UploadSource.move)."""
 Stored = tuple[s3api.StoredInfo, str, str]
-"""What is stored, its checksum as 'ALGORITHM:BASE64', and what is proven of it."""
+"""The stored object, its checksum as 'ALGORITHM:BASE64', and the proof of its content."""
 
 
 def put_single(
@@ -43,7 +43,7 @@ def put_single(
 
 
 class _Put:
-    """One object on its way, in as many attempts as it takes."""
+    """The upload of one object, in as many attempts as it takes."""
 
     def __init__(self, job: Job, length: int, move: MoveTo, others: tuple[S3Client, ...]) -> None:
         self._job = job
@@ -118,7 +118,7 @@ class _Put:
     # -- after a failure --------------------------------------------------------------------------------------------
 
     def _recover(self, put: PutTarget, transfer: Transfer, error: S3AMError) -> Stored | None:
-        """What is stored after all; None: another attempt is worth it. Raises what ends it."""
+        """Returns the object if it is stored after all; None: try again. Raises the error that ends the upload."""
         failure = transfer.failure
         assert failure is not None
         if put.damaged or transfer.retries or put.sent_twice:
@@ -159,7 +159,7 @@ class _Put:
         )
 
     def _judge_etag(self, put: PutTarget) -> Stored | None:
-        """Stored with an ETag that is not the MD5: what is stored is read back, which tells damage from custom."""
+        """Reads back an object whose ETag is not the MD5: damaged bytes, or a server with other ETags."""
         job = self._job
         crc = content_crc(job.client, job.target, put.damaged, job.options.object.customer_key, put.crc_name)
         if crc is None:

@@ -1,4 +1,4 @@
-"""What a verb tells while it runs, and the result it ends with."""
+"""The events that a verb reports while it runs, and its result."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
     """The parts of `begun` that need not be sent again.
 
     hashes: None where reading the source costs more than sending the part again (copies inside S3).
-    Raises SourceChanged if nothing but the parts themselves could tell what they are, and they are of another source.
+    Raises SourceChanged if there is no record of the parts and their checksums differ from the source's.
     """
     server = begun.server_parts
     fitting = Recovered(plan, ((number, part.size) for number, part in server.items()))
@@ -62,7 +62,7 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
         elif begun.manifest is None and (crc_name in part.checksums or begun.etag_is_md5()):
             raise SourceChanged(
                 f"the unfinished upload of {describe} holds other bytes than the source has now: "
-                "use --force to start afresh"
+                "use --force to start over"
             )
     return kept
 
@@ -100,7 +100,7 @@ def part_with(begun: Begun, part: s3api.PartInfo, data: PartBuffer) -> PartRecor
 
 
 def part_size_of(begun: Begun, size: int) -> int | None:
-    """Part size in bytes of the upload that is continued; None: it has no parts that would tell.
+    """Part size in bytes of the upload that is continued; None: it has no parts yet.
 
     Raises IncompatiblePartSize where its parts are in no even sizes for `size` bytes.
     """
@@ -111,6 +111,6 @@ def part_size_of(begun: Begun, size: int) -> int | None:
     found = infer_part_size(size, [(part.number, part.size) for part in begun.server_parts.values()])
     if found is None:
         raise IncompatiblePartSize(
-            f"the parts of the unfinished upload do not fit a source of {size:,} bytes: use --force to start afresh"
+            f"the parts of the unfinished upload do not fit a source of {size:,} bytes: use --force to start over"
         )
     return found

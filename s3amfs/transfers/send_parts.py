@@ -57,13 +57,13 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """What an object is made of, and how its parts get to S3."""
+    """The content of an object, and how its parts get to S3."""
 
     verb: str
-    """Who begins it; only the same verb continues it."""
+    """The verb that begins the upload; only the same verb continues it."""
     identity: SourceIdentity
     describe: str
-    """What a final failure is about: 'upload to s3://b/k'."""
+    """The operation that a final failure names: 'upload to s3://b/k'."""
     movement: Movement
     others: tuple[S3Client, ...] = ()
     """Further clients whose credentials sign requests."""
@@ -199,7 +199,7 @@ class SendParts:
         self._wait(movement)
 
     def open(self, unsent: Callable[[], Iterable[Part]], on_trouble: Callable[[], None] = lambda: None) -> None:
-        """For streams: parts are added one by one. unsent: those added of which `on_part` has not heard.
+        """For streams: parts are added one by one. unsent: parts that were added and not yet reported to `on_part`.
 
         on_trouble: called in a loop's thread when `needs_care` has become true.
         """

@@ -1,4 +1,4 @@
-"""What an upload reads: looked at once, then read in parts (files, ranged URLs, S3 objects) or as one stream."""
+"""The source of an upload: examined once, then read in parts (files, ranged URLs, S3 objects) or as one stream."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class UploadSource:
         self.identity = identity
         self.content_type = content_type
         self.digests: dict[str, bytes] = {}
-        """What the source says of its whole content."""
+        """Digests of the whole content that the source sent: name -> bytes."""
 
     @property
     def size(self) -> int | None:
@@ -264,7 +264,7 @@ def open_source(
 
 
 def require_readable(source: LocalPath) -> os.stat_result:
-    """What a local source is, before any server is asked. Raises NotFound, AccessDenied, InvalidSource."""
+    """Returns the status of a local source, before any request. Raises NotFound, AccessDenied, InvalidSource."""
     try:
         there = os.stat(source.path)
     except FileNotFoundError:

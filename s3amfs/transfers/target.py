@@ -1,4 +1,4 @@
-"""What the new object is to be: left alone where it exists, its type guessed, what its source had kept."""
+"""Decisions about the new object: skip it where it exists, guess its type, keep the metadata of its source."""
 
 from __future__ import annotations
 

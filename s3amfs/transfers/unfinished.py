@@ -59,7 +59,7 @@ def settle(
     if len(uploads) > 1:
         raise SeveralUnfinishedUploads(
             f"there are {len(uploads)} unfinished uploads of {target.url} ('s3am pending' lists them): "
-            "remove them with 's3am cancel', or use --force to remove them all and start afresh"
+            "remove them with 's3am cancel', or use --force to remove them all and start over"
         )
     if uploads and mode == "refuse":
         raise _refusal(target)
@@ -68,7 +68,7 @@ def settle(
 
 def _refusal(target: S3Location) -> UnfinishedUploadExists:
     return UnfinishedUploadExists(
-        f"there is an unfinished upload of {target.url}: use --resume to continue it, or --force to start afresh"
+        f"there is an unfinished upload of {target.url}: use --resume to continue it, or --force to start over"
     )
 
 

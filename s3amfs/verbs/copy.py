@@ -170,7 +170,7 @@ class _Copy:
             customer_key=self._options.source_key,
         )
         if now.etag != self._info.etag:
-            raise SourceChanged(f"{self._location.url} changed while it was copied: use --force to start afresh")
+            raise SourceChanged(f"{self._location.url} changed while it was copied: use --force to start over")
 
     def _result(self, stored: s3api.StoredInfo, parts: int, checksum: str, proof: str) -> TransferResult:
         return self._report.result(
