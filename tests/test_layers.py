@@ -43,7 +43,13 @@ LOWER: dict[str, set[str]] = {
 
 DOORS: dict[str, tuple[str, ...]] = {
     "pycurl": ("wire/curl/multi.py", "wire/curl/exchange.py"),
-    "botocore": ("wire/aws/session.py", "wire/aws/endpoints.py", "wire/aws/signing.py", "wire/aws/botocore_errors.py"),
+    "botocore": (
+        "wire/aws/session.py",
+        "wire/aws/credentials.py",
+        "wire/aws/endpoints.py",
+        "wire/aws/signing.py",
+        "wire/aws/botocore_errors.py",
+    ),
     "aiobotocore": (),
     "boto3": ("demo/",),
     "awscrt": ("core/checksums.py",),

@@ -98,7 +98,6 @@ UNTESTED_YET = {
     "objects/piece_cache.py",
     "objects/pieces.py",
     "objects/unpublished.py",
-    "transfers/copied_parts.py",
     "transfers/expected_digests.py",
     "transfers/job.py",
     "transfers/one_request.py",

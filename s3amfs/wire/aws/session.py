@@ -7,9 +7,7 @@ modules saves a tenth at most) is loaded when an `S3Session` is made. Thread-saf
 
 from __future__ import annotations
 
-import copy
 import importlib
-import inspect
 import os
 import sys
 import threading
@@ -21,17 +19,14 @@ from urllib.parse import quote
 
 from ...core.failures import Failure, Kind
 from ...core.remembered import conditions_of, features_of
-from ...errors import BadCredentials, InvalidS3Url, S3AMError, UsageError
+from ...errors import InvalidS3Url
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request, check_headers
 from .capabilities import JUDGED, Capabilities, as_configured, known_of, without_what_is_missing
 from .config import AddressingStyle, S3Config
+from .credentials import CredentialSource, own_errors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from botocore.credentials import ReadOnlyCredentials
-
     from .endpoints import Endpoint, EndpointRules
 
 __all__ = ["AddressingStyle", "S3Config", "S3Session"]
@@ -39,8 +34,6 @@ __all__ = ["AddressingStyle", "S3Config", "S3Session"]
 _ENDPOINTS_KEPT = 1000
 _PATIENCE = 10
 """Times the stall time-out for requests that make the server work (copies, completions)."""
-_ADVISORY_RETRY = 60.0
-"""Seconds between attempts to renew credentials that are still valid."""
 
 
 Recall = Callable[[str, str | None, str], Mapping[str, bool]]
@@ -59,14 +52,12 @@ class S3Session:
         self._recall = recall
         self._lock = threading.RLock()
         self._session: Any = self.config.session
-        self._credentials: Any = None
-        self._frozen: ReadOnlyCredentials | None = None
-        self._not_before = 0.0
         self._skew = 0.0
         self._regions: dict[str, str] = {}
         self._endpoints: dict[tuple[str | None, bool], Endpoint] = {}
         self._capabilities: dict[str | None, Capabilities] = {}
-        self._rules: EndpointRules = _translating(self._load)
+        self._rules: EndpointRules = own_errors(self._load)
+        self._keys = CredentialSource(self.config, self._session)
 
     def __repr__(self) -> str:
         return f"S3Session({self.config!r})"
@@ -89,7 +80,7 @@ class S3Session:
         else:
             from .signing import sign
 
-            headers = sign(request, url, headers, endpoint, self._current(), time.time() + self._skew)
+            headers = sign(request, url, headers, endpoint, self._keys.current(), time.time() + self._skew)
         return HttpRequest(
             method=request.method,
             url=url,
@@ -159,16 +150,7 @@ class S3Session:
 
     def credentials_fresh(self) -> bool:
         """Whether `prepare` can sign without fetching credentials (files, a process, the network)."""
-        if self.config.anonymous:
-            return True
-        if self._frozen is None:
-            return False
-        needed = getattr(self._credentials, "refresh_needed", None)
-        if needed is None or not needed():
-            return True
-        # Within the advisory period (15 minutes) the old ones still serve; a provider that has none newer yet is asked
-        # again only after a while, so that signing does not wait for it each time.
-        return not needed(60) and time.monotonic() < self._not_before
+        return self.config.anonymous or self._keys.fresh()
 
     def refresh_credentials(self, force: bool = False) -> None:
         """Gets credentials if there are none or they end soon; with `force` all providers are asked again.
@@ -176,11 +158,8 @@ class S3Session:
         `force` is for ExpiredToken: files are read again, processes run again. Credentials given as such stay.
         Raises BadCredentials when there are none or a provider failed.
         """
-        if self.config.anonymous:
-            return
-        with self._lock:
-            if force or not self.credentials_fresh():
-                _translating(lambda: self._refresh(force))
+        if not self.config.anonymous:
+            self._keys.refresh(force)
 
     def _load(self) -> EndpointRules:
         _import_botocore()
@@ -257,46 +236,6 @@ class S3Session:
             self._endpoints[request.bucket, path_style] = found
         return found
 
-    def _current(self) -> ReadOnlyCredentials:
-        if not self.credentials_fresh():
-            self.refresh_credentials()
-        assert self._frozen is not None
-        return self._frozen
-
-    def _refresh(self, force: bool) -> None:
-        if self._credentials is None or force:
-            self._credentials = self._find(force)
-        self._not_before = time.monotonic() + _ADVISORY_RETRY
-        if self._credentials is None:
-            raise BadCredentials(
-                "no credentials found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, name a --profile, "
-                "or use --no-sign-request for public buckets"
-            )
-        frozen = _answer(self._credentials.get_frozen_credentials)
-        if not frozen.access_key or not frozen.secret_key:
-            raise BadCredentials("the credentials found are empty: check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
-        sent = frozen.access_key + (frozen.token or "")
-        if not (sent.isascii() and sent.isprintable()):  # it would end its header, or be quoted by an error of curl's
-            raise BadCredentials("the access key or session token found is not plain ASCII on one line: copy it again")
-        self._frozen = frozen
-
-    def _find(self, force: bool) -> Any:
-        config = self.config
-        if config.access_key is not None or config.secret_key is not None:
-            from botocore.credentials import Credentials
-
-            if config.access_key is None or config.secret_key is None:
-                raise BadCredentials("only half of the credentials is given: access key and secret key belong together")
-            return Credentials(config.access_key, config.secret_key, config.token)
-        if not force or getattr(self._credentials, "method", None) == "explicit":
-            return _unshared(_answer(self._session.get_credentials))
-        if config.session is None:
-            import botocore.session
-
-            self._session = botocore.session.Session(profile=config.profile)
-            return _answer(self._session.get_credentials)
-        return _answer(self._session.get_component("credential_provider").load_credentials)
-
 
 def _import_botocore() -> None:
     """Imports botocore without pyOpenSSL, which may be installed: it costs 10 MB and 80 ms.
@@ -346,76 +285,3 @@ def _takes_long(request: S3Request) -> bool:
 
 def _first(*values: Any) -> Any:
     return next((value for value in values if value is not None), None)
-
-
-def _settle(function: Callable[[], Any]) -> Any:
-    """The result of `function`, also when it is a coroutine (aiobotocore): then on a loop of its own thread."""
-    result = function()
-    if not inspect.isawaitable(result):
-        return result
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
-    async def wait() -> Any:
-        return await result
-
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(lambda: asyncio.run(wait())).result()
-
-
-def _answer(ask: Callable[[], Any]) -> Any:
-    """The answer of botocore's providers of credentials. Raises BadCredentials if they can't read what they were given.
-
-    Nothing of ours runs in here, so that a bug of ours is not taken for that.
-    """
-    import botocore.exceptions as theirs
-
-    try:
-        return _settle(ask)
-    except theirs.BotoCoreError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        # A document that is not what it should be. The error may quote it, secrets and all: its kind is said alone.
-        raise BadCredentials(
-            f"no usable credentials: what a provider of them answered cannot be read ({type(error).__name__})"
-        ) from None
-
-
-def _unshared(credentials: Any) -> Any:
-    """`credentials`, but those of aiobotocore as a copy with a lock of its own.
-
-    Theirs is an asyncio.Lock, which the session's owner holds on another event loop, maybe: whoever waited for it on
-    ours would never be woken.
-    """
-    make_lock = getattr(credentials, "_create_lock", None)
-    if make_lock is None:
-        return credentials
-    own = copy.copy(credentials)
-    own._refresh_lock = make_lock()
-    return own
-
-
-def _translating(function: Callable[[], Any]) -> Any:
-    """Runs `function`; botocore's errors become ours, one line each."""
-    import botocore.exceptions as theirs
-
-    try:
-        return function()
-    except S3AMError:
-        raise
-    except theirs.ProfileNotFound as error:
-        raise UsageError(f"{error}: check --profile, AWS_PROFILE and ~/.aws/config") from None
-    except (theirs.NoCredentialsError, theirs.PartialCredentialsError, theirs.CredentialRetrievalError) as error:
-        raise BadCredentials(f"no usable credentials: {_line(error)}") from None
-    except (theirs.SSOError, theirs.UnauthorizedSSOTokenError, theirs.TokenRetrievalError) as error:
-        raise BadCredentials(f"no usable credentials: {_line(error)}; log in again (aws sso login)") from None
-    except theirs.InvalidRegionError as error:  # a ValueError, too
-        raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
-    except theirs.BotoCoreError as error:
-        raise UsageError(f"the AWS configuration is not usable: {_line(error)}") from None
-    except RuntimeError as error:  # "Credentials were refreshed, but the refreshed credentials are still expired."
-        raise BadCredentials(f"no usable credentials: {_line(error)}") from None
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:300]

@@ -18,6 +18,7 @@ import pytest
 
 from s3amfs.errors import AccessDenied, UsageError
 from s3amfs.wire.aws.config import S3Config
+from s3amfs.wire.aws.credentials import CredentialSource
 from s3amfs.wire.aws.session import S3Session
 from s3amfs.wire.s3 import api as s3api
 
@@ -215,11 +216,11 @@ def test_botocore_is_loaded_without_pyopenssl() -> None:
 
 
 def test_a_bug_of_ours_is_not_taken_for_missing_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    def bug(self: S3Session) -> None:
+    def bug(*_: object) -> None:
         raise AttributeError("of ours")
 
     session_ = S3Session(S3Config(access_key="k", secret_key="s", endpoint_url="http://127.0.0.1:1"))
-    monkeypatch.setattr(S3Session, "_find", lambda self, force: bug(self))
+    monkeypatch.setattr(CredentialSource, "_find", bug)
     with pytest.raises(AttributeError):
         session_.refresh_credentials()
     monkeypatch.setattr(S3Session, "_settings", bug)
