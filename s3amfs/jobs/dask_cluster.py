@@ -56,7 +56,7 @@ class Cluster:
     """Bytes per second of all workers together; 0: no limit."""
 
     def settings(self, config: S3Config, verify_tls: bool | str) -> part_task.Settings:
-        """What a task needs beside its job: nothing that is secret. Raises UsageError where there are no workers."""
+        """Returns the settings of a task, without credentials. Raises UsageError if the cluster has no workers."""
         workers = len(self.client.scheduler_info()["workers"])
         if not workers:
             raise UsageError("the cluster has no workers: start some, or wait for them")
@@ -285,7 +285,7 @@ def _delayed(blocks: Iterable[Any]) -> Iterator[Any]:
 
 
 def _results(client: Client, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-    """What the tasks return, as they end. Raises the first error; the others are cancelled then."""
+    """Yields the results of the tasks as they end. Raises the first error and cancels the other tasks."""
     from distributed import as_completed
 
     if not tasks:

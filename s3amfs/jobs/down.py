@@ -219,5 +219,5 @@ class Down(Mover):
 
 
 def _named(error: BaseException) -> BaseException:
-    """What stands in the way is no failure of the transfer."""
+    """Returns CannotBeDone for an entry that something else blocks: the transfer itself did not fail."""
     return CannotBeDone(str(error)) if isinstance(error, InTheWay) else error

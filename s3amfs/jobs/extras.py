@@ -1,7 +1,7 @@
-"""What is only at the target: kept on the disk while the job runs, judged as a whole, and deleted last.
+"""Entries that exist only at the target: kept on disk while the job runs, judged as a whole, and deleted last.
 
-Before an entry goes, the source is looked at once more (it must not be there), and the target must still have what was
-listed.
+Before an entry is deleted, the source is checked once more (it must not exist there), and the target must still hold
+the content that was listed.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def list_buckets(client: S3Client) -> Iterator[Listed]:
 def list_objects(
     where: S3Location, client: S3Client, *, recursive: bool = False, versions: bool = False
 ) -> Iterator[Found]:
-    """What is at `where`: an object, what is in a folder, or what a glob matches.
+    """Yields what exists at `where`: an object, the entries of a folder, or the matches of a glob.
 
     recursive: all objects below instead of one level. Raises NotFound where nothing is there, AccessDenied,
     TransferError.

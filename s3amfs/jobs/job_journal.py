@@ -1,7 +1,7 @@
 """The journal of one job (SRC, DST) in the state folder: locked, append-only, good after `kill -9` at any instruction.
 
 `NAME.job` is the log of the last run. `NAME.known`, sorted by key, is what all runs remember of pairs that were equal;
-it is read along with the listings, one record ahead. When a job begins, what its log knows is merged into it.
+it is read along with the listings, one record ahead. When a job begins, its log is merged into that file.
 Used by the thread that runs the job.
 """
 
@@ -89,7 +89,7 @@ class JobJournal:
             self._merge_known()
 
     def _merge_known(self) -> None:
-        """What the log knows goes into the sorted file, which is replaced whole."""
+        """Merges the log into the sorted file, which is replaced atomically."""
 
         def every() -> Iterator[Known]:
             yield from _known_in(self._known_path)
@@ -109,11 +109,11 @@ class JobJournal:
         os.replace(beside, self._known_path)
 
     def memory(self) -> Memory:
-        """What earlier runs know, to be asked in the order of keys."""
+        """Returns the records of earlier runs, to be looked up in the order of keys."""
         return Memory(self._known_path)
 
     def extras(self) -> Iterator[Entry]:
-        """What this run, and the one it goes on with, found to be only at the target."""
+        """Yields the entries that this run, and the run that it continues, found only at the target."""
         self.flush()
         seen: set[str] = set()
         for record, _ in self._records():
@@ -147,7 +147,7 @@ class JobJournal:
             self.flush()
 
     def flush(self) -> None:
-        """What was added is in the file. Raises OSError."""
+        """Writes the buffered records to the file. Raises OSError."""
         if self._buffer:
             data, self._buffer = b"".join(self._buffer), []
             write_all(self._fd, data)
@@ -177,7 +177,7 @@ class Memory:
         return cls(os.path.join(jobs_dir(state), job_name(source, target) + ".known"))
 
     def get(self, key: str) -> Remembered | None:
-        """What is remembered of `key`; keys must come in order."""
+        """Returns the record of `key`; None: there is none. Keys must come in order."""
         wanted = order(key)
         while self._head is not None and order(self._head.key) < wanted:
             self._head = next(self._records, None)

@@ -1,4 +1,4 @@
-"""What a caller may choose about a job over a tree, as frozen data."""
+"""Options of a job over a tree, as frozen data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a job over a tree has done so far: lines, totals, counts, the journal and how far all is done.
+"""The progress of a job over a tree: lines, totals, counts, the journal, and the position up to which all is done.
 
 Used by the thread that runs the job.
 """
@@ -28,12 +28,12 @@ class Listener:
 
     entry: OnEntry
     note: OnNote
-    """What is worth saying once, such as that a run goes on where another one ended."""
+    """Receives remarks, such as that a run continues where another one ended."""
 
 
 @dataclass(slots=True)
 class Seen:
-    """What a pass over the listings has counted."""
+    """Counts of a pass over the listings."""
 
     at_source: int = 0
     at_target: int = 0

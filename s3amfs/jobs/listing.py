@@ -34,7 +34,7 @@ SECOND = 10**9
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """What to list: keys that begin with `root + prefix`, named relative to `root`.
+    """Selects the keys to list: those that begin with `root + prefix`, named relative to `root`.
 
     after: only keys (relative ones) behind this. sort: the server is known to list in another order. keep: which keys
     (relative ones) take part.

@@ -26,7 +26,7 @@ _numbers = itertools.count()
 
 
 class TargetChanged(S3AMError):
-    """What stands under the name is no longer what was listed; it is kept."""
+    """The file under this name is no longer the one that was listed; it is kept."""
 
 
 class InTheWay(S3AMError):

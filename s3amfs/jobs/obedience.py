@@ -1,8 +1,8 @@
 """Whether a server obeys the conditions of small puts and copies: found out once a job, so that each object costs one
 request and not also a look before and after.
 
-What was just stored is stored once more, byte for byte the same, under a condition that does not hold: a server that
-obeys refuses (412), one that does not has replaced the object by an equal one.
+The object just stored is stored once more, byte for byte the same, under a condition that does not hold: a server that
+obeys refuses (412); another one replaces the object by an equal one.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NO_ETAG = this_etag("0" * 32)
 
 
 class Obedience:
-    """What one server and bucket does about one operation. Any thread."""
+    """Whether one server and bucket obeys the conditions of one operation. Any thread."""
 
     def __init__(self, client: S3Client, bucket: str, operation: Operation) -> None:
         self._can = client.session.capabilities(bucket)

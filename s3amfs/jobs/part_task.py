@@ -1,4 +1,4 @@
-"""What a worker of a cluster does: moves some parts of a job, or sends blocks that it has as one part.
+"""Tasks of a cluster's worker: move some parts of a job, or send blocks that the worker holds as one part.
 
 Tasks are functions of plain data. They may run twice, or be given to another worker half-way: parts that the server has
 are compared with the source and not sent again, and a part's number says what its bytes are.
@@ -33,7 +33,7 @@ from .split_ends import Ends
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a worker is given beside the job; its credentials are its own."""
+    """Settings that a worker receives beside the job; the worker has its own credentials."""
 
     config: S3Config
     """Without keys."""

@@ -87,7 +87,7 @@ def _remove_one(
 
 
 def _look(where: S3Location, client: S3Client) -> s3api.ObjectInfo | None:
-    """What is there; None for a delete marker. Raises NotFound."""
+    """Returns the object's description; None for a delete marker. Raises NotFound."""
     if where.version_id is not None and _is_marker(where, client):
         return None
     try:
@@ -141,7 +141,7 @@ def _count(totals: Totals, victim: Victim, on_entry: Callable[[EntryDone], None]
 
 
 class _Matched:
-    """What is listed and matches. `seen`: how many entries the listing had."""
+    """Listed entries that match. `seen`: number of entries in the listing."""
 
     def __init__(self, where: S3Location, client: S3Client, options: RemoveOptions) -> None:
         self._pattern = glob_of(where.key)

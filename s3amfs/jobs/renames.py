@@ -33,7 +33,7 @@ class Renames:
         """Keys whose content has another name now; they are still to be deleted."""
 
     def run(self, works: Iterable[Work], extras: Iterable[Entry]) -> tuple[list[Outcome], list[Work]]:
-        """What was renamed, and what has to be moved after all."""
+        """Returns the outcomes of renamed entries, and the works that still have to be transferred."""
         waiting = list(works)
         sizes = {work.size for work in waiting}
         by_size: dict[int, list[Entry]] = {}

@@ -57,7 +57,7 @@ class Ends:
                 raise UsageError(f"{self.source.url} and {self.target.url} lie in each other: give separate prefixes")
 
     def names(self) -> tuple[str, str]:
-        """What identifies both trees, endpoint included."""
+        """Returns the names that identify both trees, endpoint included."""
         return _name(self.source, self.reader), _name(self.target, self.client)
 
 

@@ -1,8 +1,8 @@
 """`split`: one object moved by many processes on any machines, which share nothing but a job file and the S3 service.
 
 `start` begins the multipart upload and moves part 1, which shows what the server can; `move` moves one share of the
-parts, then helps with what is missing; `finish` proves and completes. What has been moved is asked of the server
-(ListParts): any process may die at any time, and any may be run again. Downloads are in split_download.py.
+parts, then helps with what is missing; `finish` proves and completes. ListParts says which parts
+have moved: any process may die at any time, and any may be run again. Downloads are in split_download.py.
 """
 
 from __future__ import annotations
@@ -321,7 +321,7 @@ def _keep(records: Records, done: list[PartRecord], report: Report) -> None:
 
 
 def stored_record(part: s3api.PartInfo, name: str, known: PartRecord | None) -> PartRecord:
-    """What is known of a part: what its mover has recorded of these very bytes, or what the server says."""
+    """Returns the record that the part's mover kept of these very bytes, else one made from the server's listing."""
     if known is not None and known.etag == part.etag and known.length == part.size:
         return known
     said = part.checksums.get(name, "")

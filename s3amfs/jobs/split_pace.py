@@ -1,4 +1,4 @@
-"""What one process of a split job moves next: its own share, then what others will not come to."""
+"""The parts that one process of a split job moves next: its own share, then parts that others will not reach."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Pace:
         self._own = share.own(count)
         self._fronts = Fronts(share, PATIENCE)
         self._never = threading.Event()
-        """Nobody on this machine hears of what the others do: waiting is all there is."""
+        """Never set: other machines send no signal of their progress, so a process can only wait and look again."""
 
     def next_batch(self, missing: Collection[int]) -> list[int]:
         """Numbers of the parts to move now, of those that are `missing`; [] after a pause: look again."""

@@ -1,7 +1,7 @@
 """A local tree as entries in the order of keys: folders sort as if their names ended in '/', which is how S3 has them.
 
-Names are those that the kernel gives, decoded with surrogateescape. What cannot be an entry (a FIFO, a link to nothing,
-a loop, a folder that may not be read) is one all the same, with its problem, so that nothing is left out in silence.
+Names are those that the kernel gives, decoded with surrogateescape. Names that cannot be transferred (a FIFO, a
+dangling link, a loop, a folder that may not be read) are entries too, with their problem: nothing is left out silently.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a job over a tree does to one entry, and the threads that do it.
+"""The work of a tree job on one entry, and the threads that do it.
 
 A `Mover` knows one direction. Small objects take one request each, many in flight, for which no thread waits; large
 ones and whatever did not succeed at once go through the verbs, which know about parts, retries and errors.
@@ -58,7 +58,7 @@ class Work:
 
     @property
     def expected(self) -> Expected:
-        """What has to stand at the target when it changes."""
+        """The expected state of the target when it changes."""
         if self.whatever:
             return WHATEVER
         return NOTHING if self.target is None else this_etag(self.target.etag)
@@ -66,14 +66,14 @@ class Work:
 
 @dataclass(slots=True)
 class Outcome:
-    """What became of a Work."""
+    """The outcome of a Work."""
 
     work: Work
     action: str
     """'moved', 'same', 'failed' (worth another run), 'impossible', 'exists'."""
     reason: str = ""
     known: Known | None = None
-    """What to remember."""
+    """The record for later runs; None: no record."""
     error: BaseException | None = None
     """A bug or an interruption: ends the job."""
     extra: dict[str, object] = field(default_factory=dict)

@@ -24,10 +24,11 @@ def upload_options(
     goes_on: bool,
     only_new: bool,
 ) -> UploadOptions:
-    """base: the object that stands there. goes_on: its content goes on in this one, which so expects it there.
+    """Returns the options with which a changed file is uploaded.
 
-    What describes an object outlives its content: encryption, class, tags, headers; what describes a content does not.
-    only_new: nothing may stand there (O_EXCL).
+    base: the object that exists there; None: none. goes_on: the file continues the content of `base`, so the upload
+    expects `base` there. only_new: no object may exist there (O_EXCL).
+    Attributes of an object outlive its content: encryption, class, tags, headers; attributes of a content do not.
     """
     if base is None:
         options = ObjectOptions(content_type=guess_content_type(key))

@@ -84,7 +84,7 @@ def umount(directory: str) -> bool:
 
 
 def status(directory: str) -> dict[str, object]:
-    """What the mount on `directory` is at: its URL, its daemon, open files by state, changes that wait.
+    """Returns the state of the mount on `directory`: its URL, its daemon, open files by state, pending changes.
 
     Raises InvalidDestination if there is no mount of ours, TransferError if it is dead.
     """
