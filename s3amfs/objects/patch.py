@@ -36,10 +36,12 @@ def patch(
     on_event: OnEvent = ignore,
     gate: SlotGate | None = None,
 ) -> s3api.StoredInfo:
-    """Replaces `base` by what `plan` (not a whole one) makes of it and of the file `spool`, at the same offsets.
+    """Replaces `base` by an object of its own ranges and ranges of the file `spool`, at the same offsets.
 
-    Raises SourceChanged if the base is no longer what it was (then it stays), Unsupported where the server can't copy
-    parts, TransferError. What was sent is removed after a failure: only the spool knows what it was for.
+    plan: which range comes from where; not a whole one. Parts that were sent are removed after a failure,
+    since only the spool records their purpose.
+    Returns the new object. Raises SourceChanged if the base has changed (then it stays), Unsupported where the server
+    can't copy parts, TransferError.
     """
     client, location = base.client, base.location
     options = replace(options, expected=base.info.expected)

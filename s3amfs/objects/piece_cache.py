@@ -1,4 +1,4 @@
-"""What readers hold in memory: pieces of objects, bounded all together, the least useful given up first.
+"""Pieces of objects that readers hold in memory, bounded all together; the least useful is evicted first.
 
 Threads and readers may share a memory; `lock` is held while
 pieces are looked for, begun or given up, never while somebody waits for bytes.
@@ -53,7 +53,7 @@ class ReadMemory:
             piece.given_up = True
 
     def _make_room(self) -> None:
-        """What has been read goes first, then what has waited longest for a reader."""
+        """Evicts pieces that have been read first, then the piece that has waited longest for a reader."""
         while self.held > self.limit and self._read:
             self.give_up(next(iter(self._read)))
         if self.held > self.limit:

@@ -1,4 +1,4 @@
-"""A piece is a range of one object, in memory or on its way: a fragment by one request, a block by many at a time."""
+"""A piece is a range of one object, in memory or in flight: a fragment by one request, a block by many at a time."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Piece(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Cuts what is on its way: who waits for it gets an error."""
+        """Aborts requests in flight: threads that wait for them get an error."""
 
     @abstractmethod
     def wait(self) -> None:
@@ -79,13 +79,13 @@ class Fragment(Piece):
         self._ends: list[int] = []
         self._came = threading.Event()
         self._again = threading.Lock()
-        self._one_shot: OneShot = pinned.begin(start, end - start, self._told)
+        self._one_shot: OneShot = pinned.begin(start, end - start, self._on_bytes)
 
     @property
     def under_way(self) -> bool:
         return not self._came.is_set()
 
-    def _told(self, chunks: Chunks | None) -> None:
+    def _on_bytes(self, chunks: Chunks | None) -> None:
         if chunks is not None:
             self._keep(chunks)
         self._came.set()

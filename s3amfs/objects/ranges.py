@@ -60,7 +60,7 @@ class Pinned:
 
     @property
     def uses_tls(self) -> bool:
-        """Whether TLS finds every bit that changes on the way."""
+        """Whether TLS detects every bit that changes in transit."""
         return self.client.session.uses_tls(self.location.bucket)
 
     @property
@@ -90,7 +90,7 @@ class Pinned:
         chunks = Chunks(length)
         judge = range_judge(Part(1, offset, length), identity_of(self.location, self.info))
 
-        def told(reply: Reply | None) -> None:
+        def on_reply(reply: Reply | None) -> None:
             try:
                 if reply is not None:
                     judge(reply)
@@ -109,7 +109,7 @@ class Pinned:
         )
         spread = self.spread or self.uses_tls
         loop = offset // PIECE_BYTES if spread else 0
-        return self.client.begin(request, told, chunks, loop=loop, gate=self.gate)
+        return self.client.begin(request, on_reply, chunks, loop=loop, gate=self.gate)
 
     def fetch(
         self,
@@ -210,9 +210,9 @@ def _fill(pinned: Pinned, start: int, view: memoryview, on_event: OnEvent) -> No
 
 
 def read_to_keep(pinned: Pinned, start: int, end: int) -> bytes:
-    """As `read_whole`, for bytes that will be stored again: a bit that is wrong now would be wrong for good.
+    """As `read_whole`, for bytes that will be stored again: a bit that is wrong now would stay wrong.
 
-    S3 tells no checksum of a range. So without TLS, which finds every damage, it is read until it comes twice alike.
+    S3 sends no checksum of a range. So without TLS, which finds every damage, it is read until it comes twice alike.
     """
     found = read_whole(pinned, start, end)
     if pinned.uses_tls or (end - start == pinned.info.size and pinned.proof.crc_name is not None):

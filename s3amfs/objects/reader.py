@@ -1,8 +1,8 @@
-"""`ObjectReader`: an open object, read at any place; what comes next is fetched in parallel before it is asked for.
+"""`ObjectReader`: an open object, read at any offset; the next ranges are prefetched in parallel.
 
 Memory is bounded (read_memory.py), also for readers that share it. The object is pinned to the version that was opened:
-if it is replaced meanwhile, reads raise SourceChanged. Who reads all of it reads what S3 has a checksum of, or reads
-raise ChecksumMismatch from then on. Threads may share a reader.
+if it is replaced meanwhile, reads raise SourceChanged. Once all of it has been read, its checksum is compared with the
+one that S3 stores; if they differ, reads raise ChecksumMismatch from then on. Threads may share a reader.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class ObjectReader:
         """Of large reads, under way."""
         self._proof = pinned.proof
         self.wrong: ChecksumMismatch | None = None
-        """What was found out stays true: a kernel tries again in smaller pieces, and some of them had arrived well."""
+        """Stays set once found: a kernel tries again in smaller pieces, and some of them had arrived intact."""
 
     def limit_to(self, limit: int) -> None:
         """Bytes that may be fetched ahead from now on: for readers that share a memory."""
@@ -98,7 +98,7 @@ class ObjectReader:
             raise self.wrong
 
     def _read_ahead(self, offset: int, end: int) -> None:
-        """Who reads in large steps gets the next one as he reads: as a block."""
+        """Prefetches the next range: in blocks for a reader that reads in large steps."""
         for start, stop in self._ahead.read(offset, end - offset):
             self._cover(start, stop, in_blocks=end - offset >= LARGE)
 
@@ -134,7 +134,7 @@ class ObjectReader:
         return found
 
     def rest(self) -> None:
-        """Nobody reads now: what is on its way is cut, what has come stays as long as there is room."""
+        """Aborts requests in flight, since nobody reads now; pieces that have arrived stay as long as there is room."""
         self._stop(everything=False)
 
     def close(self) -> None:

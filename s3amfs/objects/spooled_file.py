@@ -1,7 +1,7 @@
-"""`SpooledFile`: an object that is being changed: its base, pinned, and in a local spool what differs from it.
+"""`SpooledFile`: an object that is being changed: its pinned base, and a local spool of the ranges that differ.
 
-`publish` makes it the object: unchanged ranges are copied by S3, changed ones sent (core/patch.py plans it), or all of
-it is sent. What differs is on record (core/unpublished.py), so that it outlives its process: `s3am pending` finds it.
+`publish` makes it the object: S3 copies unchanged ranges, changed ones are sent (core/patch.py plans it), or all of it
+is sent. The changed ranges are on record (core/unpublished.py) and outlive the process: `s3am pending` finds them.
 One thread at a time.
 """
 

@@ -1,8 +1,8 @@
 """`FileStream`: a new content, written mostly in order: parts leave while more is written.
 
-What was sent can't be read back before the object is complete. So its bytes are copied to a spool: all of them where
-they are likely to be needed, else those of the first parts, since the copy costs more than the sending; and only as
-long as the disk has room. With them:
+Parts that were sent can't be read back before the object is complete. So their bytes are copied to a spool: all of
+them where they are likely to be needed, else those of the first parts, since the copy costs more than the sending; and
+only as long as the disk has room. With them:
 - a write into parts that are there (a header that is written last) sends those parts again at the end;
 - a write beyond the end waits in the spool until what is before it has come; what never comes is zeros;
 - what is there can be read.

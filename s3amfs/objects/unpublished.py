@@ -1,7 +1,7 @@
 """Changes of objects that a mount could not publish, or did not come to: to be listed, published or removed.
 
-What they are is in a record and a spool (core/unpublished.py, engine/spool.py), which are there while a file is
-changed; as long as its mount lives, nobody else touches them.
+A record and a spool hold each change (core/unpublished.py, engine/spool.py). They exist while a file is changed; as
+long as its mount lives, no other process touches them.
 """
 
 from __future__ import annotations

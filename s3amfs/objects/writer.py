@@ -1,9 +1,9 @@
 """`ObjectWriter`: bytes pushed in order become an object; parts leave while more is written.
 
 For sources that nobody can range over: standard input, pipes, FUSE and fsspec writers. A part is filled in memory, then
-sent while the next one fills; `write` waits when too many are on their way. Less than one part is one PutObject.
+sent while the next one fills; `write` waits when too many are in flight. Less than one part is one PutObject.
 An unfinished upload of the same key is continued: a part that is already there with the same content is not sent again.
-What was written can be changed as long as its part is being filled; a part that has been sent is sent again by `close`,
+Bytes can be changed as long as their part is being filled; a part that has been sent is sent again by `close`,
 whose caller still has its bytes. One thread at a time may use a writer.
 """
 
@@ -33,7 +33,7 @@ from ..transfers.speed import Speed
 from ..wire.s3 import api as s3api
 
 BUDGET_BYTES = 32 * 1024 * 1024
-"""Bytes of one writer that may be on their way; a part larger than that goes alone."""
+"""Bytes of one writer that may be in flight; a part larger than that goes alone."""
 READ_BYTES = 256 * 1024
 
 
@@ -68,7 +68,7 @@ class ObjectWriter:
         self._memory = MemorySource()
         self._sending: dict[int, Part] = {}
         self.error: BaseException | None = None
-        """What ended it, so that nothing more can be written."""
+        """The error that ended the writer; nothing more can be written."""
 
     def _first_size(self, first_part: int) -> int:
         """Bytes of the first part. Raises UsageError for a size that S3 does not take."""
@@ -80,7 +80,7 @@ class ObjectWriter:
     # -- writing ----------------------------------------------------------------------------------------------------
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
-        """Takes all of `data`; waits while too much is on its way. Raises the error of a part that failed earlier."""
+        """Takes all of `data`; waits while too much is in flight. Raises the error of a part that failed earlier."""
         self._check_open()
         view = memoryview(data).cast("B")
         taken = 0
@@ -205,7 +205,7 @@ class ObjectWriter:
             raise ValueError("write to a closed object")
 
     def _guard(self, step: Callable[[], None]) -> None:
-        """An error is for good: what comes after it would be lost silently."""
+        """Runs `step`. An error is final: bytes written after it would be lost silently."""
         self._check_open()
         try:
             step()
