@@ -71,7 +71,7 @@ class Limiter:
 
 
 def read_bandwidth(file: str) -> Bandwidth:
-    """What a `--bwlimit-file` says. Raises UsageError."""
+    """Reads a `--bwlimit-file`. Raises UsageError."""
     try:
         with open(file, encoding="utf-8") as opened:
             text = opened.read(MOST_FILE_BYTES)

@@ -35,8 +35,11 @@ OnNotice = Callable[[str], None]
 
 
 class S3Client:
-    """session: whom to talk to. engine: None: the process's own. on_retry: told of each retry (failure, delay in s).
-    on_notice: told, once, what is odd about the server and makes no difference."""
+    """A client of one service.
+
+    session: endpoint and credentials. engine: None: the process's own. on_retry: called at each retry (failure, delay
+    in s). on_notice: called once for a harmless oddity of the server.
+    """
 
     def __init__(
         self,
@@ -73,11 +76,11 @@ class S3Client:
     def attempt(
         self, request: S3Request, *, fresh: bool = False, keep: Collection[Feature] = ()
     ) -> tuple[Reply, Failure | None]:
-        """Like `call`, but the last failure is returned, for callers with another plan.
+        """Like `call`, but returns the last failure, for callers with another plan.
 
-        What is optional in a request that is refused gets a second try without, unless it is in `keep`.
-        fresh: on a new connection. On a kept one that turns out to be dead curl sends the request again by itself, and
-        nobody learns that the first may have been executed.
+        A request that is refused is sent once more without its optional headers, except those in `keep`.
+        fresh: on a new connection. On a kept one that turns out to be dead, curl sends the request again by itself, and
+        the caller can't see that the first may have been executed.
         """
         can = self.session.capabilities(request.bucket)
         return send_with_options(request, can, partial(self._attempt, fresh=fresh), keep)
@@ -115,8 +118,8 @@ class S3Client:
 
     def _notice_etags(self, bucket: str | None) -> None:
         can = self.session.capabilities(bucket)
-        told, can.quoted_etags = can.quoted_etags is False, False
-        if self.on_notice is not None and not told:
+        noticed, can.quoted_etags = can.quoted_etags is False, False
+        if self.on_notice is not None and not noticed:
             self.on_notice("the server sends ETags without quotes; they are compared without")
 
     def begin(
@@ -153,7 +156,7 @@ class S3Client:
     def head(
         self, bucket: str, key: str, *, version_id: str | None = None, customer_key: CustomerKey | None = None
     ) -> s3api.ObjectInfo:
-        """What is stored under `key`. Raises NotFound, AccessDenied, EncryptionKeyError, TransferError."""
+        """Returns what HeadObject says of `key`. Raises NotFound, AccessDenied, EncryptionKeyError, TransferError."""
         what = f"s3://{bucket}/{key}"
         reply, failure = self.attempt(s3api.head_object(bucket, key, version_id=version_id, customer_key=customer_key))
         if failure is not None and not failure.code and failure.status in (400, 403):
@@ -197,7 +200,7 @@ class S3Client:
         version_id: str | None = None,
         customer_key: CustomerKey | None = None,
     ) -> int | None:
-        """Bytes of one part of a multipart object; None where the server can't tell."""
+        """Bytes of one part of a multipart object; None where the server doesn't say."""
         request = s3api.head_object(bucket, key, version_id=version_id, part_number=number, customer_key=customer_key)
         reply, failure = self.attempt(request)
         if failure is not None or reply.status != 206:
@@ -357,7 +360,7 @@ class S3Client:
         return list(self.look_at(upload, customer_key=customer_key).parts)
 
     def look_at(self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None) -> s3api.PartsPage:
-        """What ListParts says of `upload`, with all its parts. Raises UploadGone, or NotFound."""
+        """Returns the ListParts description of `upload`, with all its parts. Raises UploadGone, or NotFound."""
         found: list[s3api.PartInfo] = []
         after: int | None = None
         while True:

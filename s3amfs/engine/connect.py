@@ -1,4 +1,4 @@
-"""From a configuration to a client: where the front doors get theirs."""
+"""Makes the client of the front ends from a configuration."""
 
 from __future__ import annotations
 

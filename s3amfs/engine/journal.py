@@ -1,4 +1,4 @@
-"""A manifest on disk: locked, append-only, durable. What the lines mean is core/manifest.py's.
+"""A manifest on disk: locked, append-only, durable. core/manifest.py defines the lines.
 
 One journal belongs to one transfer; the lock on its file keeps a second process (or thread) out. `record` is called in
 a loop's thread and costs one write; the header is synced before anything depends on it. A part record that is lost in
@@ -69,7 +69,7 @@ class Journal:
 
     @classmethod
     def peek(cls, path: str) -> m.Manifest | None:
-        """What a manifest says, without a lock; None if it is not there or not readable."""
+        """Reads a manifest without a lock; None if it is not there or not readable."""
         try:
             with open(path, "rb") as file:
                 return m.parse(file.read())
@@ -100,7 +100,7 @@ class Journal:
         sync_folder(os.path.dirname(self.path))
 
     def record(self, *records: m.UploadRecord | m.PartRecord, sync: bool = False) -> None:
-        """Appends; after the first OSError nothing more is written and `write_error` tells."""
+        """Appends; after the first OSError `write_error` is set and nothing more is written."""
         if self.write_error is not None:
             return
         try:

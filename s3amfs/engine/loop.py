@@ -216,7 +216,7 @@ def hang_up() -> None:
 
 
 def _forget_after_fork() -> None:
-    """The parent's threads, epoll and sockets are not ours: leave them alone and begin anew at the next use."""
+    """The parent's threads, epoll and sockets are not ours: leave them alone and make new ones at the next use."""
     global _engine, _engine_lock
     if _engine is not None:
         _abandoned.append(_engine)  # collecting it would say TLS good-byes on connections that the parent still uses

@@ -25,8 +25,8 @@ from .part_buffer import PartBuffer
 READ_AHEAD_BYTES = 8 * 1024 * 1024
 ZEROS = bytes(256 * 1024)
 AT_REST_SECONDS = 10
-"""Since a file was last written to, before its holes are believed in: some file systems have reported holes where data
-was still on its way to the disk (OpenZFS issue 15526)."""
+"""Since a file was last written to, before its holes are trusted: some file systems have reported holes where data was
+not on the disk yet (OpenZFS issue 15526)."""
 
 
 class LocalSource(Protocol):
@@ -47,7 +47,7 @@ class RangedSource(Protocol):
         """Judges the reply to `request(part)` before its first byte; the judge raises PartProblem."""
 
     def explain(self, failure: Failure) -> Failure:
-        """What a failure of `request(part)` means for this source."""
+        """Returns the failure of `request(part)` as this source sees it."""
 
 
 class FileSource:

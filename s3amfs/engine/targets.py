@@ -69,9 +69,9 @@ class PutTarget:
         self._forms = forms
         self._expected = expected
         self.stored: s3api.StoredInfo | None = None
-        """What the server answered, once it did."""
+        """The server's answer; None before."""
         self.unproven: s3api.StoredInfo | None = None
-        """What the server answered to an attempt that was not proven right."""
+        """The server's answer to an attempt that was not proven right."""
         self._sent: UploadBody | None = None
 
     def checks(self, part: Part, *, local: bool) -> PartChecks:
@@ -107,7 +107,7 @@ class PutTarget:
         return self._sent.crc_of_all if self._sent is not None else None
 
     def is_content_of(self, etag: str, checksums: Mapping[str, str]) -> bool:
-        """Whether an object with these was stored by the last attempt; False where that can't be told."""
+        """Whether an object with these was stored by the last attempt; False where that is unknown."""
         return self._sent is not None and self._sent.matches(etag, checksums)
 
     def can_be_compared(self, checksums: Mapping[str, str]) -> bool:

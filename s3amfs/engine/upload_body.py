@@ -1,4 +1,4 @@
-"""The body of a part on its way out: what is hashed as the bytes pass, how it is framed, and how the reply is judged.
+"""The body of a part that is sent: it hashes the bytes as they pass, frames them, and judges the reply.
 
 Two ways to let the server check a part: a checksum trailer in the same request (aws-chunked, one chunk, so that the
 encoded length is known beforehand), or the MD5 that comes back as the part's ETag. `PartChecks` says which.
@@ -124,7 +124,7 @@ class UploadBody:
         return self._crc.value if self._crc is not None and self.moved == self._length else None
 
     def matches(self, etag: str, checksums: Mapping[str, str]) -> bool:
-        """Whether an object with this ETag and these checksums is what was sent; False where that can't be told."""
+        """Whether an object with this ETag and these checksums is what was sent; False where that is unknown."""
         if self.moved < self._length:
             return False
         if self._crc is not None and self._crc.name in checksums:

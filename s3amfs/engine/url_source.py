@@ -65,13 +65,13 @@ class _ProbeSink:
 
 @dataclass(frozen=True)
 class Probe:
-    """What a look at a URL told."""
+    """Properties of a URL's content, from its first reply."""
 
     identity: SourceIdentity
     ranges: bool
     """Byte ranges work and the size is known."""
     digests: dict[str, bytes] = field(default_factory=dict)
-    """What the source says of its whole content: name -> digest."""
+    """Digests that the source sent of its whole content, by name."""
     content_type: str | None = None
     options: Options = ()
     """Of all further requests for it."""
