@@ -1,4 +1,4 @@
-"""The fsspec door: `S3AMFileSystem` (`system.py`), open files (`files.py`), s3fs's arguments (`arguments.py`)."""
+"""The fsspec front end: `S3AMFileSystem` (`system.py`), open files (`files.py`), s3fs's arguments (`arguments.py`)."""
 
 from __future__ import annotations
 

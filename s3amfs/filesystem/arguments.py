@@ -1,6 +1,6 @@
-"""What s3fs's arguments mean for the engine: a service (S3Config) and options of new objects.
+"""s3fs's arguments, translated for the engine: a service (S3Config) and options of new objects.
 
-None where the engine can't do what is asked: then s3fs does the whole thing. Pure.
+None where the engine can't do what the arguments ask for: then s3fs does all of it. Pure.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What `S3AMFileSystem` has beside its operations: arguments, the engine's client, slots, options of transfers."""
+"""The base of `S3AMFileSystem`, without its operations: arguments, the engine's client, slots, options of transfers."""
 
 from __future__ import annotations
 
@@ -80,8 +80,8 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
             return None
         return SlotGate(self.slots, SMALL_BYTES), SlotGate(self.slots, SMALL_BYTES)
 
-    def _begin_anew_after_fork(self) -> None:
-        """Threads do not survive a fork; what they held and locked is for nobody any more."""
+    def _reset_after_fork(self) -> None:
+        """Replaces what threads held or locked: threads do not survive a fork."""
         if self._pid == os.getpid():
             return
         fsspec.asyn.reset_lock()
@@ -98,13 +98,13 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
     @property
     def loop(self) -> Any:
         """The event loop; in a forked child a new one."""
-        self._begin_anew_after_fork()
+        self._reset_after_fork()
         return self._loop
 
     @property
     def client(self) -> S3Client:
         """The engine's client; reads configuration files at first use. Not where s3fs alone knows the service."""
-        self._begin_anew_after_fork()
+        self._reset_after_fork()
         if self._client is None:
             assert self._service is not None
             self._client = connect(self._service)
@@ -112,7 +112,7 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
 
     async def ready_client(self) -> S3Client:
         """The client with credentials that need no fetching."""
-        self._begin_anew_after_fork()
+        self._reset_after_fork()
         if self._client is None or not self._client.session.credentials_fresh():
             await run(lambda: self.client.session.refresh_credentials())
         return self.client
@@ -191,7 +191,7 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         return Pinned(self.client, location, info, key, self.gates()[1], spread=True, slots=slots)
 
     async def look_up(self, path: str, version_id: str | None) -> dict[str, Any]:
-        """What s3fs knows of `path`; also of an object that is younger than the listing it remembers."""
+        """Returns s3fs's info of `path`, also where it is newer than the cached listing. Raises FileNotFoundError."""
         found: dict[str, Any]
         try:
             found = await self._info(path, version_id=version_id)
@@ -201,7 +201,7 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         return found
 
     def forget(self, path: str) -> None:
-        """What listings say of `path` and the folders above it may be no longer so."""
+        """Invalidates cached listings of `path` and the folders above it."""
         while path:
             self.invalidate_cache(path)
             path = self._parent(path)

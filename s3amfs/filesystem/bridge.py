@@ -29,7 +29,7 @@ MOST_THREADS = 32
 
 
 class Cancelled:
-    """Told to a running verb that nobody waits for it any more."""
+    """Cancels a running verb that no caller waits for any more."""
 
     def __init__(self) -> None:
         self._set = False
@@ -43,17 +43,20 @@ class Cancelled:
             raise Interrupted("the operation was cancelled")
 
 
-def telling(callback: Callback, cancelled: Cancelled) -> Callable[[Event], None]:
-    """Events as fsspec's callbacks: exact bytes, never backwards. Raises Interrupted once nobody waits any more."""
+def on_event_of(callback: Callback, cancelled: Cancelled) -> Callable[[Event], None]:
+    """Returns an `on_event` that updates an fsspec callback: exact bytes, never backwards.
 
-    def tell(event: Event) -> None:
+    It raises Interrupted once no caller waits any more.
+    """
+
+    def on_event(event: Event) -> None:
         cancelled.check()
         if isinstance(event, BytesMoved):
             if callback.size is None and event.total is not None:
                 callback.set_size(event.total)
             callback.absolute_update(event.done)
 
-    return tell
+    return on_event
 
 
 class Threads:
@@ -101,7 +104,7 @@ os.register_at_fork(after_in_child=_forget_after_fork)
 
 
 def call(function: Callable[..., T], *given: Any) -> T:
-    """What `function`, somebody else's, returns. What would end the event loop becomes a RuntimeError."""
+    """Calls a function of the user. Raises a RuntimeError in place of an exception that would end the event loop."""
     try:
         return function(*given)
     except Exception:
@@ -120,7 +123,7 @@ def _harmless(error: BaseException) -> Exception:
 
 
 async def run(function: Callable[[], T], cancelled: Cancelled | None = None) -> T:
-    """What `function` returns, called in a thread. cancelled: set when this coroutine is cancelled."""
+    """Calls `function` in a thread and returns its result. cancelled: set when this coroutine is cancelled."""
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
 
@@ -142,9 +145,9 @@ async def run(function: Callable[[], T], cancelled: Cancelled | None = None) -> 
 
 
 async def answer(begin: Callable[[Callable[[T], None]], Callable[[], None]], cause: str) -> T:
-    """What `begin` hands to the function it is given, which may happen in any thread; `begin` returns what cuts it.
+    """Returns the value that `begin` passes to its callback, from any thread; `begin` returns a function that aborts.
 
-    cause: reported as what is waited for, if it takes long.
+    cause: named in the report of a long wait.
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()

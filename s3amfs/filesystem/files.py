@@ -81,7 +81,7 @@ class ReadFile(s3fs.core.S3File):  # type: ignore[misc]
             self.version_id = pinned.info.version_id
 
     def _fetch_range(self, start: int, end: int) -> bytes:
-        if self._pid != os.getpid():  # a forked child: what was on its way comes to the parent
+        if self._pid != os.getpid():  # a forked child: requests in flight belong to the parent
             again = replace(self._reader.pinned, client=self.fs.client, gate=self.fs.gates()[1])
             self._pid, self._reader = os.getpid(), ObjectReader(again)
         try:
@@ -156,7 +156,7 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
 
     @property
     def parts(self) -> list[dict[str, int]] | None:
-        """Those that are at the server or on their way; None until there is a multipart upload."""
+        """Parts that are at the server or in flight; None until there is a multipart upload."""
         if self._writer.upload_id is None:
             return None
         return [{"PartNumber": number} for number in range(1, self._writer.next_number)]

@@ -18,7 +18,7 @@ _numbers = itertools.count()
 
 
 def put_source(lpath: Any) -> LocalPath | Url | None:
-    """What `put` reads; None if it is nothing for the engine."""
+    """Returns the source that `put` reads; None if the engine can't read it."""
     if not isinstance(lpath, str | os.PathLike):
         return None
     text = os.fspath(lpath)

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from .base import EngineFileSystem
 
 QUICK_BYTES = 256 * 1024
-"""What the event loop reads or writes by itself: a thread would cost more time than the page cache does."""
+"""Bytes that the event loop reads or writes itself: a thread would cost more time than the page cache does."""
 GUESSED_BYTES = 1024 * 1024
-"""Taken for the size of an object that no listing told of; a larger one is found out by its reply."""
+"""Assumed size of an object that is in no listing; the reply shows a larger one."""
 
 
 async def put_file(
@@ -52,7 +52,7 @@ async def put_file(
 async def pipe_file(
     fs: EngineFileSystem, data: Any, target: S3Location, options: ObjectOptions
 ) -> dict[str, Any] | None:
-    """What S3 answered, as s3fs gives it back."""
+    """Stores small data by one request. Returns S3's answer in s3fs's form; None: not stored, s3fs has to do it."""
     if len(data) > SMALL_BYTES or not isinstance(data, bytes | bytearray | memoryview):
         return None
     client = await _client(fs)
@@ -60,7 +60,7 @@ async def pipe_file(
         return None
     async with room(_gate(fs, client, 0), len(data)):
         stored = await answer(partial(begin_put, client, target, bytes(data), options, fs.checks), target.url)
-    return _told(stored) if stored is not None else None
+    return _response_of(stored) if stored is not None else None
 
 
 def pipe_large(
@@ -74,7 +74,7 @@ def pipe_large(
     except BaseException:
         writer.abort(keep=True)
         raise
-    return _told(stored)
+    return _response_of(stored)
 
 
 async def get_file(fs: EngineFileSystem, source: S3Location, path: str, lpath: str, callback: Callback) -> bool:
@@ -140,9 +140,9 @@ def _known_size(fs: EngineFileSystem, source: S3Location, path: str) -> int | No
     return listed["size"] if listed is not None else None
 
 
-def _told(stored: StoredInfo) -> dict[str, Any]:
-    told = {"ETag": f'"{stored.etag}"', "VersionId": stored.version_id}
-    return {name: value for name, value in told.items() if value is not None}
+def _response_of(stored: StoredInfo) -> dict[str, Any]:
+    response = {"ETag": f'"{stored.etag}"', "VersionId": stored.version_id}
+    return {name: value for name, value in response.items() if value is not None}
 
 
 def _gate(fs: EngineFileSystem, client: S3Client, direction: int) -> SlotGate:

@@ -1,8 +1,9 @@
 """`S3AMFileSystem`: s3fs with the engine below it.
 
 From `multipart_threshold` on, put, get, copy, pipe and cat go through verbs/, and open files always. Smaller objects
-are one request on the engine's connections (`small.py`); where that is no success at once, s3fs does it again and has
-the say about errors. Listings and everything else are s3fs's. The event loop never waits for the engine (`bridge.py`).
+are one request on the engine's connections (`small.py`); where that fails at the first
+attempt, s3fs does it again and decides about errors. Listings and everything else are s3fs's. The event loop never
+waits for the engine (`bridge.py`).
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..verbs.upload import upload
 from . import small
 from .arguments import customer_key, part_size_of
 from .base import EngineFileSystem
-from .bridge import Cancelled, run, telling
+from .bridge import Cancelled, on_event_of, run
 from .local import check_folder_of, is_writable_object, put_source, replacing, size_of
 from .ranges import cat_ranges, limits
 from .trees import move, refuse_object, refuse_one_object
@@ -94,7 +95,7 @@ class S3AMFileSystem(EngineFileSystem):
                 options, exclusive=mode == "create", chunksize=chunksize, max_concurrency=max_concurrency
             )
             cancelled = Cancelled()
-            verb = partial(upload, on_event=telling(callback, cancelled), gate=self.gates()[0])
+            verb = partial(upload, on_event=on_event_of(callback, cancelled), gate=self.gates()[0])
             await run(lambda: verb(source, target, client, chosen), cancelled)
         finally:
             self.forget(rpath)
@@ -129,7 +130,7 @@ class S3AMFileSystem(EngineFileSystem):
             return
         if await small.get_file(self, source, rpath, lpath, callback):
             return
-        if self.version_aware or source.version_id is None:  # else s3fs's `info` would tell of another version
+        if self.version_aware or source.version_id is None:  # else s3fs's `info` would describe another version
             info = await self.look_up(rpath, source.version_id)
             if info["type"] == "directory" or not self.is_large(info["size"] or 0):
                 await theirs()
@@ -146,7 +147,7 @@ class S3AMFileSystem(EngineFileSystem):
         )
         client = await self.ready_client()
         target, cancelled = LocalPath(lpath), Cancelled()
-        verb = partial(download, on_event=telling(callback, cancelled), gate=self.gates()[1])
+        verb = partial(download, on_event=on_event_of(callback, cancelled), gate=self.gates()[1])
         await run(lambda: verb(source, target, client, options), cancelled)
 
     async def _get_into(self, rpath: str, file: Any, callback: Callback, version_id: str | None) -> None:
@@ -195,7 +196,7 @@ class S3AMFileSystem(EngineFileSystem):
                 return True
             client = await self.ready_client()
             chosen, cancelled = self.upload_options(options), Cancelled()
-            verb = partial(upload, on_event=telling(DEFAULT_CALLBACK, cancelled), gate=self.gates()[0])
+            verb = partial(upload, on_event=on_event_of(DEFAULT_CALLBACK, cancelled), gate=self.gates()[0])
             await run(lambda: verb(source, target, client, chosen), cancelled)
             return True
         finally:
@@ -245,7 +246,7 @@ class S3AMFileSystem(EngineFileSystem):
         found = await small.cat(self, source, path, start, end)
         if found is not None:
             return found
-        # A range needs the size as it is now, not as a listing had it. Of another version s3fs's `info` does not tell.
+        # A range needs the size as it is now, not as a listing had it. s3fs's `info` does not describe other versions.
         is_known = start is None and end is None and (self.version_aware or source.version_id is None)
         if is_known and not self.is_large((await self.look_up(path, source.version_id))["size"] or 0):
             found = await theirs()

@@ -55,7 +55,7 @@ async def _remove(fs: EngineFileSystem, moved: dict[str, str]) -> None:
         if kept is not None:
             url = f"s3://{bucket}/{kept.victim.key}"
             raise TargetChanged(
-                f"{url} was copied and is still there: {kept.error or 'somebody else has stored it anew'}"
+                f"{url} was copied and is still there: {kept.error or 'another client has replaced it'}"
             )
 
 
