@@ -9,9 +9,9 @@ from .sizes import parse_rate
 
 MINUTES = 24 * 60
 CREDIT_SECONDS = 0.01
-"""What was not used for so long may be made up for at once: a thread that wakes late loses nothing."""
+"""Unused time that may be made up for at once: a thread that wakes late loses nothing."""
 REPAID = 1.04
-"""Times the rate, while what was lost is made up for: no second has more than 5 % too much."""
+"""Times the rate, while lost time is made up for: no second has more than 5 % too much."""
 MOST_OWED_SECONDS = 1.0
 """Lost to a machine that was busy, and made up for later; what nobody had wanted to move before is not."""
 QUANTUM_SECONDS = 0.02
@@ -107,5 +107,5 @@ class Bucket:
         return delay
 
     def forget(self) -> None:
-        """What was reserved at an older, lower rate holds nobody back."""
+        """Drops reservations: those made at an older, lower rate delay no transfer."""
         self._next, self._owed = float("-inf"), 0.0

@@ -1,8 +1,8 @@
-"""What a server can do, judged by what it did. Pure; the state is wire/aws/capabilities.py's.
+"""The judge of a server's capabilities, by its answers. Pure; wire/aws/capabilities.py holds the state.
 
 The rule: a feature is on after a request with it has worked. It is off after a request was refused with it and the same
 request has worked without it. A refusal by itself is that request's failure and changes nothing: servers, proxies and
-firewalls answer 400, 403, 405 or 501 to single requests for reasons of their own. What a source answers says nothing
+firewalls answer 400, 403, 405 or 501 to single requests for reasons of their own. A source's answers say nothing
 about the target.
 """
 
@@ -39,7 +39,7 @@ _ASKS_FOR_DIGEST = re.compile(r"content-md5.*\b(requir|must|missing)|\b(requir|m
 
 
 class Evidence(enum.Enum):
-    """What was seen of a feature."""
+    """Evidence about a feature."""
 
     WORKED = "a request with it has worked, and its effect was seen"
     WORKED_WITHOUT = "the same request was refused with it and has worked without it"
@@ -104,7 +104,7 @@ class Refused:
     """How often this part was refused in this form, this time included."""
     failure: Failure
     trailers: bool | None
-    """What is known of the server's trailers."""
+    """Whether the server takes trailers; None: unknown."""
     fixed: bool = False
     """The user has asked for this very form."""
     local: bool = True

@@ -1,4 +1,4 @@
-"""What a result may claim about its bytes: only what was compared, written down where it was compared. Pure."""
+"""Claims of a result about its bytes: only comparisons that were made, recorded where they were made. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def compared(value: str) -> Compared:
 
 
 def claim(parts: Iterable[Compared], algorithm: str | None, what: str = "every part") -> str:
-    """What is proven once all of `parts` were taken. algorithm: of the checksums. what: they are parts of."""
+    """Returns the claim that `parts` together prove. algorithm: of the checksums. what: the unit, for the text."""
     each = list(parts)
     kinds = set(each)
     if kinds == {Compared.NOTHING, Compared.ETAG}:

@@ -1,4 +1,4 @@
-"""What a sync does about one key: a class and its reason, from two listings and what an earlier run remembers. Pure.
+"""The decision of a sync about one key: a class and its reason, from two listings and earlier runs' records. Pure.
 
 The rules are those of the contract ("Compare"): no request but LIST decides that an entry is unchanged; equal size
 with another time is looked at (`LOOK`), which costs one HEAD and reading the local file, before a byte moves.

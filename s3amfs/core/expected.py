@@ -1,4 +1,4 @@
-"""What a change expects under the name that it changes, and what follows from a server's answers. Pure.
+"""The state that a change expects under its name, and the consequences of a server's answers. Pure.
 
 Every PutObject, CompleteMultipartUpload, CopyObject and DeleteObject expects *nothing*, *this ETag* or *whatever*. The
 expectation travels with the request as a condition (If-None-Match, If-Match), and the server decides. A server that
@@ -34,7 +34,7 @@ AWS: Conditions = {
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What stands under a name, as far as a change cares."""
+    """The state of a name that a change expects."""
 
     kind: ExpectedKind = "whatever"
     etag: str = ""
@@ -61,7 +61,7 @@ class Plan:
     """How one request protects what it expects."""
 
     condition: Expected
-    """What the request carries; WHATEVER: no condition."""
+    """The condition that the request carries; WHATEVER: none."""
     look: bool
     """Whether the name is looked at right before and right after."""
     warn: bool

@@ -158,10 +158,10 @@ def _class(inside: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class KeyGlob:
-    """Keys that an S3 URL with a glob means."""
+    """Keys that an S3 URL with a glob matches."""
 
     prefix: str
-    """What all of them begin with: the listing needs no more."""
+    """Common prefix of all of them, for the listing."""
     root: str
     """The folder, '' or ending in '/', that their names are relative to."""
     pattern: str

@@ -1,4 +1,4 @@
-"""What `s3am doctor` found out about a service: one finding a capability, judged from answers alone. Pure.
+"""Findings of `s3am doctor` about a service: one per capability, judged from answers alone. Pure.
 
 A finding is 'yes' or 'no' only where the service's behaviour showed it. A refusal of permission, an odd answer, or a
 probe that was not sent leaves it 'unknown', and the evidence says why.
@@ -76,7 +76,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is judged of one answer."""
+    """Those fields of an answer that a finding depends on."""
 
     status: int
     """The HTTP status, 0: no answer."""

@@ -151,7 +151,7 @@ class Watermark:
         self.position = ""
         """Everything up to this key is finished."""
         self.counts: Counts = (0, 0)
-        """What was counted up to there."""
+        """The counts up to that key."""
         self._open: dict[int, tuple[str, Counts, bool]] = {}
         self._next = self._first = 0
 

@@ -1,7 +1,7 @@
-"""What a new object keeps of the one that it is made from: a copy, or the same object with other content. Pure.
+"""Attributes that a new object keeps of the one it is made from: a copy, or the same object with other content. Pure.
 
-What describes the content (`md5chksum`, `sha256`, …) is true of a copy and does not outlive a change of the content.
-What describes the object (headers, encryption, class, tags, times, owner) does.
+Metadata of the content (`md5chksum`, `sha256`, …) is valid for a copy and is dropped when the content changes.
+Attributes of the object (headers, encryption, class, tags, times, owner) are kept.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _OF_CONTENT = re.compile(
     re.IGNORECASE,
 )
 _S3CMD = "s3cmd-attrs"
-"""s3cmd keeps what it knows of a file in one value: 'atime:1/ctime:2/gid:0/md5:…/mode:33188'."""
+"""s3cmd keeps a file's attributes in one value: 'atime:1/ctime:2/gid:0/md5:…/mode:33188'."""
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """Classes that are read from after a restore only."""
 NOT_FOR_COPIES = frozenset({"STANDARD", "EXPRESS_ONEZONE", "OUTPOSTS", "SNOW", "FSX_OPENZFS", "FSX_ONTAP"}) | ARCHIVED
 """Classes that a copy is not asked to have: the default, those of special buckets, which others refuse, and archives:
-a copy of what was restored is made to be read."""
+a restored object is copied to be read."""
 
 
 def describes_content(name: str) -> bool:
@@ -34,7 +34,7 @@ def describes_content(name: str) -> bool:
 
 
 def of_other_content(metadata: Mapping[str, str]) -> dict[str, str]:
-    """What is left of user metadata once the content is another one."""
+    """Returns user metadata without the entries that describe the old content."""
     left = {name: value for name, value in metadata.items() if not describes_content(name)}
     if _S3CMD in left:
         left[_S3CMD] = "/".join(item for item in left[_S3CMD].split("/") if not item.startswith("md5:"))

@@ -17,7 +17,7 @@ _NUMBER = re.compile(r"\s*\d{1,10}\s*\Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What metadata says of a file; None: nothing that can be used."""
+    """Attributes of a file that are kept in metadata; None: absent or unusable."""
 
     mode: int | None = None
     """With its type."""
@@ -32,14 +32,14 @@ class Kept:
 
 
 def metadata_of(mode: int, mtime: int, uid: int, gid: int) -> dict[str, str]:
-    """The metadata that keeps these. mtime: nanoseconds since 1970."""
+    """Returns the metadata that holds these attributes. mtime: nanoseconds since 1970."""
     sign, value = ("-", -mtime) if mtime < 0 else ("", mtime)
     text = f"{sign}{value // SECOND}.{value % SECOND:09d}"
     return {"mode": str(mode), "mtime": text, "uid": str(uid), "gid": str(gid)}
 
 
 def kept_in(metadata: Mapping[str, str]) -> Kept:
-    """What `metadata` keeps."""
+    """Returns the attributes of a file that `metadata` holds."""
     return Kept(
         _mode(metadata.get("mode", "")),
         _time(metadata.get("mtime", "")),

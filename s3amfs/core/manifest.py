@@ -168,7 +168,7 @@ def parse(data: bytes) -> Manifest:
 
 
 def records_of(data: bytes) -> list[PartRecord]:
-    """The part records of `data`, a file without a header. What is damaged is left out: it costs its part only."""
+    """Returns the part records of `data`, a file without a header, except damaged ones: each costs its part only."""
     found = (_decode(line) for line in data.split(b"\n"))
     return [record for record in found if isinstance(record, PartRecord)]
 

@@ -10,7 +10,7 @@ from .entries import Entry, Kind, order
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """What stands under one key in two trees."""
+    """The entries under one key in two trees."""
 
     key: str
     source: Entry | None

@@ -1,8 +1,8 @@
-"""What `s3am doctor` found out about services, as it is kept from one run to the next. Pure.
+"""Findings of `s3am doctor` about services, kept from one run to the next. Pure.
 
 JSON text: for each endpoint, bucket and identity (a digest, so that nothing secret is in it) the findings and their
-time. They are a prior for the judge of capabilities: what a server does later counts more. Older than 30 days, of
-another version, or of no sense: nothing is known.
+time. They are a prior for the judge of capabilities: a server's later answers override them. Findings that are older
+than 30 days, of another version, or malformed are ignored.
 """
 
 from __future__ import annotations

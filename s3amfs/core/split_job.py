@@ -46,7 +46,7 @@ class SplitJob:
     """As the server confirmed it when the upload was begun."""
     checksum_type: str | None = None
     exists: str = "refuse"
-    """What to do if there is something under the target's name by then."""
+    """The handling of an object that exists under the target's name by then."""
     checksum: str | None = None
     """The user's choice of checks."""
     expect: tuple[tuple[str, str], ...] = ()
@@ -57,7 +57,7 @@ class SplitJob:
     master_keys: tuple[bool, bool] = (False, False)
     """Whether the keys of target and source are master keys."""
     finished: dict[str, str] = field(default_factory=dict)
-    """What `finish` reported; {} before."""
+    """The report of `finish`; {} before."""
 
     @property
     def plan(self) -> Plan:
@@ -135,9 +135,9 @@ class Share:
 
 
 class Fronts:
-    """Which owners move nothing any more: the first missing part of their share stays the same.
+    """Finds owners that move nothing any more: the first missing part of their share stays the same.
 
-    Helpers begin at the other end, so that the front of a share tells of its owner alone.
+    Helpers begin at the other end, so only the owner moves the front of a share.
     """
 
     def __init__(self, share: Share, patience: float) -> None:

@@ -75,7 +75,7 @@ class PrefixTotal:
 
 @dataclass(frozen=True, slots=True)
 class EntryDone:
-    """What became, or in a dry run would become, of one entry."""
+    """The outcome of one entry; in a dry run the expected one."""
 
     key: str
     action: str
