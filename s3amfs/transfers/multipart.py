@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import count
 
 from ..core import manifest as m
+from ..core.capabilities import Evidence
+from ..core.claims import Compared
 from ..core.ssec import CustomerKey
 from ..engine.attempt import PartResult
 from ..engine.client import CountingClient, S3Client
@@ -87,15 +89,16 @@ class Multipart:
                 break
         self.upload = upload
         parts = {part.number: part for part in page.parts}
-        missing = next(number for number in count(1) if number not in parts)
-        self._checks = self._with_known_etags(upload, self._checks_of(upload), missing)
+        self._checks = self._checks_of(upload)
         proven = ours is None or m.proves_same(ours.header.source, self._identity)
         if not proven and parts:
             self._report.warn(
                 "nothing that identifies the source (ETag, time) says that it is unchanged: it is read again where "
                 "parts were sent, and only what differs is sent"
             )
-        return Begun(upload, self._checks, parts, ours, lambda: self._etags_are_md5(upload, missing), proven)
+        return Begun(
+            upload, self._checks, parts, ours, lambda: self._etags_are_md5(upload, self._unsent(parts)), proven
+        )
 
     def _same_transfer(self, manifest: m.Manifest) -> bool:
         """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""
@@ -142,7 +145,6 @@ class Multipart:
             self._journal.record(
                 m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True
             )
-        checks = self._checks = self._with_known_etags(upload, checks, 1)
         return Begun(upload, checks, {}, None, lambda: self._etags_are_md5(upload, 1))
 
     def adopt(self, upload: s3api.MultipartUpload) -> Begun:
@@ -154,6 +156,8 @@ class Multipart:
     def continue_with(self, begun: Begun, part_size: int, records: dict[int, m.PartRecord]) -> None:
         """Goes on with `begun`, of which `records` are proven: they are written to a manifest of our own."""
         self.records = dict(records)
+        for record in records.values():
+            self._learn_from(record)
         if self._journal is None:
             return
         if begun.manifest is None:
@@ -163,13 +167,28 @@ class Multipart:
         known = begun.manifest.parts if begun.manifest is not None else {}
         self._journal.record(*(r for number, r in records.items() if known.get(number) != r), sync=True)
 
-    def _with_known_etags(
-        self, upload: s3api.MultipartUpload, checks: checksum_choice.Checking, number: int
-    ) -> checksum_choice.Checking:
-        """`checks`, that compare ETags only where these are known to be MD5s. number: of a part yet to be sent."""
+    def _learn_from(self, record: m.PartRecord) -> None:
+        """A part whose ETag is the MD5 of its bytes shows that the server's ETags are."""
+        if record.compared == Compared.ETAG.value:
+            self._can.note("etag_md5", Evidence.WORKED)
+
+    def settle_checks(self, begun: Begun) -> Begun:
+        """`begun`, with ETags compared only where they are known to be MD5s.
+
+        To be called when the parts of an earlier run were looked at and before one is sent: they may have shown it, and
+        an upload that is refused after all gets no part that it was not to have.
+        """
+        checks = begun.checks
         sends = self._verb != "copy"
-        known = checks.parts.compare_etag and sends and self._etags_are_md5(upload, number)
-        return replace(checks, parts=replace(checks.parts, compare_etag=known, etag_known=known))
+        known = (
+            checks.parts.compare_etag and sends and self._etags_are_md5(begun.upload, self._unsent(begun.server_parts))
+        )
+        self._checks = replace(checks, parts=replace(checks.parts, compare_etag=known, etag_known=known))
+        return replace(begun, checks=self._checks)
+
+    def _unsent(self, there: Mapping[int, s3api.PartInfo]) -> int:
+        """Number of a part that is still to be sent."""
+        return next(number for number in count(1) if number not in there and number not in self.records)
 
     def _etags_are_md5(self, upload: s3api.MultipartUpload, number: int) -> bool:
         """Of parts: not under SSE-C and SSE-KMS; found out with part `number`, which is yet to be sent."""
@@ -255,6 +274,7 @@ class Multipart:
 
     def keep(self, record: m.PartRecord) -> None:
         """A part of an earlier run turned out to be what is wanted."""
+        self._learn_from(record)
         self.records[record.number] = record
         if self._journal is not None:
             self._journal.record(record)

@@ -248,6 +248,8 @@ class SendParts:
         if self._begun is None:
             self.begin(self._part_size)
         assert self._begun is not None
+        if not self._shared:
+            self._begun = self._upload.settle_checks(self._begun)
         self._forms = PartForms(self._begun.checks, job.can, self._suspect)
         target = MultipartTarget(job.client.session, self._begun.upload, self._forms, job.options.object.customer_key)
         self._transfer = make_transfer(
