@@ -27,9 +27,12 @@ _OTHER_REASONS = """
     EntityTooLarge EntityTooSmall InvalidPart InvalidPartOrder InvalidObjectState QuotaExceeded XMinioStorageFull
     XMinioInvalidObjectName XMinioInvalidResourceName InvalidAccessKeyId ExpiredToken InvalidLocationConstraint
     InvalidBucketState MaxMessageLengthExceeded InvalidRange Range WrongRange BadUrl ContentEncoding
+    MalformedACLError AmbiguousGrantByEmailAddress UnresolvableGrantByEmailAddress AccessControlListNotSupported
+    InvalidBucketAclWithObjectOwnership RequestHeaderSectionTooLarge UserKeyMustBeSpecified
 """
 _ABOUT_SOMETHING_ELSE = frozenset(_OTHER_REASONS.split())
-"""Codes that name a reason which no feature of ours has to do with."""
+"""Codes that name a reason which no feature of ours has to do with: the account, the names, or what the user asked for
+(Amazon S3 API reference, "List of error codes"). Another form of the request, or a relay, would get the same answer."""
 _NAMES_TRAILERS = re.compile(r"trailer|x-amz-(sdk-)?checksum|content-sha256|aws-chunked|streaming", re.I)
 _NAMES_CONDITION = re.compile(r"(precondition|conditional|if[-_](none[-_])?match)", re.I)
 _UNSUPPORTED = re.compile(
@@ -53,6 +56,8 @@ def judge(evidence: Evidence) -> bool:
 def may_refuse_feature(failure: Failure) -> bool:
     """Whether a refusal may be due to a feature that the request has: then the request is worth a try without it."""
     if failure.of_source or failure.code in _ABOUT_SOMETHING_ELSE or refuses_condition(failure):
+        return False
+    if failure.code.startswith("KMS."):  # the state of a key: KMS.DisabledException, KMS.NotFoundException, …
         return False
     if failure.kind is Kind.DENIED:
         return failure.code == "SignatureDoesNotMatch"

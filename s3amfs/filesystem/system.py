@@ -9,12 +9,14 @@ waits for the engine (`bridge.py`).
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import fsspec
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
+from ..core.expected import WHATEVER, Expected
 from ..core.locations import LocalPath, Url, last_component
 from ..objects.ranges import read_whole
 from ..transfers.options import DownloadOptions
@@ -26,7 +28,7 @@ from .base import EngineFileSystem
 from .bridge import Cancelled, on_event_of, run
 from .local import check_folder_of, is_writable_object, put_source, replacing, size_of
 from .ranges import cat_ranges, limits
-from .trees import move, refuse_object, refuse_one_object
+from .trees import move, refuse_object, refuse_one_object, seen_at
 from .wrapped import as_wanted, compression_of, text_arguments
 
 DOWNLOAD_EXISTS: dict[str, Any] = {"resume": "resume", "restart": "discard", "error": "refuse"}
@@ -179,23 +181,32 @@ class S3AMFileSystem(EngineFileSystem):
             return
         info = await self._info(path1, version_id=source.version_id, refresh=True)
         await refuse_one_object(self, path1, path2, info)
-        if await self._copy_one(path1, path2, info, preserve_etag, kwargs):
+        expected = await seen_at(self, path2)
+        if await self._copy_one(path1, path2, info, preserve_etag, kwargs, expected):
             copied[path1] = info.get("ETag") or ""
 
     async def _copy_one(
-        self, path1: str, path2: str, info: dict[str, Any], preserve_etag: bool | None, kwargs: dict[str, Any]
+        self,
+        path1: str,
+        path2: str,
+        info: dict[str, Any],
+        preserve_etag: bool | None,
+        kwargs: dict[str, Any],
+        expected: Expected = WHATEVER,
     ) -> bool:
-        """False if there was nothing to copy. info: what `path1` is."""
+        """False if there was nothing to copy. info: what `path1` is. expected: what the copy may replace."""
         source, target = self.location(path1), self.location(path2)
         options = self.object_options(kwargs) if not preserve_etag else None
         if info["type"] == "directory" and source.key:
             return False  # S3 has no folders; what is in this one is copied by itself
         try:
-            if options is None or not source.key or target.version_id or not self.is_large(info["size"] or 0):
+            is_theirs = options is None or not source.key or target.version_id
+            if is_theirs or (expected == WHATEVER and not self.is_large(info["size"] or 0)):
                 await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
                 return True
+            assert options is not None
             client = await self.ready_client()
-            chosen, cancelled = self.upload_options(options), Cancelled()
+            chosen, cancelled = replace(self.upload_options(options), expected=expected), Cancelled()
             verb = partial(upload, on_event=on_event_of(DEFAULT_CALLBACK, cancelled), gate=self.gates()[0])
             await run(lambda: verb(source, target, client, chosen), cancelled)
             return True

@@ -7,9 +7,11 @@ import posixpath
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidDestination, TargetChanged
+from ..core.expected import NOTHING, WHATEVER, Expected
+from ..errors import AccessDenied, BadCredentials, EncryptionKeyError, InvalidDestination, TargetChanged
 from ..jobs.deletes import Deleted, Victim, delete_all
 from ..wire.s3.api import bare_etag
+from .arguments import customer_key
 from .bridge import run
 
 if TYPE_CHECKING:
@@ -57,6 +59,25 @@ async def _remove(fs: EngineFileSystem, moved: dict[str, str]) -> None:
             raise TargetChanged(
                 f"{url} was copied and is still there: {kept.error or 'another client has replaced it'}"
             )
+
+
+async def seen_at(fs: EngineFileSystem, path: str) -> Expected:
+    """What stands now under the name `path`, which a move gives to another object: that, and nothing else, it replaces.
+
+    Of a target that may be written and not looked at nothing is known: then it is whatever stands there.
+    """
+    target = fs.location(path)
+    if fs._service is None or not target.key or target.version_id:
+        return WHATEVER
+    client = await fs.ready_client()
+    key = customer_key(fs.s3_additional_kwargs)
+    try:
+        there = await run(partial(client.find, target.bucket, target.key, customer_key=key))
+    except BadCredentials:
+        raise
+    except (AccessDenied, EncryptionKeyError):
+        return WHATEVER
+    return NOTHING if there is None else there.expected
 
 
 async def refuse_one_object(fs: EngineFileSystem, path1: str, path2: str, info: dict[str, Any]) -> None:

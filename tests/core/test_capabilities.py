@@ -72,9 +72,21 @@ def test_what_is_retried_in_any_case_is_no_refusal_of_a_feature(failure: Failure
         assert not may_refuse_feature(failure)
 
 
-@pytest.mark.parametrize("code", ["InvalidStorageClass", "MetadataTooLarge", "EntityTooLarge", "NoSuchBucket"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "InvalidStorageClass",
+        "MetadataTooLarge",
+        "EntityTooLarge",
+        "NoSuchBucket",
+        "KMS.DisabledException",
+        "KMS.NotFoundException",
+        "AccessControlListNotSupported",
+    ],
+)
 def test_codes_that_name_another_reason(code: str) -> None:
     assert not may_refuse_feature(replace(ODD, code=code))
+    assert code == "EntityTooLarge" or not refuses_copy(replace(ODD, code=code))  # relayed, it would fail as well
     assert next_form(replace(REFUSED, failure=replace(ODD, code=code))) is None
 
 

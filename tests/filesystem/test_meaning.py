@@ -95,6 +95,44 @@ def test_a_move_that_fails_removes_nothing(
     assert {"d/a", "d/b"} <= set(keys(boto, bucket))
 
 
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+@pytest.mark.parametrize("there", [True, False])
+def test_a_move_replaces_what_it_has_seen_and_nothing_later(
+    fs: S3AMFileSystem, boto: Any, bucket: str, monkeypatch: pytest.MonkeyPatch, size: int, there: bool
+) -> None:
+    boto.put_object(Bucket=bucket, Key="a", Body=bytes(size))
+    if there:
+        boto.put_object(Bucket=bucket, Key="b", Body=b"old")
+    copy = S3AMFileSystem._copy_one
+
+    async def another_writer_first(self: S3AMFileSystem, *given: Any) -> bool:
+        boto.put_object(Bucket=bucket, Key="b", Body=b"of somebody else")
+        return await copy(self, *given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(S3AMFileSystem, "_copy_one", another_writer_first)
+        with pytest.raises(OSError, match=f"{bucket}/b"):
+            fs.mv(f"{bucket}/a", f"{bucket}/b")
+    assert fs.cat(f"{bucket}/b") == b"of somebody else"
+    fs.mv(f"{bucket}/a", f"{bucket}/b")
+    assert keys(boto, bucket) == ["b"]
+    assert fs.cat(f"{bucket}/b") == bytes(size)
+
+
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+def test_put_and_cp_overwrite_as_fsspec_has_it(
+    fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path, size: int
+) -> None:
+    (tmp_path / "f").write_bytes(bytes(size))
+    for key in ("a", "b"):
+        boto.put_object(Bucket=bucket, Key=key, Body=b"old")
+    with pytest.raises(FileExistsError):
+        fs.put_file(str(tmp_path / "f"), f"{bucket}/a", mode="create")
+    fs.put(str(tmp_path / "f"), f"{bucket}/a")
+    fs.cp(f"{bucket}/a", f"{bucket}/b")
+    assert fs.cat(f"{bucket}/b") == bytes(size)
+
+
 def test_an_object_with_the_name_of_a_folder_is_not_left_out_in_silence(
     fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path
 ) -> None:
