@@ -62,9 +62,10 @@ async def _remove(fs: EngineFileSystem, moved: dict[str, str]) -> None:
 
 
 async def seen_at(fs: EngineFileSystem, path: str) -> Expected:
-    """What stands now under the name `path`, which a move gives to another object: that, and nothing else, it replaces.
+    """Looks at the target of a move, which replaces that and nothing that is stored there later.
 
-    Of a target that may be written and not looked at nothing is known: then it is whatever stands there.
+    Returns WHATEVER where the target may be written and not be looked at. Raises BadCredentials, NotFound (no such
+    bucket), TransferError.
     """
     target = fs.location(path)
     if fs._service is None or not target.key or target.version_id:
