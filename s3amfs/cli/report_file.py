@@ -83,5 +83,5 @@ class ReportFile:
 
 
 def _rank(action: str, reason: str) -> tuple[int, str, str]:
-    """What failed comes first, what was left alone last."""
+    """Sort key of a line: failures first, skipped entries and then unchanged ones last."""
     return {"fail": 0, "delete": 1, "skip": 3, "same": 4}.get(action, 2), action, reason

@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--dry-run", action="store_true", help="say what would be deleted")
     add("--max-delete", metavar="N|N%", type=max_delete, help="refuse (exit 18) to delete more, or a larger share")
     add("--if-match", metavar="ETAG", help="delete one object only if it has this ETag")
-    add("--version-id", metavar="ID", help="delete a version of one object, for good")
+    add("--version-id", metavar="ID", help="delete a version of one object, permanently")
     add_filters(parser)
 
 

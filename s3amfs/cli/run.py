@@ -46,7 +46,7 @@ INHERITED = (
 
 
 class LineOutput(Output):
-    """What one line says: whole lines, and errors that name it."""
+    """Output of one line of the list: whole lines, and errors that name its number."""
 
     _lock = threading.Lock()
 

@@ -94,7 +94,7 @@ def add_tree_options(parser: argparse.ArgumentParser, *, own: bool = True) -> No
 
 
 def add_links(parser: argparse._ActionsContainer) -> None:
-    """What to do about symbolic links."""
+    """Adds the options for symbolic links."""
     links = parser.add_mutually_exclusive_group()
     links.add_argument("--follow-symlinks", action="store_true", help="store what links lead to (default)")
     links.add_argument("--skip-symlinks", action="store_true", help="leave links out")
@@ -164,7 +164,7 @@ def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = 
 
 
 def _is_named(entry: EntryDone) -> bool:
-    """What is left alone although it was asked for is named."""
+    """Whether to name an entry that is skipped although the user asked for it."""
     return entry.action == "skip" and entry.reason.startswith("exists at the target")
 
 
@@ -213,7 +213,7 @@ def tree_of(text: str, what: str) -> LocalPath | S3Location:
 
 
 def options_of(args: argparse.Namespace, output: Output, ends: Ends, exists: str, verb: str) -> TreeOptions:
-    """What the options say."""
+    """Returns the job's options from the arguments. Raises UsageError."""
     from ..core.compare import Rules
     from ..core.locations import S3Location
     from ..jobs.job_options import TreeOptions, no_key

@@ -62,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
-    """What can be said about the upload of one object."""
+    """Adds the options for the upload of one object."""
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="continue the unfinished upload of DST")
     again.add_argument("--force", action="store_true", help="abort unfinished uploads of DST and start from scratch")

@@ -1,9 +1,9 @@
 """`S3AMFileSystem`: s3fs with the engine below it.
 
 From `multipart_threshold` on, put, get, copy, pipe and cat go through verbs/, and open files always. Smaller objects
-are one request on the engine's connections (`small.py`); where that fails at the first
-attempt, s3fs does it again and decides about errors. Listings and everything else are s3fs's. The event loop never
-waits for the engine (`bridge.py`).
+are one request on the engine's connections (`small.py`); where the first attempt fails, s3fs does it again
+and decides about errors. Listings and everything else are s3fs's. The event loop never waits for the engine
+(`bridge.py`).
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""One module a verb: an options dataclass and a function. The waist between the front doors and the engine."""
+"""One module a verb: an options dataclass and a function. The layer between the front ends and the engine."""

@@ -54,7 +54,7 @@ def doctor(where: S3Location, client: S3Client) -> tuple[Finding, ...]:
 
 
 def _stored(probe: Probe) -> Iterator[Finding]:
-    """What probes show that store objects; the later of two findings about a capability holds."""
+    """Yields the findings of probes that store objects; the later of two findings about a capability holds."""
     put = None
     for finding in examination.writing(probe):
         put = finding if finding.capability == "put" else put

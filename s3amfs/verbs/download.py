@@ -72,7 +72,7 @@ def _into_stream(
     options: DownloadOptions,
     report: Report,
 ) -> TransferResult:
-    """Into a pipe or a device, in order. What was written can't be taken back: the proof at the end may raise."""
+    """Downloads into a pipe or a device, in order. Bytes can't be taken back: the proof at the end may raise."""
     stored = chosen(info, options.checksum, source.url)
     report.started(info.size, None, None)
     reader = ObjectReader(Pinned(client, source, info, options.customer_key))
@@ -284,7 +284,7 @@ class _Download:
         return BY_VERSION
 
     def _prove(self, plan: Plan, fd: int) -> str | None:
-        """What proves the file `fd` equal to the object; None: nothing does."""
+        """Compares the file `fd` with the object. Returns the proof that they are equal; None: they are not."""
         if self._options.checksum == "none":
             return NOT_CHECKED
         if self._stored.crc is not None:

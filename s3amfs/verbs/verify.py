@@ -32,7 +32,7 @@ class Proof:
     """That two contents are equal."""
 
     text: str
-    """What was compared."""
+    """The comparison that was made."""
     size: int
 
 

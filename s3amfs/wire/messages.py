@@ -75,7 +75,7 @@ class Reply:
     url: str = ""
     """The last URL after redirects."""
     cookies: tuple[str, ...] = ()
-    """What a foreign source has set, as lines for curl's COOKIELIST; only where its request asked for cookies."""
+    """Cookies that a foreign source has set, as lines for curl's COOKIELIST; only if the request asked for cookies."""
 
     @property
     def ok(self) -> bool:

@@ -1,6 +1,6 @@
-"""What the server of an endpoint and bucket was seen to do, and the headers that a request can do without.
+"""Capabilities of the server of an endpoint and bucket, and the optional headers of requests.
 
-Each field: None not known yet, True seen to work, False not there. core/capabilities.py says what counts as evidence.
+Each field: None: not known yet, True: seen to work, False: not there. core/capabilities.py defines the evidence.
 Any thread may write: attributes are replaced whole.
 """
 
@@ -45,7 +45,7 @@ class Capabilities:
     conditions: dict[tuple[Operation, ExpectedKind], bool] = field(default_factory=dict)
     """Whether conditions on what is replaced or deleted are obeyed; a success proves nothing, a refusal by 412 does."""
     warned: set[str] = field(default_factory=set)
-    """What the user has been warned of."""
+    """Warnings that the user has already seen."""
     etag_md5: bool | None = None
     """Whether the ETag of a part or simple object without SSE-C and SSE-KMS is the MD5 of its content."""
     copied_checksums: bool | None = None
@@ -78,7 +78,7 @@ class Capabilities:
         return self.sends_checksums and self.checksum_headers is not False and self.crc64nvme is not False
 
     def note(self, feature: Feature, evidence: Evidence) -> bool:
-        """Takes up what was seen of `feature`; returns whether that changes what is known."""
+        """Records evidence about `feature`. Returns whether the field has changed."""
         found = judge(evidence)
         changes = getattr(self, feature) is not found
         if changes:
@@ -87,7 +87,7 @@ class Capabilities:
 
 
 def known_of(identity: str) -> Capabilities:
-    """What is known of a service before its first answer. identity: as `S3Session.endpoint_id` gives it."""
+    """Returns the capabilities known before a service's first answer. identity: from `S3Session.endpoint_id`."""
     host = identity.partition("://")[2].partition("/")[0].partition(":")[0]
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
         return Capabilities(conditions=dict(AWS), etag_md5=True, unequal_parts=True)
@@ -95,7 +95,7 @@ def known_of(identity: str) -> Capabilities:
 
 
 def as_configured(known: Capabilities, value_of: Callable[[str], object]) -> Capabilities:
-    """`known` with what the configuration wants. value_of: looks a setting up. Raises UsageError for a bad value."""
+    """Applies the configuration to `known` and returns it. value_of: looks a setting up. Raises UsageError."""
     if only_when_required("response_checksum_validation", value_of):
         known.checksum_mode = False
     known.sends_checksums = not only_when_required("request_checksum_calculation", value_of)

@@ -100,7 +100,7 @@ class S3Session:
         return self.endpoint_id(bucket).startswith("https")
 
     def capabilities(self, bucket: str | None = None) -> Capabilities:
-        """What the endpoint was seen to do with `bucket`: one object for each, written by whoever learns more."""
+        """Capabilities of the endpoint for `bucket`: one shared object, written by any thread with new evidence."""
         known = self._capabilities.get(bucket)
         if known is not None:
             return known
@@ -108,7 +108,7 @@ class S3Session:
             return self._capabilities.setdefault(bucket, self._prior(bucket))
 
     def _prior(self, bucket: str | None) -> Capabilities:
-        """What is known before anything was seen: from the name of the endpoint, and what the configuration wants."""
+        """Capabilities before the first answer: from the endpoint's name, the doctor's findings and the settings."""
         known = known_of(self.endpoint_id(bucket))
         has = self._recall(self.endpoint_id(bucket), bucket, self.identity) if self._recall is not None else {}
         known.conditions.update(conditions_of(has))

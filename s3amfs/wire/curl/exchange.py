@@ -89,12 +89,12 @@ class Exchange:
             self.reply.headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
 
     def _on_ftp_line(self, line: bytes) -> None:
-        """What is known before the first byte of a body; of the rest libcurl knows more at the end."""
+        """Reads the properties needed before the first byte of a body; libcurl supplies the rest at the end."""
         if line.strip().lower() == b"accept-ranges: bytes":
             self.reply.headers["accept-ranges"] = "bytes"  # libcurl makes it up once a server has taken REST
-        elif self.reply.filetime < 0 and (told := _MDTM.match(line)) is not None:
+        elif self.reply.filetime < 0 and (match := _MDTM.match(line)) is not None:
             with contextlib.suppress(ValueError):
-                moment = datetime.strptime(told[1].decode(), "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
+                moment = datetime.strptime(match[1].decode(), "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
                 self.reply.filetime = int(moment.timestamp())
 
     def _on_body(self, data: bytes) -> int | None:

@@ -1,4 +1,4 @@
-"""What a bucket is set to keep: versioning and Object Lock, asked before anything is stored that has to go again. Pure.
+"""Retention settings of a bucket: versioning and Object Lock, checked before a probe stores anything. Pure.
 
 GetBucketVersioning and GetObjectLockConfiguration of the S3 API reference.
 """

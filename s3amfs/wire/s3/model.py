@@ -217,9 +217,9 @@ class ObjectInfo:
         return Expected("etag", self.etag, self.weak_etag)
 
     def copy_options(self, *, other_content: bool = False) -> ObjectOptions:
-        """What an object made from this one keeps: headers, metadata, class, KMS key (tags are asked for separately).
+        """Returns the options for an object made from this one: headers, metadata, class, KMS key; no tags.
 
-        other_content: it is this object with other bytes, so that metadata about the bytes is left out.
+        other_content: the new object has other bytes, so metadata about the bytes is left out.
         """
         kms = (self.sse or "").startswith("aws:kms")
         return ObjectOptions(
