@@ -18,7 +18,7 @@ from ..core.parts import Part
 from ..wire.curl.exchange import Exchange
 from ..wire.curl.options import with_low_speed_limit
 from ..wire.curl.streams import PAUSE, Reader, Sink
-from ..wire.failures import classify
+from ..wire.failures import classify, naming_encryption
 from ..wire.messages import HttpRequest, Reply
 from .bwlimit import LimitedReader, LimitedSink, Limiter
 from .loop import Loop
@@ -242,7 +242,7 @@ class Operation:
             return None
         failure = classify(exchange.reply, role="source" if role == "source" else "target")
         exchange.request.learn(failure)
-        return self._explain(failure) if role == "source" else failure
+        return self._explain(failure) if role == "source" else naming_encryption(failure, exchange.request.headers)
 
     def _body_sent(self, exchange: Exchange) -> None:
         assert self._body is not None

@@ -19,7 +19,7 @@ from ..wire.aws.capabilities import Feature
 from ..wire.aws.session import S3Session
 from ..wire.curl.options import FRESH_CONNECT
 from ..wire.curl.streams import Chunks
-from ..wire.failures import find_failure, to_error
+from ..wire.failures import find_failure, naming_encryption, to_error
 from ..wire.messages import HttpRequest, Reply, S3Request
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
@@ -98,7 +98,7 @@ class S3Client:
             reply = self.engine.call(prepared)
             if reply.ok:
                 self.engine.lines.found_latency(self.endpoint(request.bucket), reply.latency)
-            return find_failure(reply)
+            return naming_encryption(find_failure(reply), request.headers)
 
         def learn(failure: Failure, delay: float) -> None:
             self.learn(failure, request.bucket)

@@ -64,6 +64,20 @@ def _classify(reply: Reply, role: Role) -> Failure:
     return _classify_http(reply, role)
 
 
+def naming_encryption(failure: Failure | None, headers: tuple[tuple[str, str], ...]) -> Failure | None:
+    """`failure` of a request with `headers`; a 500 or 501 of a target that was asked to encrypt names the algorithm.
+
+    Some servers answer that with 500 each time if they have no key to encrypt with, which looks like trouble that ends.
+    """
+    if failure is None or failure.status not in (500, 501):
+        return failure
+    asked = next((value for name, value in headers if name.lower() == "x-amz-server-side-encryption"), None)
+    if asked is None:
+        return failure
+    said = f"{failure.message}; it was asked to encrypt with {asked} (--sse): not every server can"
+    return replace(failure, message=said)
+
+
 def is_vague(failure: Failure) -> bool:
     """Whether the same question should be asked with GET, to learn the code that HEAD could not carry."""
     return failure.code == "" and failure.status in (400, 403, 405) and failure.kind is not Kind.REDIRECT

@@ -222,6 +222,17 @@ def test_a_server_that_names_the_trailer_is_not_asked_twice(setup: Setup) -> Non
     setup.check_object()
 
 
+@pytest.mark.parametrize("large", [True, False])
+def test_a_server_that_cannot_encrypt_says_500(setup: Setup, large: bool) -> None:
+    asks = Rule(lambda request: "x-amz-server-side-encryption" in request.headers, faults.error(500, "InternalError"))
+    setup.proxy.rules.append(asks)
+    if not large:
+        setup.file.write_bytes(b"small")
+    result = setup.upload("--sse", "AES256", "--retry-budget", "1")
+    assert result.rc == 1
+    assert "AES256" in result.stderr.splitlines()[-1]
+
+
 def wants_crc64(request: Recorded) -> bool:
     return request.kind == "Create" and request.headers.get("x-amz-checksum-algorithm", "") == "CRC64NVME"
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from s3amfs import errors
 from s3amfs.core.failures import Failure, Kind
-from s3amfs.wire.failures import MESSAGE_LENGTH, classify, clean, find_failure, to_error
+from s3amfs.wire.failures import MESSAGE_LENGTH, classify, clean, find_failure, naming_encryption, to_error
 from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3 import api as s3api
 
@@ -252,3 +252,17 @@ def test_a_full_disk_says_that_resuming_goes_on() -> None:
     error = to_error(failure, "download of s3://bkt/k")
     assert "make room, then resume" in str(error)
     assert error.errno == errno.ENOSPC
+
+
+def test_a_500_to_a_request_for_encryption_names_it() -> None:
+    failure = classify(reply(500, "InternalError"))
+    headers = (("Content-Type", "text/plain"), ("x-amz-server-side-encryption", "AES256"))
+    named = naming_encryption(failure, headers)
+    assert named is not None
+    assert "AES256" in named.message
+    assert "--sse" in named.message
+    assert (named.kind, named.code) == (failure.kind, failure.code)
+    assert naming_encryption(failure, headers[:1]) is failure
+    assert naming_encryption(None, headers) is None
+    throttled = classify(reply(503, "SlowDown"))
+    assert naming_encryption(throttled, headers) is throttled
