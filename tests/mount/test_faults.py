@@ -39,7 +39,7 @@ def test_a_server_that_goes_away_and_comes_back(impatient: Mount, proxy: FaultPr
     file = open(impatient / "k", "wb", buffering=0)  # noqa: SIM115 - it is closed below, by hand
     file.write(data[: size // 2])
     proxy.down()
-    with pytest.raises(OSError, match=r"."):
+    with pytest.raises(OSError, match="Input/output error"):
         try:
             file.write(data[size // 2 :])
         finally:
@@ -56,7 +56,7 @@ def test_an_fsync_that_fails_may_be_tried_again(impatient: Mount, proxy: FaultPr
     with open(impatient / "k", "wb", buffering=0) as file:
         file.write(data)
         proxy.rules.append(Rule("Complete", faults.error(503, "SlowDown")))
-        with pytest.raises(OSError, match=r"."):
+        with pytest.raises(OSError, match="Input/output error"):
             os.fsync(file.fileno())
         assert stored.listed() == []
         proxy.clear()
@@ -85,7 +85,7 @@ def test_a_killed_daemon_leaves_no_half_object(watched: Mount, proxy: FaultProxy
     with pytest.raises(OSError) as failed:
         file.write(b"more")
     assert failed.value.errno in (errno.ENOTCONN, errno.ECONNABORTED)
-    with pytest.raises(OSError, match=r"."):
+    with pytest.raises(OSError, match=r"(Transport endpoint is not connected|Software caused connection abort)"):
         file.close()
     assert stored.get("k") == b"old"
     assert "k" in cli.ok("pending", f"s3://{stored.bucket}").stdout

@@ -46,7 +46,7 @@ def test_changes_of_a_killed_daemon_are_published_later(
     (name,) = (tmp_path / "spool").iterdir()
     assert cli("upload", "--resume", name, f"s3://{stored.bucket}/d/k").rc == 1, "nor may others"
     spooling.kill()
-    with pytest.raises(OSError, match=r"."):
+    with pytest.raises(OSError, match=r"(Transport endpoint is not connected|Software caused connection abort)"):
         file.close()
     assert stored.get("d/k") == content(size, 1)
     (found,) = left(cli, f"s3://{stored.bucket}/d")
@@ -89,7 +89,7 @@ def test_a_new_file_whose_close_failed(
 ) -> None:
     mount = new_mount("--retry-budget", "1", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
     proxy.rules.append(Rule("Put", faults.error(503, "SlowDown")))
-    with pytest.raises(OSError, match=r"."):
+    with pytest.raises(OSError, match="Input/output error"):
         (mount / "new.txt").write_bytes(b"all of it")
     assert stored.listed() == []
     through = {"AWS_ENDPOINT_URL": proxy.endpoint_url}
