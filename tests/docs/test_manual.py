@@ -1,0 +1,128 @@
+"""The manual: every option has its line, every page its place, links resolve, and the first pages run as printed."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+import unicodedata
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+
+from s3amfs.cli.main import build_parser
+from s3amfs.demo.seaweed import SeaweedServer
+from tests.conftest import empty_bucket
+from tests.support.files import make_file
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+BLOCK = re.compile(r"(?:<!-- not run: (?P<why>[^>]+) -->\n)?```(?P<kind>\w*)\n(?P<text>.*?)```", re.DOTALL)
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+
+
+def reference() -> Any:
+    spec = importlib.util.spec_from_file_location("reference", ROOT / "tools" / "reference.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+PAGES: dict[str, str] = {
+    path.name: path.read_text(encoding="utf-8") for path in DOCS.glob("*.md")
+} | reference().pages()
+
+
+def parsers(parser: argparse.ArgumentParser, name: str) -> dict[str, argparse.ArgumentParser]:
+    """Command -> parser, found without the code that makes the page."""
+    found = {name: parser}
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for word, below in action.choices.items():
+                found |= parsers(below, f"{name} {word}")
+    return found
+
+
+def section(page: str, title: str) -> str:
+    """What stands below the heading `title`, up to the next one."""
+    found = re.search(rf"^#+ {re.escape(title)}\n(.*?)(?=^#+ |\Z)", page, re.DOTALL | re.MULTILINE)
+    assert found is not None, f"no section {title}"
+    return found[1]
+
+
+@pytest.mark.parametrize("command", sorted(parsers(build_parser(), "s3am")))
+def test_every_option_is_on_the_page(command: str) -> None:
+    page = PAGES["options.md"]
+    general = section(page, "General options")
+    text = general if command == "s3am" else section(page, command) + general
+    for action in parsers(build_parser(), "s3am")[command]._actions:
+        for word in action.option_strings:
+            if word not in ("-h", "--help") and action.help != argparse.SUPPRESS:
+                assert re.search(rf"`{re.escape(word)}[ `]", text), f"{command} {word}"
+
+
+def test_every_cell_of_the_page_is_one_row() -> None:
+    rows = [line for line in PAGES["options.md"].splitlines() if line.startswith("|")]
+    assert [row for row in rows if len(re.findall(r"(?<!\\)\|", row)) != 3] == []
+
+
+def test_navigation_lists_every_page_once() -> None:
+    configuration = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    navigation = configuration[configuration.index("\nnav:") : configuration.index("\nvalidation:")]
+    assert sorted(re.findall(r"[\w-]+\.md", navigation)) == sorted(PAGES)
+
+
+def slug(heading: str) -> str:
+    """The id that a heading gets: the rule of Python-Markdown's toc extension."""
+    text = unicodedata.normalize("NFKD", heading).encode("ascii", "ignore").decode()
+    return re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", text).strip().lower())
+
+
+def anchors(text: str) -> set[str]:
+    headings = re.findall(r"^#+ +(.+?) *$", re.sub(r"```.*?```", "", text, flags=re.DOTALL), re.MULTILINE)
+    return {slug(re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)) for heading in headings}
+
+
+@pytest.mark.parametrize("name", sorted(PAGES))
+def test_links_resolve(name: str) -> None:
+    for target in LINK.findall(re.sub(r"```.*?```", "", PAGES[name], flags=re.DOTALL)):
+        if "://" in target:
+            continue
+        page, _, anchor = unquote(target).partition("#")
+        assert not page or page in PAGES, f"{name}: {target}"
+        assert not anchor or anchor in anchors(PAGES[page or name]), f"{name}: {target}"
+
+
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"])
+def test_links_of_the_root_resolve(name: str) -> None:
+    for target in LINK.findall((ROOT / name).read_text(encoding="utf-8")):
+        assert "://" in target or (ROOT / target.partition("#")[0]).exists(), target
+
+
+def runnable(text: str) -> list[tuple[str, str]]:
+    """(kind, text) of blocks of shell and Python that no comment excepts."""
+    found = [(b["kind"], b["text"]) for b in BLOCK.finditer(text) if b["kind"] in ("sh", "python") and not b["why"]]
+    assert found
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", "docs/getting-started.md"])
+def test_examples_run_as_printed(page: str, s3: SeaweedServer, boto: Any, tmp_path: Path) -> None:
+    boto.create_bucket(Bucket="bucket")
+    try:
+        make_file(tmp_path / "big.bam", 24 * 1024 * 1024, 1)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        environment = {**os.environ, **s3.environment(), "S3AM_STATE_DIR": str(tmp_path / "state"), "PATH": path}
+        for kind, text in runnable((ROOT / page).read_text(encoding="utf-8")):
+            command = ["bash", "-euo", "pipefail", "-c", text] if kind == "sh" else [sys.executable, "-c", text]
+            done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
+    finally:
+        empty_bucket(boto, "bucket")
