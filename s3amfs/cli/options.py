@@ -53,7 +53,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def checked(convert: Callable[[str], Any]) -> Callable[[str], Any]:
-    """`convert` for argparse: our errors become its own."""
+    """Returns `convert` as a type for argparse: it raises ArgumentTypeError in place of an S3AMError."""
 
     def convert_or_complain(text: str) -> Any:
         try:
@@ -70,7 +70,7 @@ part_size = checked(lambda text: check_part_size(parse_size(text)))
 
 @checked
 def range_size(text: str) -> int:
-    """Of a download's ranges: what S3 takes as a part is the nearest size that is taken, but none is not."""
+    """Returns the size in bytes of a download's ranges. Raises UsageError for 0."""
     found = parse_size(text)
     if found == 0:
         raise UsageError(f"{text!r} is no size of a part: give bytes, such as 16MiB")
@@ -78,7 +78,7 @@ def range_size(text: str) -> int:
 
 
 def digest(name: str, size: int) -> Callable[[str], str]:
-    """A type for argparse: a digest `name` of `size` bytes in hex; it comes back in lower case."""
+    """Returns a type for argparse: the digest `name` of `size` bytes in hex, in lower case."""
 
     def convert(text: str) -> str:
         found = text.strip().lower()
@@ -97,7 +97,10 @@ LEAST_MEMORY = 65 * 1024 * 1024
 
 
 def slots(text: str) -> int:
-    """1 to 256. Scripts of S3AM 2 give more, or none to one direction: the nearest is taken."""
+    """Returns a number of slots from 1 to 256; others, as in scripts of S3AM 2, become the nearest.
+
+    Raises ArgumentTypeError for anything but digits.
+    """
     if not (text.isascii() and text.isdigit() and len(text) < 10):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of slots: give 1 to 256")
     return min(256, max(1, int(text)))
@@ -179,7 +182,7 @@ def add_bwlimit(parser: argparse.ArgumentParser) -> None:
 
 
 def memory(text: str) -> int:
-    """Bytes for the process; at least what one slot needs."""
+    """Returns the memory of the process in bytes. Raises ArgumentTypeError if it is too little for one slot."""
     found = size(text)
     if found < LEAST_MEMORY:
         raise argparse.ArgumentTypeError(f"{text} is too little: 64MiB are for the process and 0.5MiB for each slot")
@@ -260,7 +263,7 @@ def key_of(
 
 
 def config_of(args: argparse.Namespace, output: Output) -> S3Config:
-    """The service that the general options describe."""
+    """Returns the service that the general options describe. Raises UsageError for options that exclude each other."""
     from ..wire.aws.config import S3Config
 
     if args.no_verify_tls:

@@ -146,7 +146,7 @@ def read_lines(path: str) -> Iterator[tuple[int, str]]:
 
 
 def run_line(number: int, text: str, outer: argparse.Namespace, output: Output) -> int:
-    """Runs one command; its exit code."""
+    """Runs one command. Returns its exit code; errors are printed."""
     from .main import build_parser, run_command
 
     errors = LineOutput(number, output, json=outer.json, verbose=outer.verbose)

@@ -43,8 +43,8 @@ def parse_content_range(text: str) -> ContentRange | None:
     return ContentRange(first, last - first + 1, total)
 
 
-def coded_for_the_way(headers: Mapping[str, str], name: str) -> bool:
-    """Whether a reply's bytes are the file `name` compressed for the way (Content-Encoding, RFC 9110 section 8.4).
+def compressed_in_transit(headers: Mapping[str, str], name: str) -> bool:
+    """Whether a reply's bytes are the file `name` compressed in transit (Content-Encoding, RFC 9110 section 8.4).
 
     Many servers say Content-Encoding of files that are compressed themselves (`x.tar.gz`; Apache's AddEncoding): those
     are taken as they are stored, as curl and wget do.

@@ -185,7 +185,10 @@ def resolve_download_target(text: str, source: S3Location, is_directory: Callabl
 
 
 def local_path(text: str, *, what: str) -> LocalPath:
-    """A file or folder of this machine: a path or a file: URL. what: 'source' or 'target', for the error."""
+    """Parses the name of a local file or folder: a path or a file: URL. what: 'source' or 'target', for the error.
+
+    Raises InvalidSource or InvalidDestination for any other name.
+    """
     error: type[S3AMError] = InvalidSource if what == "source" else InvalidDestination
     if not text or "\0" in text:
         raise error(f"the {what} is empty or holds a NUL: give a folder or s3://BUCKET/PREFIX")

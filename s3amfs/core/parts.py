@@ -139,7 +139,7 @@ def _suited(size: int, usual: int, line: LineState, least: int) -> int:
 
 
 def check_part_size(explicit: int) -> int:
-    """`explicit` bytes, if S3 takes parts of that size; else `UsageError`."""
+    """Returns `explicit` (bytes). Raises UsageError if S3 takes no parts of that size."""
     if not MIN_PART <= explicit <= MAX_PART:
         raise UsageError(f"a part size of {_both(explicit)} is not possible: S3 takes parts of 5MiB to 5GiB")
     return explicit
@@ -208,10 +208,11 @@ _OCTAVE = 347  # 500 * ln 2: parts in which the length doubles
 
 
 def growing_length(number: int, base: int = DEFAULT_PART) -> int:
-    """Length in bytes of part `number` (1 to 10,000) of a source whose length nobody knows; `base` bytes at first.
+    """Returns the length in bytes of part `number` (1 to 10,000) of a source of unknown length; `base` bytes at first.
 
     Never shrinks, never above 5 GiB; whole multiples of 4 KiB where `base` is one. Integers only: the same on
-    every machine, so a resumed stream falls into the same parts.
+    every machine, so a resumed stream falls into the same parts. Raises IndexError for another number, ValueError for a
+    `base` that S3 does not take.
     """
     if not 1 <= number <= MAX_PARTS:
         raise IndexError(f"part {number} of {MAX_PARTS}")

@@ -77,16 +77,20 @@ def mtime(metadata: Mapping[str, str], default: int) -> int:
 
 
 def mode(metadata: Mapping[str, str], default: int) -> int:
+    """Returns the mode that `metadata` holds, else `default`."""
     return mode_of(metadata.get("mode"), mode_of(metadata.get("file-permissions"), default))
 
 
 def uid(metadata: Mapping[str, str], default: int) -> int:
+    """Returns the owner's ID that `metadata` holds, else `default`."""
     return id_of(metadata.get("uid"), id_of(metadata.get("file-owner"), default))
 
 
 def gid(metadata: Mapping[str, str], default: int) -> int:
+    """Returns the group's ID that `metadata` holds, else `default`."""
     return id_of(metadata.get("gid"), id_of(metadata.get("file-group"), default))
 
 
 def is_symlink(metadata: Mapping[str, str]) -> bool:
+    """Whether the mode in `metadata` is that of a symbolic link."""
     return stat.S_ISLNK(mode(metadata, 0))

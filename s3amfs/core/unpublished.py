@@ -54,10 +54,12 @@ class Unpublished:
 
 
 def encode_header(header: Header) -> bytes:
+    """Returns the first line of a record."""
     return _line({"s3am": "unpublished", "version": VERSION, **asdict(header), "metadata": dict(header.metadata)})
 
 
 def encode_written(start: int, end: int) -> bytes:
+    """Returns the line for a write of [start, end)."""
     return b'{"w":[%d,%d]}\n' % (start, end)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from ..core.failures import Failure, Kind
-from ..core.http import coded_for_the_way, parse_content_range
+from ..core.http import compressed_in_transit, parse_content_range
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..wire.messages import HttpRequest, Reply
@@ -219,7 +219,7 @@ def range_judge(part: Part, identity: SourceIdentity, *, name: str | None = None
         if not reply.is_http:
             return
         headers = reply.headers
-        if name is not None and coded_for_the_way(headers, name):
+        if name is not None and compressed_in_transit(headers, name):
             raise PartProblem(Failure(Kind.FATAL, "the source compresses a byte range", code="ContentEncoding"))
         if reply.status == 200:
             if part.offset == 0 and part.length == total:

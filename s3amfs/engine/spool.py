@@ -177,6 +177,7 @@ class SpoolRecord:
 
 
 def records_folder(state: str | None = None) -> str:
+    """Returns the folder of the records of unpublished changes. state: the state folder; None: the default."""
     return os.path.join(state_dir(state), "changes")
 
 

@@ -160,4 +160,5 @@ def etag_is_md5(etag: str, headers: dict[str, str]) -> bool:
 
 
 def looks_like_md5(etag: str) -> bool:
+    """Whether an ETag has the form of an MD5: 32 hex digits in lower case."""
     return len(etag) == 32 and all(c in "0123456789abcdef" for c in etag)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ..core.failures import Failure, Kind
-from ..core.http import coded_for_the_way, origin, parse_content_range, plain_content_type, source_digests
+from ..core.http import compressed_in_transit, origin, parse_content_range, plain_content_type, source_digests
 from ..core.locations import Url, last_component
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
@@ -144,7 +144,7 @@ def _probe_http(url: Url, options: Options, look: Look) -> Probe:
     headers = (("Range", "bytes=0-0"), IDENTITY)
     reply = look(HttpRequest("GET", url.url, headers, options=options))
     content_range = parse_content_range(reply.headers.get("content-range", ""))
-    if coded_for_the_way(reply.headers, last_component(url)):
+    if compressed_in_transit(reply.headers, last_component(url)):
         raise to_error(COMPRESSES, url.display)
     size: int | None = None
     if reply.status in (206, 416) and content_range is not None:
@@ -242,7 +242,7 @@ class UrlStream:
 
     def begin(self, reply: Reply) -> None:
         same_state(self._identity, reply)
-        if self._name is not None and coded_for_the_way(reply.headers, self._name):
+        if self._name is not None and compressed_in_transit(reply.headers, self._name):
             raise PartProblem(COMPRESSES)
 
     def write(self, data: bytes) -> object | None:

@@ -42,6 +42,7 @@ def is_writable_object(lpath: Any) -> bool:
 
 
 def read_file(path: str) -> bytes:
+    """Returns the content of a file. Raises OSError."""
     with open(path, "rb", buffering=0) as file:
         return file.read()
 

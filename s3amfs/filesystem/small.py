@@ -32,6 +32,7 @@ GUESSED_BYTES = 1024 * 1024
 async def put_file(
     fs: EngineFileSystem, path: str, size: int, target: S3Location, options: ObjectOptions, callback: Callback
 ) -> bool:
+    """Uploads a small file by one request. Returns False if it did not: then s3fs has to do it."""
     if size > SMALL_BYTES:
         return False
     if options.content_type is None:
@@ -78,6 +79,7 @@ def pipe_large(
 
 
 async def get_file(fs: EngineFileSystem, source: S3Location, path: str, lpath: str, callback: Callback) -> bool:
+    """Downloads a small object by one request. Returns False if it did not: then s3fs has to do it."""
     fetched = await _fetch(fs, source, path, None)
     if fetched is None:
         return False

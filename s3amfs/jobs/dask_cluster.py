@@ -103,7 +103,7 @@ def transfer_with(
     *,
     on_event: OnEvent = ignore,
 ) -> TransferResult:
-    """`transfer` for a client of S3 that is there already. source: as `parse_source` returns it."""
+    """`transfer` with an S3 client. source: as `parse_source` returns it. Raises UsageError for customer keys."""
     text = shown_source(source)
     if options.object.customer_key is not None or options.source_key is not None:
         raise UsageError("customer keys would have to travel to the workers: use 's3am split' with key files")

@@ -278,6 +278,7 @@ def upload_progress(job: SplitJob, client: S3Client, options: UploadOptions) -> 
 
 
 def upload_of(job: SplitJob) -> s3api.MultipartUpload:
+    """Returns the multipart upload of `job`."""
     target = parse_s3_url(job.target)
     return s3api.MultipartUpload(target.bucket, target.key, job.upload_id, job.checksum_algorithm, job.checksum_type)
 
@@ -295,6 +296,7 @@ def options_for(job: SplitJob, options: UploadOptions) -> UploadOptions:
 
 
 def listed_parts(job: SplitJob, client: S3Client, options: UploadOptions) -> dict[int, s3api.PartInfo]:
+    """Returns the parts that the server lists, by number. Raises UploadGone, NotFound, TransferError."""
     upload = upload_of(job)
     return {part.number: part for part in client.parts(upload, customer_key=options.object.customer_key)}
 
@@ -309,6 +311,7 @@ def _fits(job: SplitJob, there: dict[int, s3api.PartInfo], number: int) -> bool:
 
 
 def moved_record(result: PartResult) -> PartRecord:
+    """Returns the record of a part that has moved."""
     return PartRecord(result.number, result.length, result.etag, result.crc, result.checksum, result.compared.value)
 
 
@@ -329,6 +332,7 @@ def stored_record(part: s3api.PartInfo, name: str, known: PartRecord | None) -> 
 
 
 def finished(job: SplitJob, report: Report) -> TransferResult:
+    """Returns the result of a job that an earlier `finish` has completed."""
     if "skipped" in job.finished:
         return report.result(size=None, skipped=True)
     return report.result(

@@ -28,8 +28,8 @@ class LookAgain(OSError):
 
 @contextmanager
 def found_before() -> Iterator[None]:
-    """For a path that the kernel has found or remembers: if it is gone, say with a killed writer, the kernel looks
-    again, and may create it."""
+    """For a path that the kernel has found or cached. Raises LookAgain if it is gone, as after a killed writer: the
+    kernel looks it up again, and may create it."""
     try:
         yield
     except NotFound:
@@ -57,7 +57,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def answered(method: F) -> F:
-    """Every error has an errno and is logged where it is one."""
+    """Decorates an operation: every exception becomes an OSError with an errno; unexpected ones are logged."""
 
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:

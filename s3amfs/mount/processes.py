@@ -83,6 +83,7 @@ def find_process(pid: int, namespace: str) -> int | None:
 
 
 def pid_namespace() -> str:
+    """Returns the name of this process's PID namespace."""
     return _target("/proc/self/ns/pid")
 
 

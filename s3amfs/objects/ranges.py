@@ -212,7 +212,8 @@ def _fill(pinned: Pinned, start: int, view: memoryview, on_event: OnEvent) -> No
 def read_to_keep(pinned: Pinned, start: int, end: int) -> bytes:
     """As `read_whole`, for bytes that will be stored again: a bit that is wrong now would stay wrong.
 
-    S3 sends no checksum of a range. So without TLS, which finds every damage, it is read until it comes twice alike.
+    S3 sends no checksum of a range. So without TLS, which detects all damage, the range is read until it comes twice
+    alike. Raises ChecksumMismatch if it never does, SourceChanged, TransferError.
     """
     found = read_whole(pinned, start, end)
     if pinned.uses_tls or (end - start == pinned.info.size and pinned.proof.crc_name is not None):

@@ -77,6 +77,7 @@ def left_changes(client: S3Client, bucket: str | None, prefix: str, state: str |
 
 
 def discard(client: S3Client, changes: UnpublishedChanges, state: str | None) -> None:
+    """Removes `changes`, with their spool and record. state: the state folder; None: the default."""
     for found, record, left in _of_service(client, state):
         if left.path == changes.path:
             with contextlib.suppress(FileNotFoundError):  # its disk may be away

@@ -53,6 +53,7 @@ def bucket_keeps(probe: Probe) -> tuple[tuple[Finding, ...], bool]:
 
 
 def listing(probe: Probe) -> Iterator[Finding]:
+    """ListObjectsV2."""
     answer, reply = probe.ask(s3api.list_objects(probe.bucket, prefix=probe.prefix, max_keys=1))
     yield supported("list", answer, shown=_read(s3api.parse_objects, reply) is not None, but="the answer is no listing")
 
@@ -85,6 +86,7 @@ def writing(probe: Probe) -> Iterator[Finding]:
 
 
 def reading(probe: Probe) -> Iterator[Finding]:
+    """GetObject of a range, and with a condition."""
     key = probe.key("object")
     answer, reply = probe.ask(s3api.get_object(probe.bucket, key, offset=5, length=6, if_match=probe.etag))
     shown = reply.status == 206 and reply.body == CONTENT[5:11]
@@ -118,6 +120,7 @@ def conditions(probe: Probe) -> Iterator[Finding]:
 
 
 def copying(probe: Probe) -> Iterator[Finding]:
+    """CopyObject, and its conditions on source and target."""
     bucket, source = probe.bucket, s3api.CopySource(probe.bucket, probe.key("object"))
     right, _ = probe.ask(s3api.copy_object(bucket, probe.key("copy"), source))
     yield supported("copy", right)

@@ -149,6 +149,7 @@ def part_sizes(
 
 
 def parts_of(sizes: list[int]) -> list[Part]:
+    """Returns adjacent parts of these sizes in bytes, the first at offset 0."""
     parts: list[Part] = []
     at = 0
     for number, size in enumerate(sizes, start=1):

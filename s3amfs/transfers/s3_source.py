@@ -47,4 +47,5 @@ class S3Source:
 
 
 def identity_of(location: S3Location, info: s3api.ObjectInfo) -> SourceIdentity:
+    """Returns the identity of an object as a source: URL, size, ETag and time."""
     return SourceIdentity(url=location.url, size=info.size, etag=info.etag, last_modified=info.last_modified)

@@ -29,6 +29,7 @@ def skips_existing(client: S3Client, target: S3Location, options: UploadOptions)
 
 
 def with_content_type(options: UploadOptions, content_type: str | None) -> UploadOptions:
+    """Returns `options` with `content_type`, unless they have a type already."""
     if options.object.content_type is not None or content_type is None:
         return options
     return replace(options, object=replace(options.object, content_type=content_type))

@@ -159,7 +159,7 @@ class _Download:
             self._file.discard()
             raise ChecksumMismatch(
                 f"{self._location.url}: its bytes do not have the checksum that S3 stores for it, twice: "
-                "the object or the way to it is damaged"
+                "the object or the connection to it is damaged"
             )
         self._report.completing()
         self._file.publish(replace=self._options.file_exists == "overwrite")

@@ -85,6 +85,7 @@ def pending(
 
 
 def is_old(found: Pending, older_than: float | None) -> bool:
+    """Whether `found` is at least `older_than` seconds old; None: always."""
     return older_than is None or (found.age is not None and found.age >= older_than)
 
 
@@ -114,4 +115,5 @@ def look_at_upload(
 
 
 def manifest_path(client: S3Client, bucket: str, key: str, state: str | None) -> str:
+    """Returns the path of the manifest for uploads to `key`. state: the state folder; None: the default."""
     return os.path.join(state_dir(state), m.manifest_name(client.session.endpoint_id(bucket), bucket, key))

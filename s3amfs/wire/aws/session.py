@@ -96,7 +96,7 @@ class S3Session:
         return self._rules.identity(bucket)
 
     def uses_tls(self, bucket: str | None = None) -> bool:
-        """Whether the way to the service is encrypted: it costs CPU, and finds every bit that changes on it."""
+        """Whether connections to the service are encrypted: that costs CPU and detects every change in transit."""
         return self.endpoint_id(bucket).startswith("https")
 
     def capabilities(self, bucket: str | None = None) -> Capabilities:

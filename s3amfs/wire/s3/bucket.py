@@ -10,10 +10,12 @@ from . import xml
 
 
 def get_bucket_versioning(bucket: str) -> S3Request:
+    """Returns the request GetBucketVersioning."""
     return S3Request("GET", bucket, None, (("versioning", ""),))
 
 
 def get_object_lock(bucket: str) -> S3Request:
+    """Returns the request GetObjectLockConfiguration."""
     return S3Request("GET", bucket, None, (("object-lock", ""),))
 
 

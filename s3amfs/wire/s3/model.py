@@ -33,6 +33,7 @@ CONTENT_HEADERS = {
 
 
 def quote_etag(etag: str) -> str:
+    """Returns an ETag in quotes, as conditions carry it; '*' stays as it is."""
     return etag if etag == "*" else f'"{etag}"'
 
 

@@ -88,7 +88,7 @@ def parse_object(reply: Reply) -> ObjectInfo:
 
 
 def parse_stored(reply: Reply) -> StoredInfo:
-    """PutObject and UploadPart: what is in the headers."""
+    """Parses the headers of PutObject and UploadPart. Raises TransferError if there is no ETag."""
     headers = reply.headers
     etag = headers.get("etag")
     if not etag:
@@ -102,7 +102,7 @@ def parse_stored(reply: Reply) -> StoredInfo:
 
 
 def parse_copied(reply: Reply) -> StoredInfo:
-    """CopyObject, UploadPartCopy and CompleteMultipartUpload: ETag and checksums are in the body."""
+    """Parses the body of CopyObject, UploadPartCopy and CompleteMultipartUpload. Raises MalformedXml."""
     root = xml.parse(reply.body, "CopyObjectResult", "CopyPartResult", "CompleteMultipartUploadResult")
     etag = xml.text(root, "ETag") or reply.headers.get("etag", "")
     if not etag:
@@ -118,7 +118,10 @@ def parse_copied(reply: Reply) -> StoredInfo:
 
 
 def parse_created(reply: Reply, bucket: str, key: str) -> MultipartUpload:
-    """CreateMultipartUpload. Bucket and key stay as they were asked for: servers escape them in various ways."""
+    """Parses CreateMultipartUpload; bucket and key are the request's, since servers escape them in various ways.
+
+    Raises MalformedXml.
+    """
     root = xml.parse(reply.body, "InitiateMultipartUploadResult")
     upload_id = xml.text(root, "UploadId").strip()
     if not upload_id:

@@ -41,7 +41,7 @@ def _inside(content: str | Iterable[Tree]) -> str:
 
 
 def escape(text: str) -> str:
-    """Escapes text so that it comes back unchanged, line ends and tabs included."""
+    """Escapes text so that it comes back unchanged, line ends and tabs included. Raises UsageError where XML can't."""
     out = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
     out = out.replace("\r", "&#13;").replace("\n", "&#10;").replace("\t", "&#9;")
     if any(character < " " or "\ud800" <= character <= "\udfff" or character in "\ufffe\uffff" for character in out):
@@ -113,8 +113,10 @@ def number(element: Element, path: str, default: int = 0) -> int:
 
 
 def flag(element: Element, path: str) -> bool:
+    """Whether the element at `path` says 'true'; False if it is missing."""
     return text(element, path).strip().lower() == "true"
 
 
 def children(element: Element, name: str) -> Iterator[Element]:
+    """Yields the direct children called `name`."""
     return (child for child in element if child.tag == name)
