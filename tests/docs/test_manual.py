@@ -19,6 +19,7 @@ from s3amfs.cli.main import build_parser
 from s3amfs.demo.seaweed import SeaweedServer
 from tests.conftest import empty_bucket
 from tests.support.files import make_file
+from tests.test_words import WORD
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -126,3 +127,10 @@ def test_examples_run_as_printed(page: str, s3: SeaweedServer, boto: Any, tmp_pa
             assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
     finally:
         empty_bucket(boto, "bucket")
+
+
+@pytest.mark.parametrize("name", sorted(set(PAGES) - {"glossary.md"}))
+def test_words_of_the_field(name: str) -> None:
+    """Words that tests/test_words.py refuses in code are refused in the manual; the glossary quotes some."""
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", PAGES[name], flags=re.DOTALL)
+    assert [line for line in prose.splitlines() if WORD.search(line)] == []
