@@ -1,4 +1,4 @@
-"""`--report FILE`: what a job over a tree did, as JSON lines or as one HTML page grouped by cause.
+"""`--report FILE`: the outcomes of a job over a tree, as JSON lines or as one HTML page grouped by cause.
 
 The file appears when the job ends, whole; until then it lies beside it as FILE.new.
 """

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM end a command once, in order; who sends them again ends it at once."""
+"""The first SIGINT or SIGTERM ends a command in order; the second ends it at once."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ CREDIT_SECONDS = 0.01
 REPAID = 1.04
 """Times the rate, while lost time is made up for: no second has more than 5 % too much."""
 MOST_OWED_SECONDS = 1.0
-"""Lost to a machine that was busy, and made up for later; what nobody had wanted to move before is not."""
+"""Time lost on a busy machine, which is made up for later; idle time is not."""
 QUANTUM_SECONDS = 0.02
 LEAST_QUANTUM = 1024
 MOST_QUANTUM = 256 * 1024

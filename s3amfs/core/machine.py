@@ -200,7 +200,7 @@ class Machine:
 
     @property
     def starving(self) -> bool:
-        """Nothing waits for a slot: what is active is all that is left for now."""
+        """Whether no part waits for a slot: only active parts are left for now."""
         return not self._sources and not self._again
 
     def handle(self, event: Event, now: float) -> list[Instruction]:

@@ -42,7 +42,7 @@ class Place:
     shadowed: bool = False
     """The path names an object that has a directory of the same name beside it (`…@s3am.object`)."""
     partial: bool = False
-    """The path is a `…@s3am.more` directory: what is in it has keys that begin with `key` and go on without a slash."""
+    """The path is a `…@s3am.more` directory: its entries have keys that begin with `key`, without a slash after it."""
 
     @property
     def prefix(self) -> str:

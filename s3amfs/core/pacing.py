@@ -250,7 +250,7 @@ class Controller:
         return min(1.2, max(0.25, 3 * (self.latency or 0.0)))
 
     def _change(self, slots: int, now: float) -> None:
-        """Another number of slots: what moves until it has settled counts for nothing."""
+        """Sets the number of slots; bytes that move until it has settled are not counted."""
         self.slots = max(1, min(self.ceiling, slots))
         self._settled_at = now + self._settle_seconds
         self._window = None

@@ -14,8 +14,8 @@ T = TypeVar("T")
 class FoldersWin(Generic[T]):
     """Holds each file back until it is known whether its source has keys below a folder of the same name.
 
-    Between `a` and `a/b` keys such as `a.txt` may come, and those are let through meanwhile: what comes out is not in
-    order. As many are held as a key has characters, at most.
+    Between `a` and `a/b` keys such as `a.txt` may come, and those are let through meanwhile: the output is not in
+    order. It holds at most as many files as a key has characters.
     """
 
     def __init__(self) -> None:

@@ -265,7 +265,7 @@ class S3Client:
     def delete_many(
         self, bucket: str, keys: Iterable[str], etags: Mapping[str, str] | None = None
     ) -> tuple[s3api.DeleteFailure, ...]:
-        """Deletes up to 1,000 keys in one request; returns those that failed. etags: what keys must have."""
+        """Deletes up to 1,000 keys in one request; returns those that failed. etags: expected ETags, by key."""
         return s3api.parse_deleted(self.call(s3api.delete_objects(bucket, keys, etags), f"s3://{bucket}"))
 
     def tags(self, bucket: str, key: str, *, version_id: str | None = None) -> dict[str, str]:

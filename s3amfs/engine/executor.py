@@ -4,8 +4,8 @@ How it works. The machine lives in the transfer's home loop; operations may run 
 starts when all gates have a slot for it (the caller's own, then those of the lines it moves over, always in this
 order), the lines' request budget has room, and credentials are fresh. The thread that owns the transfer calls `add`,
 `wait` and `stop`; events for the user are handed out in that thread, never in a loop, so a slow callback can't hold
-the network up. It is over only when every request that was cut has ended in its loop: what comes next (Complete,
-closing a file) can't be overtaken by one.
+the network up. It is over only when every request that was cut has ended in its loop: no late request can
+overtake the next step (Complete, closing a file).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ LAG_SECONDS = 0.5
 
 
 class Transfer:
-    """Parts that move until all are done, one fails finally, or somebody stops it.
+    """Parts that move until all are done, one fails finally, or it is stopped.
 
     engine: whose loops to use. move: makes the work of a part. share: its slots on the lines it moves over.
     """

@@ -2,7 +2,7 @@
 
 One journal belongs to one transfer; the lock on its file keeps a second process (or thread) out. `record` is called in
 a loop's thread and costs one write; the header is synced before anything depends on it. A part record that is lost in
-a crash costs nothing but a look: the server's list of parts, or the file's bytes, have the last word.
+a crash costs one check only: the server's list of parts, or the file's bytes, decide.
 """
 
 from __future__ import annotations

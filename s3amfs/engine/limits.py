@@ -13,7 +13,7 @@ LOOK_SECONDS = 0.5
 
 
 class SlotGate:
-    """At most `limit` holders with at most `most_bytes` at a time; who comes later is called in order of arrival.
+    """At most `limit` holders with at most `most_bytes` at a time; later ones are called in order of arrival.
 
     Never blocks. A lone holder always gets in, however many bytes it has.
     """

@@ -119,7 +119,7 @@ class FilePartReader:
         self._part = part
         self._at = part.offset
         self._data = (0, 0)
-        """Where the data begins and ends that is read next; what is before it is a hole."""
+        """[start, end) of the data that is read next; before it is a hole."""
         source.check()
         if part.length:
             os.posix_fadvise(source.fd, part.offset, min(part.length, READ_AHEAD_BYTES), os.POSIX_FADV_WILLNEED)

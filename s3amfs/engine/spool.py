@@ -32,7 +32,7 @@ NAME_PREFIX = "s3am-unpublished-"
 
 
 class Spool:
-    """present: what of the file is here. dirty: what of it is newer than the object. One thread at a time."""
+    """present: ranges of the file that are here. dirty: ranges that are newer than the object. One thread at a time."""
 
     def __init__(self, folder: str | None) -> None:
         """Raises OSError."""
@@ -75,7 +75,7 @@ class Spool:
             self.dirty.add(offset, end)
 
     def read(self, offset: int, size: int) -> bytes:
-        """`size` bytes; what was never written is zeros."""
+        """Returns `size` bytes; ranges that were never written are zeros."""
         data = os.pread(self.fd, size, offset)
         return data if len(data) == size else data + bytes(size - len(data))
 

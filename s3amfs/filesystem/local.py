@@ -1,4 +1,4 @@
-"""This machine's side of put and get: what a source is, and a small file's way to the disk."""
+"""This machine's side of put and get: the kind of a source, and writing a small file to disk."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 async def move(
     fs: EngineFileSystem, path1: Any, path2: Any, *, recursive: bool, maxdepth: int | None, **given: Any
 ) -> None:
-    """`mv`: what is stored in the folder meanwhile was not copied, so it is not removed.
+    """`mv`: an object stored in the folder meanwhile was not copied, so it is not removed.
 
     given: as `copy` takes it. Raises what a copy raised; then nothing has been removed.
     """

@@ -1,4 +1,4 @@
-"""`--backup-dir`: what is replaced or deleted at the target is kept elsewhere first."""
+"""`--backup-dir`: keeps a copy of entries before they are replaced or deleted at the target."""
 
 from __future__ import annotations
 

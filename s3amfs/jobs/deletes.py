@@ -138,7 +138,7 @@ def _delete_one(client: S3Client, bucket: str, victim: Victim) -> Deleted:
 def _unchanged(
     client: S3Client, bucket: str, victims: list[Victim], key_for: KeyFor
 ) -> tuple[list[Victim], list[Deleted]]:
-    """Those that still are what was listed, and the others; what is gone meanwhile is deleted already."""
+    """Returns the victims that are unchanged since the listing, and the results of the others (missing: deleted)."""
     found = look_at(client, bucket, [victim.key for victim in victims], key_for)
     left: list[Victim] = []
     others: list[Deleted] = []

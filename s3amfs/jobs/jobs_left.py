@@ -1,4 +1,4 @@
-"""Jobs over trees that did not come to their end: what `pending` lists and `cancel` forgets."""
+"""Unfinished jobs over trees: `pending` lists them and `cancel` forgets them."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """A local folder that a tree is written into: files appear whole, under conditions, and never through a link.
 
 Every change is made relative to an open folder that was reached without following a link. Partial files lie in
-`.s3am/` in the root. A file is replaced or deleted only if it still is what the listing saw; what was changed between
-is kept, and `Kept` is raised.
+`.s3am/` in the root. A file is replaced or deleted only if it is unchanged since the listing; a file changed
+meanwhile is kept, and `TargetChanged` is raised.
 """
 
 from __future__ import annotations

@@ -9,12 +9,12 @@ from collections.abc import Collection
 from ..core.split_job import Fronts, Share
 
 BATCH = 32
-"""Parts of the own share between two looks at what is there; so no more are in the hands of any process."""
+"""Parts of the own share between two listings; so no process has more in flight."""
 HELP = 4
 """Parts of others that are taken at a time."""
 LOOK_SECONDS = 1.0
 PATIENCE = 10.0
-"""Seconds without a new part after which an owner counts as dead, and what it had in hand is moved by others."""
+"""Seconds without a new part after which an owner counts as dead, and others move its parts."""
 
 
 class Pace:

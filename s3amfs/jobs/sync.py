@@ -1,9 +1,9 @@
 """`sync`, `upload -r`, `download -r`: makes one tree like another, moving only what differs.
 
 How it works. Both trees are listed in the order of keys and merged as they arrive (`core/merge`); each key gets its
-class (`core/compare`); what has to move goes to the lanes (`work`), many at a time, while the listing goes on. The
-journal has what is known to be equal, what is only at the target, and up to where all is done. Deletions come last
-(`extras`): only if both listings were whole and nothing failed. A dry run is the same code with lanes that move
+class (`core/compare`); entries to move go to the lanes (`work`), many at a time, while the listing goes on. The journal
+records pairs known to be equal, entries only at the target, and the position up to which all is done. Deletions come
+last (`extras`): only if both listings were whole and nothing failed. A dry run is the same code with lanes that move
 nothing.
 """
 

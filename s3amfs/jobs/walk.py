@@ -171,7 +171,7 @@ class _Walk:
         return _entry_of(key, there)
 
     def _gone(self, key: str, path: str) -> Entry | None:
-        """A link to nothing is named; what has vanished since its folder was read is no longer there."""
+        """Returns an entry for a dangling link; None for a name that has vanished since its folder was read."""
         if os.path.islink(path):
             return Entry(key, kind=Kind.LINK, problem="a link to nothing", inode=1)
         return None

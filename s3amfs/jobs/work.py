@@ -43,7 +43,7 @@ class Skipped(S3AMError):
 
 @dataclass(slots=True)
 class Work:
-    """One entry to move. target: what stands at the target; whatever: it may be replaced whatever it is."""
+    """One entry to move. target: the entry at the target. whatever: replace any entry there."""
 
     number: int
     key: str

@@ -62,7 +62,7 @@ class AttributeOperations(Shared):
 
     @answered
     def listxattr(self, path: str) -> list[str]:
-        """None: what is listed is copied (rsync -X, cp -a), and these can't be set. They are read by name."""
+        """Lists none, though they can be read by name: rsync -X and cp -a copy those listed, and these can't be set."""
         return []
 
     @answered

@@ -1,4 +1,4 @@
-"""Changes that wait a moment: what rsync and cp do after a close (times, mode, rename) costs one copy.
+"""Changes that wait a moment: those of rsync and cp after a close (times, mode, rename) cost one copy.
 
 S3 can't change metadata in place: an object is copied onto itself. So changes of one object within a moment become one
 copy, and a rename takes them along. A change that waits is seen through the mount at once. Each says of which version

@@ -33,9 +33,9 @@ log = logging.getLogger("s3amfs.mount")
 
 
 class FileContent:
-    """base: what is stored, None for a new file. metadata: what it will be stored with.
+    """base: the stored object, None for a new file. metadata: of the object that will be stored.
 
-    exclusive: it was created by O_EXCL, so that nothing may stand under its name when it is published.
+    exclusive: it was created by O_EXCL, so no object may exist under its name when it is published.
     """
 
     def __init__(

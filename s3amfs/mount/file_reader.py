@@ -55,7 +55,7 @@ class FileReader:
             raise _gone() from None
 
     def keep_what_is_here(self, spooled: SpooledFile) -> None:
-        """Of an object that is gone: what was read of it goes to the spool that takes its place. Raises OSError."""
+        """Copies ranges read of an object that is gone into the spool that takes its place. Raises OSError."""
         if self._reader is None:
             return
         for start, buffers in self._reader.held():

@@ -39,7 +39,7 @@ class FileTimes:
         return self._directories.get(path, 0)
 
     def set_directory(self, path: str) -> None:
-        """Its time was set: what was before does not count."""
+        """Drops a directory's earlier time, since a new one was set."""
         with self._lock:
             self._directories.pop(path, None)
 

@@ -15,7 +15,7 @@ from .context import Service
 from .open_file import OpenFile
 
 Pages = Literal["old", "new", "none"]
-"""Of an open file: what the kernel has is still right; it is not; nothing may be kept."""
+"""The kernel's cached pages of an open file are valid; are stale; may not be kept."""
 MOST_PAGES = 10_000
 
 

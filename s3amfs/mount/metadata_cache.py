@@ -1,7 +1,7 @@
 """The entry at a path: HEADs and listings, cached for a while. Threads may share a lookup.
 
-A listing has no metadata, so times and modes need a HEAD for each object; who looks at the files of a directory one
-by one gets them in parallel, ahead of being asked, sent and answered in a loop's thread: none waits for them.
+A listing has no metadata, so times and modes need a HEAD for each object; for a process that stats the files of a
+directory one by one they are prefetched in parallel, in a loop's thread: no thread waits for them.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Lookup:
         self._looking: dict[str, Future[Entry]] = {}
         """By path: the look that is made now. One forgotten meanwhile is no longer in here; its answer is not kept."""
         self._infos: dict[str, ObjectInfo] = {}
-        """By key: what was seen last, to be recognised in listings."""
+        """By key: the info seen last, to be recognised in listings."""
         self._answered: dict[str, str] = {}
         """By path: ETag of the version whose size and times the kernel got last; it caches them for a while."""
 

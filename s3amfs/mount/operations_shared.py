@@ -85,7 +85,7 @@ class Shared:
                 self.tree.changes.put(file.key, file.published, late)
 
     def _stored_again(self, key: str, stored: StoredInfo) -> None:
-        """The tree has copied an object, so that its ETag may be another one: who has it open goes on with that."""
+        """The tree has copied an object, so its ETag may have changed: an open file continues with the new one."""
         file = self.files.at(key)
         if file is not None:
             file.stored_again(stored.etag, stored.version_id)

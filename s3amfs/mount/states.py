@@ -1,6 +1,6 @@
 """The states of an open file, and which event leads from one to which: one table, a picture drawn from it. Pure.
 
-A state is frozen: what belongs to it comes and goes with it, so that no file has a stream and a spool at once.
+A state is frozen: its payload comes and goes with it, so that no file has a stream and a spool at once.
 `step` is the only way from one to the next; a transition that is not in the table is our own bug, and says which.
 `python -m s3amfs.mount.states` prints the picture of docs/architecture.md.
 """
@@ -51,7 +51,7 @@ class GivenUp:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unlinked:
-    """It has no name any more, or its name is another file's; who has it open may go on."""
+    """It has no name any more, or its name is another file's; processes that have it open may go on."""
 
     content: Clean | Spooled
     lost: bool = False

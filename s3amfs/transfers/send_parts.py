@@ -1,10 +1,10 @@
 """The one loop for parts: begin, take up, move parts, fall back, begin again, check the source, complete.
 
-Upload, copy, patch, append and the writer are its callers. They differ in their ends only: a `Content` says what is
-sent, how a part of it gets to the target, and how the source is looked at before the object becomes visible.
+Upload, copy, patch, append and the writer are its callers. They differ in their ends only: a `Content` describes the
+bytes, how a part of them gets to the target, and how the source is checked before the object becomes visible.
 
 How it works. A ranged caller knows all parts: `find`, `take_up` or `begin`, then `install`, which blocks until the
-object is there. A streaming caller learns them one by one: `find`, `begin`, `open`, `add` for each part, `finish`,
+object is there. A streaming caller adds them one by one: `find`, `begin`, `open`, `add` for each part, `finish`,
 `complete`; it keeps the bytes of a part until `on_part` says that the server has it. Parts move in the engine's loops
 (engine/executor.py); the thread that owns this waits. Where the server refuses how the upload was begun, it is aborted
 and begun again in another form, as long as no part that the server has is lost by that; `unsent` names the parts that

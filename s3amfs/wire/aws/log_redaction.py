@@ -16,7 +16,7 @@ _SECRET = re.compile(
 
 
 class _HidesSecrets(logging.Filter):
-    """It is asked only about records that somebody wants to have."""
+    """A filter, so it is called only for records that will be emitted."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         said = record.getMessage()
