@@ -137,7 +137,7 @@ def parse_created(reply: Reply, bucket: str, key: str) -> MultipartUpload:
 
 
 def parse_parts(reply: Reply) -> PartsPage:
-    root = xml.parse(reply.body, "ListPartsResult")
+    root = xml.parse(reply.body, "ListPartsResult", "ListPartsResponse")
     parts = tuple(
         PartInfo(
             number=xml.number(part, "PartNumber"),
