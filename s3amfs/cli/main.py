@@ -47,6 +47,7 @@ COMMANDS = (
 
 
 def command_module(name: str) -> ModuleType:
+    """Imports the module of a command: 'generate-sse-key' -> cli/generate_sse_key.py."""
     return importlib.import_module(f"s3amfs.cli.{name.replace('-', '_')}")
 
 

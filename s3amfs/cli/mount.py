@@ -22,6 +22,7 @@ examples:
 
 
 def octal(text: str) -> int:
+    """Parses an octal number, such as a umask. Raises ArgumentTypeError."""
     try:
         return int(text, 8)
     except ValueError:

@@ -49,6 +49,7 @@ def _option(option: str) -> tuple[list[str], bool]:
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Runs mount(8)'s helper. Returns the exit code. arguments: without the program's name; None: sys.argv's."""
     from .main import main as s3am
 
     return s3am(translate(sys.argv[1:] if arguments is None else arguments))

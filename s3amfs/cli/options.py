@@ -107,6 +107,7 @@ def slots(text: str) -> int:
 
 
 def seconds(text: str) -> float:
+    """Parses a duration in seconds. Raises ArgumentTypeError."""
     try:
         number = float(text)
     except ValueError:
@@ -117,6 +118,7 @@ def seconds(text: str) -> float:
 
 
 def pair(text: str) -> tuple[str, str]:
+    """Parses NAME=VALUE. Raises ArgumentTypeError."""
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
@@ -158,6 +160,7 @@ def add_common(parser: argparse.ArgumentParser, *, top: bool) -> None:
 
 
 def bandwidth_file(text: str) -> Bandwidth:
+    """Reads the file of --bwlimit-file. Raises ArgumentTypeError."""
     from ..engine.bwlimit import read_bandwidth
 
     return cast("Bandwidth", checked(read_bandwidth)(text))

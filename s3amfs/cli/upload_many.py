@@ -25,6 +25,7 @@ def add_many(parser: argparse.ArgumentParser) -> None:
 
 
 def run_recursive(args: argparse.Namespace, output: Output) -> int:
+    """`upload -r`. Returns the exit code. Raises UsageError for options of one object."""
     if args.target is None:
         raise UsageError("the following arguments are required: DST; see 's3am upload --help'")
     if args.force or args.expect_md5 or args.expect_sha256:

@@ -79,6 +79,7 @@ def put_object(
     options: ObjectOptions = _DEFAULTS,
     expected: Expected = WHATEVER,
 ) -> S3Request:
+    """PutObject. expected: the object that it may replace, sent as a condition."""
     headers = _without_encoding(options) + options.tag_headers() + options.storage_headers()
     headers += condition_headers(expected) + body.headers(options.content_encoding)
     return _with_body(bucket, key, (), headers, body)
@@ -128,6 +129,7 @@ def create_multipart_upload(
 def upload_part(
     upload: MultipartUpload, number: int, body: Body, *, customer_key: CustomerKey | None = None
 ) -> S3Request:
+    """UploadPart. number: 1 to 10,000."""
     query = (("partNumber", str(number)), ("uploadId", upload.upload_id))
     return _with_body(upload.bucket, upload.key, query, key_headers(customer_key) + body.headers(), body)
 
@@ -174,6 +176,7 @@ def complete_multipart_upload(
 
 
 def abort_multipart_upload(upload: MultipartUpload) -> S3Request:
+    """AbortMultipartUpload."""
     return S3Request("DELETE", upload.bucket, upload.key, (("uploadId", upload.upload_id),))
 
 
@@ -249,10 +252,12 @@ def list_object_versions(
 
 
 def list_buckets(*, token: str | None = None) -> S3Request:
+    """ListBuckets. token: the page's ContinuationToken; None: the first page."""
     return S3Request("GET", None, None, _some(("continuation-token", token)))
 
 
 def delete_object(bucket: str, key: str, *, version_id: str | None = None, expected: Expected = WHATEVER) -> S3Request:
+    """DeleteObject. expected: the object that it may delete, sent as a condition."""
     return S3Request("DELETE", bucket, key, _version(version_id), condition_headers(expected))
 
 
@@ -291,6 +296,7 @@ def get_object_attributes(
 
 
 def get_bucket_location(bucket: str) -> S3Request:
+    """GetBucketLocation."""
     return S3Request("GET", bucket, None, (("location", ""),))
 
 
@@ -300,6 +306,7 @@ def head_bucket(bucket: str) -> S3Request:
 
 
 def get_object_tagging(bucket: str, key: str, *, version_id: str | None = None) -> S3Request:
+    """GetObjectTagging."""
     return S3Request("GET", bucket, key, (("tagging", ""), *_version(version_id)))
 
 

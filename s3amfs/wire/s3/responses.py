@@ -137,6 +137,7 @@ def parse_created(reply: Reply, bucket: str, key: str) -> MultipartUpload:
 
 
 def parse_parts(reply: Reply) -> PartsPage:
+    """Parses ListParts. Raises MalformedXml."""
     root = xml.parse(reply.body, "ListPartsResult", "ListPartsResponse")
     parts = tuple(
         PartInfo(
@@ -161,6 +162,7 @@ def parse_parts(reply: Reply) -> PartsPage:
 
 
 def parse_uploads(reply: Reply) -> UploadsPage:
+    """Parses ListMultipartUploads. Raises MalformedXml."""
     root = xml.parse(reply.body, "ListMultipartUploadsResult")
     decode = decoder(root)
     uploads = tuple(
@@ -185,6 +187,7 @@ def parse_uploads(reply: Reply) -> UploadsPage:
 
 
 def parse_objects(reply: Reply) -> ListPage:
+    """Parses ListObjectsV2. Raises MalformedXml."""
     root = xml.parse(reply.body, "ListBucketResult")
     decode = decoder(root)
     objects = tuple(
@@ -227,6 +230,7 @@ def parse_deleted(reply: Reply) -> tuple[DeleteFailure, ...]:
 
 
 def parse_attributes(reply: Reply) -> ObjectAttributes:
+    """Parses GetObjectAttributes. Raises MalformedXml."""
     root = xml.parse(
         reply.body, "GetObjectAttributesResponse", "GetObjectAttributesOutput", "GetObjectAttributesResult"
     )
@@ -365,6 +369,7 @@ def decoder(root: Element) -> Decoder:
 
 
 def must_advance(advances: bool, operation: str) -> None:
+    """Raises MalformedXml for a truncated page that doesn't say where the next one begins."""
     if not advances:
         raise xml.MalformedXml(f"the server's {operation} says that more follows, but not where")
 
