@@ -29,7 +29,9 @@ def commands(parser: argparse.ArgumentParser, name: str) -> Iterator[tuple[str, 
     yield name, parser
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help for choice in action._choices_actions}
             for word, below in action.choices.items():
+                below.description = below.description or helps.get(word)
                 yield from commands(below, f"{name} {word}")
 
 

@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", nargs="?")
     add = parser.add_argument
     add("--status", action="store_true", help="say what the mount on DIR, the only argument then, is at")
-    add("--read-only", action="store_true")
+    add("--read-only", action="store_true", help="nothing can be changed")
     add("--allow-other", action="store_true", help="let other users in (needs user_allow_other in /etc/fuse.conf)")
     add("--uid", type=int, help="owner of files that have none")
     add("--gid", type=int, help="group of files that have none")
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--spool-dir", metavar="DIR", help="where files that are not written in order wait for their close")
     add("--spool-keep", metavar="SIZE", type=size, help="of a stream, what can be read or written again (1GiB)")
     add("--metadata-ttl", metavar="SECONDS", type=seconds, help="others' changes are seen after that (default 1)")
-    add("--log-file", metavar="FILE")
+    add("--log-file", metavar="FILE", help="why operations failed (default: mount.log in the state folder)")
     add("--foreground", action="store_true", help="stay in the foreground")
     add("-o", metavar="OPT[,OPT…]", action="append", default=[], dest="fuse_options", help="options for FUSE")
 

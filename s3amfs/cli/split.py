@@ -73,10 +73,10 @@ def _add_elsewhere(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("where this machine differs from the one that started the job")
     group.add_argument("--sse-key-file", metavar="PATH", help="file of the customer key of the object in S3")
     group.add_argument("--src-sse-key-file", metavar="PATH", help="file of the customer key of an s3:// SRC")
-    group.add_argument("--src-endpoint-url", metavar="URL")
-    group.add_argument("--src-profile", metavar="NAME")
-    group.add_argument("--src-region", metavar="NAME")
-    group.add_argument("--src-no-sign-request", action="store_true")
+    group.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of an s3:// SRC, if another")
+    group.add_argument("--src-profile", metavar="NAME", help="profile for an s3:// SRC")
+    group.add_argument("--src-region", metavar="NAME", help="region of an s3:// SRC")
+    group.add_argument("--src-no-sign-request", action="store_true", help="no credentials for an s3:// SRC")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -108,11 +108,11 @@ def add_object_options(parser: argparse.ArgumentParser) -> None:
     add("--content-type", metavar="TYPE", help="default: guessed from the name, or what the source has")
     add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata")
     add_directive(group)
-    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[])
+    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[], help="tag of the object; repeatable")
     add("--storage-class", metavar="CLASS", help="default: STANDARD; S3 to S3: that of the source")
     add("--acl", metavar="ACL", help="canned ACL, such as bucket-owner-full-control")
     add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encryption with keys of the service")
-    add("--sse-kms-key-id", metavar="ID")
+    add("--sse-kms-key-id", metavar="ID", help="key for --sse aws:kms (default: the AWS managed key)")
     add_key_options(parser, what="objects at the S3 side, or at DST")
     add_key_options(parser, "src-", "objects at an s3:// SRC")
 
@@ -130,10 +130,10 @@ def add_directive(group: argparse._ActionsContainer) -> None:
 def source_options(parser: argparse.ArgumentParser) -> None:
     """An s3:// SRC of another service."""
     source = parser.add_argument_group("an s3:// SRC of another service or account (the bytes pass through here)")
-    source.add_argument("--src-endpoint-url", metavar="URL")
-    source.add_argument("--src-profile", metavar="NAME")
-    source.add_argument("--src-region", metavar="NAME")
-    source.add_argument("--src-no-sign-request", action="store_true")
+    source.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of an s3:// SRC, if another")
+    source.add_argument("--src-profile", metavar="NAME", help="profile for an s3:// SRC")
+    source.add_argument("--src-region", metavar="NAME", help="region of an s3:// SRC")
+    source.add_argument("--src-no-sign-request", action="store_true", help="no credentials for an s3:// SRC")
 
 
 def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = "compare") -> int:

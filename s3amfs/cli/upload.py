@@ -82,10 +82,10 @@ def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
     add_key_options(parser, what="DST")
     add_key_options(parser, "src-", "an s3:// SRC")
     source = parser.add_argument_group("an s3:// SRC of another service or account (the bytes pass through here)")
-    source.add_argument("--src-endpoint-url", metavar="URL")
-    source.add_argument("--src-profile", metavar="NAME")
-    source.add_argument("--src-region", metavar="NAME")
-    source.add_argument("--src-no-sign-request", action="store_true")
+    source.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of an s3:// SRC, if another")
+    source.add_argument("--src-profile", metavar="NAME", help="profile for an s3:// SRC")
+    source.add_argument("--src-region", metavar="NAME", help="region of an s3:// SRC")
+    source.add_argument("--src-no-sign-request", action="store_true", help="no credentials for an s3:// SRC")
 
 
 def _add_object_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,11 +93,13 @@ def _add_object_arguments(parser: argparse.ArgumentParser) -> None:
     add = group.add_argument
     add("--content-type", metavar="TYPE", help="default: guessed from the name, or what the source says")
     add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata")
-    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[])
-    add("--storage-class", metavar="CLASS")
+    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[], help="tag of the object; repeatable")
+    add(
+        "--storage-class", metavar="CLASS", help="such as STANDARD_IA (default: STANDARD; S3 to S3: that of the source)"
+    )
     add("--acl", metavar="ACL", help="canned ACL, such as bucket-owner-full-control")
     add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encryption with keys of the service")
-    add("--sse-kms-key-id", metavar="ID")
+    add("--sse-kms-key-id", metavar="ID", help="key for --sse aws:kms (default: the AWS managed key)")
     add_directive(group)
 
 
