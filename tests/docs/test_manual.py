@@ -15,8 +15,10 @@ from urllib.parse import unquote
 
 import pytest
 
+from s3amfs import errors
 from s3amfs.cli.main import build_parser
 from s3amfs.demo.seaweed import SeaweedServer
+from s3amfs.wire.curl.options import CA_VARIABLES
 from tests.conftest import empty_bucket
 from tests.support.files import make_file
 from tests.test_words import WORD
@@ -66,6 +68,23 @@ def test_every_option_is_on_the_page(command: str) -> None:
         for word in action.option_strings:
             if word not in ("-h", "--help") and action.help != argparse.SUPPRESS:
                 assert re.search(rf"`{re.escape(word)}[ `]", text), f"{command} {word}"
+
+
+def test_every_option_has_a_meaning() -> None:
+    rows = [line for line in PAGES["options.md"].splitlines() if line.startswith("| `-")]
+    assert rows and [row for row in rows if row.endswith("|  |")] == []
+
+
+def test_every_variable_is_on_the_page_of_configuration() -> None:
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "s3amfs").rglob("*.py"))
+    names = set(re.findall(r"environ(?:\.get\(|\[)\s*\"(\w+)\"", code)) | set(CA_VARIABLES)
+    assert {"S3AM_STATE_DIR", "CURL_CA_BUNDLE"} <= names
+    assert [name for name in names - {"PATH"} if f"`{name}`" not in PAGES["configuration.md"]] == []
+
+
+def test_every_exit_code_is_on_its_page() -> None:
+    codes = {one.exit_code for one in vars(errors).values() if isinstance(one, type) and hasattr(one, "exit_code")}
+    assert [code for code in codes if f"| {code} |" not in PAGES["errors.md"]] == []
 
 
 def test_every_cell_of_the_page_is_one_row() -> None:
