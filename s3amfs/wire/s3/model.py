@@ -227,7 +227,7 @@ class ObjectInfo:
             **{name: getattr(self, name) for name in CONTENT_HEADERS},
             metadata=of_other_content(self.metadata) if other_content else self.metadata,
             storage_class=class_of_copy(self.storage_class),
-            sse=self.sse if kms else None,
+            sse=self.sse if kms or other_content else None,  # a copy is another object: its bucket's default holds
             sse_kms_key_id=self.sse_kms_key_id if kms else None,
             bucket_key=self.bucket_key if kms else None,
         )
