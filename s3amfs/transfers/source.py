@@ -27,7 +27,7 @@ from ..engine.url_source import Probe, UrlSource, UrlStream, probe, stream_reque
 from ..errors import AccessDenied, InvalidSource, NotFound
 from ..wire.curl.multi import protocols
 from ..wire.failures import to_error
-from .options import UploadOptions
+from .options import ObjectInfo, UploadOptions
 from .report import Report
 from .s3_source import S3Source
 from .speed import Speed, make_transfer, move_all
@@ -57,6 +57,8 @@ class UploadSource:
         self.content_type = content_type
         self.digests: dict[str, bytes] = {}
         """Digests of the whole content that the source sent: name -> bytes."""
+        self.info: ObjectInfo | None = None
+        """Of an object in S3."""
 
     @property
     def size(self) -> int | None:
@@ -256,10 +258,12 @@ def open_source(
                 describe=source.url,
             )
 
-        if info.size == 0:
-            return EmptyUpload(ranges.identity, content_type)
-        endpoint = reader.endpoint(source.bucket)
-        return RangedUpload(ranges, open_stream, content_type, endpoint=endpoint, clients=(reader,))
+        found: UploadSource = EmptyUpload(ranges.identity, content_type)
+        if info.size:
+            endpoint = reader.endpoint(source.bucket)
+            found = RangedUpload(ranges, open_stream, content_type, endpoint=endpoint, clients=(reader,))
+        found.info = info
+        return found
     return _open_url(source, client, options, report)
 
 

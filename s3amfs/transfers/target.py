@@ -61,6 +61,18 @@ def with_kept(
     return replace(options, object=replace(given, **merged, tags=kept_tags))
 
 
+def with_relayed(
+    reader: S3Client, source: S3Location, info: s3api.ObjectInfo, options: UploadOptions, *, elsewhere: bool
+) -> UploadOptions:
+    """As `with_kept`, for an object whose bytes are relayed through this machine.
+
+    elsewhere: it is in another service, whose storage classes and keys the target does not know.
+    """
+    if elsewhere:
+        info = replace(info, storage_class=None, sse=None, sse_kms_key_id=None, bucket_key=None)
+    return with_kept(reader, source, info, options)
+
+
 def tags_of(client: S3Client, source: S3Location, info: s3api.ObjectInfo) -> dict[str, str] | None:
     """The tags of an object; None where it has none. Raises AccessDenied, which says that tags are the trouble."""
     if not info.tags_count:

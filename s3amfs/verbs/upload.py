@@ -24,7 +24,7 @@ from ..transfers.resume import part_size_of
 from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
 from ..transfers.source import UploadSource, open_source
 from ..transfers.speed import Speed
-from ..transfers.target import skips_existing, with_content_type
+from ..transfers.target import skips_existing, with_content_type, with_relayed
 from .copy import copy
 
 
@@ -60,6 +60,9 @@ def upload(
     opened = open_source(source, client, options, source_client=source_client, stdin=stdin, report=report)
     try:
         options = with_content_type(options, opened.content_type)
+        if isinstance(source, S3Location) and source_client is not None and opened.info is not None:
+            elsewhere = source_client is not client
+            options = with_relayed(source_client, source, opened.info, options, elsewhere=elsewhere)
         job = Job(client, target, options, report, gate)
         return _Upload(opened, job, (source_client,) if source_client is not None else ()).run()
     except ObjectExists:

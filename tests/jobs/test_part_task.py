@@ -48,7 +48,7 @@ def test_a_task_runs_twice_and_sends_once(
     first = move_parts(job, [2, 3], settings)
     sent = proxy.count("UploadPart")
     assert sorted(move_parts(job, [2, 3], settings), key=lambda part: part.number) == sorted(
-        ((replace(part, checksum="")) for part in first), key=lambda part: part.number
+        (replace(part, checksum="", compared="etag") for part in first), key=lambda part: part.number
     )
     assert proxy.count("UploadPart") == sent == 3
     client.abort(upload_of(job))
