@@ -97,7 +97,7 @@ class Multipart:
                 "parts were sent, and only what differs is sent"
             )
         return Begun(
-            upload, self._checks, parts, ours, lambda: self._etags_are_md5(upload, self._unsent(parts)), proven
+            upload, self._checks, parts, ours, lambda: self._etags_are_md5(upload, self._unsent(parts)) is True, proven
         )
 
     def _same_transfer(self, manifest: m.Manifest) -> bool:
@@ -145,13 +145,13 @@ class Multipart:
             self._journal.record(
                 m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True
             )
-        return Begun(upload, checks, {}, None, lambda: self._etags_are_md5(upload, 1))
+        return Begun(upload, checks, {}, None, lambda: self._etags_are_md5(upload, 1) is True)
 
     def adopt(self, upload: s3api.MultipartUpload) -> Begun:
         """Goes on with `upload`, of which this run knows no part yet."""
         self.upload = upload
         self._checks = self._checks_of(upload)
-        return Begun(upload, self._checks, {}, None, lambda: self._etags_are_md5(upload, 1))
+        return Begun(upload, self._checks, {}, None, lambda: self._etags_are_md5(upload, 1) is True)
 
     def continue_with(self, begun: Begun, part_size: int, records: dict[int, m.PartRecord]) -> None:
         """Goes on with `begun`, of which `records` are proven: they are written to a manifest of our own."""
@@ -178,27 +178,29 @@ class Multipart:
         To be called when the parts of an earlier run were looked at and before one is sent: they may have shown it, and
         an upload that is refused after all gets no part that it was not to have.
         """
-        checks = begun.checks
-        sends = self._verb != "copy"
-        known = (
-            checks.parts.compare_etag and sends and self._etags_are_md5(begun.upload, self._unsent(begun.server_parts))
-        )
-        self._checks = replace(checks, parts=replace(checks.parts, compare_etag=known, etag_known=known))
+        checks, number = begun.checks, self._unsent(begun.server_parts)
+        if checks.parts.compare_etag and self._verb != "copy":
+            md5 = self._etags_are_md5(begun.upload, number)
+            # Unknown is not "no": a wire that damages everything damages the question, too.
+            checks = replace(checks, parts=replace(checks.parts, compare_etag=md5 is not False, etag_known=md5 is True))
+        else:
+            checks = replace(checks, parts=replace(checks.parts, compare_etag=False, etag_known=False))
+        self._checks = checks
         return replace(begun, checks=self._checks)
 
     def _unsent(self, there: Mapping[int, s3api.PartInfo]) -> int:
         """Number of a part that is still to be sent."""
         return next(number for number in count(1) if number not in there and number not in self.records)
 
-    def _etags_are_md5(self, upload: s3api.MultipartUpload, number: int) -> bool:
-        """Of parts: not under SSE-C and SSE-KMS; found out with part `number`, which is yet to be sent."""
+    def _etags_are_md5(self, upload: s3api.MultipartUpload, number: int) -> bool | None:
+        """Of parts: not under SSE-C and SSE-KMS; found out with part `number`, still to be sent; None: unknown."""
         if not checksum_choice.etag_is_md5(self._options.object):
             return False
         if self._can.etag_md5 is None:
             self._can.etag_md5 = etags_are_md5(self._client, upload, number)
-            if not self._can.etag_md5:
+            if self._can.etag_md5 is False:
                 self._report.warn("the server's ETags are not the MD5s of what it stores: they are not compared")
-        return bool(self._can.etag_md5)
+        return self._can.etag_md5
 
     def _choose(self) -> checksum_choice.Checking:
         copies = self._verb in ("copy", "patch")
