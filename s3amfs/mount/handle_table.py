@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ HIDDEN = re.compile(r"\.fuse_hidden[0-9a-f]{8}([0-9a-f]{8})")
 """libfuse's name for an open file that loses its own (lib/fuse.c, hidden_name): node and running number."""
 MOST_TRIES = 10
 """Numbers that libfuse tries for one file."""
+RELEASED_SECONDS = 5.0
+"""libfuse counts a handle as open until an instant after its release has been answered (lib/fuse.c, fuse_do_release)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,10 @@ class Files:
         self._by_key: dict[str, OpenFile] = {}
         self._paths: dict[OpenFile, str] = {}
         self._next = 1
-        self._hidden: dict[str, OpenFile] = {}
-        """By the path that libfuse made up."""
+        self._hidden: dict[str, OpenFile | None] = {}
+        """By the path that libfuse made up; None: its last handle was just released."""
+        self._released: dict[str, float] = {}
+        """Path -> when its last handle was released, for the last few."""
         self._hidden_number = 0
         self._pages: dict[str, str] = {}
         """By path: ETag of the version whose pages the kernel may still have."""
@@ -135,21 +140,31 @@ class Files:
         """
         folder, _, name = new.rpartition("/")
         found = HIDDEN.fullmatch(name)
-        if found is None or old.rpartition("/")[0] != folder or self.at(key, given_up=True) is None:
+        if found is None or old.rpartition("/")[0] != folder:
             return False
         with self._lock:
+            if key not in self._by_key and old not in self._paths.values() and not self._was_just_released(old):
+                return False
             return 0 < int(found[1], 16) - self._hidden_number <= MOST_TRIES
 
-    def hide(self, key: str, path: str) -> OpenFile:
-        """The file that is open under `key` has only libfuse's name `path` from now on."""
+    def _was_just_released(self, path: str) -> bool:
+        return time.monotonic() - self._released.get(path, -RELEASED_SECONDS) < RELEASED_SECONDS
+
+    def closing_at(self, path: str) -> OpenFile | None:
+        """The file that was open at `path` and whose last handle is being released; it may still be published."""
         with self._lock:
-            file = self._by_key.pop(key)
+            return next((file for file, at in self._paths.items() if at == path and not file.holders), None)
+
+    def hide(self, key: str, path: str) -> OpenFile | None:
+        """The file that is open under `key` has only libfuse's name `path` from now on; None: it was just released."""
+        with self._lock:
             self._hidden_number = int(path[-8:], 16)
-            old = self._paths[file]
-            for other in [other for other, at in self._paths.items() if at == old]:
-                self._paths[other] = path  # readers of older versions, too
-            self._hidden[path] = file
-        return file
+            file = self._hidden[path] = self._by_key.pop(key, None)
+            if file is not None:
+                old = self._paths[file]
+                for other in [other for other, at in self._paths.items() if at == old]:
+                    self._paths[other] = path  # readers of older versions, too
+            return file
 
     def hidden(self, path: str) -> OpenFile | None:
         return self._hidden.get(path)
@@ -157,7 +172,9 @@ class Files:
     def unhide(self, path: str) -> bool:
         """libfuse unlinks it after its last close: whether it was hidden."""
         with self._lock:
-            return self._hidden.pop(path, None) is not None
+            was_hidden = path in self._hidden
+            self._hidden.pop(path, None)
+            return was_hidden
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
@@ -180,7 +197,11 @@ class Files:
     def forget(self, file: OpenFile) -> None:
         """It is closed."""
         with self._lock:
-            self._paths.pop(file, None)
+            path = self._paths.pop(file, None)
+            if path is not None:
+                now = time.monotonic()
+                self._released = {at: since for at, since in self._released.items() if now - since < RELEASED_SECONDS}
+                self._released[path] = now
 
     def below(self, key: str) -> list[OpenFile]:
         """The open files that a rename of `key` (or of the directory `key + '/'`) moves."""

@@ -56,6 +56,9 @@ class NameOperations(Shared):
 
     def _hide(self, old: str, key: str, new: str) -> None:
         """libfuse takes an open file's name away: it has one only here, not in S3."""
+        closing = self.files.closing_at(old)
+        if closing is not None:
+            closing.unlink()  # its last publication may be in flight: what is removed is what that stored
         there = self.tree.find(old)
         if there is not None and there.info is not None and not there.directory:
             self.tree.changes.take(key)
@@ -63,7 +66,9 @@ class NameOperations(Shared):
                 self.tree.remove(old, there)
             else:
                 self.tree.changes.remove_later(key, there.info)
-        self.files.hide(key, new).unlink()
+        hidden = self.files.hide(key, new)
+        if hidden is not None:
+            hidden.unlink()
         self.tree.forget(old)
         self.tree.times.name_changed(old)
 

@@ -137,6 +137,32 @@ except OSError:
 """
 
 
+WRITTEN_WHEN_UNMAPPED = """
+import ctypes, mmap, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+libc.mmap.restype = ctypes.c_void_p
+libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int, ctypes.c_long]
+libc.munmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
+fd = os.open(sys.argv[1], os.O_RDWR)
+place = libc.mmap(None, 4096, mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_SHARED, fd, 0)
+os.close(fd)
+ctypes.memset(place, ord("x"), 4096)
+assert libc.munmap(place, 4096) == 0
+"""
+
+
+def test_a_removal_while_the_last_handle_is_released(watched: Mount, proxy: FaultProxy, stored: Stored) -> None:
+    """What was written through memory is published at the release: the file is still open for libfuse, not by a handle."""
+    stored.put("k", b"o" * 4096)
+    proxy.rules.append(Rule("Put", faults.stall("before_response", 1.0)))
+    subprocess.run([sys.executable, "-c", WRITTEN_WHEN_UNMAPPED, watched / "k"], timeout=60, check=True)
+    assert proxy.wait_for(lambda: proxy.count("Put") > 0)
+    (watched / "k").unlink()
+    assert watched.umount().rc == 0
+    assert stored.listed() == []
+    assert not proxy.of("Copy")
+
+
 def test_a_full_spool_behind_a_memory_map(new_mount: Callable[..., Mount], stored: Stored) -> None:
     """The kernel writes the pages when the file is closed, and the daemon hears of no close after that failed."""
     stored.put("k", b"old")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from types import SimpleNamespace
 from typing import Any, cast
 
+import pytest
+
 from s3amfs.mount.context import Service
-from s3amfs.mount.handle_table import Files
+from s3amfs.mount.handle_table import RELEASED_SECONDS, Files
 from s3amfs.transfers.options import ObjectInfo
 
 
@@ -38,3 +41,31 @@ def test_pages_belong_to_the_version_that_is_still_read() -> None:
     assert files.pages("/a", newer) == "none"
     assert files.drop(number) is older
     assert files.pages("/a", newer) == "new"
+
+
+HIDDEN = ".fuse_hidden00000002"
+
+
+def test_a_name_that_libfuse_makes_up_hides_a_file_until_its_last_handle_is_long_gone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    files = new_files()
+    assert not files.is_hiding("/a", f"/{HIDDEN}00000001", "a")
+    number, file = files.hold("/a", "a", info("1"), {}, writes=False)
+    assert files.is_hiding("/a", f"/{HIDDEN}00000001", "a")
+    assert not files.is_hiding("/a", f"/{HIDDEN}0000000b", "a")
+    assert not files.is_hiding("/a", f"/d/{HIDDEN}00000001", "a")
+    assert files.closing_at("/a") is None
+    assert files.drop(number) is file
+    assert files.closing_at("/a") is file
+    assert files.is_hiding("/a", f"/{HIDDEN}00000001", "a")
+    files.forget(file)
+    assert files.closing_at("/a") is None
+    assert files.is_hiding("/a", f"/{HIDDEN}00000001", "a")
+    assert files.hide("a", f"/{HIDDEN}00000001") is None
+    assert files.unhide(f"/{HIDDEN}00000001")
+    assert not files.unhide(f"/{HIDDEN}00000001")
+    now += RELEASED_SECONDS
+    assert not files.is_hiding("/a", f"/{HIDDEN}00000002", "a")
