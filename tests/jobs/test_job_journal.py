@@ -92,7 +92,7 @@ def test_a_killed_sync_is_gone_on_with(cli: Cli, bucket: str, boto: Any, proxy: 
 def test_cancel_forgets_jobs(cli: Cli, bucket: str, proxy: Any, tmp_path: Path) -> None:
     src = make_tree(tmp_path / "src", {f"f{number}": b"" for number in range(10)}, mtime=None)
     through = {"AWS_ENDPOINT_URL": proxy.endpoint_url, "S3AM_STATE_DIR": str(tmp_path / "state")}
-    proxy.rules.append(Fault(lambda seen: seen.kind == "Put" and seen.key == "f9", stall("before_response", 60)))
+    proxy.rules.append(Fault(lambda seen: seen.kind == "Put" and seen.key == "p/f9", stall("before_response", 60)))
     running = cli.start("sync", src, f"s3://{bucket}/p", env=through)
     assert running.kill_when(lambda: proxy.count("Put", status=200) >= 9)
     running.wait()
