@@ -20,7 +20,7 @@ from ..core.blocks import Joined, join_blocks
 from ..core.events import TransferResult
 from ..core.locations import Location, S3Location, parse_s3_url, parse_source, resolve_target
 from ..core.manifest import PartRecord, SourceIdentity
-from ..core.parts import MAX_PARTS, Plan, choose_part_size, copy_part_size
+from ..core.parts import MAX_PARTS, choose_part_size
 from ..core.split_job import SplitJob
 from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
@@ -28,12 +28,12 @@ from ..errors import TransferError, UsageError
 from ..transfers.job import Job
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.resume import part_size_of
 from ..transfers.send_parts import Content, Movement, SendParts
 from ..transfers.speed import Speed
 from ..transfers.target import skips_existing
 from . import part_task
 from .split import shown_source
+from .split_begin import begin
 from .split_ends import Ends
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ class Cluster:
         workers = len(self.client.scheduler_info()["workers"])
         if not workers:
             raise UsageError("the cluster has no workers: start some, or wait for them")
-        public = replace(config, access_key=None, secret_key=None, token=None)
+        public = replace(config, access_key=None, secret_key=None, token=None, session=None)
         slots = max(1, self.slots // workers) if self.slots is not None else None
         return part_task.Settings(public, slots, -(-self.bwlimit // workers), verify_tls)
 
@@ -114,22 +114,8 @@ def transfer_with(
     ends = Ends.open(source, Job(s3, target, options, report))
     sending = SendParts(ends.job, ends.content())
     try:
-        plan = _begin(sending, ends, kind)
-        assert sending.begun is not None
-        upload = sending.begun.upload
-        job = SplitJob(
-            "copy" if kind == "copy" else "upload",
-            text,
-            target.url,
-            s3.session.endpoint_id(target.bucket),
-            ends.identity,
-            plan.size,
-            plan.part_size,
-            upload_id=upload.upload_id,
-            checksum_algorithm=upload.checksum_algorithm,
-            checksum_type=upload.checksum_type,
-            checksum=options.checksum,
-        )
+        job = begin(ends, sending, text)
+        plan = job.plan
         settings = cluster.settings(s3.session.config, options.verify_tls)
         missing = [part.number for part in plan if part.number not in sending.records]
         batches = [missing[at : at + BATCH] for at in range(0, len(missing), BATCH)]
@@ -148,23 +134,6 @@ def transfer_with(
         checksum=done.checksum,
         proof=done.proof,
     )
-
-
-def _begin(sending: SendParts, ends: Ends, kind: str) -> Plan:
-    """Continues or begins the upload; a new one gets its first part from here, which shows what the server takes."""
-    options, size = ends.job.options, ends.size
-    choose = copy_part_size if kind == "copy" else choose_part_size
-    begun = sending.find()
-    taken_up = part_size_of(begun, size) if begun is not None else None
-    plan = Plan(size, choose(size, options.part_size, taken_up=taken_up))
-    ends.job.report.started(size, plan.part_size, len(plan))
-    if begun is not None:
-        sending.take_up(plan, ends.hashes)
-    else:
-        sending.begin(plan.part_size)
-    if not sending.records:
-        sending.move_all([plan.part(1)])
-    return plan
 
 
 def write_object(

@@ -16,7 +16,6 @@ from ..core.checksums import decode
 from ..core.events import TransferResult
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, parse_s3_url, parse_source
 from ..core.manifest import PartRecord, SourceIdentity
-from ..core.parts import Plan, choose_part_size, copy_part_size
 from ..core.split_job import Share, SplitJob, format_job, parse_job
 from ..engine.attempt import PartResult
 from ..engine.client import S3Client
@@ -28,6 +27,7 @@ from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.send_parts import SendParts
 from ..transfers.target import skips_existing
 from ..wire.s3 import api as s3api
+from .split_begin import begin
 from .split_ends import Ends
 from .split_pace import Pace
 from .split_records import Records
@@ -127,54 +127,23 @@ def start_upload(
         job = replace(empty, finished={"skipped": "the object existed"})
         save(job, path, new=True)
         return job
+    if options.unfinished in ("resume", "continue"):
+        raise UsageError("a split job begins its own upload: 's3am split move JOB I/N' goes on with it")
     ends = Ends.open(source, Job(client, target, options, report), reader=reader)
+    done: list[PartRecord] = []
+    sending = SendParts(ends.job, ends.content(), lambda part: done.append(moved_record(part)), manifest=False)
     try:
-        sending, first = _begin(ends, kind)
-        assert sending.begun is not None
-        upload = sending.begun.upload
-        job = replace(
-            empty,
-            kind=kind,
-            identity=ends.identity,
-            size=ends.size,
-            part_size=sending.part_size,
-            upload_id=upload.upload_id,
-            checksum_algorithm=upload.checksum_algorithm,
-            checksum_type=upload.checksum_type,
-            exists=options.exists,
-            checksum=options.checksum,
-            expect=options.expect,
-        )
-        job = keys(job)
         try:
+            job = keys(begin(ends, sending, text))
             save(job, path, new=True)
         except BaseException:
             sending.abort()
             raise
         with Records(job, path) as records:
-            _keep(records, first, report)
+            _keep(records, done[-1:], report)
         return job
     finally:
         ends.close()
-
-
-def _begin(ends: Ends, kind: str) -> tuple[SendParts, list[PartRecord]]:
-    """The upload, with its first part, and the record of that: it was begun in a form that the server takes."""
-    target, options, report = ends.job.target, ends.job.options, ends.job.report
-    part_size = (copy_part_size if kind == "copy" else choose_part_size)(ends.size, options.part_size)
-    plan = Plan(ends.size, part_size)
-    done: list[PartRecord] = []
-    sending = SendParts(ends.job, ends.content(), lambda part: done.append(moved_record(part)), manifest=False)
-    if sending.find() is not None:
-        raise UsageError(f"{target.url} has an unfinished upload: use --force to abort it")
-    sending.begin(part_size)
-    report.started(plan.size, part_size, len(plan))
-    try:
-        sending.move_all([plan.part(1)])
-    except BaseException:
-        sending.abort()
-        raise
-    return sending, done[-1:]
 
 
 def move_upload(

@@ -68,6 +68,11 @@ class Ends:
         return found
 
     @property
+    def copies(self) -> bool:
+        """Whether S3 copies the parts, so that no byte of them passes through here."""
+        return self._copied is not None
+
+    @property
     def size(self) -> int:
         return self.identity.size or 0
 

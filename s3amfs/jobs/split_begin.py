@@ -1,0 +1,49 @@
+"""The beginning of an upload that several processes share: part size, multipart upload, first part, job."""
+
+from __future__ import annotations
+
+from ..core.parts import Plan, choose_part_size, copy_part_size
+from ..core.split_job import Kind, SplitJob
+from ..transfers.resume import part_size_of
+from ..transfers.send_parts import SendParts
+from .split_ends import Ends
+
+
+def begin(ends: Ends, sending: SendParts, source: str) -> SplitJob:
+    """Continues the unfinished upload that `sending` finds, or begins one; returns its job.
+
+    An upload without parts gets its first one from here: it shows in which form the server takes them, and until then
+    the upload may be begun again in another. source: the source's name as a job holds it, without a secret.
+    Raises what `upload` raises; the upload stays, and `sending` leaves or aborts it.
+    """
+    job, size = ends.job, ends.size
+    options = job.options
+    kind: Kind = "copy" if ends.copies else "upload"
+    begun = sending.find()
+    taken_up = part_size_of(begun, size) if begun is not None else None
+    choose = copy_part_size if ends.copies else choose_part_size
+    plan = Plan(size, choose(size, options.part_size, taken_up=taken_up))
+    if begun is not None:
+        sending.take_up(plan, ends.hashes)
+    else:
+        sending.begin(plan.part_size)
+    job.report.started(size, plan.part_size, len(plan))
+    if not sending.records:
+        sending.move_all([plan.part(1)])
+    assert sending.begun is not None
+    upload = sending.begun.upload
+    return SplitJob(
+        kind,
+        source,
+        job.target.url,
+        job.client.session.endpoint_id(job.target.bucket),
+        ends.identity,
+        size,
+        plan.part_size,
+        upload_id=upload.upload_id,
+        checksum_algorithm=upload.checksum_algorithm,
+        checksum_type=upload.checksum_type,
+        exists=options.exists,
+        checksum=options.checksum,
+        expect=options.expect,
+    )
