@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.support.source import FILES, PACKAGE, ROOT, length, name_of, nodes_of, parameters, text_of
 
 LARGE_CLASSES = {
-    "core/pacing.py Controller",
     "engine/client.py S3Client",
     "engine/executor.py Transfer",
     "filesystem/system.py S3AMFileSystem",

@@ -21,8 +21,9 @@ import enum
 from dataclasses import dataclass, field
 from typing import Final
 
+from .goodput import Measured, Meter
 from .lines import FEWEST_SLOTS, LineState, start_slots
-from .request_budget import RequestBudget
+from .overload import Overload
 
 
 class Phase(enum.Enum):
@@ -83,36 +84,12 @@ MARGIN: Final = 1.1
 nothing."""
 UP_SECONDS, UP_SECONDS_MOST = 1.0, 3.0
 DOWN_SECONDS, DOWN_SECONDS_MOST = 2.0, 64.0
-SATURATED: Final = 0.85
-"""Share of the time that the loop's thread may run before this machine counts as the limit."""
 FADES: Final = 0.99
 """Times the best rate that was seen, in each window that does not reach it: lines change."""
 FELL: Final = 0.75
 """Three windows below that share of the best rate: the line is another one now."""
 BUSY: Final = 0.9
 """Share of the slots that has to be in use for a window to count."""
-
-CUT_SHARE: Final = 0.25
-"""Share of the requests turned away (or cut, of at least `CUT_LEAST`) from which on there are too many slots."""
-CUT_LEAST: Final = 3
-CUT_FACTOR: Final = 0.7
-CUT_SECONDS: Final = 2.0
-CALM_SECONDS: Final = 3.0
-AVOIDED_SECONDS: Final = 20.0
-"""A number of slots at which requests were turned away is not tried again for so long."""
-
-
-@dataclass(slots=True)
-class _Window:
-    """Measured since `start`."""
-
-    start: float
-    bytes: int = 0
-    busy: float = 0.0
-    """Slot-seconds in use."""
-    worked: float = 0.0
-    """Seconds for which the loop's thread ran or wanted to."""
-    ended: int = 0
 
 
 @dataclass(slots=True)
@@ -132,11 +109,8 @@ class Controller:
     latency: float | None = field(default=None, init=False)
     rate: float = field(default=0.0, init=False)
     """Bytes per second at the number of slots that is held; 0.0 before the first window."""
-    _moved: int = field(default=0, init=False)
-    _ended: int = field(default=0, init=False)
-    _last: float | None = field(default=None, init=False)
-    _settled_at: float = field(default=float("-inf"), init=False)
-    _window: _Window | None = field(default=None, init=False)
+    _meter: Meter = field(init=False)
+    _overload: Overload = field(default_factory=Overload, init=False)
     _previous: tuple[int, float] | None = field(default=None, init=False)
     """(slots, rate) before the change that is being measured."""
     _per_slot: float = field(default=0.0, init=False)
@@ -152,12 +126,9 @@ class Controller:
     _down_at: float = field(default=0.0, init=False)
     _up_seconds: float = field(default=UP_SECONDS, init=False)
     _down_seconds: float = field(default=DOWN_SECONDS, init=False)
-    _avoided: int | None = field(default=None, init=False)
-    _avoided_until: float = field(default=float("-inf"), init=False)
-    _cut_at: float = field(default=float("-inf"), init=False)
-    _budget: RequestBudget = field(default_factory=RequestBudget, init=False)
 
     def __post_init__(self) -> None:
+        self._meter = Meter(self.lumpy)
         if self.fixed is not None:
             self.slots, self.phase = self.fixed, Phase.HOLDING
         elif self.known is not None:
@@ -173,7 +144,7 @@ class Controller:
         if seconds <= 0:
             return
         self.latency = seconds if self.latency is None else min(self.latency, seconds)
-        if self.phase is Phase.STARTING and self._last is None and self.fixed is None:
+        if self.phase is Phase.STARTING and not self._meter.running and self.fixed is None:
             self.slots = start_slots(self.latency, self.ceiling)
 
     def sample(self, now: float, moved: int, ended: int, in_use: int, worked: float = 0.0) -> None:
@@ -183,48 +154,37 @@ class Controller:
         in_use: slots in use now. worked: seconds since the last look for which the thread that moves the bytes ran, or
         wanted to: where that is nearly all the time, this machine is the limit and no more slots help.
         """
-        if self._last is None:
-            self._last, self._moved, self._ended = now, moved, ended
+        meter = self._meter
+        if not meter.running:
+            meter.start(now, moved, ended)
             self._change(self.slots, now)
             return
-        elapsed, count, more = now - self._last, moved - self._moved, ended - self._ended
-        self._last, self._moved, self._ended = now, moved, ended
-        if self.phase is Phase.BACKING_OFF and now - self._cut_at >= CALM_SECONDS:
+        if self.phase is Phase.BACKING_OFF and self._overload.is_calm(now):
             self._calm(now)
-        if self.fixed is not None or now < self._settled_at or elapsed <= 0:
+        if self.fixed is not None:
             return
-        window = self._window
-        if window is None:
-            window = self._window = _Window(now - elapsed)
-        window.bytes += count
-        window.busy += in_use * elapsed
-        window.worked += worked
-        window.ended += more
-        if now - window.start < self._window_seconds or (self.lumpy and window.ended < self.slots):
-            return
-        self._window = None
-        self._judge(window, now)
+        seconds = self._window_seconds
+        found = meter.look(now, moved, ended, in_use, worked, slots=self.slots, seconds=seconds)
+        if found is not None:
+            self._judge(found, now)
 
     def turned_away(self, now: float, in_use: int) -> None:
         """The server asked for less (503 SlowDown, 429, FTP 421)."""
-        self._budget.turned_away(now, asked_for_less=True)
-        if now - self._budget.first_limited_at >= CUT_SECONDS:  # fewer requests per second have not helped
-            self._cut(now, in_use, least=1)
+        self._cut(self._overload.turned_away(now, self._used(in_use)), now)
 
     def cut_off(self, now: float, in_use: int) -> None:
         """A connection was refused, reset or timed out: a few are bad luck, many are too many at a time."""
-        self._budget.turned_away(now, asked_for_less=False)
-        self._cut(now, in_use, least=CUT_LEAST)
+        self._cut(self._overload.cut_off(now, self._used(in_use)), now)
 
     def pause(self) -> None:
         """Nothing moves over the line; the next sample begins a new look at it, with the slots it had."""
-        self._last = None
+        self._meter.pause()
 
     # -- what to do -------------------------------------------------------------------------------------------------
 
     def reserve(self, now: float) -> float:
         """Seconds until a further request may begin, which is then counted; 0.0: at once."""
-        return self._budget.reserve(now)
+        return self._overload.reserve(now)
 
     def state(self) -> LineState | None:
         """The findings to remember; None before there is anything."""
@@ -252,17 +212,14 @@ class Controller:
     def _change(self, slots: int, now: float) -> None:
         """Sets the number of slots; bytes that move until it has settled are not counted."""
         self.slots = max(1, min(self.ceiling, slots))
-        self._settled_at = now + self._settle_seconds
-        self._window = None
+        self._meter.discard_until(now + self._settle_seconds)
 
     def _enter(self, verdict: Verdict) -> None:
         """Raises KeyError for a transition that the table does not have: our bug."""
         self.phase = TRANSITIONS[self.phase, verdict]
 
-    def _judge(self, window: _Window, now: float) -> None:
-        seconds = now - window.start
-        rate, in_use = window.bytes / seconds, window.busy / seconds
-        self._saturated = window.worked > SATURATED * seconds
+    def _judge(self, found: Measured, now: float) -> None:
+        rate, in_use, self._saturated = found.rate, found.in_use, found.saturated
         if self.phase is Phase.BACKING_OFF:
             return
         if in_use < BUSY * self.slots - 0.5:
@@ -359,22 +316,20 @@ class Controller:
             self._down_at = now + self._down_seconds
 
     def _most(self, now: float) -> int:
-        if self._avoided is not None and now < self._avoided_until:
-            return max(1, min(self.ceiling, self._avoided - 1))
-        return self.ceiling
+        return self._overload.most(now, self.ceiling)
 
     def _room(self, now: float) -> bool:
         return self.slots < self._most(now) and not self._saturated
 
-    def _cut(self, now: float, in_use: int, *, least: int) -> None:
-        begun, bad = self._budget.counts(now)
-        if now - self._cut_at < CUT_SECONDS or bad < least or bad < CUT_SHARE * begun:
-            return
-        in_use = max(1, min(in_use, self.slots))
-        self._enter(Verdict.THROTTLED)
-        self._cut_at, self._previous = now, None
-        self._avoided, self._avoided_until = max(2, in_use), now + AVOIDED_SECONDS
-        self._change(int(in_use * CUT_FACTOR), now)
+    def _used(self, in_use: int) -> int:
+        return max(1, min(in_use, self.slots))
+
+    def _cut(self, slots: int | None, now: float) -> None:
+        """slots: the number to go down to; None: no need."""
+        if slots is not None:
+            self._enter(Verdict.THROTTLED)
+            self._previous = None
+            self._change(slots, now)
 
     def _calm(self, now: float) -> None:
         self._enter(Verdict.CALM)

@@ -1,0 +1,93 @@
+"""Goodput of a line from looks at its counters, a window at a time. Pure; time is passed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+SATURATED: Final = 0.85
+"""Share of the time that the loop's thread may run before this machine counts as the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A window of measurement."""
+
+    rate: float
+    """Bytes of good parts per second."""
+    in_use: float
+    """Slots in use, in the mean."""
+    saturated: bool
+    """This machine was the limit."""
+
+
+@dataclass(slots=True)
+class _Window:
+    """Measured since `start`."""
+
+    start: float
+    bytes: int = 0
+    busy: float = 0.0
+    """Slot-seconds in use."""
+    worked: float = 0.0
+    """Seconds for which the loop's thread ran or wanted to."""
+    ended: int = 0
+
+
+@dataclass(slots=True)
+class Meter:
+    """Counts what moves between two looks, but for the time in which a new number of slots settles.
+
+    lumpy: bytes count only when a whole part is done, as in copies by the server; a window then lasts until each slot
+    has ended one.
+    """
+
+    lumpy: bool = False
+    _last: float | None = field(default=None, init=False)
+    _moved: int = field(default=0, init=False)
+    _ended: int = field(default=0, init=False)
+    _settled_at: float = field(default=float("-inf"), init=False)
+    _window: _Window | None = field(default=None, init=False)
+
+    @property
+    def running(self) -> bool:
+        """Whether there was a first look, and no `pause` since."""
+        return self._last is not None
+
+    def start(self, now: float, moved: int, ended: int) -> None:
+        """The first look: what has moved before does not count."""
+        self._last, self._moved, self._ended = now, moved, ended
+
+    def pause(self) -> None:
+        """Nothing moves any more: the next look is a first one."""
+        self._last = None
+
+    def discard_until(self, when: float) -> None:
+        """Begins a new window at `when`, monotonic seconds; bytes that move before are not counted."""
+        self._settled_at, self._window = when, None
+
+    def look(
+        self, now: float, moved: int, ended: int, in_use: int, worked: float, *, slots: int, seconds: float
+    ) -> Measured | None:
+        """A look after the first one, as `Controller.sample` gets it. slots: how many there may be. seconds: how long
+        a window lasts at least.
+
+        Returns the window that this look ends; None as long as it goes on, or while nothing counts.
+        """
+        assert self._last is not None
+        elapsed, count, more = now - self._last, moved - self._moved, ended - self._ended
+        self.start(now, moved, ended)
+        if now < self._settled_at or elapsed <= 0:
+            return None
+        window = self._window
+        if window is None:
+            window = self._window = _Window(now - elapsed)
+        window.bytes += count
+        window.busy += in_use * elapsed
+        window.worked += worked
+        window.ended += more
+        length = now - window.start
+        if length < seconds or (self.lumpy and window.ended < slots):
+            return None
+        self._window = None
+        return Measured(window.bytes / length, window.busy / length, window.worked > SATURATED * length)

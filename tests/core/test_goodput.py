@@ -1,0 +1,66 @@
+"""Windows of measurement: what counts in them, and when they end."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.goodput import Measured, Meter
+
+
+def looks(meter: Meter, times: list[float], rate: float, *, ended: int = 0, worked: float = 0.0) -> list[Measured]:
+    """Windows of half a second, of a line with `rate` bytes per second and four slots in use."""
+    found = [meter.look(now, int(now * rate), ended, 4, worked, slots=4, seconds=0.5) for now in times if meter.running]
+    return [window for window in found if window is not None]
+
+
+def test_a_window_has_the_rate_since_it_began() -> None:
+    meter = Meter()
+    meter.start(0.0, 0, 0)
+    (window,) = looks(meter, [0.25, 0.5], 1000.0)
+    assert window == Measured(1000.0, 4.0, saturated=False)
+
+
+def test_what_moves_before_it_has_settled_does_not_count() -> None:
+    meter = Meter()
+    meter.start(0.0, 0, 0)
+    meter.discard_until(1.0)
+    assert meter.look(0.75, 10**9, 0, 4, 0.0, slots=4, seconds=0.5) is None
+    assert meter.look(1.25, 10**9 + 500, 0, 4, 0.0, slots=4, seconds=0.5) == Measured(1000.0, 4.0, saturated=False)
+
+
+def test_whole_parts_take_a_window_in_which_each_slot_has_ended_one() -> None:
+    meter = Meter(lumpy=True)
+    meter.start(0.0, 0, 0)
+    assert meter.look(10.0, 100, 3, 4, 0.0, slots=4, seconds=0.5) is None
+    assert meter.look(11.0, 110, 4, 4, 0.0, slots=4, seconds=0.5) == Measured(10.0, 4.0, saturated=False)
+
+
+def test_a_thread_that_always_runs_is_the_limit() -> None:
+    meter = Meter()
+    meter.start(0.0, 0, 0)
+    (window,) = looks(meter, [0.5], 1000.0, worked=0.5)
+    assert window.saturated
+
+
+def test_after_a_pause_the_next_look_is_a_first_one() -> None:
+    meter = Meter()
+    meter.start(0.0, 0, 0)
+    meter.pause()
+    assert not meter.running
+    with pytest.raises(AssertionError):
+        meter.look(1.0, 0, 0, 4, 0.0, slots=4, seconds=0.5)
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 1), st.integers(0, 10**6)), min_size=1, max_size=50))
+def test_no_byte_counts_twice(steps: list[tuple[float, int]]) -> None:
+    meter, now, moved, counted, since = Meter(), 0.0, 0, 0.0, 0.0
+    meter.start(now, moved, 0)
+    for seconds, count in steps:
+        now, moved = now + seconds, moved + count
+        window = meter.look(now, moved, 0, 4, 0.0, slots=4, seconds=0.5)
+        if window is not None:
+            counted += window.rate * (now - since)
+            since = now
+            assert counted == pytest.approx(moved)

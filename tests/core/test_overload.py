@@ -1,0 +1,53 @@
+"""Servers that turn requests away: first fewer requests per second, then fewer slots."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.overload import AVOIDED_SECONDS, CALM_SECONDS, CUT_LEAST, CUT_SECONDS, Overload
+
+
+def test_a_burst_limits_requests_and_leaves_the_slots() -> None:
+    overload = Overload()
+    assert overload.requests(0.0) == 0.0
+    for _ in range(20):
+        overload.reserve(0.0)
+    assert overload.turned_away(0.1, 20) is None
+    assert overload.requests(0.1) > 0
+    assert overload.most(0.1, 64) == 64
+
+
+def test_slots_go_down_where_fewer_requests_do_not_help() -> None:
+    overload, now = Overload(), 0.0
+    found = None
+    while found is None and now < 10:
+        overload.reserve(now)
+        found = overload.turned_away(now, 20)
+        now += 0.1
+    assert found == 14
+    assert now >= CUT_SECONDS
+    assert not overload.is_calm(now)
+    assert overload.is_calm(now + CALM_SECONDS)
+    assert overload.most(now, 64) == 19
+    assert overload.most(now + AVOIDED_SECONDS, 64) == 64
+
+
+def test_a_few_cut_connections_are_bad_luck() -> None:
+    overload = Overload()
+    for _ in range(CUT_LEAST):
+        overload.reserve(0.0)
+    assert [overload.cut_off(0.0, 8) for _ in range(CUT_LEAST)] == [None] * (CUT_LEAST - 1) + [5]
+
+
+@given(st.lists(st.tuples(st.sampled_from("rtc"), st.floats(0, 2)), max_size=60), st.integers(1, 64))
+def test_it_never_asks_for_more_slots_than_are_in_use(steps: list[tuple[str, float]], in_use: int) -> None:
+    overload, now = Overload(), 0.0
+    for what, seconds in steps:
+        now += seconds
+        if what == "r":
+            assert overload.reserve(now) >= 0
+        else:
+            found = (overload.turned_away if what == "t" else overload.cut_off)(now, in_use)
+            assert found is None or found < in_use
+        assert 1 <= overload.most(now, 64) <= 64
