@@ -20,7 +20,7 @@ from s3amfs.core.pacing import Controller
 from s3amfs.core.parts import choose_part_size
 from s3amfs.core.sizes import format_size
 
-from .simulated_line import MOST_WINDOW, Conditions, Fixed, Run, simulate
+from .simulated_line import Conditions, Fixed, Run, simulate
 
 MIB = 1024 * 1024
 RATES = (10, 100, 1_000, 10_000)
@@ -66,8 +66,7 @@ def cells(most: float) -> Iterator[Cell]:
 def best_fixed(cell: Cell) -> tuple[Run, int, int]:
     """(run, slots, part size) of the best of nine settings around what the line needs by arithmetic."""
     line = cell.line
-    one = min(line.per_connection, MOST_WINDOW / max(line.round_trip, 0.001))
-    needed = line.rate / one
+    needed = line.rate / line.one
     found = []
     sizes = {choose_part_size(cell.size), 5 * MIB, max(5 * MIB, min(64 * MIB, cell.size // 64))}
     for slots in sorted({min(CEILING, max(1, round(needed * times))) for times in (1.1, 2, 4)}):
