@@ -119,9 +119,10 @@ def bucket(new_bucket: Any) -> str:
 
 
 @pytest.fixture
-def cli(s3: SeaweedServer, tmp_path: Path) -> Cli:
+def cli(s3: SeaweedServer, tmp_path: Path, request: pytest.FixtureRequest) -> Cli:
     """`cli("upload", src, dst)` runs s3am against the server, with a HOME of its own."""
-    return Cli(tmp_path / "home", s3.environment())
+    forks = request.node.get_closest_marker("interpreter") is None
+    return Cli(tmp_path / "home", s3.environment(), forks=forks)
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ HIDDEN = re.compile(r"\.fuse_hidden[0-9a-f]{8}([0-9a-f]{8})")
 MOST_TRIES = 10
 """Numbers that libfuse tries for one file."""
 RELEASED_SECONDS = 5.0
-"""libfuse counts a handle as open until an instant after its release has been answered (lib/fuse.c, fuse_do_release)."""
+"""libfuse counts a handle as open until an instant after its release was answered (lib/fuse.c, fuse_do_release)."""
 
 
 @dataclass(frozen=True, slots=True)

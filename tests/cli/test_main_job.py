@@ -60,7 +60,7 @@ def place(client: Any, request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def s3am(service: dict[str, str], tmp_path: Path) -> Cli:
-    return Cli(tmp_path / "home", service)
+    return Cli(tmp_path / "home", service, forks=False)
 
 
 @pytest.fixture

@@ -18,7 +18,11 @@ from tests.support.cli import Cli
 @pytest.fixture
 def cli(tmp_path: Path) -> Cli:
     (tmp_path / "tmp").mkdir()
-    return Cli(tmp_path / "home", {"TMPDIR": str(tmp_path / "tmp"), "AWS_PROFILE": "none-such", "HTTP_PROXY": "x:1"})
+    return Cli(
+        tmp_path / "home",
+        {"TMPDIR": str(tmp_path / "tmp"), "AWS_PROFILE": "none-such", "HTTP_PROXY": "x:1"},
+        forks=False,
+    )
 
 
 def commands_that_mention(text: str) -> list[str]:

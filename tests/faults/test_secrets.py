@@ -24,6 +24,8 @@ MIB = 1024 * 1024
 KEY = b"0123456789abcdefPLANTEDPLANTEDPL"
 PASSWORD, SIGNATURE, TOKEN = "pAssw0rdPLANTED", "feedPLANTEDfeed", "sessionPLANTEDtoken"
 
+pytestmark = pytest.mark.interpreter  # process lists are looked at, too
+
 
 class Planted:
     """Runs `s3am` on every level of talk and keeps all that is left of it."""

@@ -208,7 +208,7 @@ def test_what_a_mount_and_its_children_are_started_with(s3: SeaweedServer, bucke
     spy.chmod(0o755)
     path = f"{tmp_path}/bin:{os.environ['PATH']}"
     surroundings = {"AWS_ENDPOINT_URL": s3.endpoint_url, "AWS_REGION": s3.region, "PATH": path, "SEEN": str(seen)}
-    cli = Cli(tmp_path / "home", {**surroundings, "AWS_PROFILE": "planted"})
+    cli = Cli(tmp_path / "home", {**surroundings, "AWS_PROFILE": "planted"}, forks=False)
     (cli.home / ".aws").mkdir()
     profile = f"[planted]\naws_access_key_id = {s3.access_key}\naws_secret_access_key = {s3.secret_key}\n"
     (cli.home / ".aws" / "credentials").write_text(profile)

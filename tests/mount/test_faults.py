@@ -152,7 +152,7 @@ assert libc.munmap(place, 4096) == 0
 
 
 def test_a_removal_while_the_last_handle_is_released(watched: Mount, proxy: FaultProxy, stored: Stored) -> None:
-    """What was written through memory is published at the release: the file is still open for libfuse, not by a handle."""
+    """What was written through memory is published at the release; until then libfuse counts the file as open."""
     stored.put("k", b"o" * 4096)
     proxy.rules.append(Rule("Put", faults.stall("before_response", 1.0)))
     subprocess.run([sys.executable, "-c", WRITTEN_WHEN_UNMAPPED, watched / "k"], timeout=60, check=True)

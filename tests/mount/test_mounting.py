@@ -180,6 +180,7 @@ def test_in_the_foreground(cli: Cli, bucket: str, tmp_path: Path) -> None:
     assert not os.path.ismount(folder)
 
 
+@pytest.mark.interpreter
 def test_no_secret_in_any_argument(mounted: Mount) -> None:
     arguments = Path(f"/proc/{mounted.daemon}/cmdline").read_bytes()
     assert mounted.cli.environment["AWS_SECRET_ACCESS_KEY"].encode() not in arguments

@@ -6,10 +6,13 @@ depends on what the developer's machine is set to.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,9 +21,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from tests.support import fork_server
 
 ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-c", "from s3amfs.cli.main import script; script()"]
 
 
 @dataclass(frozen=True)
@@ -39,10 +45,48 @@ class Result:
         return [json.loads(line) for line in self.stdout.splitlines() if line.strip()]
 
 
+class Spawned:
+    """A command that was started as a program."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.pid = process.pid
+        self.stdin = process.stdin
+        self.returncode: int | None = None
+
+    def has_ended(self) -> bool:
+        return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def collect(self) -> tuple[float, int]:
+        """Waits for its end. Returns CPU seconds and peak memory in KiB."""
+        _, status, usage = os.wait4(self.pid, 0)
+        self.returncode = self._process.returncode = os.waitstatus_to_exitcode(status)
+        return usage.ru_utime + usage.ru_stime, usage.ru_maxrss
+
+
+class Forked:
+    """A command that the fork server started."""
+
+    def __init__(self, pid: int, ended: socket.socket, stdin: IO[bytes] | None) -> None:
+        self.pid = pid
+        self.stdin = stdin
+        self.returncode: int | None = None
+        self._ended = ended
+
+    def has_ended(self) -> bool:
+        return bool(select.select([self._ended], [], [], 0)[0])
+
+    def collect(self) -> tuple[float, int]:
+        """Waits for its end. Returns CPU seconds and peak memory in KiB."""
+        status, cpu, peak = fork_server.collect(self._ended)
+        self.returncode = os.waitstatus_to_exitcode(status)
+        return cpu, peak
+
+
 class Running:
     """A started command. `wait()` gives its Result; `kill()` and `interrupt()` send a signal to it."""
 
-    def __init__(self, process: subprocess.Popen[bytes], out: Path, err: Path, started: float) -> None:
+    def __init__(self, process: Spawned | Forked, out: Path, err: Path, started: float) -> None:
         self.process = process
         self.pid = process.pid
         self._out, self._err, self._started = out, err, started
@@ -75,20 +119,14 @@ class Running:
         watch = threading.Timer(timeout, give_up)
         watch.start()
         try:
-            _, status, usage = os.wait4(self.pid, 0)
+            cpu, peak = self.process.collect()
         finally:
             watch.cancel()
-        self.process.returncode = os.waitstatus_to_exitcode(status)
+        assert self.process.returncode is not None
         if self.process.stdin:
             self.process.stdin.close()
-        result = Result(
-            self.process.returncode,
-            self.stdout(),
-            self.stderr(),
-            time.monotonic() - self._started,
-            usage.ru_utime + usage.ru_stime,
-            usage.ru_maxrss * 1024,
-        )
+        seconds = time.monotonic() - self._started
+        result = Result(self.process.returncode, self.stdout(), self.stderr(), seconds, cpu, peak * 1024)
         if timed_out.is_set():
             raise TimeoutError(f"s3am ran for more than {timeout} s; it said: {result.stdout!r} {result.stderr!r}")
         return result
@@ -97,7 +135,7 @@ class Running:
         """Waits until `condition()` holds; False when the command ended first or `timeout` passed."""
         deadline = time.monotonic() + timeout
         while not condition():
-            if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            if self.process.has_ended():
                 return False
             if time.monotonic() > deadline:
                 return False
@@ -115,10 +153,12 @@ class Running:
 class Cli:
     """Runs `s3am` with an environment made for one test. `cli("upload", src, dst)` -> Result."""
 
-    def __init__(self, home: Path, environment: dict[str, str]) -> None:
+    def __init__(self, home: Path, environment: dict[str, str], *, forks: bool = True) -> None:
         self.home = home
-        self.command = [sys.executable, "-c", "from s3amfs.cli.main import script; script()"]
+        self.command = list(COMMAND)
         """What `start` puts before its arguments."""
+        self._forks = forks
+        """Starts by a fork of a process that has imported everything, as far as that makes no difference."""
         home.mkdir(parents=True, exist_ok=True)
         self.environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -145,15 +185,18 @@ class Cli:
         out, err = _new_file(self.home), _new_file(self.home)
         feed = stdin if isinstance(stdin, bytes) else None
         source = subprocess.PIPE if feed is not None else subprocess.DEVNULL if stdin is None else stdin
+        environment = {**self.environment, **(env or {})}
+        words = list(map(str, args))
+        process: Spawned | Forked
         with open(out, "wb") as stdout, open(err, "wb") as stderr:
-            process = subprocess.Popen(
-                [*self.command, *map(str, args)],
-                stdin=source,  # type: ignore[arg-type]
-                stdout=stdout,
-                stderr=stderr,
-                env={**self.environment, **(env or {})},
-                cwd=cwd,
-            )
+            if self._forks and self.command == COMMAND and _is_plain(environment):
+                process = _fork(words, environment, cwd, source, stdout.fileno(), stderr.fileno())
+            else:
+                process = Spawned(
+                    subprocess.Popen(
+                        [*self.command, *words], stdin=source, stdout=stdout, stderr=stderr, env=environment, cwd=cwd
+                    )
+                )
         started = time.monotonic()
         if feed is not None:
             threading.Thread(target=_feed, args=(process, feed), daemon=True).start()
@@ -183,7 +226,34 @@ def _new_file(folder: Path) -> Path:
     return Path(name)
 
 
-def _feed(process: subprocess.Popen[bytes], data: bytes) -> None:
+def _is_plain(environment: dict[str, str]) -> bool:
+    """Whether no variable is for the interpreter itself, which reads it as it starts."""
+    ours = {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LC_", "LANG", "LD_"))}
+    return ours == {"PYTHONPATH": str(ROOT), "LANG": "C.UTF-8"}
+
+
+@functools.cache
+def _server() -> fork_server.ForkServer:
+    return fork_server.ForkServer()
+
+
+def _fork(words: list[str], env: dict[str, str], cwd: Path | None, stdin: int, stdout: int, stderr: int) -> Forked:
+    feed: IO[bytes] | None = None
+    if stdin == subprocess.PIPE:
+        source, target = os.pipe()
+        feed = open(target, "wb")  # noqa: SIM115 - the caller closes it
+    elif stdin == subprocess.DEVNULL:
+        source = os.open(os.devnull, os.O_RDONLY)
+    else:
+        source = os.dup(stdin)
+    try:
+        pid, ended = _server().start(words, env, str(cwd or os.getcwd()), [source, stdout, stderr])
+    finally:
+        os.close(source)
+    return Forked(pid, ended, feed)
+
+
+def _feed(process: Spawned | Forked, data: bytes) -> None:
     assert process.stdin is not None
     try:
         process.stdin.write(data)
