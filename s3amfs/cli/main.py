@@ -23,6 +23,7 @@ from .help import EXIT_CODES
 from .options import Parser, add_common
 from .output import Output
 from .signals import Interruption
+from .traced import traced
 
 COMMANDS = (
     "upload",
@@ -108,7 +109,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_command(args: argparse.Namespace, output: Output) -> int:
     """Runs the command of `args`, prints the one line of what went wrong, and returns the exit code."""
     try:
-        code: int = command_module(args.command).run(args, output)
+        with traced(getattr(args, "trace", None), args.command, output):
+            code: int = command_module(args.command).run(args, output)
         return code
     except BrokenPipeError:
         raise

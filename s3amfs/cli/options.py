@@ -202,6 +202,13 @@ def add_memory(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_trace(parser: argparse.ArgumentParser) -> None:
+    """--trace, of every command that moves bytes."""
+    parser.add_argument(
+        "--trace", metavar="FILE", help="write each request and wait to FILE, for ui.perfetto.dev or chrome://tracing"
+    )
+
+
 def bwlimit_of(args: argparse.Namespace) -> Bandwidth | int:
     """The limit that the options name; 0: none."""
     found: Bandwidth | int = args.bwlimit_file or args.bwlimit

@@ -110,7 +110,8 @@ class Output:
 
     def status(self) -> None:
         """Says on stderr what happened last (SIGUSR1). In a signal handler: `print` may be in the middle of a line."""
-        text = f"status: {self._moved} moved; {self._last_status}\n"
+        limit = _limit_now()
+        text = f"status: {self._moved} moved; {self._last_status}{f'; {limit}' if limit else ''}\n"
         with contextlib.suppress(OSError):
             os.write(2, text.encode(errors="backslashreplace"))
 
@@ -182,3 +183,12 @@ class Output:
 
     def _line(self, fields: Mapping[str, Any]) -> None:
         self._print(json.dumps(fields))
+
+
+def _limit_now() -> str:
+    """The limit of this process at the moment, as one line; '' while nothing moves."""
+    from ..core.events import limited_text
+
+    loop = sys.modules.get("s3amfs.engine.loop")
+    found = loop.recent_limit() if loop is not None else None
+    return limited_text(found.cause.value, found.share) if found is not None else ""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import S3AMError, UsageError
+from .options import add_trace
 from .output import Output
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class _Named(S3AMError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE|-")
+    add_trace(parser)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
@@ -159,6 +161,8 @@ def run_line(number: int, text: str, outer: argparse.Namespace, output: Output) 
         args = parser.parse_args(words)
         if args.command in ALONE:
             raise UsageError(f"{args.command!r} cannot be one of many commands")
+        if getattr(args, "trace", None) is not None:
+            raise UsageError("--trace is of the whole run: give it to 's3am run'")
     except S3AMError as error:
         return errors.error(error)
     except ValueError as error:

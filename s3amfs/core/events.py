@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import ClassVar
 
 from .sizes import format_size
+
+
+def limited_text(cause: str, share: float) -> str:
+    """'limited by: round trips (80 % of the time)'."""
+    return f"limited by: {cause} ({100 * share:.0f} % of the time)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,19 @@ class Warned(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class LimitedBy(Event):
+    """The limit of the last seconds; every few seconds of a transfer."""
+
+    event: ClassVar[str] = "limited_by"
+    cause: str
+    share: float
+    """Of the last seconds, 0 to 1."""
+
+    def text(self) -> str:
+        return limited_text(self.cause, self.share)
+
+
+@dataclass(frozen=True, slots=True)
 class Completing(Event):
     event: ClassVar[str] = "completing"
     target: str
@@ -122,6 +140,12 @@ class TransferResult(Event):
     retries: int = 0
     skipped: bool = False
     dry_run: bool = False
+    limited_by: str = ""
+    """The cause with the largest share of the time; '' where it was too short to say."""
+    limited_share: float = 0.0
+    """0 to 1."""
+    requests_made: dict[str, int] = field(default_factory=dict)
+    """Requests of this process meanwhile, by price class."""
 
     def text(self) -> str:
         if self.skipped:
@@ -133,4 +157,5 @@ class TransferResult(Event):
         resumed = f", {self.parts_resumed} of {self.parts} parts were there already" if self.parts_resumed else ""
         retries = f", {self.retries} retries" if self.retries else ""
         proof = f"; {self.proof}" if self.proof else ""
-        return f"{self.target}: {size} in {self.seconds:.1f} s{rate}{resumed}{retries}{proof}"
+        limit = f"\n{limited_text(self.limited_by, self.limited_share)}" if self.limited_by else ""
+        return f"{self.target}: {size} in {self.seconds:.1f} s{rate}{resumed}{retries}{proof}{limit}"

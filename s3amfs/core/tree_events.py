@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 
 from .entries import printable
+from .events import limited_text
 from .sizes import format_size
 
 
@@ -120,6 +121,10 @@ class Totals:
     requests: dict[str, int] = field(default_factory=dict)
     """In a dry run: how many of each kind the run would make, at least."""
     notes: list[str] = field(default_factory=list)
+    requests_made: dict[str, int] = field(default_factory=dict)
+    """Requests of the process while the job ran, by price class."""
+    limited_by: str = ""
+    limited_share: float = 0.0
     refused: str = ""
     """Why nothing was deleted: it would have been too much."""
 
@@ -133,7 +138,8 @@ class Totals:
         asked = ", ".join(f"{count:,} {name}" for name, count in sorted(self.requests.items()))
         requests = f"; requests: {asked}" if asked else ""
         ends = printable(f"{self.source} to {self.target}" if self.target else self.source)
-        return f"{self.verb} {ends}: {would}{counted}; {format_size(self.bytes)}{rate}{requests}"
+        limit = f"\n{limited_text(self.limited_by, self.limited_share)}" if self.limited_by else ""
+        return f"{self.verb} {ends}: {would}{counted}; {format_size(self.bytes)}{rate}{requests}{limit}"
 
     def json(self) -> dict[str, object]:
         fields: dict[str, object] = {
@@ -149,6 +155,10 @@ class Totals:
         }
         if self.requests:
             fields["requests"] = self.requests
+        if self.requests_made:
+            fields["requests_made"] = self.requests_made
+        if self.limited_by:
+            fields |= {"limited_by": self.limited_by, "limited_share": self.limited_share}
         if self.notes:
             fields["notes"] = self.notes
         if self.refused:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from ..core.bottleneck import Activity
 from ..core.claims import Compared
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
@@ -22,6 +23,7 @@ from ..wire.failures import classify, naming_encryption
 from ..wire.messages import HttpRequest, Reply
 from .bwlimit import LimitedReader, LimitedSink, Limiter
 from .loop import Loop
+from .sampler import activity_of
 
 SHARERS = 4
 """Requests that share a rate limit, about: what is slower than its share is still no stall."""
@@ -130,6 +132,11 @@ class Pipe:
         self.reader_waits = False
         self.writer_waits = False
 
+    @property
+    def is_filling(self) -> bool:
+        """The source gives more than the target takes."""
+        return self.writer_waits or self._size > PIPE_BYTES // 2
+
     def put(self, data: bytes) -> bool:
         """Takes `data` unless there is no room."""
         if self._size and self._size + len(data) > PIPE_BYTES:
@@ -169,6 +176,25 @@ class Operation:
         self._body: PartBody | None = None
         self._sink: PartSink | None = None
         self._explain: Explain = as_it_is
+        self._held_back: LimitedReader | LimitedSink | None = None
+        self._pipe: Pipe | None = None
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Its requests that are under way; a relay's first one is the source's. Any thread."""
+        return tuple(self._exchanges)
+
+    def activity(self, now: float, latency: Callable[[str], float]) -> Activity | None:
+        """The state of this part at the moment; None: nothing. Any thread, which gets a guess about the other's."""
+        exchanges, held_back, pipe = self.exchanges, self._held_back, self._pipe
+        if not exchanges:
+            return None
+        if held_back is not None and held_back.waiting:
+            return Activity.PAUSED
+        found = activity_of(exchanges[-1], now, latency)
+        if pipe is None or len(exchanges) < 2 or found is Activity.WAITS or pipe.received >= pipe.length:
+            return found
+        return Activity.SENDS if pipe.is_filling else Activity.RECEIVES
 
     @property
     def moved(self) -> int:
@@ -208,10 +234,10 @@ class Operation:
             self._loop.multi.call_later(delay, lambda: self._loop.multi.resume(exchange))
 
         if exchange.sink is not None:
-            exchange.sink = LimitedSink(exchange.sink, self._limiter, later)
+            exchange.sink = self._held_back = LimitedSink(exchange.sink, self._limiter, later)
         else:
             assert exchange.reader is not None
-            exchange.reader = LimitedReader(exchange.reader, self._limiter, later)
+            exchange.reader = self._held_back = LimitedReader(exchange.reader, self._limiter, later)
         return exchange
 
     def _send(self, exchange: Exchange) -> None:
@@ -264,7 +290,7 @@ class Operation:
             return error
 
     def _relay(self, plan: RelayPart) -> None:
-        pipe = Pipe(self._part.length)
+        pipe = self._pipe = Pipe(self._part.length)
         end = _RelayEnd(self._loop, pipe, plan.accept)
         self._body, self._explain = plan.make_body(end), plan.explain
         # Its own pauses are not slow to curl. The target's may be: it waits for the source, and both would be cut.

@@ -108,13 +108,17 @@ class LimitedReader:
         self._limiter = limiter
         self._later = later
         self._granted = 0
+        self.waiting = False
+        """Its turn has not come yet."""
 
     def read(self, size: int) -> bytes | object:
+        self.waiting = False
         if not self._granted:
             count = min(size, self._limiter.chunk())
             delay = self._limiter.reserve(count)
             self._granted = count
             if delay > 0:
+                self.waiting = True
                 self._later(delay)
                 return PAUSE
         data = self._inner.read(min(size, self._granted))
@@ -135,16 +139,20 @@ class LimitedSink:
         self._limiter = limiter
         self._later = later
         self._granted = 0
+        self.waiting = False
+        """Its turn has not come yet."""
 
     def begin(self, reply: Reply) -> None:
         self._inner.begin(reply)
 
     def write(self, data: bytes) -> object | None:
+        self.waiting = False
         missing = len(data) - self._granted
         if missing > 0:
             delay = self._limiter.reserve(missing)
             self._granted = len(data)
             if delay > 0:
+                self.waiting = True
                 self._later(delay)
                 return PAUSE
         taken = self._inner.write(data)

@@ -30,6 +30,7 @@ from .interruptible import wait_for
 from .limits import SlotGate
 from .line import Share
 from .loop import ENDED, Engine, Loop
+from .parts_in_flight import PartsInFlight
 from .renewal import Renewal
 from .settings import Callbacks, Settings
 
@@ -56,7 +57,6 @@ class Transfer:
         own = (settings.gate,) if settings.gate is not None else ()
         self._gates: tuple[SlotGate, ...] = (*own, *(line.gate for line in share.lines))
         self._parts: dict[int, Part] = {}
-        self._operations: dict[int, Operation] = {}
         self._attempts: dict[int, int] = {}
         self._holds: dict[int, int] = {}
         """Part number -> how many of the gates it has passed."""
@@ -73,6 +73,8 @@ class Transfer:
         self._home: Loop = self._loops[0]
         self._renewal = Renewal(settings.credentials, self._home, self._crashed)
         self._lines = engine.lines
+        self.flight = PartsInFlight(engine.sampler, share.lines, self._parts, self.progress)
+        self._operations = self.flight.operations
         self._joined = False
         self._wait = waiting.Wait()
         self._trouble: str | None = None
@@ -85,7 +87,7 @@ class Transfer:
     # -- the owner's thread -----------------------------------------------------------------------------------------
 
     def add(self, parts: Iterable[Part], *, last: bool) -> None:
-        """Gives more parts to move (an iterable may be lazy); `last` when these are all."""
+        """Gives more parts to move (maybe lazily); `last` when these are all."""
         self._home.submit(lambda: self._add(parts, last=last))
 
     def on_over(self, function: Callable[[], None]) -> None:
@@ -145,6 +147,8 @@ class Transfer:
             self._moved_reported = moved
             self._wait.progressed()
             self._calls.on_event(BytesMoved(moved, self._settings.total))
+            if (limit := self.flight.limit_due()) is not None:
+                self._calls.on_event(limit)
         self._wait.look(self._awaited)
 
     def _awaited(self) -> str | None:
@@ -195,6 +199,7 @@ class Transfer:
             self._joined = True
             for line in self.share.lines:
                 line.join(self)
+            self.flight.join()
         self._handle(m.PartsAdded(self._remember(parts), last))
 
     def _remember(self, parts: Iterable[Part]) -> Iterable[int]:
@@ -231,6 +236,7 @@ class Transfer:
             if instruction.failure.kind is Kind.EXPIRED:
                 self._renewal.expired()
             self._trouble = instruction.failure.message
+            self.flight.back_off(instruction.number, instruction.attempt, instruction.delay, instruction.failure)
             self._events.append(
                 PartRetried(instruction.number, instruction.attempt, instruction.delay, instruction.failure.message)
             )
@@ -242,6 +248,7 @@ class Transfer:
     def _end(self) -> None:
         for line in self.share.lines:
             line.leave(self)
+        self.flight.leave()
         self._over.set()
         self._on_over()
 
@@ -259,6 +266,7 @@ class Transfer:
 
     def _start(self, start: m.Start) -> None:
         self._attempts[start.number] = start.attempt
+        self.flight.queue(start.number)
         self._pass_gates(start.number, start.attempt, 0)
 
     def _pass_gates(self, number: int, attempt: int, passed: int) -> None:
@@ -270,6 +278,7 @@ class Transfer:
             self._holds[number] = passed
             delay = self.share.reserve(time.monotonic())
             if delay > 0:
+                self.flight.hold_up(number)
                 self._home.multi.call_later(delay, partial(self._dispatch, number, attempt))
             else:
                 self._dispatch(number, attempt)
@@ -293,6 +302,7 @@ class Transfer:
 
     def _cancel(self, number: int) -> None:
         attempt = self._attempts.pop(number, None)
+        self.flight.forget(number)
         self._loop_of(number).submit(partial(self._cut, number, attempt))
         self._release(number)
 
@@ -350,6 +360,7 @@ class Transfer:
         ]
         for number in self._lag.lagging(running):
             self.parts_asked_again += 1
+            self.flight.hedge(number)
             self._handle(m.PartLags(number))
         self._home.multi.call_later(LAG_SECONDS, self._look_for_lag)
 
@@ -365,10 +376,11 @@ class Transfer:
             self._home.submit(partial(self._ended, number, attempt, operation.moved, outcome))
 
         operation = Operation(self._loop_of(number), part, done, limiter=self._settings.limiter)
-        self._began[number] = time.monotonic()
+        self.flight.begin(part, attempt)
+        began = self._began[number] = time.monotonic()
         self._operations[number] = operation
         try:
-            operation.start(self._move(part, attempt))
+            operation.start(self.flight.sign(number, began, self._move(part, attempt)))
         except PartProblem as problem:
             done(problem.failure)
         except BaseException as error:  # noqa: BLE001 - see _handle

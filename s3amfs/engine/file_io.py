@@ -3,9 +3,45 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable
 
 READ_BYTES = 1024 * 1024
+
+
+class _Spent(threading.local):
+    """Seconds that one thread has spent in reads and writes of the files of transfers."""
+
+    def __init__(self) -> None:
+        self.seconds = [0.0, 0.0]
+        _all_spent.append(self.seconds)
+
+
+_all_spent: list[list[float]] = []
+_spent = _Spent()
+
+
+def read_at(fd: int, size: int, offset: int) -> bytes:
+    """As `os.pread`, for the parts of transfers: the time it takes is counted."""
+    began = time.monotonic()
+    data = os.pread(fd, size, offset)
+    _spent.seconds[0] += time.monotonic() - began
+    return data
+
+
+def write_pieces_at(fd: int, pieces: list[bytes], offset: int) -> int:
+    """As `os.pwritev`, for the parts of transfers: the time it takes is counted."""
+    began = time.monotonic()
+    written = os.pwritev(fd, pieces, offset)
+    _spent.seconds[1] += time.monotonic() - began
+    return written
+
+
+def busiest() -> tuple[float, float]:
+    """(seconds in `read_at`, seconds in `write_pieces_at`) so far of the threads that have spent most there."""
+    spent = list(_all_spent)
+    return max((seconds[0] for seconds in spent), default=0.0), max((seconds[1] for seconds in spent), default=0.0)
 
 
 def write_all(fd: int, data: bytes | memoryview) -> None:

@@ -16,11 +16,11 @@ from typing import Literal, Protocol
 
 from ..core.failures import Failure, Kind
 from ..core.lines import LineState, Remembered, format_lines, parse
-from ..core.pacing import Controller
+from ..core.pacing import BUSY, Controller
 from .journal import state_dir
 from .limits import SlotGate
 from .memory import read_text, write_text
-from .resources import most_slots
+from .resources import most_slots, slots_by_memory
 
 SAMPLE_SECONDS = 0.1
 MOST_FTP_SLOTS = 16
@@ -45,8 +45,10 @@ class Member(Protocol):
 class Line:
     """One endpoint and direction. All but `found_latency` and `state` is called in the engine's first loop."""
 
-    def __init__(self, controller: Controller, schedule: Schedule) -> None:
+    def __init__(self, controller: Controller, schedule: Schedule, *, by_memory: bool = False) -> None:
+        """by_memory: memory is what allows no more than the controller's ceiling."""
         self._controller = controller
+        self._by_memory = by_memory
         self._schedule = schedule
         self._lock = threading.Lock()
         self._members: dict[Member, tuple[int, int]] = {}
@@ -59,6 +61,12 @@ class Line:
     def slots(self) -> int:
         """Requests that may be in flight now."""
         return self._controller.slots
+
+    @property
+    def memory_bound(self) -> bool:
+        """All slots are in use, and memory is what forbids more of them."""
+        slots = self._controller.slots
+        return self._by_memory and slots >= self._controller.ceiling and self.gate.held >= BUSY * slots
 
     def join(self, member: Member) -> None:
         """Counts what `member` moves from now on, until it `leave`s."""
@@ -199,11 +207,12 @@ class Lines:
         self._latencies: dict[str, float] = {}
         self._known: dict[str, Remembered] | None = None
         self._ceiling: int | None = None
+        self._by_memory = False
 
     def set_memory(self, memory: int | None) -> None:
         """Bytes that the process may take (`--memory`), for lines that are not in use yet; None: chosen."""
         with self._lock:
-            self._ceiling = most_slots(memory)
+            self._ceiling, self._by_memory = most_slots(memory), slots_by_memory(memory)
 
     def line(self, endpoint: str, direction: Direction) -> Line:
         """The line to 'scheme://host:port', made at first use, with what is remembered of it."""
@@ -242,7 +251,7 @@ class Lines:
         if self._known is None:
             self._known = parse(read_text(_path()), time.time())
         if self._ceiling is None:
-            self._ceiling = most_slots()
+            self._ceiling, self._by_memory = most_slots(), slots_by_memory()
         known = self._known[name].state if name in self._known else None
         ceiling = self._ceiling
         if endpoint.partition(":")[0] in ("ftp", "ftps", "sftp", "scp"):
@@ -251,7 +260,7 @@ class Lines:
         controller = Controller(ceiling, known=known, lumpy=lumpy)
         if endpoint in self._latencies:
             controller.found_latency(self._latencies[endpoint])
-        return Line(controller, self._schedule)
+        return Line(controller, self._schedule, by_memory=self._by_memory and ceiling == self._ceiling)
 
 
 def _path() -> str:

@@ -12,19 +12,22 @@ import errno
 import os
 import sys
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
+from ..core.bottleneck import Bottleneck
 from ..core.http import origin
 from ..errors import TransferError
 from ..wire.curl.exchange import Exchange
-from ..wire.curl.multi import Multi, Reached
+from ..wire.curl.multi import Multi
+from ..wire.curl.reached import Reached
 from ..wire.curl.streams import Reader, Sink
 from ..wire.messages import HttpRequest, Reply
-from . import waiting
+from . import trace, waiting
 from .interruptible import wait_for
 from .limits import SlotGate
 from .line import Lines
+from .sampler import Sampler
 
 SHARED_SLOTS = 4096
 """Requests with parts in each direction, of all transfers that share them: their lines have limits of their own."""
@@ -42,7 +45,7 @@ class Loop:
         self._pid = os.getpid()
         self._ended = False
         self._woken = False
-        self.multi = Multi(report_crash, reached)
+        self.multi = Multi(report_crash, reached, trace.request)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         try:
             self._thread.start()
@@ -63,6 +66,11 @@ class Loop:
             self.multi.wake()
         if self._ended and self._take_back(function):
             raise TransferError(ENDED)
+
+    @property
+    def native_id(self) -> int:
+        """The kernel's number of its thread."""
+        return self._thread.native_id or 0
 
     @property
     def inside(self) -> bool:
@@ -165,6 +173,8 @@ class Engine:
         """The servers that have answered."""
         self.lines = Lines(self._call_later)
         """Endpoints with their slots, shared by all transfers."""
+        self.sampler = Sampler(self, self._call_later)
+        """Samples of the requests' states."""
 
     def loop(self, index: int = 0) -> Loop:
         """The loop number `index` (modulo their count), started at first use. Raises OSError."""
@@ -178,6 +188,19 @@ class Engine:
     def loops(self) -> list[Loop]:
         """All of them, started. Raises OSError."""
         return [self.loop(index) for index in range(len(self._loops))]
+
+    def native_ids(self) -> list[int]:
+        """The kernel's numbers of the loops' threads. Any thread."""
+        return [loop.native_id for loop in list(self._loops) if loop is not None and not loop.ended]
+
+    def exchanges(self) -> list[Exchange]:
+        """All requests that are under way. Any thread."""
+        loops = [loop for loop in list(self._loops) if loop is not None and not loop.ended]
+        return [exchange for loop in loops for exchange in loop.multi.exchanges()]
+
+    def latency(self, url: str) -> float:
+        """The shortest answer that the server of `url` was seen to give, in seconds; 0.0: unknown."""
+        return self.reached.latency(url)
 
     def call(self, request: HttpRequest, *, reader: Reader | None = None, sink: Sink | None = None) -> Reply:
         """Sends one request, once, and waits for its reply. Raises only what `reader` or `sink` raised."""
@@ -206,6 +229,17 @@ def get_engine() -> Engine:
         if _engine is None or _engine.pid != os.getpid():
             _engine = Engine()
         return _engine
+
+
+def requests_made() -> Counter[str]:
+    """Requests of this process so far, by price class."""
+    return Counter(get_engine().reached.requests)
+
+
+def recent_limit() -> Bottleneck | None:
+    """The limit of this process at the moment. Takes no lock and makes no engine: a signal's handler may call it."""
+    engine = _engine
+    return engine.sampler.recent() if engine is not None and engine.pid == os.getpid() else None
 
 
 def hang_up() -> None:

@@ -15,8 +15,19 @@ MEMORY_SHARE = 4
 
 def most_slots(memory: int | None = None) -> int:
     """The most slots for this process. memory: bytes it may take (`--memory`); None: a fourth of what there is."""
-    budget = memory if memory is not None else usable_memory() // MEMORY_SHARE
-    return ceiling_slots(memory=budget, descriptors=usable_descriptors(), cores=usable_cores())
+    return ceiling_slots(memory=_budget(memory), descriptors=usable_descriptors(), cores=usable_cores())
+
+
+def slots_by_memory(memory: int | None = None) -> bool:
+    """Whether memory, not descriptors or cores, is what `most_slots(memory)` comes from."""
+    descriptors, cores = usable_descriptors(), usable_cores()
+    return ceiling_slots(memory=_budget(memory), descriptors=descriptors, cores=cores) < ceiling_slots(
+        memory=1 << 60, descriptors=descriptors, cores=cores
+    )
+
+
+def _budget(memory: int | None) -> int:
+    return memory if memory is not None else usable_memory() // MEMORY_SHARE
 
 
 def usable_memory() -> int:

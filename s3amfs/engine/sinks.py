@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,7 +13,7 @@ from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.messages import Reply
 from .attempt import PartProblem, PartResult
-from .file_io import write_all_at
+from .file_io import write_all_at, write_pieces_at
 from .sources import ZEROS
 
 WRITE_BYTES = 512 * 1024
@@ -116,7 +115,7 @@ class FileSink(_CountedSink):
         self._at += length
 
     def _write(self, held: list[bytes], length: int, at: int) -> None:
-        written = os.pwritev(self._fd, held, at)
+        written = write_pieces_at(self._fd, held, at)
         if written < length:  # a nearly full disk takes less first and raises ENOSPC next
             write_all_at(self._fd, memoryview(b"".join(held))[written:], at + written)
 

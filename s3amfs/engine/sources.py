@@ -20,6 +20,7 @@ from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.api import bare_etag
 from ..wire.s3.responses import http_time
 from .attempt import PartProblem
+from .file_io import read_at
 from .part_buffer import PartBuffer
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
@@ -134,7 +135,7 @@ class FilePartReader:
                 self._at += len(data)
                 return data
             size = min(size, end - self._at)
-        data = os.pread(self._source.fd, size, self._at)
+        data = read_at(self._source.fd, size, self._at)
         self._at += len(data)
         return data
 

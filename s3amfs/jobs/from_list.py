@@ -12,6 +12,7 @@ from ..core.entries import not_a_key
 from ..core.locations import Location, S3Location, Stdin, last_component, parse_source
 from ..core.tree_events import EntryDone, Totals
 from ..engine.client import S3Client
+from ..engine.observed import observed
 from ..errors import ObjectExists, S3AMError, UsageError
 from ..transfers.options import UploadOptions
 from ..verbs.upload import upload
@@ -92,16 +93,17 @@ def upload_list(
     for thread in threads:
         thread.start()
     failed = existing = 0
-    for _ in lines:
-        entry, error = done.get()
-        if error is not None:
-            raise error
-        totals.count(entry.action)
-        if entry.action in ("upload", "copy"):
-            totals.bytes += entry.size or 0
-        failed += entry.action == "fail"
-        existing += entry.action == "skip" and options.exists == "refuse"
-        on_entry(entry)
+    with observed(client.engine, totals):
+        for _ in lines:
+            entry, error = done.get()
+            if error is not None:
+                raise error
+            totals.count(entry.action)
+            if entry.action in ("upload", "copy"):
+                totals.bytes += entry.size or 0
+            failed += entry.action == "fail"
+            existing += entry.action == "skip" and options.exists == "refuse"
+            on_entry(entry)
     totals.seconds = time.monotonic() - begun
     totals.exit_code = 1 if failed else named_exit if existing else 0
     return totals

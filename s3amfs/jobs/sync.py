@@ -20,6 +20,7 @@ from ..core.locations import LocalPath, S3Location
 from ..core.merge import OutOfOrder, Pair, merge
 from ..core.shadow import FoldersWin
 from ..core.tree_events import Totals
+from ..engine.observed import observed
 from .across import Across
 from .backup import Backup
 from .down import Down
@@ -43,14 +44,15 @@ def sync(ends: Ends, options: TreeOptions, listener: Listener, verb: str = "sync
     InvalidSource, InvalidDestination, TransferLocked (another run of it is at work), TransferError.
     """
     ends.check()
-    return _Run(ends, options, listener, verb).run()
+    totals = Totals(verb, str(ends.source), str(ends.target), dry_run=options.dry_run)
+    with observed(ends.client.engine, totals):
+        return _Run(ends, options, listener, totals).run()
 
 
 class _Run:
-    def __init__(self, ends: Ends, options: TreeOptions, listener: Listener, verb: str) -> None:
+    def __init__(self, ends: Ends, options: TreeOptions, listener: Listener, totals: Totals) -> None:
         self._ends = ends
         self._options = options
-        totals = Totals(verb, str(ends.source), str(ends.target), dry_run=options.dry_run)
         self._ledger = Ledger(totals, ends.names(), options, listener)
         self._local = LocalTarget(ends.target.path) if isinstance(ends.target, LocalPath) else None
         self._mover = _make_mover(ends, options, self._local)

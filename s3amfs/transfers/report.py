@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 
+from ..core.bottleneck import Bottleneck, Tally
 from ..core.events import Completing, Event, TransferResult, TransferStarted, Warned
 from ..engine.executor import Transfer
+from ..engine.loop import requests_made
 
 OnEvent = Callable[[Event], None]
 
@@ -24,6 +26,7 @@ class Report:
         self._target = target
         self.on_event = on_event
         self._begun = time.monotonic()
+        self._requests = requests_made()
         self._transfers: list[Transfer] = []
         self.parts_resumed = 0
         self.bytes_resumed = 0
@@ -70,6 +73,7 @@ class Report:
         dry_run: bool = False,
     ) -> TransferResult:
         """The result, which is also the last event."""
+        limit = self._limit()
         result = TransferResult(
             verb=self._verb,
             source=self._source,
@@ -87,6 +91,17 @@ class Report:
             retries=sum(transfer.retries for transfer in self._transfers),
             skipped=skipped,
             dry_run=dry_run,
+            limited_by=limit.cause.value if limit is not None else "",
+            limited_share=round(limit.share, 3) if limit is not None else 0.0,
+            requests_made=dict(requests_made() - self._requests),
         )
         self.on_event(result)
         return result
+
+    def _limit(self) -> Bottleneck | None:
+        """The limit of all that moved."""
+        tally = Tally()
+        for transfer in self._transfers:
+            for cause, seconds in transfer.flight.spent().seconds.items():
+                tally.seconds[cause] = tally.seconds.get(cause, 0.0) + seconds
+        return tally.limited_by()

@@ -45,6 +45,8 @@ class HttpRequest:
     """Length of a streamed body in bytes; None: `body` is all."""
     options: tuple[tuple[int, object], ...] = ()
     """Extra curl options (TLS files, proxy, credentials of an ftp source)."""
+    is_s3: bool = False
+    """A request to an S3 service, which bills it."""
     learn: Callable[[Failure], None] = lambda failure: None
     """Takes up what a failure of this request says about its service (a region, a clock); any thread."""
 

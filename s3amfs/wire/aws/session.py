@@ -88,6 +88,7 @@ class S3Session:
             body=request.body,
             content_length=request.content_length,
             options=self._long_options if _takes_long(request) else self._options,
+            is_s3=True,
             learn=partial(self.learn, bucket=request.bucket),
         )
 

@@ -7,14 +7,18 @@ later, which is the back-pressure of relays.
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Final
 
 import pycurl
 
+from ...core.trace_events import RequestSpan, Timings
 from ..messages import HttpRequest, Reply
+from .options import COOKIEFILE
 from .streams import PAUSE, Chunks, Reader, Sink
 
 ERROR_BODY_BYTES: Final = 64 * 1024
@@ -22,6 +26,8 @@ _PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
 _STATUS: Final = re.compile(rb"HTTP/\S*\s+([1-9][0-9]{2})(?:\s|\Z)")
 _MDTM: Final = re.compile(rb"213 (\d{14})(?:\.\d+)?\s*\Z")
 """The answer to MDTM, in UTC (RFC 3659 section 3), which libcurl sends before SIZE."""
+_ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
+"""The former since libcurl deprecates the latter."""
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 
@@ -39,10 +45,12 @@ class Exchange:
         "_handle",
         "_sink_begun",
         "_take",
+        "answered_at",
         "chunks",
         "error",
         "may_pause",
         "on_done",
+        "read_at",
         "reader",
         "reply",
         "request",
@@ -68,6 +76,8 @@ class Exchange:
         self.reply = Reply(0)
         self.error: BaseException | None = None
         self.started = 0.0
+        self.read_at = self.answered_at = 0.0
+        """Moments at which curl took the last bytes to send, and at which the response began; 0.0: not yet."""
         self._body = bytearray()
         self._body_size = 0
         self._take: Callable[[bytes], object] | None = None
@@ -83,6 +93,7 @@ class Exchange:
             self.reply.status = int(matched[1]) if matched is not None else 0
             self.reply.headers.clear()
             self._take = None
+            self.answered_at = time.monotonic()
             return
         name, colon, value = line.partition(b":")
         if colon:
@@ -136,6 +147,8 @@ class Exchange:
             return int(pycurl.READFUNC_PAUSE)
         assert isinstance(data, bytes)
         self.reply.bytes_up += len(data)
+        if data:
+            self.read_at = time.monotonic()
         return data
 
     def _on_seek(self, offset: int, origin: int) -> int:
@@ -144,3 +157,52 @@ class Exchange:
             self.reply.bytes_up = 0
             return int(pycurl.SEEKFUNC_OK)
         return int(pycurl.SEEKFUNC_CANTSEEK)
+
+
+def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
+    """The reply, with what libcurl knows once it is over."""
+    reply = exchange.reply
+    reply.body = bytes(exchange._body)
+    reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
+    reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
+    reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
+    reply.latency = max(0.0, handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME))
+    reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
+    reply.content_length = int(handle.getinfo(_ANNOUNCED))
+    if any(option == COOKIEFILE for option, _ in exchange.request.options):
+        reply.cookies = tuple(str(line) for line in handle.getinfo(pycurl.INFO_COOKIELIST))
+    try:
+        reply.url = os.fsdecode(handle.getinfo_raw(pycurl.EFFECTIVE_URL))
+    except pycurl.error:  # libcurl could make nothing of it, as of a port that is no number
+        reply.url = exchange.request.url
+
+
+def span_of(exchange: Exchange, handle: pycurl.Curl, *, cut: bool) -> RequestSpan:
+    """The record of a request that has ended, or is being cut. It holds the URL as it was sent."""
+    request, reply = exchange.request, exchange.reply
+    total = time.monotonic() - exchange.started
+    sent = exchange.read_at - exchange.started if reply.bytes_up else 0.0
+    answered: float = handle.getinfo(pycurl.STARTTRANSFER_TIME)
+    if sent:  # libcurl's own moment may be that of the first byte that was sent
+        answered = exchange.answered_at - exchange.started if exchange.answered_at else 0.0
+    timings = Timings(
+        handle.getinfo(pycurl.NAMELOOKUP_TIME),
+        handle.getinfo(pycurl.CONNECT_TIME),
+        handle.getinfo(pycurl.APPCONNECT_TIME),
+        handle.getinfo(pycurl.PRETRANSFER_TIME),
+        sent,
+        answered,
+        total,
+    )
+    failed = f"curl {reply.curl_code}" if reply.curl_code else str(reply.status)
+    return RequestSpan(
+        exchange.started,
+        timings,
+        request.method,
+        request.url,
+        "cut" if cut else failed,
+        reply.headers.get("x-amz-request-id", ""),
+        reply.bytes_up,
+        int(handle.getinfo(pycurl.SIZE_DOWNLOAD)),
+        next((value for name, value in request.headers if name.lower() == "range"), ""),
+    )

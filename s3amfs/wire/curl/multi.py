@@ -21,11 +21,14 @@ from typing import Final
 import pycurl
 
 from ...core.http import origin
-from .exchange import Exchange
+from ...core.trace_events import RequestSpan
+from .exchange import Exchange, fill_reply, span_of
 from .options import COOKIEFILE, PROXY_CAINFO, ca_bundle, with_time_limits
+from .reached import Reached
 from .streams import BytesReader
 
 log = logging.getLogger("s3amfs.requests")
+Observer = Callable[[RequestSpan], None]
 
 BUFFER_BYTES: Final = 256 * 1024
 """Send buffer of one connection, and of what may pause the receive buffer: curl keeps what is refused."""
@@ -35,10 +38,7 @@ connection takes all that is there, which saves a sixth of a download's CPU time
 TLS_SEND_BYTES: Final = BUFFER_BYTES // 2  # since what was encrypted is buffered as well
 MAX_CONNECTIONS_KEPT: Final = 512
 UNSENT_BYTES: Final = BUFFER_BYTES
-"""Most bytes that the kernel holds of a connection beyond those in flight: so they count when they move, and a slot
-needs little memory (Linux, tcp(7): TCP_NOTSENT_LOWAT)."""
-_ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
-"""The former since libcurl deprecates the latter."""
+"""Most bytes that the kernel holds of a connection beyond those in flight: they count when they move (tcp(7))."""
 
 
 def protocols() -> frozenset[str]:
@@ -46,30 +46,20 @@ def protocols() -> frozenset[str]:
     return frozenset(pycurl.version_info()[8])
 
 
-class Reached:
-    """The servers that have answered in this process, as 'scheme://host:port'. Any thread."""
-
-    def __init__(self) -> None:
-        self._origins: set[str] = set()
-
-    def __bool__(self) -> bool:
-        return bool(self._origins)
-
-    def note(self, url: str, *, answered: bool) -> bool:
-        """Takes note of how a request ended; returns whether its server has ever answered."""
-        name = origin(url)
-        if answered:
-            self._origins.add(name)
-        return name in self._origins
-
-
 class Multi:
     """Drives exchanges with curl_multi_socket_action over epoll, so that thousands of sockets cost nothing."""
 
-    def __init__(self, on_crash: Callable[[], None] | None = None, reached: Reached | None = None) -> None:
+    def __init__(
+        self,
+        on_crash: Callable[[], None] | None = None,
+        reached: Reached | None = None,
+        observer: Callable[[], Observer | None] = lambda: None,
+    ) -> None:
         """on_crash: called while an exception is handled that `on_done` or a timer raised, which must not stop the
-        other exchanges; None: it is raised by `poll`. Raises OSError."""
+        other exchanges; None: it is raised by `poll`. observer: returns what is called with each request that is
+        over; None: nothing is. Raises OSError."""
         self._on_crash = on_crash
+        self._observer = observer
         self._reached = reached if reached is not None else Reached()
         self._multi = self._new_multi()
         self._epoll = select.epoll()
@@ -104,6 +94,10 @@ class Multi:
     def active(self) -> int:
         return len(self._active)
 
+    def exchanges(self) -> list[Exchange]:
+        """All that are under way. Any thread."""
+        return list(self._active.values())
+
     def start(self, exchange: Exchange) -> None:
         handle = self._free.pop() if self._free else pycurl.Curl()
         try:
@@ -121,6 +115,7 @@ class Multi:
         handle = exchange._handle
         if handle is not None and self._active.pop(handle, None) is exchange:
             exchange._handle = None
+            self._observe(exchange, handle, cut=True)
             self._multi.remove_handle(handle)
             handle.close()
 
@@ -268,14 +263,16 @@ class Multi:
             code, message = pycurl.E_RECV_ERROR, "the server sent an endless reply"
         reply.curl_code, reply.curl_error = code, message
         try:
-            _fill(exchange, handle)
+            fill_reply(exchange, handle)
         except Exception as error:  # noqa: BLE001 - whoever waits for its end must get it
             exchange.error = error
             reply.curl_code = code or pycurl.E_RECV_ERROR
         answered = reply.status != 0 or (code == 0 and not reply.is_http)
         if log.isEnabledFor(logging.DEBUG):
             _log(exchange)
-        reply.reached = self._reached.note(exchange.request.url, answered=answered)
+        latency = reply.latency if exchange.reader is None else 0.0
+        reply.reached = self._reached.note(exchange.request, answered=answered, latency=latency)
+        self._observe(exchange, handle, cut=False)
         self._multi.remove_handle(handle)
         has_cookies = any(option == COOKIEFILE for option, _ in exchange.request.options)
         if code == 0 and len(self._free) < MAX_CONNECTIONS_KEPT and not has_cookies:  # reset() would keep them
@@ -290,6 +287,11 @@ class Multi:
             except BaseException as error:  # noqa: BLE001 - handed to the owner of the exchange
                 exchange.error = error
         self._guard(partial(exchange.on_done, exchange))
+
+    def _observe(self, exchange: Exchange, handle: pycurl.Curl, *, cut: bool) -> None:
+        observer = self._observer()
+        if observer is not None:
+            self._guard(lambda: observer(span_of(exchange, handle, cut=cut)))
 
     def _guard(self, function: Callable[[], None]) -> None:
         try:
@@ -367,24 +369,6 @@ def _limit_unsent(fd: int, _purpose: int) -> int:
     finally:
         sock.detach()
     return int(pycurl.SOCKOPT_OK)
-
-
-def _fill(exchange: Exchange, handle: pycurl.Curl) -> None:
-    """The reply, with what libcurl knows once it is over."""
-    reply = exchange.reply
-    reply.body = bytes(exchange._body)
-    reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
-    reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
-    reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
-    reply.latency = max(0.0, handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME))
-    reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
-    reply.content_length = int(handle.getinfo(_ANNOUNCED))
-    if any(option == COOKIEFILE for option, _ in exchange.request.options):
-        reply.cookies = tuple(str(line) for line in handle.getinfo(pycurl.INFO_COOKIELIST))
-    try:
-        reply.url = os.fsdecode(handle.getinfo_raw(pycurl.EFFECTIVE_URL))
-    except pycurl.error:  # libcurl could make nothing of it, as of a port that is no number
-        reply.url = exchange.request.url
 
 
 def _log(exchange: Exchange) -> None:

@@ -211,7 +211,7 @@ def test_a_url_with_bytes_that_are_no_utf8(multi: Multi, web: HttpServer) -> Non
 
 
 def test_what_goes_wrong_at_the_end_is_told(multi: Multi, web: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s3amfs.wire.curl.multi._ANNOUNCED", "no such thing")
+    monkeypatch.setattr("s3amfs.wire.curl.exchange._ANNOUNCED", "no such thing")
     exchange = run(multi, get(web.add("/data", DATA)))
     assert isinstance(exchange.error, TypeError)
     assert not exchange.reply.ok

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.trace_events import Encoder, RequestSpan, Rows, Timings, parse_trace, phases, place_of
+
+seconds = st.floats(0, 100, allow_nan=False)
+timings = st.builds(Timings, seconds, seconds, seconds, seconds, seconds, seconds, seconds)
+
+
+@given(timings)
+def test_phases_follow_each_other_inside_the_request(found: Timings) -> None:
+    at = 0.0
+    for _, begin, end in phases(found):
+        assert at <= begin < end <= found.total
+        at = end
+
+
+def test_phases_of_an_upload() -> None:
+    found = list(phases(Timings(0.1, 0.2, 0.3, 0.3, 0.8, 1.0, 1.1)))
+    assert [name for name, _, _ in found] == ["name lookup", "connect", "TLS", "body", "first byte", "response"]
+    assert found[3] == ("body", 0.3, 0.8)
+
+
+def test_phases_of_a_download_on_a_kept_connection() -> None:
+    assert list(phases(Timings(answered=0.2, total=1.0))) == [("first byte", 0.0, 0.2), ("body", 0.2, 1.0)]
+
+
+def test_a_request_without_an_answer_waits_for_its_first_byte_to_the_end() -> None:
+    assert list(phases(Timings(0.0, 0.1, 0.0, 0.1, 0.0, 0.0, 2.0))) == [("connect", 0.0, 0.1), ("first byte", 0.1, 2.0)]
+
+
+@given(st.lists(st.tuples(seconds, seconds)))
+def test_spans_of_one_row_do_not_overlap(given_spans: list[tuple[float, float]]) -> None:
+    rows = Rows(1)
+    placed: dict[int, list[tuple[float, float]]] = {}
+    for began, ended in sorted(((min(span), max(span)) for span in given_spans), key=lambda span: span[1]):
+        row, new = rows.place(began, ended)
+        assert new == (row not in placed)
+        placed.setdefault(row, []).append((began, ended))
+    for spans in placed.values():
+        assert all(one[1] <= two[0] for one, two in itertools.pairwise(spans))
+
+
+def span(url: str, **fields: object) -> RequestSpan:
+    return RequestSpan(5.0, Timings(answered=0.5, total=1.0), "PUT", url, "200", **fields)  # type: ignore[arg-type]
+
+
+def test_a_request_in_the_file() -> None:
+    encoder = Encoder(7)
+    text = encoder.start("s3am upload", 4.0, 1e9)
+    text += encoder.request(span("https://u:p@h/b/k?partNumber=3&uploadId=secret", bytes_up=9, request_id="R"))
+    text += encoder.counters(6.0, {"slots": 8}) + encoder.instant("hedge", 6.0, {"part": 3})
+    events = json.loads(text + encoder.end(7.0))
+    request = next(event for event in events if event.get("cat") == "request")
+    assert request["name"] == "PUT part 3"
+    assert (request["ts"], request["dur"], request["pid"]) == (5_000_000, 1_000_000, 7)
+    assert request["args"] == {"url": "https://h/b/k", "outcome": "200", "part": 3, "request_id": "R", "bytes_up": 9}
+    assert "secret" not in text
+    assert "p@" not in text
+
+
+@given(st.text(), st.text())
+def test_no_query_and_no_password_of_any_url(user: str, query: str) -> None:
+    url = f"https://{user.replace('/', '').replace('?', '').replace('#', '')}SECRET@host/path?{query}SECRET"
+    assert "SECRET" not in place_of(url)
+
+
+@given(st.text(max_size=40), st.integers(0, 2000))
+def test_a_trace_that_is_cut_anywhere_is_read(path: str, cut: int) -> None:
+    encoder = Encoder(7)
+    text = encoder.start("s3am", 0.0, 0.0)
+    whole = text + "".join(encoder.request(span(f"https://h/{path}")) for _ in range(5))
+    found = parse_trace(whole[: max(1, min(cut, len(whole)))])
+    assert found == parse_trace(whole)[: len(found)]
+    assert len(found) >= whole[:cut].count(",\n")
+
+
+def test_what_is_no_trace() -> None:
+    with pytest.raises(ValueError, match="no trace"):
+        parse_trace("PK")
+    with pytest.raises(ValueError, match="Expecting"):
+        parse_trace('[\n{"a": \n{},\n')
