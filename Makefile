@@ -10,11 +10,13 @@ TESTS ?= tests
 MUTANTS ?= 100
 UNITS ?= $(wildcard tests/core tests/engine tests/transfers tests/test_layers.py tests/test_shape.py tests/test_words.py)
 RUNS ?= 200
+OPERATIONS ?= 20000
+SEEDS ?= 5
 SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees
+.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees fsx
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -111,6 +113,9 @@ races: $(VENV)/.test  ## RUNS changes of an object against a second writer, draw
 
 trees: $(VENV)/.test  ## RUNS syncs of trees with lying listings, faults and other writers drawn from SEED
 	$(BIN)/python -m tests.faults.trees --runs $(RUNS) --seed $(SEED)
+
+fsx: packages $(VENV)/.test  ## OPERATIONS random operations on a file of a mount, beside a local one, for each of SEEDS seeds
+	S3AM_FSX_OPERATIONS=$(OPERATIONS) S3AM_FSX_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n $(JOBS) --timeout=0 tests/mount/test_fsx.py
 
 clean:  ## remove the environment and what tools left
 	rm -rf .venv .venv-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
