@@ -41,6 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--umask", type=octal, help="octal; for files and directories without a mode of their own")
     add("--part-size", metavar="SIZE", type=size, help="5MiB to 5GiB")
     add("--cache-size", metavar="SIZE", type=size, help="memory for what is read ahead")
+    add("--cache-dir", metavar="DIR", help="keep what was read on disk, in a folder of this user alone")
+    add("--cache-disk", metavar="SIZE", type=size, help="of --cache-dir, at most this much (10GiB)")
     add("--spool-dir", metavar="DIR", help="where files that are not written in order wait for their close")
     add("--spool-keep", metavar="SIZE", type=size, help="of a stream, what can be read or written again (1GiB)")
     add("--metadata-ttl", metavar="SECONDS", type=seconds, help="others' changes are seen after that (default 1)")
@@ -55,12 +57,16 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from ..core.locations import parse_s3_url
     from ..errors import UsageError
     from ..mount.daemon import mount
-    from ..mount.options import MountOptions
+    from ..mount.options import LEAST_CACHE_DISK, MountOptions
 
     if args.status:
         return _status(args.directory or args.url, output)
     if args.directory is None:
         raise UsageError("the directory is missing: s3am mount s3://BUCKET[/PREFIX] DIR")
+    if args.cache_disk is not None and args.cache_dir is None:
+        raise UsageError("--cache-disk says how much of --cache-dir may be taken: give that, too")
+    if args.cache_disk is not None and args.cache_disk < LEAST_CACHE_DISK:
+        raise UsageError("--cache-disk is at least 64MiB")
     location = parse_s3_url(args.url)
     given = {
         field.name: getattr(args, field.name)

@@ -7,7 +7,19 @@ from __future__ import annotations
 
 import sys
 
-OURS = {"uid", "gid", "umask", "part_size", "cache_size", "spool_dir", "spool_keep", "metadata_ttl", "log_file"}
+OURS = {
+    "uid",
+    "gid",
+    "umask",
+    "part_size",
+    "cache_size",
+    "cache_dir",
+    "cache_disk",
+    "spool_dir",
+    "spool_keep",
+    "metadata_ttl",
+    "log_file",
+}
 GENERAL = {"profile", "region", "endpoint_url", "ca_bundle", "timeout", "retry_budget"}
 SWITCHES = {"ro": "--read-only", "read_only": "--read-only", "allow_other": "--allow-other"}
 GENERAL_SWITCHES = {"no_sign_request": "--no-sign-request", "requester_pays": "--requester-pays"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..engine.block_store import BlockStore
 from ..engine.client import S3Client
 from ..engine.limits import ByteBudget
 from .options import MountOptions
@@ -22,3 +23,5 @@ class Service:
     budget: ByteBudget
     """Bytes of all writers that may be in memory."""
     readers: Readers
+    blocks: BlockStore | None = None
+    """What was read, on disk; None: nothing is kept there."""

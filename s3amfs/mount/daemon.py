@@ -19,6 +19,7 @@ from typing import Any
 from ..core.locations import S3Location
 from ..core.parts import check_part_size
 from ..core.sizes import MIB
+from ..engine.block_store import BlockStore
 from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
 from ..engine.journal import state_dir
@@ -66,6 +67,9 @@ def mount(location: S3Location, directory: str, options: MountOptions, config: S
         if not os.path.isdir(spool) or not os.access(spool, os.W_OK | os.X_OK):
             raise InvalidDestination(f"{spool} is no directory to write to: give another --spool-dir")
         options = replace(options, spool_dir=spool)
+    if options.cache_dir is not None:
+        options = replace(options, cache_dir=os.path.abspath(options.cache_dir))
+        _blocks(options)  # says now what is wrong with the folder
     if isinstance(config.verify_tls, str):
         config = replace(config, verify_tls=os.path.abspath(config.verify_tls))
     _find_libfuse()
@@ -145,11 +149,16 @@ def _serve(location: S3Location, directory: str, options: MountOptions, config: 
     reading.policy = replace(client.policy, budget=min(client.policy.budget, READ_SECONDS))
     tree = Tree(client, reading, location, options)
     budget, readers = ByteBudget(WRITER_BYTES), Readers(options.cache_size)
-    service = Service(client, reading, location.bucket, options, budget, readers)
+    service = Service(client, reading, location.bucket, options, budget, readers, _blocks(options))
     operations = Operations(tree, service, directory, ready)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
     log.info("%s is mounted on %s", location.url, directory)
     serve(operations, directory, _fuse_options(location, options))
+
+
+def _blocks(options: MountOptions) -> BlockStore | None:
+    """The cache on disk. Raises InvalidDestination for a folder that can't be used."""
+    return None if options.cache_dir is None else BlockStore(options.cache_dir, options.cache_disk, log.warning)
 
 
 def _keep_memory() -> None:

@@ -15,6 +15,7 @@ from ..objects.reader import ObjectReader
 from ..objects.spooled_file import SpooledFile
 from ..transfers.options import ObjectInfo
 from .context import Service
+from .disk_cache import read_through
 
 
 class FileReader:
@@ -37,7 +38,9 @@ class FileReader:
     def read(self, reader: ObjectReader, offset: int, size: int) -> list[bytes | memoryview]:
         """Raises SourceChanged, TransferError; OSError (ESTALE) for what is gone."""
         try:
-            return reader.buffers(offset, size)
+            if self._service.blocks is None:
+                return reader.buffers(offset, size)
+            return read_through(self._service.blocks, reader, offset, size, reader.buffers)
         except NotFound:
             pinned = reader.pinned
             version = pinned.info.version_id

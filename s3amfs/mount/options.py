@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from ..core.sizes import GIB, MIB
 
+LEAST_CACHE_DISK = 64 * MIB
+"""Bytes: less is not worth a cache on disk."""
+
 
 @dataclass(frozen=True, slots=True)
 class MountOptions:
@@ -21,6 +24,10 @@ class MountOptions:
     """Bytes; None: chosen."""
     cache_size: int = 48 * MIB
     """Bytes that may be read ahead, all open files together."""
+    cache_dir: str | None = None
+    """Where blocks that were read are kept on disk; None: nowhere."""
+    cache_disk: int = 10 * GIB
+    """Bytes of `cache_dir` that may be taken."""
     spool_dir: str | None = None
     """Where changed files wait for their close; None: the folder for temporary files."""
     spool_keep: int = GIB

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from ..core.checksums import Crc
 from ..core.readahead import LARGE, LIMIT, ReadAhead
 from ..errors import ChecksumMismatch
 from .piece_cache import ReadMemory
@@ -69,6 +70,26 @@ class ObjectReader:
         with self._watching(needed):
             self._arrive(needed)
         return self._take(needed, offset, end)
+
+    def count_as_read(self, start: int, data: bytes, crc64nvme: int) -> None:
+        """`data` at `start` was read from elsewhere (a cache): it counts for the proof of the whole.
+
+        crc64nvme: its CRC. Raises ChecksumMismatch as `buffers` does.
+        """
+        self._refuse_wrong()
+        name = self._proof.crc_name
+        if name is None:
+            return
+        if name != "crc64nvme":
+            other = Crc(name)
+            other.update(data)
+            crc64nvme = other.value
+        try:
+            with self._memory.lock:
+                self._proof.add(start, len(data), crc64nvme)
+        except ChecksumMismatch as error:
+            self.wrong = error
+            raise
 
     def _read_large(self, offset: int, end: int, held: list[Piece], missing: list[tuple[int, int]]) -> bytes:
         self._refuse_wrong()
