@@ -24,4 +24,4 @@ class Service:
     """Bytes of all writers that may be in memory."""
     readers: Readers
     blocks: BlockStore | None = None
-    """What was read, on disk; None: nothing is kept there."""
+    """The cache of reads on disk; None: nothing is kept there."""

@@ -27,7 +27,7 @@ def name_of(pinned: Pinned) -> str | None:
     if etag is None or pinned.customer_key is not None or info.customer_key_md5 is not None:
         return None
     if not pinned.uses_tls and pinned.proof.crc_name is None:
-        return None  # nothing would ever find a bit that flipped on its way, and it would stay
+        return None  # nothing would ever find a bit that flipped in transit, and it would stay
     location = pinned.location
     endpoint = pinned.client.session.endpoint_id(location.bucket)
     return version_name(endpoint, location.bucket, location.key, etag, info.version_id, info.size)
