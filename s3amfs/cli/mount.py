@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--cache-disk", metavar="SIZE", type=size, help="of --cache-dir, at most this much (10GiB)")
     add("--spool-dir", metavar="DIR", help="where files that are not written in order wait for their close")
     add("--spool-keep", metavar="SIZE", type=size, help="of a stream, what can be read or written again (1GiB)")
+    add("--write-back", metavar="SECONDS", type=seconds, help="publish small files within that time after their close")
     add("--metadata-ttl", metavar="SECONDS", type=seconds, help="others' changes are seen after that (default 1)")
     add("--log-file", metavar="FILE", help="why operations failed (default: mount.log in the state folder)")
     add("--foreground", action="store_true", help="stay in the foreground")

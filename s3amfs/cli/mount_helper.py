@@ -17,6 +17,7 @@ OURS = {
     "cache_disk",
     "spool_dir",
     "spool_keep",
+    "write_back",
     "metadata_ttl",
     "log_file",
 }

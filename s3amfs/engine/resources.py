@@ -46,6 +46,13 @@ def usable_descriptors() -> int:
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft
 
 
+def take_all_descriptors() -> None:
+    """Raises this process's limit of open files as far as it may: for daemons, which start no other program."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
 def usable_cores() -> int:
     """Cores that the process may run on; at least 1."""
     cores = len(os.sched_getaffinity(0))

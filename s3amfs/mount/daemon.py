@@ -24,6 +24,7 @@ from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
 from ..engine.journal import state_dir
 from ..engine.limits import ByteBudget
+from ..engine.resources import take_all_descriptors
 from ..errors import AccessDenied, BadCredentials, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
 from .context import Service
 from .namespace import Tree
@@ -44,6 +45,10 @@ READ_SECONDS = 60.0
 after a close that failed."""
 READ_AHEAD_KIB = 1024
 """As much as one request of FUSE can be."""
+WRITE_BACK = (
+    "--write-back: close() does not confirm small files; they are in S3 %g s later, or after fsync, rename or umount. "
+    "If the daemon is killed 's3am pending' lists them; if the machine fails they may be lost"
+)
 Ready = Callable[[], None]
 log = logging.getLogger("s3amfs.mount")
 
@@ -136,6 +141,8 @@ def _find_libfuse() -> None:
 def _serve(location: S3Location, directory: str, options: MountOptions, config: S3Config, ready: Ready) -> None:
     _log_to(options)
     _keep_memory()
+    if options.write_back:
+        take_all_descriptors()  # files that wait take two each
     client = connect(config)
     client.check_bucket(location.bucket)
     client.list_page(location.bucket, location.key, max_keys=1)
@@ -153,6 +160,8 @@ def _serve(location: S3Location, directory: str, options: MountOptions, config: 
     operations = Operations(tree, service, directory, ready)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
     log.info("%s is mounted on %s", location.url, directory)
+    if options.write_back:
+        log.warning(WRITE_BACK, options.write_back)
     serve(operations, directory, _fuse_options(location, options))
 
 

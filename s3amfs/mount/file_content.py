@@ -27,7 +27,7 @@ from ..transfers.options import ObjectInfo, UploadOptions
 from .context import Service
 from .file_reader import FileReader
 from .file_target import upload_options
-from .states import Clean, Event, GivenUp, Spooled, State, Streaming, Unlinked, step
+from .states import Clean, Delayed, Event, GivenUp, Spooled, State, Streaming, Unlinked, step
 
 log = logging.getLogger("s3amfs.mount")
 
@@ -151,7 +151,29 @@ class FileContent:
             self._become(event, Spooled(state.base, spooled))
             return spooled
         assert isinstance(state, Spooled)
+        if isinstance(state, Delayed) and event in ("write", "resize"):
+            self._become(event, Spooled(state.base, state.spooled))
         return state.spooled
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that is not published lies in the spool."""
+        state = self.state
+        if isinstance(state, Streaming):
+            return state.stream.is_whole and not state.stream.is_broken
+        return isinstance(state, Spooled)
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether it was closed and waits to be published."""
+        return isinstance(self.state, Delayed)
+
+    def delay(self) -> None:
+        """It waits in its spool, on record, to be published. Raises OSError if it can't be kept on disk."""
+        with holding(self.lock):
+            spooled = self._to_spool("delay")
+            spooled.keep_record(self.metadata)
+            self._become("delay", Delayed(self.state.base, spooled))
 
     def _stop(self, stream: FileStream, *, keep: bool = True) -> None:
         try:

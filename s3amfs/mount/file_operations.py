@@ -7,6 +7,7 @@ programs it starts) the close of the last one; an opener that has written itself
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import stat
 from typing import Any
@@ -18,6 +19,8 @@ from .open_file import OpenFile
 from .operations_shared import Shared
 from .processes import is_written_elsewhere, process_of, was_killed
 
+log = logging.getLogger("s3amfs.mount")
+
 
 class FileOperations(Shared):
     _last_writers: dict[int, tuple[int, int]]
@@ -26,6 +29,7 @@ class FileOperations(Shared):
     @answered
     def create(self, path: str, mode: int, fi: Any) -> int:
         key = self.tree.key(path)
+        self._settle(key)
         self.tree.changes.settle(key)
         metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
         exclusive = bool(fi.flags & os.O_EXCL)
@@ -40,6 +44,8 @@ class FileOperations(Shared):
     def open(self, path: str, fi: Any) -> int:
         writes = fi.flags & os.O_ACCMODE != os.O_RDONLY
         process = process_of(caller()[2]) if writes else 0
+        if writes:
+            self._settle(self.tree.key(path))
         file = self._open_at(path)
         if file is not None and file.changed:
             fi.fh, file = self.files.hold(path, file.key, file.published, {}, writes=writes, opener=process)
@@ -92,6 +98,7 @@ class FileOperations(Shared):
             self.files[fi.fh].resize(length)
             return 0
         assert path is not None
+        self._settle(self.tree.key(path))
         file = self._open_at(path)
         if file is not None and file.unlinked:
             file.resize(length)
@@ -122,7 +129,7 @@ class FileOperations(Shared):
         self._last_writers.pop(fi.fh, None)
         handle = self.files.handle(fi.fh)
         file = handle.file
-        if not file.changed or not handle.writes:
+        if not file.changed or file.is_delayed or not handle.writes:
             return 0
         thread = caller()[2]
         process = process_of(thread)
@@ -135,11 +142,24 @@ class FileOperations(Shared):
         if not commits and self.files.writing_handles(file) == 1 and self._is_written_elsewhere(file):
             return 0  # all descriptors are of one opening: the close of the last is the commit
         try:
-            self._publish(file)
+            if not self._delays(file):
+                self._publish(file)
         except Interrupted:
             file.give_up()
             raise
         return 0
+
+    def _delays(self, file: OpenFile) -> bool:
+        """Whether its publication waits (`--write-back`)."""
+        if not self.write_back.takes(file) or self.files.writing_handles(file) > 1:
+            return False
+        try:
+            file.delay()
+        except OSError as error:
+            log.warning("%s can't wait on disk for its publication: %s", file.key, error)
+            return False
+        self.write_back.put(file, self.files.hold_again)
+        return True
 
     def _is_written_elsewhere(self, file: OpenFile) -> bool:
         return is_written_elsewhere(self._mountpoint + self.files.path_of(file))
@@ -147,6 +167,7 @@ class FileOperations(Shared):
     @answered
     def fsync(self, path: str | None, datasync: int, fi: Any) -> int:
         file = self.files[fi.fh]
+        self.write_back.settle([file])
         self._publish(file)
         self.tree.changes.store(file.key)
         return 0
@@ -156,15 +177,3 @@ class FileOperations(Shared):
         self._last_writers.pop(fi.fh, None)
         self._release(fi.fh)
         return 0
-
-    def _release(self, number: int) -> None:
-        file = self.files.drop(number)
-        if file is None:
-            return
-        try:
-            # After a close that failed nothing may appear: what was written is kept.
-            if file.changed and not file.failed:
-                self._publish(file)
-        finally:
-            file.close()
-            self.files.forget(file)

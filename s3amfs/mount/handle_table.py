@@ -80,6 +80,20 @@ class Files:
             self._handles[number] = Handle(file, writes, opener)
             return number, file
 
+    def hold_again(self, file: OpenFile) -> int:
+        """Another handle for a file that is open."""
+        with self._lock:
+            file.holders += 1
+            number = self._next
+            self._next += 1
+            self._handles[number] = Handle(file, writes=False)
+            return number
+
+    def take_away(self, key: str) -> None:
+        """No name leads to the file that is open under `key`."""
+        with self._lock:
+            self._by_key.pop(key, None)
+
     def pages(self, path: str, file: OpenFile) -> Pages:
         """How `file`, just opened at `path`, may use the kernel's page cache, which is by path, not by version."""
         with self._lock:

@@ -16,6 +16,7 @@ from ..core.posix_metadata import is_symlink
 from .caller import caller
 from .errors import answered
 from .open_directory import DirectoryNames
+from .open_file import OpenFile
 from .operations_shared import Shared
 from .processes import is_unlinking
 
@@ -26,11 +27,33 @@ class NameOperations(Shared):
         if self.files.unhide(path):
             return 0  # it is in no bucket, and goes with its last handle
         file = self._open_at(path)
+        if file is not None and self._remove_delayed(path, file):
+            return 0
+        file = self._open_at(path)
         if file is not None and file.published is None:
             raise OSError(errno.EBUSY, "libfuse hides what is open before it unlinks it")
         self.files.forget_pages(path)
         self.tree.remove(path, self.tree.entry(path))
         return 0
+
+    def _remove_delayed(self, path: str, file: OpenFile) -> bool:
+        """Whether it was closed and waited to be published: then it is not, and what stands in S3 there goes, too."""
+        number = self.write_back.cancel(file)
+        if number is None:
+            return False
+        try:
+            file.unlink()
+            self.files.take_away(file.key)
+            self.files.forget_pages(path)
+            self.tree.forget(path)
+            there = self.tree.find(path)
+            if there is not None and not there.directory:
+                self.tree.remove(path, there)
+            else:
+                self.tree.keep_parent(path)
+        finally:
+            self._release(number)
+        return True
 
     @answered
     def rename(self, old: str, new: str, no_replace: bool = False) -> int:
@@ -41,6 +64,8 @@ class NameOperations(Shared):
         if self.files.is_hiding(old, new, source):
             self._hide(old, source, new)
             return 0
+        self._settle_below(target)
+        self._settle_below(source)
         self.tree.changes.keep(target)
         for file in self.files.below(source):
             if file.changed:

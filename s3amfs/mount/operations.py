@@ -22,4 +22,7 @@ class Operations(AttributeOperations, FileOperations, NameOperations, mfusepy.Op
         self._ready()
 
     def destroy(self, path: str) -> None:
-        self.tree.close()
+        try:
+            self.write_back.settle_all()
+        finally:
+            self.tree.close()

@@ -18,6 +18,7 @@ from .namespace import Tree
 from .open_directory import DirectoryNames
 from .open_file import OpenFile
 from .processes import pid_namespace
+from .write_back import WriteBack
 from .xattrs import NAMESPACE_XATTR, PID_XATTR, STATUS_XATTR, SYNC_XATTR
 
 
@@ -29,6 +30,7 @@ class Shared:
         self.files = Files(service)
         tree.on_stored_again = self._stored_again
         self.options = service.options
+        self.write_back = WriteBack(self.options.write_back, self._publish, self._release)
         self._mountpoint = mountpoint.rstrip("/")
         self._ready = ready
         self._directories: dict[int, DirectoryNames] = {}
@@ -58,10 +60,16 @@ class Shared:
 
     def _status(self) -> bytes:
         where = S3Location(self.tree.bucket, self.tree.root).url
-        found = {"url": where, "pid": os.getpid(), "open": self.files.states(), "waiting": self.tree.changes.count}
+        found = {
+            "url": where,
+            "pid": os.getpid(),
+            "open": self.files.states(),
+            "waiting": self.tree.changes.count + self.write_back.count,
+        }
         return json.dumps(found).encode()
 
     def _sync(self) -> bytes:
+        self.write_back.settle_all()
         self.tree.changes.store_all()
         return b""
 
@@ -83,6 +91,28 @@ class Shared:
             self.tree.remember(self.files.path_of(file), file.published, file.changed_at)
             if late:
                 self.tree.changes.put(file.key, file.published, late)
+
+    def _settle(self, key: str) -> None:
+        """A file that was closed at `key` and waits to be published is published now."""
+        if self.write_back.count and (file := self.files.at(key)) is not None:
+            self.write_back.settle([file])
+
+    def _settle_below(self, key: str) -> None:
+        """The same for all in the folder `key`, too."""
+        if self.write_back.count:
+            self.write_back.settle(self.files.below(key))
+
+    def _release(self, number: int) -> None:
+        file = self.files.drop(number)
+        if file is None:
+            return
+        try:
+            # After a close that failed nothing may appear: what was written is kept.
+            if file.changed and not file.failed:
+                self._publish(file)
+        finally:
+            file.close()
+            self.files.forget(file)
 
     def _stored_again(self, key: str, stored: StoredInfo) -> None:
         """The tree has copied an object, so its ETag may have changed: an open file continues with the new one."""

@@ -32,6 +32,8 @@ class MountOptions:
     """Where changed files wait for their close; None: the folder for temporary files."""
     spool_keep: int = GIB
     """Bytes of a stream that are kept in the spool until its close, without `spool_dir`."""
+    write_back: float = 0.0
+    """Seconds in which small files are published after their close; 0: by it."""
     metadata_ttl: float = 1.0
     """Seconds after which other writers' changes are seen."""
     log_file: str | None = None

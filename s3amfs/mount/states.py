@@ -43,6 +43,11 @@ class Spooled:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Delayed(Spooled):
+    """The same after a close that was answered (`--write-back`): on record, to be published in a moment."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class GivenUp:
     """Its writer was killed: nothing of it is published."""
 
@@ -63,7 +68,7 @@ class Unlinked:
 
 
 State = Clean | Streaming | Spooled | GivenUp | Unlinked
-Event = Literal["write", "resize", "empty", "publish", "stored again", "writer killed", "unlink"]
+Event = Literal["write", "resize", "empty", "publish", "delay", "stored again", "writer killed", "unlink"]
 
 TABLE: dict[tuple[type[State], Event], tuple[type[State], ...]] = {
     (Clean, "write"): (Streaming, Spooled),
@@ -75,13 +80,21 @@ TABLE: dict[tuple[type[State], Event], tuple[type[State], ...]] = {
     (Streaming, "empty"): (Streaming,),
     (Streaming, "stored again"): (Streaming,),
     (Streaming, "publish"): (Clean, Spooled),
+    (Streaming, "delay"): (Spooled,),
     (Streaming, "writer killed"): (GivenUp,),
     (Streaming, "unlink"): (Unlinked,),
     (Spooled, "empty"): (Streaming,),
     (Spooled, "publish"): (Clean,),
+    (Spooled, "delay"): (Delayed,),
     (Spooled, "stored again"): (Spooled,),
     (Spooled, "writer killed"): (GivenUp,),
     (Spooled, "unlink"): (Unlinked,),
+    (Delayed, "write"): (Spooled,),
+    (Delayed, "resize"): (Spooled,),
+    (Delayed, "empty"): (Streaming,),
+    (Delayed, "publish"): (Clean,),
+    (Delayed, "stored again"): (Delayed,),
+    (Delayed, "unlink"): (Unlinked,),
     (GivenUp, "unlink"): (GivenUp,),
     (GivenUp, "stored again"): (GivenUp,),
     (Unlinked, "write"): (Unlinked,),

@@ -64,7 +64,7 @@ def umount(directory: str) -> bool:
         os.getxattr(directory, SYNC_XATTR)  # read, not set: a read-only mount can have seen deletions and times, too
     except OSError:
         raise TransferError(
-            f"{directory}: times or modes of some files could not be stored (the mount's log says why): it is still "
+            f"{directory}: some files, or times or modes, could not be stored (the mount's log says why): it is still "
             "mounted; unmount once more to go without them"
         ) from None
     found = find_process(daemon, namespace)

@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from s3amfs.mount import states
-from s3amfs.mount.states import Clean, GivenUp, Spooled, Streaming, Unlinked, diagram, step
+from s3amfs.mount.states import Clean, Delayed, GivenUp, Spooled, Streaming, Unlinked, diagram, step
 from s3amfs.transfers.options import ObjectInfo
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "architecture.md"
@@ -19,6 +19,7 @@ EVERY: list[states.State] = [
     Clean(BASE),
     Streaming(None, NONE),
     Spooled(BASE, NONE),
+    Delayed(BASE, NONE),
     GivenUp(BASE),
     Unlinked(Clean(BASE)),
 ]
