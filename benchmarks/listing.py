@@ -1,9 +1,11 @@
 """A million unchanged keys: what `s3am sync` needs in requests, seconds and memory where nothing differs.
 
     python -m benchmarks.listing --keys 1000000 [--delay 0.05]
+    python -m benchmarks.listing --pages [--keys 1000000] [--delay 0.05]
 
 A server of listings alone stands for both sides; it sends whole pages, so that what is measured is the client. Other
-tools that are installed run beside it.
+tools that are installed run beside it. `--pages`: one flat prefix is listed, page after page and in parallel, with
+nothing done about the keys; it prints the requests and the rates of both.
 """
 
 from __future__ import annotations
@@ -91,6 +93,39 @@ def serve(keys: int, delay: float, pipe: Connection) -> None:
     pipe.send(_Pages.requests)
 
 
+def list_all(keys: int, delay: float, width: int) -> tuple[float, int]:
+    """Lists one prefix in this process: seconds and requests. width: pages in flight at most."""
+    from s3amfs.engine.connect import S3Config, connect
+    from s3amfs.jobs import listing
+
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    server = context.Process(target=serve, args=(keys, delay, there), daemon=True)
+    server.start()
+    client = connect(S3Config(endpoint_url=f"http://127.0.0.1:{here.recv()}", access_key="key", secret_key="secret"))
+    listing.WIDTH = width
+    begun = time.monotonic()
+    found = listing.Listing(client, "bucket", listing.ListOptions(prefix="a/"))
+    count = sum(len(page) for page in found.pages())
+    wall = time.monotonic() - begun
+    here.send("end")
+    requests = here.recv()
+    server.terminate()
+    assert count == keys, f"{count} keys of {keys}"
+    return wall, requests
+
+
+def compare_pages(keys: int, delay: float) -> None:
+    from s3amfs.jobs.pages import WIDTH
+
+    rates: list[float] = []
+    for name, width in (("page after page", 1), ("in parallel", WIDTH)):
+        wall, requests = list_all(keys, delay, width)
+        rates.append(keys / wall)
+        print(f"{name}: {wall:.1f} s, {keys / wall:,.0f} keys/s, {requests:,} requests", flush=True)
+    print(f"in parallel {rates[1] / rates[0]:.1f} times the rate")
+
+
 def measure(command: list[str], keys: int, delay: float) -> str:
     """Runs `command` against a new server: a line of what it took."""
     context = get_context("spawn")
@@ -132,7 +167,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--keys", type=int, default=1_000_000)
     parser.add_argument("--delay", type=float, default=0.0, help="seconds that each page takes longer")
+    parser.add_argument("--pages", action="store_true", help="only list, serially and in parallel")
     args = parser.parse_args()
+    if args.pages:
+        compare_pages(args.keys, args.delay)
+        return 0
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     ours = [sys.executable, "-m", "s3amfs.cli.main", "sync", "s3://bucket/a/", "s3://bucket/b/"]
     tools = {"s3am": ours}

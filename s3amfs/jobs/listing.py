@@ -1,34 +1,32 @@
 """The objects below a prefix as entries in the order of keys, fetched ahead by a page, checked page by page.
 
 Each page is asked for by the last key of the page before (StartAfter), so that a continuation token which is lost,
-repeated or another listing's has no say. Pages must go forward; a listing that does not, as those of directory buckets
+repeated or another listing's has no say; a long listing is fetched in many places at a time (`pages`). Pages must go
+forward; a listing that does not, as those of directory buckets
 and some servers, is read whole and sorted through the disk (`sort`). One that breaks off ends in an entry of kind END:
 what comes after it is unknown.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from ..core.entries import Entry, Kind, order
 from ..core.filters import Filters
 from ..core.merge import OutOfOrder
 from ..engine.client import S3Client
-from ..errors import S3AMError, TransferError
+from ..errors import S3AMError
 from ..wire.messages import Reply
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
+from .pages import PAGE_KEYS, WIDTH, Objects, Pages
 from .spill import sorted_by
 
-PAGE_KEYS = 1000
-"""Keys that a page of ListObjectsV2 has at most (S3 API, "ListObjectsV2")."""
 PAGE_TRIES = 3
 """How often a page that makes no sense is asked for."""
-PAGES_AHEAD = 2
 SECOND = 10**9
 
 
@@ -54,13 +52,13 @@ class Listing:
         self._client = client
         self._bucket = bucket
         self._options = options
-        self._pages: queue.Queue[list[s3api.ListedObject] | BaseException | None] = queue.Queue(PAGES_AHEAD)
-        self._closed = False
         self.clock_offset = 0
         """Nanoseconds that the server's clock is ahead, as its Date says; known once the first page is there."""
         self.requests = 0
-        self._sort = options.sort or is_directory_bucket(bucket)
-        self._first = self._begin()
+        self._lock = threading.Lock()
+        self._by_token = is_directory_bucket(bucket)
+        self._sort = options.sort or self._by_token
+        self._pages = self._begin()
 
     def __iter__(self) -> Iterator[Entry]:
         if self._sort:
@@ -70,92 +68,56 @@ class Listing:
 
     def close(self) -> None:
         """Ends the listing; nothing more is asked for."""
-        self._closed = True
-        while True:
-            try:
-                self._pages.get_nowait()
-            except queue.Empty:
-                return
+        self._pages.close()
 
     # -- pages ------------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> tuple[list[s3api.ListedObject], bool]:
-        """The first page, in the caller's thread: it raises what makes the whole listing impossible."""
+    def _begin(self) -> Pages:
+        """Asks for the first page, in the caller's thread: it raises what makes the whole listing impossible."""
         options = self._options
         start = options.root + options.after if options.after and not self._sort else None
         before = time.time()
         page, more, reply = self._page(start, None)
+        self.clock_offset = clock_offset(reply, before, time.time())
         if lists_by_folders(reply):
             self._sort = True
             if start is not None:  # where that server goes on has nothing to do with the order of keys
+                start = None
                 page, more, _ = self._page(None, None)
-        self.clock_offset = clock_offset(reply, before, time.time())
-        if more:
-            threading.Thread(target=self._run, args=(page,), name="s3am-list", daemon=True).start()
-        return list(page.objects), more
+        width = 1 if self._sort else WIDTH
+
+        def fetch(after: str | None, token: str | None) -> tuple[s3api.ListPage, bool]:
+            return self._page(after, token)[:2]
+
+        return Pages(fetch, (page, more), start or "", width, self._by_token)
 
     def _page(self, after: str | None, token: str | None) -> tuple[s3api.ListPage, bool, Reply]:
-        """Raises S3AMError."""
+        """Any thread. Raises S3AMError."""
         prefix = self._options.root + self._options.prefix
         request = s3api.list_objects(self._bucket, prefix=prefix, start_after=after, token=token, max_keys=PAGE_KEYS)
         for tries in range(PAGE_TRIES):
-            self.requests += 1
+            with self._lock:
+                self.requests += 1
             reply = self._client.call(request, f"s3://{self._bucket}/{prefix}")
             try:
                 page, more = s3api.parse_listing(reply)
                 foreign = next((item.key for item in page.objects if not item.key.startswith(prefix)), None)
                 if foreign is not None:
                     raise MalformedXml(f"the server's listing of {prefix!r} names {foreign!r}")
-                return page, more or len(page.objects) == PAGE_KEYS, reply
+                return page, more, reply
             except MalformedXml:
                 if tries == PAGE_TRIES - 1:
                     raise
         raise AssertionError("unreachable")
 
-    def _run(self, page: s3api.ListPage) -> None:
-        """Fetches the other pages; a thread of its own."""
-        by_token = is_directory_bucket(self._bucket)
-        try:
-            more = True
-            while more and not self._closed:
-                last = page.objects[-1].key if page.objects else None
-                if last is None and page.next_token is None:
-                    raise TransferError("the server's listing says that more follows, but not where")
-                use_token = page.next_token if by_token or last is None else None
-                page, more, _ = self._page(None if use_token else last, use_token)
-                self._put(list(page.objects))
-            self._put(None)
-        except BaseException as error:  # noqa: BLE001 - raised to the reader
-            self._put(error)
-
-    def _put(self, item: list[s3api.ListedObject] | BaseException | None) -> None:
-        while not self._closed:
-            try:
-                self._pages.put(item, timeout=0.5)
-                return
-            except queue.Full:
-                continue
-
-    def pages(self) -> Iterator[list[s3api.ListedObject]]:
+    def pages(self) -> Iterator[Objects]:
         """The pages as the server gives them, in whatever order. Raises S3AMError."""
-        return self._objects()
+        return iter(self._pages)
 
-    def _objects(self) -> Iterator[list[s3api.ListedObject]]:
-        page, more = self._first
-        self._first = ([], False)
-        yield page
-        while more:
-            item = self._pages.get()
-            if isinstance(item, BaseException):
-                raise item
-            if item is None:
-                return
-            yield item
-
-    def _checked(self) -> Iterator[list[s3api.ListedObject]]:
+    def _checked(self) -> Iterator[Objects]:
         """Pages in order. Raises OutOfOrder, S3AMError."""
         last = b""
-        for page in self._objects():
+        for page in self._pages:
             for item in page:
                 mine = item.key.encode("utf-8", "surrogateescape")
                 if mine <= last:
@@ -165,14 +127,18 @@ class Listing:
 
     # -- entries ----------------------------------------------------------------------------------------------------
 
-    def _entries(self, pages: Iterator[list[s3api.ListedObject]]) -> Iterator[Entry]:
+    def _entries(self, pages: Iterable[Objects]) -> Iterator[Entry]:
         root, keep = self._options.root, self._options.keep
         cut = len(root)
         last = self._options.after
+        behind = order(last) if last and not self._sort else b""  # not every server takes notice of StartAfter
         try:
             for page in pages:
                 for item in page:
                     key = item.key[cut:]
+                    if behind and order(key) <= behind:
+                        continue
+                    behind = b""
                     if key and (keep is None or keep(key)):
                         yield entry_of(item, key)
                     last = key or last
@@ -183,7 +149,7 @@ class Listing:
         broken: list[Entry] = []
 
         def whole() -> Iterator[Entry]:
-            for entry in self._entries(self._objects()):
+            for entry in self._entries(self._pages):
                 if entry.kind is Kind.END:
                     broken.append(entry)
                 else:

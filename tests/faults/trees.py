@@ -28,7 +28,7 @@ from s3amfs.core.deletions import MaxDelete
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Config, connect
 from s3amfs.errors import S3AMError
-from s3amfs.jobs import listing
+from s3amfs.jobs import listing, pages
 from s3amfs.jobs.job_options import TreeOptions
 from s3amfs.jobs.ledger import Listener
 from s3amfs.jobs.sides import Ends
@@ -303,7 +303,8 @@ def trees(runs: int, seed: int, tool: str = "s3am") -> Counter[str]:
     draw = random.Random(seed)
     seeds = [seed, *(draw.randrange(2**31) for _ in range(runs - 1))][:runs]
     found = Counter[str]()
-    page, listing.PAGE_KEYS = listing.PAGE_KEYS, PAGE
+    page = pages.PAGE_KEYS
+    listing.PAGE_KEYS = pages.PAGE_KEYS = PAGE
     try:
         with (
             tempfile.TemporaryDirectory(prefix="s3am-trees-") as name,
@@ -315,7 +316,7 @@ def trees(runs: int, seed: int, tool: str = "s3am") -> Counter[str]:
                 found += play(world, one, TOOLS[tool])
                 proxy.clear()
     finally:
-        listing.PAGE_KEYS = page
+        listing.PAGE_KEYS = pages.PAGE_KEYS = page
     return found
 
 

@@ -6,6 +6,7 @@ Only what looks exactly as S3 writes it is read here; for anything else `parse_l
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from ..messages import Reply
@@ -16,6 +17,14 @@ from .responses import decoder, iso_time, must_advance, parse_objects, prefixes
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<ListBucketResult(?:\s+xmlns=\"[^\"]*\")?\s*>")
 _CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
 _FIELD = re.compile(rb"<(Key|Size|ETag|LastModified|StorageClass)>([^<]*)</\1>")
+_AS_S3_WRITES = re.compile(
+    r"<Contents><Key>([^<]+)</Key><LastModified>([^<]*)</LastModified><ETag>([^<]*)</ETag>"
+    r"(?:<ChecksumAlgorithm>[^<]*</ChecksumAlgorithm>)*(?:<ChecksumType>[^<]*</ChecksumType>)?"
+    r"<Size>([0-9]{1,20})</Size>(?:<StorageClass>([^<]*)</StorageClass>)?</Contents>",
+    re.ASCII,
+)
+"""One object, its elements in S3's order (S3 API, "ListObjectsV2"); most other servers keep it, too."""
+_S3_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d):([0-5]\d):([0-5]\d)\.(\d{3})Z", re.ASCII)
 _TRUNCATED = re.compile(rb"<IsTruncated>\s*(true|false)\s*</IsTruncated>", re.IGNORECASE)
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>")
 _REFERENCE = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
@@ -32,15 +41,19 @@ def parse_listing(reply: Reply) -> tuple[ListPage, bool]:
     if not body.rstrip().endswith(b"</ListBucketResult>") or _ROOT.match(body) is None or b"<!" in body:
         return _usual(reply)
     flag = _TRUNCATED.search(body)
-    blocks = _CONTENTS.findall(body)
-    if flag is None or b"<CommonPrefixes" in body or body.count(b"<Contents") != len(blocks):
+    count = body.count(b"<Contents>")
+    if flag is None or b"<CommonPrefixes" in body or body.count(b"<Contents") != count:
         return _usual(reply)
     if len(body) > xml.MAX_BYTES:
         raise xml.MalformedXml(f"the server's XML answer is too large: {len(body)} bytes")
     escaped = b"<EncodingType>url</EncodingType>" in body
     try:
-        objects = tuple(_object(block, escaped) for block in blocks)
+        objects = _as_s3_writes(body, count, escaped)
+        if objects is None:
+            objects = tuple(_object(block, escaped) for block in _CONTENTS.findall(body))
     except (KeyError, ValueError):
+        return _usual(reply)
+    if len(objects) != count:
         return _usual(reply)
     token = _TOKEN.search(body)
     more = flag[1].lower() == b"true"
@@ -52,16 +65,52 @@ def _usual(reply: Reply) -> tuple[ListPage, bool]:
     return page, page.next_token is not None
 
 
+def _as_s3_writes(body: bytes, count: int, escaped: bool) -> tuple[ListedObject, ...] | None:
+    """All objects at one pass; None unless each of them looks as S3 writes it."""
+    rows = _AS_S3_WRITES.findall(body.decode("utf-8"))
+    if len(rows) != count:
+        return None
+    return tuple(
+        ListedObject(_key(key, escaped), int(size), bare_etag(_plain(etag)), _time(modified), kind or None)
+        for key, modified, etag, size, kind in rows
+    )
+
+
+def _time(text: str) -> float | None:
+    """As `iso_time`; times as S3 writes them take a quarter of the time."""
+    match = _S3_TIME.fullmatch(text)
+    if match is None:
+        return iso_time(text)
+    midnight, hours = _midnight(match[1]), int(match[2])
+    if midnight is None or hours > 23:
+        return iso_time(text)
+    return midnight + hours * 3600 + int(match[3]) * 60 + int(match[4]) + int(match[5]) * 1000 / 1e6
+
+
+@lru_cache(maxsize=4096)
+def _midnight(day: str) -> float | None:
+    return iso_time(f"{day}T00:00:00Z")
+
+
+def _key(text: str, escaped: bool) -> str:
+    text = _plain(text)
+    return unquote_plus(text) if escaped and ("%" in text or "+" in text) else text
+
+
+def _plain(text: str) -> str:
+    return _REFERENCE.sub(_character, text) if "&" in text else text
+
+
 def _object(block: bytes, escaped: bool) -> ListedObject:
     fields = dict(reversed(_FIELD.findall(block)))  # the first of a name counts
-    key = _text(fields[b"Key"])
+    key = _key(fields[b"Key"].decode("utf-8"), escaped)
     etag = _text(fields.get(b"ETag", b""))
     size = fields[b"Size"].strip()
     if not size.isdigit() or len(size) > 20 or not key:
         raise ValueError(size)
     kind = fields.get(b"StorageClass", b"")
     return ListedObject(
-        key=unquote_plus(key) if escaped else key,
+        key=key,
         size=int(size),
         etag=bare_etag(etag),
         last_modified=iso_time(fields.get(b"LastModified", b"").decode("ascii")),
@@ -70,8 +119,7 @@ def _object(block: bytes, escaped: bool) -> ListedObject:
 
 
 def _text(raw: bytes) -> str:
-    text = raw.decode("utf-8")
-    return _REFERENCE.sub(_character, text) if "&" in text else text
+    return _plain(raw.decode("utf-8"))
 
 
 def _character(match: re.Match[str]) -> str:

@@ -1,0 +1,106 @@
+"""Pages of a listing, fetched by threads, in order, from servers that differ."""
+
+from __future__ import annotations
+
+import random
+import threading
+from bisect import bisect_right
+
+import pytest
+
+from s3amfs.errors import AccessDenied, TransferError
+from s3amfs.jobs.pages import Fetch, Pages
+from s3amfs.wire.s3 import api as s3api
+
+SIZE = 10
+Page = tuple[s3api.ListPage, bool]
+
+
+class Server:
+    """Lists `count` hashed keys by pages of ten. ignores: knows no StartAfter, but tokens."""
+
+    def __init__(self, count: int, *, ignores: bool = False, token: bool = True) -> None:
+        draw = random.Random(count)
+        self.keys = sorted(f"{draw.getrandbits(64):016x}" for _ in range(count))
+        self.ignores, self.token = ignores, token
+        self.lock = threading.Lock()
+        self.requests = self.most = self.now = 0
+
+    def __call__(self, after: str | None, token: str | None) -> Page:
+        with self.lock:
+            self.requests += 1
+            self.now += 1
+            self.most = max(self.most, self.now)
+        behind = token if token is not None else "" if self.ignores else after or ""
+        at = bisect_right(self.keys, behind)
+        keys, more = self.keys[at : at + SIZE], at + SIZE < len(self.keys)
+        with self.lock:
+            self.now -= 1
+        objects = tuple(s3api.ListedObject(key, len(key), "etag", 1.5, "STANDARD") for key in keys)
+        return s3api.ListPage(objects, next_token=keys[-1] if more and self.token else None), more
+
+
+def listed(fetch: Fetch) -> list[str]:
+    return [item.key for page in Pages(fetch, fetch(None, None)) for item in page]
+
+
+@pytest.mark.parametrize("count", [0, 1, 10, 11, 3000])
+def test_all_keys_come_in_order(count: int) -> None:
+    server = Server(count)
+    assert listed(server) == server.keys
+    assert server.requests <= 1.2 * max(1, -(-count // SIZE))
+
+
+def test_objects_that_waited_are_whole() -> None:
+    server = Server(3000)
+    pages = Pages(server, server(None, None))
+    found = [item for page in pages for item in page]
+    assert found[-1] == s3api.ListedObject(server.keys[-1], 16, "etag", 1.5, "STANDARD")
+
+
+def test_a_server_without_start_after_is_listed_by_its_tokens() -> None:
+    server = Server(500, ignores=True)
+    assert listed(server) == server.keys
+    assert server.requests == 50 + 2
+
+
+def test_a_server_with_neither_is_refused() -> None:
+    with pytest.raises(TransferError, match="from its start"):
+        listed(Server(500, ignores=True, token=False))
+
+
+def test_what_lies_before_an_error_is_listed() -> None:
+    server = Server(3000)
+    limit = server.keys[2000]
+
+    def fetch(after: str | None, token: str | None) -> Page:
+        if after is not None and after >= limit:
+            raise AccessDenied("no more")
+        return server(after, token)
+
+    found: list[str] = []
+    with pytest.raises(AccessDenied):
+        for page in Pages(fetch, fetch(None, None)):
+            found += [item.key for item in page]
+    assert found == server.keys[: len(found)]
+    assert len(found) > 1900
+
+
+def test_a_reader_that_stops_ends_the_requests() -> None:
+    server = Server(3000)
+    pages = Pages(server, server(None, None))
+    next(iter(pages))
+    pages.close()
+    ended = server.requests
+    assert list(pages) == []
+    assert server.requests <= ended + 2
+
+
+def test_nothing_is_asked_for_far_ahead_of_a_reader_that_waits() -> None:
+    server = Server(3000)
+    pages = Pages(server, server(None, None))
+    iterator = iter(pages)
+    next(iterator)
+    next(iterator)
+    assert server.requests <= 5
+    pages.close()
