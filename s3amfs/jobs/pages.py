@@ -1,4 +1,4 @@
-"""Fetches the pages of one listing ahead of their reader, many at a time where it is long (`core/list_plan`)."""
+"""Fetches the pages of one listing ahead of their reader, many at a time where it is long (`core/trees/list_plan`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Protocol
 
-from ..core.list_plan import Ask, ListPlan
+from ..core.trees.list_plan import Ask, ListPlan
 from ..wire.s3 import api as s3api
 
 PAGE_KEYS = 1000

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s3amfs.core.list_plan import MOST_STORED, Ask, ListPlan
+from s3amfs.core.trees.list_plan import MOST_STORED, Ask, ListPlan
 
 PAGE = 10
 Page = tuple[list[str], bool]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.key_space import KeySpace
+from s3amfs.core.trees.key_space import KeySpace
 
 KEY = st.text(min_size=1, max_size=12)
 

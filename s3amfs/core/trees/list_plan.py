@@ -2,7 +2,7 @@
 
 How it works. A segment is a stretch of keys, (start, end], that is listed page after page by StartAfter; the last one
 has no end. At first there is one. Each page that arrives whole earns a fifth of a split: the last segment, or the one
-that seems longest, is cut at a key that is estimated from those seen (`core/key_space`). A segment needs one request
+that seems longest, is cut at a key that is estimated from those seen (`key_space`). A segment needs one request
 more than its share of the serial listing at most, so that all of them need no more than 1.2 times its requests,
 whatever the keys are.
 
@@ -19,8 +19,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from ..errors import TransferError
-from .entries import order
+from ...errors import TransferError
+from ..entries import order
 from .key_space import KeySpace
 
 T = TypeVar("T")
@@ -304,7 +304,7 @@ class ListPlan(Generic[T]):
 
 
 def _reopen(segment: _Segment[T]) -> None:
-    """What lies behind the keys that it has kept is asked for once more."""
+    """The rest, behind the keys that it has kept, is asked for once more."""
     if segment.done:
         segment.done, segment.past, segment.cursor = False, None, segment.kept
 

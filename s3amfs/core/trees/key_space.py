@@ -38,7 +38,7 @@ class KeySpace:
     def beyond(self, span: tuple[str, str], factor: float, origin: str) -> str | None:
         """A key as far behind `origin` as `factor` times the distance between the keys of `span`.
 
-        Returns None where there is none, as far as can be told.
+        Returns None where the keys seen give none.
         """
         for loose in (False, True):
             width = self._width(*span)
@@ -49,7 +49,7 @@ class KeySpace:
         return None
 
     def middle(self, low: str, high: str) -> str | None:
-        """A key about half-way between two; None where there is none, as far as can be told."""
+        """A key about half-way between two; None where the keys seen give none."""
         for loose in (False, True):
             width = self._width(low, high)
             sum_ = self._number(low, width, loose) + self._number(high, width, loose)
