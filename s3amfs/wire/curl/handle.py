@@ -1,0 +1,109 @@
+"""One handle of libcurl, set up for an exchange; and the line that the log gets when that is over."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from typing import Final
+
+import pycurl
+
+from ...core.http import origin
+from .exchange import Exchange
+from .options import PROXY_CAINFO, with_time_limits
+from .streams import BytesReader
+
+log = logging.getLogger("s3amfs.requests")
+
+BUFFER_BYTES: Final = 256 * 1024
+"""Send buffer of one connection, and of what may pause the receive buffer: curl keeps what is refused."""
+RECEIVE_BYTES: Final = 2 * 1024 * 1024 if pycurl.version_info()[2] >= 0x080800 else BUFFER_BYTES
+"""Receive buffer where nothing pauses: since libcurl 8.8 all connections of a thread share it, and each look at a fast
+connection takes all that is there, which saves a sixth of a download's CPU time."""
+TLS_SEND_BYTES: Final = BUFFER_BYTES // 2  # since what was encrypted is buffered as well
+UNSENT_BYTES: Final = BUFFER_BYTES
+"""Most bytes that the kernel holds of a connection beyond those in flight: so they count when they move, and a slot
+needs little memory (Linux, tcp(7): TCP_NOTSENT_LOWAT)."""
+
+
+def configure(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> None:
+    """Sets all that libcurl has to know of `exchange`. bundle: file of CA certificates; None: libcurl's own."""
+    request = exchange.request
+    set_option = handle.setopt
+    exchange.reply.is_http = request.url[:4].lower() == "http"
+    set_option(pycurl.URL, os.fsencode(request.url))
+    set_option(pycurl.NOSIGNAL, 1)
+    set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
+    set_option(pycurl.TCP_NODELAY, 1)
+    set_option(pycurl.TCP_KEEPALIVE, 1)
+    set_option(pycurl.LOW_SPEED_LIMIT, 1)
+    if bundle is not None:
+        set_option(pycurl.CAINFO, os.fsencode(bundle))
+        set_option(PROXY_CAINFO, os.fsencode(bundle))
+    set_option(pycurl.HEADERFUNCTION, exchange._on_header)
+    set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
+    set_option(pycurl.USERAGENT, "s3amfs")
+    headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
+    is_control = exchange.sink is None and exchange.reader is None and exchange.chunks is None
+    _configure_method(handle, exchange, headers)
+    set_option(pycurl.HTTPHEADER, [line.encode() for line in headers])  # pycurl takes text of ASCII alone
+    if exchange.chunks is not None:
+        set_option(pycurl.MAXFILESIZE_LARGE, exchange.chunks.most)
+    if exchange.sink is not None or exchange.chunks is not None:
+        set_option(pycurl.BUFFERSIZE, BUFFER_BYTES if exchange.may_pause else RECEIVE_BYTES)
+    for option, value in with_time_limits(request.options, is_control=is_control):
+        set_option(option, os.fsencode(value) if isinstance(value, str) else value)  # pycurl takes ASCII only
+
+
+def _configure_method(handle: pycurl.Curl, exchange: Exchange, headers: list[str]) -> None:
+    request, method = exchange.request, exchange.request.method
+    set_option = handle.setopt
+    if exchange.reader is None and method == "PUT":
+        exchange.reader = BytesReader(request.body)
+    if method == "HEAD":
+        set_option(pycurl.NOBODY, 1)
+        set_option(pycurl.OPT_FILETIME, 1)
+    elif exchange.reader is not None:
+        length = request.content_length if request.content_length is not None else len(request.body)
+        set_option(pycurl.UPLOAD, 1)
+        set_option(pycurl.INFILESIZE_LARGE, length)
+        set_option(pycurl.READFUNCTION, exchange._on_read)
+        set_option(pycurl.SEEKFUNCTION, exchange._on_seek)
+        if length > 64 * 1024:
+            tls = request.url[:5].lower() == "https"
+            set_option(pycurl.UPLOAD_BUFFERSIZE, TLS_SEND_BYTES if tls else BUFFER_BYTES)
+            set_option(pycurl.SOCKOPTFUNCTION, _limit_unsent)
+        headers.append("Expect:")
+        if method != "PUT":
+            set_option(pycurl.CUSTOMREQUEST, method)
+    elif method == "POST":
+        set_option(pycurl.POST, 1)
+        set_option(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
+        set_option(pycurl.POSTFIELDS, request.body)
+        headers.append("Expect:")
+        if not any(name.lower() == "content-type" for name, _ in request.headers):
+            headers.append("Content-Type:")
+    elif method == "GET":
+        set_option(pycurl.HTTPGET, 1)
+    else:
+        set_option(pycurl.CUSTOMREQUEST, method)
+
+
+def _limit_unsent(fd: int, _purpose: int) -> int:
+    sock = socket.socket(fileno=fd)
+    try:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    finally:
+        sock.detach()
+    return int(pycurl.SOCKOPT_OK)
+
+
+def log_end(exchange: Exchange) -> None:
+    """One line, without the query, which may hold a signature, and without a password."""
+    if not log.isEnabledFor(logging.DEBUG):
+        return
+    request, reply = exchange.request, exchange.reply
+    path = request.url.partition("?")[0].partition("://")[2].partition("/")[2]
+    outcome = reply.curl_error if reply.curl_code else reply.status
+    log.debug("%s %s/%s: %s, %d bytes up", request.method, origin(request.url), path, outcome, reply.bytes_up)
