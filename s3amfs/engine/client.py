@@ -1,6 +1,6 @@
-"""Blocking control calls of one S3 service: head, list, create, complete, abort, small puts and gets, with retries.
+"""Blocking control calls of one S3 service: head, list, small puts and gets, and any other request, with retries.
 
-Any thread may use a client. The data of parts does not go through here (`transfer.py`), but what is learned about the
+Any thread may use a client. The data of parts does not go through here (`executor.py`), but what is learned about the
 service (regions, clock, capabilities) is shared through the session.
 """
 
@@ -22,7 +22,6 @@ from ..wire.curl.streams import Chunks
 from ..wire.failures import find_failure, naming_encryption, to_error
 from ..wire.messages import HttpRequest, Reply, S3Request
 from ..wire.s3 import api as s3api
-from ..wire.s3.xml import MalformedXml
 from . import waiting
 from .limits import SlotGate
 from .loop import Engine, get_engine
@@ -191,23 +190,6 @@ class S3Client:
 
         self.begin(s3api.head_object(bucket, key, customer_key=customer_key), on_reply)
 
-    def part_length(
-        self,
-        bucket: str,
-        key: str,
-        number: int,
-        *,
-        version_id: str | None = None,
-        customer_key: CustomerKey | None = None,
-    ) -> int | None:
-        """Bytes of one part of a multipart object; None where the server doesn't say."""
-        request = s3api.head_object(bucket, key, version_id=version_id, part_number=number, customer_key=customer_key)
-        reply, failure = self.attempt(request)
-        if failure is not None or reply.status != 206:
-            return None
-        length = reply.headers.get("content-length", "")
-        return int(length) if length.isdigit() else None
-
     def find(self, bucket: str, key: str, *, customer_key: CustomerKey | None = None) -> s3api.ObjectInfo | None:
         """Like `head`, but None if there is no such object. A missing bucket raises NotFound all the same."""
         try:
@@ -272,15 +254,7 @@ class S3Client:
         request = s3api.get_object_tagging(bucket, key, version_id=version_id)
         return s3api.parse_tags(self.call(request, f"s3://{bucket}/{key}"))
 
-    def attributes(
-        self, bucket: str, key: str, *, version_id: str | None = None, customer_key: CustomerKey | None = None
-    ) -> s3api.ObjectAttributes | None:
-        """GetObjectAttributes with the first 1,000 parts; None where the server does not know it or forbids it."""
-        request = s3api.get_object_attributes(bucket, key, version_id=version_id, customer_key=customer_key)
-        reply, failure = self.attempt(request)
-        return s3api.parse_attributes(reply) if failure is None else None
-
-    # -- buckets and listings ---------------------------------------------------------------------------------------
+    # -- listings ---------------------------------------------------------------------------------------------------
 
     def list_page(
         self,
@@ -308,74 +282,6 @@ class S3Client:
             token = page.next_token
             if token is None:
                 return
-
-    def location(self, bucket: str) -> str | None:
-        """The bucket's LocationConstraint as GetBucketLocation says it; '' where it is empty; None where denied."""
-        reply, failure = self.attempt(s3api.get_bucket_location(bucket))
-        if failure is not None and failure.kind in (Kind.DENIED, Kind.UNSUPPORTED):
-            return None
-        if failure is not None:
-            raise to_error(failure, f"s3://{bucket}")
-        return s3api.parse_location(reply)
-
-    def buckets(self) -> list[str]:
-        found: list[str] = []
-        token: str | None = None
-        while True:
-            page = s3api.parse_buckets(self.call(s3api.list_buckets(token=token), "the list of buckets"))
-            found += [name for name, _ in page.buckets]
-            token = page.next_token
-            if token is None:
-                return found
-
-    # -- multipart uploads ------------------------------------------------------------------------------------------
-
-    def uploads(self, bucket: str, prefix: str = "") -> Iterator[s3api.UploadInfo]:
-        """Unfinished uploads of all keys that begin with `prefix`."""
-        after: tuple[str, str] | None = None
-        while True:
-            page = self._uploads_page(bucket, prefix, after)
-            yield from page.uploads
-            before, after = after, page.next_markers
-            if after is None:
-                return
-            s3api.must_advance(after != before, "ListMultipartUploads")
-
-    def _uploads_page(self, bucket: str, prefix: str, after: tuple[str, str] | None) -> s3api.UploadsPage:
-        def ask(escaped: bool) -> s3api.UploadsPage:
-            request = s3api.list_multipart_uploads(bucket, prefix=prefix, after=after, escaped=escaped)
-            return s3api.parse_uploads(self.call(request, f"s3://{bucket}/{prefix}"))
-
-        try:
-            return ask(escaped=False)
-        except MalformedXml:  # a key with a character that XML can't hold
-            return ask(escaped=True)
-
-    def uploads_of(self, bucket: str, key: str) -> list[s3api.UploadInfo]:
-        """Unfinished uploads of exactly `key`, oldest first."""
-        return sorted((u for u in self.uploads(bucket, key) if u.key == key), key=lambda u: u.initiated or 0.0)
-
-    def parts(self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None) -> list[s3api.PartInfo]:
-        """All parts that the server has of `upload`. Raises UploadGone, or NotFound."""
-        return list(self.look_at(upload, customer_key=customer_key).parts)
-
-    def look_at(self, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None) -> s3api.PartsPage:
-        """Returns the ListParts description of `upload`, with all its parts. Raises UploadGone, or NotFound."""
-        found: list[s3api.PartInfo] = []
-        after: int | None = None
-        while True:
-            request = s3api.list_parts(upload, after=after, customer_key=customer_key)
-            page = s3api.parse_parts(self.call(request, f"the unfinished upload of s3://{upload.bucket}/{upload.key}"))
-            found += page.parts
-            after = page.next_marker
-            if after is None:
-                return replace(page, parts=tuple(found))
-
-    def abort(self, upload: s3api.MultipartUpload) -> None:
-        """Aborts `upload`; one that is no more is fine."""
-        _, failure = self.attempt(s3api.abort_multipart_upload(upload))
-        if failure is not None and failure.kind not in (Kind.GONE, Kind.MISSING):
-            raise to_error(failure, f"the unfinished upload of s3://{upload.bucket}/{upload.key}")
 
 
 class CountingClient(S3Client):

@@ -13,6 +13,7 @@ from ..core.deletions import MaxDelete
 from ..core.filters import NO_FILTERS, Filters
 from ..core.locations import LocalPath, S3Location
 from ..core.ssec import CustomerKey
+from ..engine.buckets import location_of
 from ..engine.client import S3Client
 from ..errors import EncryptionKeyError
 from ..transfers.options import ChecksumChoice, ObjectOptions
@@ -34,7 +35,7 @@ def keys_of_master(master: CustomerKey, client: S3Client) -> KeyFor:
 
     def key_for(location: S3Location) -> CustomerKey:
         if location.bucket not in found:
-            place = client.location(location.bucket)
+            place = location_of(client, location.bucket)
             if place is None:
                 raise EncryptionKeyError(
                     f"the location of bucket {location.bucket} may not be asked for (s3:GetBucketLocation), but keys "

@@ -20,6 +20,7 @@ from ..core.split_job import Share, SplitJob, format_job, parse_job
 from ..engine.attempt import PartResult
 from ..engine.client import S3Client
 from ..engine.journal import sync_folder
+from ..engine.uploads import list_parts
 from ..errors import InvalidSource, NotFound, TransferError, UploadGone, UsageError
 from ..transfers.job import Job
 from ..transfers.options import UploadOptions
@@ -267,7 +268,7 @@ def options_for(job: SplitJob, options: UploadOptions) -> UploadOptions:
 def listed_parts(job: SplitJob, client: S3Client, options: UploadOptions) -> dict[int, s3api.PartInfo]:
     """Returns the parts that the server lists, by number. Raises UploadGone, NotFound, TransferError."""
     upload = upload_of(job)
-    return {part.number: part for part in client.parts(upload, customer_key=options.object.customer_key)}
+    return {part.number: part for part in list_parts(client, upload, customer_key=options.object.customer_key)}
 
 
 def _missing(job: SplitJob, client: S3Client, options: UploadOptions) -> set[int]:

@@ -20,6 +20,7 @@ from ..core.ssec import CustomerKey
 from ..engine.attempt import PartResult
 from ..engine.client import CountingClient, S3Client
 from ..engine.journal import Journal
+from ..engine.uploads import abort_upload, look_at
 from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged
 from ..wire.aws.capabilities import Feature
 from ..wire.failures import to_error
@@ -78,9 +79,9 @@ class Multipart:
             return None
         ours = manifest if manifest is not None and _is_of(manifest, upload) else None
         if ours is not None and not self._same_transfer(ours):
-            self._client.abort(upload)  # 'continue' only: what is superseded is not left to be paid for
+            abort_upload(self._client, upload)  # 'continue' only: what is superseded is not left to be paid for
             return None
-        page = self._client.look_at(upload, customer_key=self._options.object.customer_key)
+        page = look_at(self._client, upload, customer_key=self._options.object.customer_key)
         for listed in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
             if listed is not None and listed.checksum_algorithm is not None:
                 upload = replace(
@@ -316,7 +317,7 @@ class Multipart:
     def abort(self) -> None:
         """Removes the upload from the server and the manifest from the disk."""
         if self.upload is not None:
-            self._client.abort(self.upload)
+            abort_upload(self._client, self.upload)
             self.upload = None
         if self._journal is not None:
             self._journal.remove()
@@ -325,7 +326,7 @@ class Multipart:
     def abort_to_begin_again(self) -> None:
         """Removes the upload from the server; `begin` may follow."""
         if self.upload is not None:
-            self._client.abort(self.upload)
+            abort_upload(self._client, self.upload)
             self.upload = None
         self.records.clear()
 

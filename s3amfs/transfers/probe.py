@@ -14,6 +14,7 @@ from ..core.expected import WHATEVER, Expected
 from ..core.failures import Kind
 from ..core.findings import Answer
 from ..engine.client import S3Client
+from ..engine.uploads import abort_upload
 from ..errors import S3AMError
 from ..wire.failures import find_failure
 from ..wire.messages import Reply, S3Request
@@ -91,7 +92,7 @@ class Probe:
         """
         for upload in self.uploads:
             self.requests += 1
-            self.client.abort(upload)
+            abort_upload(self.client, upload)
         self.uploads.clear()
         if not self.stored:
             return Answer(0, odd=True)

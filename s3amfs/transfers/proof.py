@@ -134,18 +134,30 @@ def part_sizes(
         return None
     if count == 1:
         return [info.size]
-    first = client.part_length(bucket, key, 1, version_id=info.version_id, customer_key=customer_key)
+    first = _part_length(client, bucket, key, 1, version_id=info.version_id, customer_key=customer_key)
     if first is None or first >= info.size:
         return None
     if -(-info.size // first) == count:
         return [min(first, info.size - offset) for offset in range(0, info.size, first)]
     sizes: list[int] = []
     for number in range(1, count + 1):
-        length = client.part_length(bucket, key, number, version_id=info.version_id, customer_key=customer_key)
+        length = _part_length(client, bucket, key, number, version_id=info.version_id, customer_key=customer_key)
         if length is None:
             return None
         sizes.append(length)
     return sizes if sum(sizes) == info.size else None
+
+
+def _part_length(
+    client: S3Client, bucket: str, key: str, number: int, *, version_id: str | None, customer_key: CustomerKey | None
+) -> int | None:
+    """Bytes of one part of a multipart object; None where the server doesn't say."""
+    request = s3api.head_object(bucket, key, version_id=version_id, part_number=number, customer_key=customer_key)
+    reply, failure = client.attempt(request)
+    if failure is not None or reply.status != 206:
+        return None
+    length = reply.headers.get("content-length", "")
+    return int(length) if length.isdigit() else None
 
 
 def parts_of(sizes: list[int]) -> list[Part]:

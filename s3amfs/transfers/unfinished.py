@@ -6,6 +6,7 @@ from ..core.failures import Kind
 from ..core.locations import S3Location
 from ..core.manifest import Manifest
 from ..engine.client import S3Client
+from ..engine.uploads import abort_upload, list_parts, uploads_of
 from ..errors import BadCredentials, SeveralUnfinishedUploads, UnfinishedUploadExists, Unsupported
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
@@ -22,7 +23,7 @@ def list_unfinished(client: S3Client, target: S3Location) -> list[s3api.UploadIn
     if capabilities.list_uploads is False:
         return None
     try:
-        found = client.uploads_of(target.bucket, target.key)
+        found = uploads_of(client, target.bucket, target.key)
     except Unsupported:
         capabilities.list_uploads = False
         return None
@@ -52,7 +53,7 @@ def settle(
         uploads[ours.upload_id] = ours  # listings may lag behind, or not exist
     if mode == "restart":
         for upload in uploads.values():
-            client.abort(upload)
+            abort_upload(client, upload)
         return None
     if mode == "continue":
         return ours if ours is not None and ours.upload_id in uploads else None
@@ -87,8 +88,10 @@ def abort_orphans(client: S3Client, ours: s3api.MultipartUpload, known: set[str]
         if found is own or found.upload_id in known or found.initiated is None or found.initiator != own.initiator:
             continue
         upload = _upload(target, found)
-        if own.initiated - seconds - CLOCK_SECONDS <= found.initiated <= own.initiated and not client.parts(upload):
-            client.abort(upload)
+        if own.initiated - seconds - CLOCK_SECONDS <= found.initiated <= own.initiated and not list_parts(
+            client, upload
+        ):
+            abort_upload(client, upload)
 
 
 def _upload(target: S3Location, found: s3api.UploadInfo) -> s3api.MultipartUpload:

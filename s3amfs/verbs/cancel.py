@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from ..core.locations import S3Location
 from ..engine.client import S3Client
 from ..engine.journal import Journal
+from ..engine.uploads import abort_upload, list_uploads
 from ..errors import InvalidDestination, TransferLocked
 from ..objects.unpublished import discard, left_changes
 from ..wire.s3 import api as s3api
@@ -33,7 +34,7 @@ def cancel(
     if not prefix and (not target.key or target.key.endswith("/")):
         raise InvalidDestination(f"{target.url} names no object: give a key, or --prefix for all keys that begin so")
     client.check_bucket(target.bucket)
-    uploads = list(client.uploads(target.bucket, target.key))
+    uploads = list(list_uploads(client, target.bucket, target.key))
     for upload in uploads:
         if not prefix and upload.key != target.key:
             continue
@@ -41,7 +42,7 @@ def cancel(
         if found is None or not is_old(found, older_than):
             continue
         if not dry_run:
-            client.abort(s3api.MultipartUpload(target.bucket, upload.key, upload.upload_id))
+            abort_upload(client, s3api.MultipartUpload(target.bucket, upload.key, upload.upload_id))
             _forget(client, target.bucket, upload, state)
         yield found
     for left in list(left_changes(client, target.bucket, target.key, state)):

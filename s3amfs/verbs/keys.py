@@ -6,6 +6,7 @@ import os
 
 from ..core.locations import S3Location
 from ..core.ssec import KEY_SIZE, CustomerKey
+from ..engine.buckets import location_of
 from ..engine.client import S3Client
 from ..errors import AccessDenied, EncryptionKeyError, InvalidDestination, TargetFileExists
 
@@ -15,7 +16,7 @@ def object_key(master: CustomerKey, location: S3Location, client: S3Client) -> C
 
     Raises EncryptionKeyError where the bucket's location, which is part of the derivation, can't be found out.
     """
-    found = client.location(location.bucket)
+    found = location_of(client, location.bucket)
     if found is None:
         raise EncryptionKeyError(
             f"the location of bucket {location.bucket} may not be asked for (s3:GetBucketLocation), but keys come "

@@ -12,8 +12,10 @@ from dataclasses import asdict, dataclass
 
 from ..core import manifest as m
 from ..core.sizes import format_age, format_size
+from ..engine.buckets import list_buckets
 from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
+from ..engine.uploads import list_parts, list_uploads
 from ..errors import NotFound, UploadGone
 from ..objects.unpublished import UnpublishedChanges, left_changes
 from ..wire.s3 import api as s3api
@@ -74,10 +76,10 @@ def pending(
 
     older_than: seconds. Raises NotFound, AccessDenied, TransferError.
     """
-    for name in [bucket] if bucket is not None else client.buckets():
+    for name in [bucket] if bucket is not None else list_buckets(client):
         if bucket is not None:
             client.check_bucket(name)
-        for upload in client.uploads(name, prefix):
+        for upload in list_uploads(client, name, prefix):
             found = look_at_upload(client, name, upload, state, with_parts=True)
             if found is not None and is_old(found, older_than):
                 yield found
@@ -96,7 +98,7 @@ def look_at_upload(
     parts: list[s3api.PartInfo] = []
     if with_parts:
         try:
-            parts = client.parts(s3api.MultipartUpload(bucket, upload.key, upload.upload_id))
+            parts = list_parts(client, s3api.MultipartUpload(bucket, upload.key, upload.upload_id))
         except (UploadGone, NotFound):
             return None
     manifest = Journal.peek(manifest_path(client, bucket, upload.key, state))

@@ -13,6 +13,7 @@ from s3amfs.core.locations import LocalPath, parse_s3_url
 from s3amfs.core.split_job import SplitJob
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Config, connect
+from s3amfs.engine.uploads import abort_upload
 from s3amfs.errors import UsageError
 from s3amfs.jobs.part_task import Settings, move_parts, size_of
 from s3amfs.jobs.split import load, start_upload, upload_of
@@ -51,4 +52,4 @@ def test_a_task_runs_twice_and_sends_once(
         (replace(part, checksum="", compared="etag") for part in first), key=lambda part: part.number
     )
     assert proxy.count("UploadPart") == sent == 3
-    client.abort(upload_of(job))
+    abort_upload(client, upload_of(job))

@@ -1,0 +1,70 @@
+"""Multipart uploads of one service that are not completed: which there are, which parts they have, and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from ..core.failures import Kind
+from ..core.ssec import CustomerKey
+from ..wire.failures import to_error
+from ..wire.s3 import api as s3api
+from ..wire.s3.xml import MalformedXml
+from .client import S3Client
+
+
+def list_uploads(client: S3Client, bucket: str, prefix: str = "") -> Iterator[s3api.UploadInfo]:
+    """Unfinished uploads of all keys that begin with `prefix`."""
+    after: tuple[str, str] | None = None
+    while True:
+        page = _uploads_page(client, bucket, prefix, after)
+        yield from page.uploads
+        before, after = after, page.next_markers
+        if after is None:
+            return
+        s3api.must_advance(after != before, "ListMultipartUploads")
+
+
+def _uploads_page(client: S3Client, bucket: str, prefix: str, after: tuple[str, str] | None) -> s3api.UploadsPage:
+    def ask(escaped: bool) -> s3api.UploadsPage:
+        request = s3api.list_multipart_uploads(bucket, prefix=prefix, after=after, escaped=escaped)
+        return s3api.parse_uploads(client.call(request, f"s3://{bucket}/{prefix}"))
+
+    try:
+        return ask(escaped=False)
+    except MalformedXml:  # a key with a character that XML can't hold
+        return ask(escaped=True)
+
+
+def uploads_of(client: S3Client, bucket: str, key: str) -> list[s3api.UploadInfo]:
+    """Unfinished uploads of exactly `key`, oldest first."""
+    return sorted((u for u in list_uploads(client, bucket, key) if u.key == key), key=lambda u: u.initiated or 0.0)
+
+
+def list_parts(
+    client: S3Client, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None
+) -> list[s3api.PartInfo]:
+    """All parts that the server has of `upload`. Raises UploadGone, or NotFound."""
+    return list(look_at(client, upload, customer_key=customer_key).parts)
+
+
+def look_at(
+    client: S3Client, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None
+) -> s3api.PartsPage:
+    """Returns the ListParts description of `upload`, with all its parts. Raises UploadGone, or NotFound."""
+    found: list[s3api.PartInfo] = []
+    after: int | None = None
+    while True:
+        request = s3api.list_parts(upload, after=after, customer_key=customer_key)
+        page = s3api.parse_parts(client.call(request, f"the unfinished upload of s3://{upload.bucket}/{upload.key}"))
+        found += page.parts
+        after = page.next_marker
+        if after is None:
+            return replace(page, parts=tuple(found))
+
+
+def abort_upload(client: S3Client, upload: s3api.MultipartUpload) -> None:
+    """Aborts `upload`; one that is no more is fine."""
+    _, failure = client.attempt(s3api.abort_multipart_upload(upload))
+    if failure is not None and failure.kind not in (Kind.GONE, Kind.MISSING):
+        raise to_error(failure, f"the unfinished upload of s3://{upload.bucket}/{upload.key}")
