@@ -10,7 +10,6 @@ from pathlib import Path
 from tests.support.source import FILES, PACKAGE, ROOT, length, name_of, nodes_of, parameters, text_of
 
 LARGE_CLASSES = {
-    "engine/executor.py Transfer",
     "filesystem/system.py S3AMFileSystem",
     "objects/writer.py ObjectWriter",
     "transfers/multipart.py Multipart",

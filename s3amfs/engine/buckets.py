@@ -1,4 +1,4 @@
-"""What is asked of buckets, not of objects: where one is, and which there are."""
+"""The requests about buckets instead of objects: the location of one, and the names of all."""
 
 from __future__ import annotations
 

@@ -13,30 +13,29 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 
 from ..core import machine as m
-from ..core.events import BytesMoved, Event, PartFinished, PartRetried
+from ..core.events import PartFinished
 from ..core.failures import Failure, Kind
-from ..core.lag import LEAST_DONE, LagWatch, Running
+from ..core.lag import Running
 from ..core.parts import Part
 from ..errors import TransferError
 from ..wire.failures import to_error
-from . import waiting
-from .attempt import Move, Operation, Outcome, PartProblem
+from .admission import Admission
+from .attempt import Move, Outcome
+from .delivery import Delivery
 from .interruptible import wait_for
-from .limits import SlotGate
 from .line import Share
 from .loop import ENDED, Engine, Loop
+from .part_runs import PartRuns
 from .parts_in_flight import PartsInFlight
 from .renewal import Renewal
 from .settings import Callbacks, Settings
+from .stragglers import Stragglers
 
 TICK_SECONDS = 0.1
-LAG_SECONDS = 0.5
-"""Between two looks for parts that lag."""
 
 
 class Transfer:
@@ -49,21 +48,12 @@ class Transfer:
         self, engine: Engine, move: Move, share: Share, settings: Settings, callbacks: Callbacks | None = None
     ) -> None:
         self.share = share
-        self._move = move
         self._settings = settings
         self._calls = callbacks or Callbacks()
         self._machine = m.Machine(settings.policy, share, random.random)
-        self._lag: LagWatch | None = LagWatch() if settings.asks_again else None
-        own = (settings.gate,) if settings.gate is not None else ()
-        self._gates: tuple[SlotGate, ...] = (*own, *(line.gate for line in share.lines))
         self._parts: dict[int, Part] = {}
         self._attempts: dict[int, int] = {}
-        self._holds: dict[int, int] = {}
-        """Part number -> how many of the gates it has passed."""
-        self._began: dict[int, float] = {}
         self._moved_here = 0
-        self._moved_reported = settings.done_before
-        self._events: deque[Event] = deque()
         self._over = threading.Event()
         self._on_over: Callable[[], None] = lambda: None
         self._failure: Failure | None = None
@@ -71,18 +61,15 @@ class Transfer:
         # Here, where an error (too few descriptors) reaches the caller.
         self._loops = engine.loops() if settings.spread else [engine.loop(0)]
         self._home: Loop = self._loops[0]
+        self.flight = PartsInFlight(engine.sampler, share.lines, self._parts, self.progress)
+        self._delivery = Delivery(settings, self._calls.on_event, self.flight.limit_due)
+        self._admission = Admission(self._home, settings.gate, share, self.flight, self._is_current, self._dispatch)
+        self._runs = PartRuns(self._loops, move, settings.limiter, self.flight, self._ended, self._crashed)
+        self._stragglers = Stragglers(self._home.multi.call_later, self._running, self._ask_again)
         self._renewal = Renewal(settings.credentials, self._home, self._crashed)
         self._lines = engine.lines
-        self.flight = PartsInFlight(engine.sampler, share.lines, self._parts, self.progress)
-        self._operations = self.flight.operations
         self._joined = False
-        self._wait = waiting.Wait()
-        self._trouble: str | None = None
-        """The last failure since bytes moved."""
         self.parts_moved = 0
-        self.parts_asked_again = 0
-        self.bytes_sent = 0
-        self._ended_requests = 0
 
     # -- the owner's thread -----------------------------------------------------------------------------------------
 
@@ -106,6 +93,16 @@ class Transfer:
     @property
     def retries(self) -> int:
         return self._machine.retries
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes that all attempts have moved, those that were lost included."""
+        return self._runs.bytes_moved
+
+    @property
+    def parts_asked_again(self) -> int:
+        """How often a part that lagged was asked for again."""
+        return self._stragglers.asked_again
 
     def wait(self, timeout: float | None = None) -> bool:
         """Waits for the end and hands out events meanwhile; False when `timeout` seconds were not enough.
@@ -136,27 +133,7 @@ class Transfer:
 
     def deliver_events(self) -> None:
         """Calls `on_event` with the events that have come together since the last call."""
-        while self._events:
-            event = self._events.popleft()
-            if isinstance(event, PartFinished):
-                self._trouble = None
-                self._wait.progressed()
-            self._calls.on_event(event)
-        moved = self._settings.done_before + self.progress()[0]
-        if moved > self._moved_reported:
-            self._moved_reported = moved
-            self._wait.progressed()
-            self._calls.on_event(BytesMoved(moved, self._settings.total))
-            if (limit := self.flight.limit_due()) is not None:
-                self._calls.on_event(limit)
-        self._wait.look(self._awaited)
-
-    def _awaited(self) -> str | None:
-        """The cause of a long wait; None while there is nothing to move."""
-        if not self._parts or self.over:
-            return None
-        limit = f"; trying again for up to {self._settings.policy.budget:.0f} s" if self._trouble else ""
-        return f"{self._settings.describe}: {self._trouble or 'no byte has moved for a while'}{limit}"
+        self._delivery.deliver(self.progress()[0], is_moving=bool(self._parts) and not self.over)
 
     def stop(self, failure: Failure | None = None) -> None:
         """Ends the transfer now; every request is cut. Returns when nothing of it moves any more."""
@@ -184,8 +161,7 @@ class Transfer:
 
     def progress(self) -> tuple[int, int]:
         """(bytes that this run has moved of parts that are good so far, requests that ended). Any thread."""
-        in_flight = sum(operation.moved for operation in list(self._operations.values()))
-        return self._moved_here + in_flight, self._ended_requests
+        return self._moved_here + self._runs.moved, self._runs.ended
 
     def refill(self) -> None:
         """The lines have more slots. Any thread."""
@@ -227,7 +203,8 @@ class Transfer:
 
     def _execute(self, instruction: m.Instruction) -> None:
         if isinstance(instruction, m.Start):
-            self._start(instruction)
+            self._attempts[instruction.number] = instruction.attempt
+            self._admission.enter(instruction.number, instruction.attempt)
         elif isinstance(instruction, m.CancelPart):
             self._cancel(instruction.number)
         elif isinstance(instruction, m.Wake):
@@ -235,15 +212,12 @@ class Transfer:
         elif isinstance(instruction, m.Retrying):
             if instruction.failure.kind is Kind.EXPIRED:
                 self._renewal.expired()
-            self._trouble = instruction.failure.message
             self.flight.back_off(instruction.number, instruction.attempt, instruction.delay, instruction.failure)
-            self._events.append(
-                PartRetried(instruction.number, instruction.attempt, instruction.delay, instruction.failure.message)
-            )
+            self._delivery.retrying(instruction)
         else:
             if isinstance(instruction, m.Failed):
                 self._failure = instruction.failure
-            self._settle(list(self._loops))
+            _when_idle(self._home, list(self._loops), self._end)
 
     def _end(self) -> None:
         for line in self.share.lines:
@@ -252,72 +226,28 @@ class Transfer:
         self._over.set()
         self._on_over()
 
-    def _settle(self, busy: list[Loop]) -> None:
-        """Over only when the cancellations queued in all loops have run: then no request, buffer or file is in use."""
-        if not busy:
-            self._end()
-        else:
-            other = busy.pop()
-            other.submit(lambda: self._home.submit(lambda: self._settle(busy)))
-
-    def _loop_of(self, number: int) -> Loop:
-        """Parts take turns on the loops of the transfer."""
-        return self._loops[number % len(self._loops)]
-
-    def _start(self, start: m.Start) -> None:
-        self._attempts[start.number] = start.attempt
-        self.flight.queue(start.number)
-        self._pass_gates(start.number, start.attempt, 0)
-
-    def _pass_gates(self, number: int, attempt: int, passed: int) -> None:
-        """One gate after the other; `passed` of them have given this part a slot."""
-        if self._attempts.get(number) != attempt:
-            for gate in self._gates[:passed]:
-                gate.leave()
-        elif passed == len(self._gates):
-            self._holds[number] = passed
-            delay = self.share.reserve(time.monotonic())
-            if delay > 0:
-                self.flight.hold_up(number)
-                self._home.multi.call_later(delay, partial(self._dispatch, number, attempt))
-            else:
-                self._dispatch(number, attempt)
-        else:
-            self._gates[passed].enter(partial(self._let_in, number, attempt, passed))
-
-    def _let_in(self, number: int, attempt: int, passed: int) -> None:
-        """By a gate, in any thread."""
-        try:
-            self._home.submit(partial(self._pass_gates, number, attempt, passed + 1))
-        except TransferError:  # the loop has ended, and `wait` says so; the slots are for others
-            for gate in self._gates[: passed + 1]:
-                gate.leave()
+    def _is_current(self, number: int, attempt: int) -> bool:
+        return self._attempts.get(number) == attempt
 
     def _dispatch(self, number: int, attempt: int) -> None:
-        if self._attempts.get(number) != attempt:
+        if not self._is_current(number, attempt):
             return
         begin = partial(self._begin, number, attempt)
-        loop = self._loop_of(number)
+        loop = self._runs.loop_of(number)
         self._renewal.when_fresh(lambda: loop.submit(begin))
 
     def _cancel(self, number: int) -> None:
-        attempt = self._attempts.pop(number, None)
+        self._attempts.pop(number, None)
         self.flight.forget(number)
-        self._loop_of(number).submit(partial(self._cut, number, attempt))
-        self._release(number)
+        self._runs.loop_of(number).submit(partial(self._runs.cut, number))
+        self._admission.leave(number)
 
-    def _release(self, number: int) -> None:
-        for gate in self._gates[: self._holds.pop(number, 0)]:
-            gate.leave()
-
-    def _ended(self, number: int, attempt: int, moved: int, outcome: Outcome) -> None:
-        self.bytes_sent += moved
-        self._ended_requests += 1
-        if self._attempts.get(number) != attempt:
+    def _ended(self, number: int, attempt: int, outcome: Outcome) -> None:
+        if not self._is_current(number, attempt):
             return
         del self._attempts[number]
-        began = self._began.pop(number, 0.0)
-        self._release(number)
+        seconds = self._runs.seconds(number, time.monotonic())
+        self._admission.leave(number)
         if isinstance(outcome, BaseException):
             self._crashed(outcome)
             return
@@ -332,12 +262,9 @@ class Transfer:
         self._parts.pop(number, None)
         self._moved_here += outcome.length
         self.parts_moved += 1
-        self._events.append(PartFinished(number, outcome.length, attempt))
-        now = time.monotonic()
-        if self._lag is not None:
-            self._lag.done(number, outcome.length, now - began)
-            if self.parts_moved == LEAST_DONE:
-                self._home.multi.call_later(LAG_SECONDS, self._look_for_lag)
+        self._delivery.note(PartFinished(number, outcome.length, attempt))
+        if self._settings.asks_again:
+            self._stragglers.done(number, outcome.length, seconds)
         self._handle(m.PartSucceeded(number, outcome.length))
 
     def _failed(self, number: int, failure: Failure) -> None:
@@ -348,52 +275,26 @@ class Transfer:
             return
         self._handle(m.PartFailed(number, failure))
 
-    def _look_for_lag(self) -> None:
-        if self._machine.over:
-            return
-        assert self._lag is not None
-        now = time.monotonic()
-        running = [
-            Running(number, self._parts[number].length, operation.moved, now - self._began[number])
-            for number, operation in list(self._operations.items())
-            if number in self._began and number in self._parts
-        ]
-        for number in self._lag.lagging(running):
-            self.parts_asked_again += 1
-            self.flight.hedge(number)
-            self._handle(m.PartLags(number))
-        self._home.multi.call_later(LAG_SECONDS, self._look_for_lag)
+    def _running(self) -> list[Running] | None:
+        return None if self._machine.over else self._runs.running(self._parts, time.monotonic())
 
-    # -- the loop of the part ---------------------------------------------------------------------------------------
+    def _ask_again(self, number: int) -> None:
+        self.flight.hedge(number)
+        self._handle(m.PartLags(number))
 
     def _begin(self, number: int, attempt: int) -> None:
-        if self._attempts.get(number) != attempt:
-            return
-        part = self._parts[number]
+        """In the loop of the part."""
+        if self._is_current(number, attempt):
+            self._runs.begin(self._parts[number], attempt)
 
-        def done(outcome: Outcome) -> None:
-            self._operations.pop(number, None)
-            self._home.submit(partial(self._ended, number, attempt, operation.moved, outcome))
 
-        operation = Operation(self._loop_of(number), part, done, limiter=self._settings.limiter)
-        self.flight.begin(part, attempt)
-        began = self._began[number] = time.monotonic()
-        self._operations[number] = operation
-        try:
-            operation.start(self.flight.sign(number, began, self._move(part, attempt)))
-        except PartProblem as problem:
-            done(problem.failure)
-        except BaseException as error:  # noqa: BLE001 - see _handle
-            self._operations.pop(number, None)
-            self._home.submit(partial(self._crashed, error))
+def _when_idle(home: Loop, busy: list[Loop], then: Callable[[], None]) -> None:
+    """Calls `then` in the home loop when the cancellations queued in all loops have run.
 
-    def _cut(self, number: int, attempt: int | None) -> None:
-        """Runs after the `_begin` that was queued before it: loops keep their order."""
-        operation = self._operations.pop(number, None)
-        if operation is not None:
-            moved = operation.moved
-            operation.cancel()
-            self._home.submit(partial(self._lost, moved))
-
-    def _lost(self, moved: int) -> None:
-        self.bytes_sent += moved
+    Only then is no request, buffer or file in use any more.
+    """
+    if not busy:
+        then()
+    else:
+        other = busy.pop()
+        other.submit(lambda: home.submit(lambda: _when_idle(home, busy, then)))

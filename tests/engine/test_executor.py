@@ -118,7 +118,7 @@ def test_stop_returns_when_nothing_moves_any_more(server: Server) -> None:
     assert not transfer.wait(timeout=1)
     transfer.stop(Failure(Kind.FATAL, "enough"))
     assert transfer.over
-    assert not transfer._operations
+    assert transfer._runs.in_flight == 0
     with pytest.raises(S3AMError, match="enough"):
         transfer.wait()
 
@@ -132,7 +132,7 @@ def test_slots_that_transfers_share_go_to_all_of_them(server: Server) -> None:
         transfer, _, plan = transfer_of(server, 12, 1)
         shared = Transfer(
             engine,
-            transfer._move,
+            transfer._runs._move,
             Share([line]),
             Settings("test", RetryPolicy(budget=0)),
             Callbacks(on_part=lambda result: done.append(result.number)),

@@ -10,7 +10,6 @@ import errno
 import heapq
 import os
 import select
-import socket
 import time
 from collections import deque
 from collections.abc import Callable
@@ -24,6 +23,7 @@ from .exchange import Exchange, fill_reply, span_of
 from .handle import configure, log_end
 from .options import COOKIEFILE, ca_bundle
 from .reached import Reached
+from .wakeup import Wakeup
 
 Observer = Callable[[RequestSpan], None]
 
@@ -53,10 +53,8 @@ class Multi:
         self._multi = self._new_multi()
         self._epoll = select.epoll()
         self._watched: dict[int, int] = {}
-        self._wake_receive, self._wake_send = socket.socketpair()
-        self._wake_receive.setblocking(False)
-        self._wake_send.setblocking(False)
-        self._epoll.register(self._wake_receive.fileno(), select.EPOLLIN)
+        self._wakeup = Wakeup()
+        self._epoll.register(self._wakeup.fd, select.EPOLLIN)
         self._deadline: float | None = None
         self._active: dict[pycurl.Curl, Exchange] = {}
         self._free: list[pycurl.Curl] = []
@@ -128,8 +126,8 @@ class Multi:
         """Waits for something to do, at most `timeout` seconds (None: any time), does it and reports what ended."""
         self._resume_paused()
         for fd, events in self._epoll.poll(self._wait_seconds(timeout)):
-            if fd == self._wake_receive.fileno():
-                self._drain_wake()
+            if fd == self._wakeup.fd:
+                self._wakeup.drain()
                 continue
             mask = 0
             if events & (select.EPOLLIN | select.EPOLLHUP | select.EPOLLERR):
@@ -161,17 +159,13 @@ class Multi:
             handle.close()
         self._multi.close()
         self._epoll.close()
-        self._wake_receive.close()
-        self._wake_send.close()
+        self._wakeup.close()
 
     # -- called by any thread ---------------------------------------------------------------------------------------
 
     def wake(self) -> None:
         """Ends a running or coming `poll` at once."""
-        try:
-            self._wake_send.send(b"\0")
-        except BlockingIOError:
-            return  # the buffer is full of wake-ups already
+        self._wakeup.wake()
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
@@ -185,13 +179,6 @@ class Multi:
         if self._timers:
             ends.append(self._timers[0][0] - now)
         return max(0.0, min(ends)) if ends else None
-
-    def _drain_wake(self) -> None:
-        try:
-            while self._wake_receive.recv(4096):
-                pass
-        except BlockingIOError:
-            return
 
     def _on_socket(self, what: int, fd: int, _multi: object, _data: object) -> None:
         if what == pycurl.POLL_REMOVE:
