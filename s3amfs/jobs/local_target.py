@@ -52,6 +52,14 @@ class LocalTarget:
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
         return os.path.join(self.root, RESERVED, digest)
 
+    def partials_folder(self, *, create: bool) -> str | None:
+        """The folder of partial files; None where it does not exist and is not to be made."""
+        path = os.path.join(self.root, RESERVED)
+        if create:
+            with self._lock:
+                self._partials()
+        return path if os.path.isdir(path) else None
+
     def _open_root(self) -> int:
         if self._root_fd < 0:
             os.makedirs(self.root, exist_ok=True)

@@ -92,7 +92,7 @@ class Sides:
         self.clock_offset = 0
         keep = self._keep(with_filters=True)
         try:
-            self.source = self._watch(self._open(ends.source, ends.reader, keep, target=False))
+            self.source = self._watch(self._open(ends.source, ends.reader, keep))
             self.target = self._watch(self._open_target(keep))
         except BaseException:
             self.close()
@@ -106,6 +106,10 @@ class Sides:
     def requests(self) -> int:
         return sum(listing.requests for listing in self.listings)
 
+    def whole_source(self) -> Iterator[Entry]:
+        """All entries of the source that take part, from its first, whatever has been done already."""
+        return self._watch(self._open(self._ends.source, self._ends.reader, self._keep(with_filters=True), after=""))
+
     def _open_target(self, keep: Callable[[str], bool] | None) -> Iterator[Entry]:
         ends, options = self._ends, self._options
         if options.exists == "overwrite" and isinstance(ends.target, S3Location):
@@ -116,9 +120,17 @@ class Sides:
         return self._open(ends.target, ends.client, keep, target=True)
 
     def _open(
-        self, tree: Tree, client: S3Client, keep: Callable[[str], bool] | None, *, target: bool
+        self,
+        tree: Tree,
+        client: S3Client,
+        keep: Callable[[str], bool] | None,
+        *,
+        target: bool = False,
+        after: str | None = None,
     ) -> Iterator[Entry]:
+        """after: other than that of both listings."""
         options = self._options
+        after = self._after if after is None else after
         if isinstance(tree, LocalPath):
             unfiltered = target and options.delete_excluded
             entries = walk(
@@ -127,14 +139,14 @@ class Sides:
                     links=options.links,
                     filters=NO_FILTERS if unfiltered else options.filters,
                     target=target,
-                    after=self._after,
+                    after=after,
                     only_below=self._below_names(),
                 ),
             )
             return entries if keep is None else (entry for entry in entries if _is_kept(entry, keep))
         glob = glob_of(options.only) if options.only is not None else None
         listed = ListOptions(
-            root=tree.key, prefix=glob.prefix if glob is not None else "", after=self._after, sort=self._sort, keep=keep
+            root=tree.key, prefix=glob.prefix if glob is not None else "", after=after, sort=self._sort, keep=keep
         )
         listing = Listing(client, tree.bucket, listed)
         self.listings.append(listing)

@@ -23,6 +23,7 @@ from ..core.tree_events import Totals
 from ..engine.observed import observed
 from .across import Across
 from .backup import Backup
+from .collisions import FoldedNames
 from .down import Down
 from .extras import Extras
 from .job_options import TreeOptions
@@ -66,6 +67,7 @@ class _Run:
         self._held: list[Work] = []
         """New entries that may have been renamed: looked at when all that is only at the target is known."""
         self._rules = options.rules
+        self._folded = FoldedNames(self._local, dry_run=options.dry_run)
 
     # -- the whole --------------------------------------------------------------------------------------------------
 
@@ -204,7 +206,9 @@ class _Run:
         self._ledger.emit(pair.key, "skip", reason, size)
 
     def _dispatch(self, pair: Pair, number: int, verdict: Verdict, source: Entry) -> None:
-        why = _impossible(self._ends, source, dry_run=self._options.dry_run)
+        why = _impossible(self._ends, source, dry_run=self._options.dry_run) or self._folded.reason(
+            pair.key, self._sides
+        )
         if why:
             self._ledger.problem(pair.key, why, source.size)
             self._ledger.watermark.finish(number)
