@@ -28,6 +28,7 @@ SAME_NAME = {
     "patch": "the plan is core's, the object that carries it out is objects'",
     "unpublished": "the record is core's, its files are objects'",
     "ranges": "filesystem's and objects' are still to get two names",
+    "report": "transfers' gathers the events of one run, the command makes a page of them",
     "run": "the demo's script, and the command that runs many",
     "streams": "cli's and wire's are still to get two names",
 }

@@ -12,7 +12,7 @@ from .options import (
     add_bwlimit,
     add_key_options,
     add_memory,
-    add_trace,
+    add_seen,
     bwlimit_of,
     connect_from,
     given_key,
@@ -59,7 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--sparse", action="store_true", help="zeros become holes of the file")
     add_bwlimit(parser)
     add_memory(parser)
-    add_trace(parser)
+    add_seen(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     add("-r", "--recursive", action="store_true", help="SRC is a prefix or a quoted glob, DST a folder")
     add_filters(parser)

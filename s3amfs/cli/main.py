@@ -22,8 +22,8 @@ from . import streams
 from .help import EXIT_CODES
 from .options import Parser, add_common
 from .output import Output
+from .seen import reported, traced
 from .signals import Interruption
-from .traced import traced
 
 COMMANDS = (
     "upload",
@@ -39,6 +39,7 @@ COMMANDS = (
     "run",
     "split",
     "doctor",
+    "report",
     "generate-sse-key",
     "mount",
     "umount",
@@ -109,7 +110,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def run_command(args: argparse.Namespace, output: Output) -> int:
     """Runs the command of `args`, prints the one line of what went wrong, and returns the exit code."""
     try:
-        with traced(getattr(args, "trace", None), args.command, output):
+        with (
+            traced(getattr(args, "trace", None), args.command, output),
+            reported(getattr(args, "report", None), output),
+        ):
             code: int = command_module(args.command).run(args, output)
         return code
     except BrokenPipeError:

@@ -202,11 +202,13 @@ def add_memory(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_trace(parser: argparse.ArgumentParser) -> None:
-    """--trace, of every command that moves bytes."""
-    parser.add_argument(
-        "--trace", metavar="FILE", help="write each request and wait to FILE, for ui.perfetto.dev or chrome://tracing"
-    )
+def add_seen(parser: argparse.ArgumentParser, *, report: bool = True) -> None:
+    """--trace and --report, of commands that move bytes."""
+    group = parser.add_argument_group("seeing what happens")
+    add = group.add_argument
+    add("--trace", metavar="FILE", help="write each request and wait to FILE, for ui.perfetto.dev or chrome://tracing")
+    if report:
+        add("--report", metavar="FILE", help="write what was done to FILE (.jsonl or .html)")
 
 
 def bwlimit_of(args: argparse.Namespace) -> Bandwidth | int:

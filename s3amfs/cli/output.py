@@ -17,7 +17,7 @@ from ..errors import S3AMError
 from .streams import give_up_on
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..core.events import Event, TransferStarted
     from ..core.failures import Failure
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..wire.aws.config import S3Config
     from .progress import Progress
     from .progress_lines import ProgressLines
+    from .report_file import ReportFile
 
 FLUSH_SECONDS = 0.2
 
@@ -46,6 +47,8 @@ class Output:
         self._flushed = 0.0
         self.clients: dict[S3Config, S3Client] | None = None
         """Clients that several commands share (`s3am run`)."""
+        self.report: ReportFile | None = None
+        """Gets whatever a program would get by --json."""
 
     def on_event(self, event: Event) -> None:
         """Shows one event of a transfer."""
@@ -55,8 +58,7 @@ class Output:
             self._moved = event.text()
         else:
             self._last_status = event.text()
-        if self._json:
-            self._line(event.json())
+        self._event_line(event.json)
         if isinstance(event, Warned):
             if not self._json:
                 self._say(event.text())
@@ -74,13 +76,19 @@ class Output:
 
     def result(self, text: str, fields: Mapping[str, Any]) -> None:
         """The result of a command that is no transfer."""
-        if self._json:
-            self._line(fields)
-        else:
+        self._event_line(lambda: fields)
+        if not self._json:
             self._print(text)
 
-    def entry(self, entry: EntryDone | Listed | PrefixTotal | Checked) -> None:
-        """One of many lines: written out at least every fifth of a second, not each by itself."""
+    def entry(self, entry: EntryDone | Listed | PrefixTotal | Checked, *, shown: bool = True) -> None:
+        """One of many lines: written out at least every fifth of a second, not each by itself.
+
+        shown: False: for the report only.
+        """
+        if self.report is not None:
+            self.report.add(entry.json())
+        if not shown:
+            return
         text = json.dumps(entry.json()) if self._json else entry.text()
         now = time.monotonic()
         flush, self._flushed = (True, now) if now - self._flushed > FLUSH_SECONDS else (False, self._flushed)
@@ -92,9 +100,8 @@ class Output:
             self._line(fields)
 
     def warn(self, message: str) -> None:
-        if self._json:
-            self._line({"event": "warning", "message": message})
-        else:
+        self._event_line(lambda: {"event": "warning", "message": message})
+        if not self._json:
             self._say(f"warning: {message}")
 
     def waiting(self, message: str) -> None:
@@ -128,6 +135,8 @@ class Output:
     def error(self, error: S3AMError) -> int:
         """Prints the one line of `error`; returns its exit code."""
         self._end_progress()
+        if self.report is not None:
+            self.report.add({"event": "error", "exit_code": error.exit_code, "message": str(error)})
         if self._json:
             with contextlib.suppress(OSError):  # it is said on stderr, too
                 self._line({"event": "error", "exit_code": error.exit_code, "message": str(error)})
@@ -180,6 +189,13 @@ class Output:
             print(text, file=sys.stderr, flush=True)
         except OSError:
             give_up_on(2)
+
+    def _event_line(self, fields: Callable[[], Mapping[str, Any]]) -> None:
+        """For programs: a line with --json, and of the report."""
+        if self.report is not None:
+            self.report.add(fields())
+        if self._json:
+            self._line(fields())
 
     def _line(self, fields: Mapping[str, Any]) -> None:
         self._print(json.dumps(fields))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import S3AMError, UsageError
-from .options import add_trace
+from .options import add_seen
 from .output import Output
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class _Named(S3AMError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE|-")
-    add_trace(parser)
+    add_seen(parser, report=False)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -12,7 +12,7 @@ from .options import (
     Parser,
     add_bwlimit,
     add_common,
-    add_trace,
+    add_seen,
     bwlimit_of,
     config_of,
     connect_from,
@@ -60,10 +60,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     move.add_argument("share", metavar="I/N", help="share I of N, such as 3/8")
     move.add_argument("--slots", metavar="N", type=slots, help="requests at a time")
     add_bwlimit(move)
-    add_trace(move)
+    add_seen(move)
     finish = steps.add_parser("finish", help="prove that all is there, and complete")
     finish.add_argument("job", metavar="JOB")
-    add_trace(finish)
+    add_seen(finish)
     status = steps.add_parser("status", help="say what is missing")
     status.add_argument("job", metavar="JOB")
     for step in (move, finish, status):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .options import add_trace
+from .options import add_seen
 from .tree_options import add_filters, add_object_options, add_tree_options, max_delete, run_tree, source_options
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_filters(parser, names=True)
     add_tree_options(parser)
     add_object_options(parser)
-    add_trace(parser)
+    add_seen(parser)
     source_options(parser)
 
 

@@ -81,13 +81,12 @@ def filters_of(args: argparse.Namespace) -> Filters:
 
 
 def add_tree_options(parser: argparse.ArgumentParser, *, own: bool = True) -> None:
-    """Links, folders, what is kept of files, report; own: --dry-run and --resume, too."""
+    """Links, folders, what is kept of files; own: --dry-run and --resume, too."""
     group = parser.add_argument_group("trees")
     add = group.add_argument
     if own:
         add("--dry-run", action="store_true", help="say what would be done, with a reason for each key")
         add("--resume", action="store_true", help="go on where the last run of this job was killed")
-    add("--report", metavar="FILE", help="write what was done to FILE (.jsonl or .html)")
     add_links(group)
     add("--create-empty-dirs", action="store_true", help="empty folders, too ('dir/' objects in S3)")
     add("--preserve", action="store_true", help="keep mode, mtime and owner in metadata, as the mount does")
@@ -140,27 +139,16 @@ def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = 
     """Runs a job over a tree and prints it. exists: as TreeOptions has it."""
     from ..jobs.ledger import Listener
     from ..jobs.sync import sync
-    from .report_file import ReportFile
 
     ends = ends_of(args, output)
     options = options_of(args, output, ends, exists, verb)
-    report = ReportFile.open(args.report)
     shows_all = args.dry_run or args.verbose or args.debug
 
     def on_entry(entry: EntryDone) -> None:
-        if report is not None:
-            report.add(entry)
-        if args.json or shows_all or entry.action not in ("same", "skip") or _is_named(entry):
-            output.entry(entry)
+        shown = args.json or shows_all or entry.action not in ("same", "skip") or _is_named(entry)
+        output.entry(entry, shown=shown)
 
-    try:
-        totals = sync(ends, options, Listener(on_entry, output.warn), verb)
-        if report is not None:
-            report.finish(totals)
-    finally:
-        if report is not None:
-            report.close()
-    return finish(totals, output)
+    return finish(sync(ends, options, Listener(on_entry, output.warn), verb), output)
 
 
 def _is_named(entry: EntryDone) -> bool:

@@ -11,7 +11,7 @@ from .options import (
     add_bwlimit,
     add_key_options,
     add_memory,
-    add_trace,
+    add_seen,
     bwlimit_of,
     connect_from,
     digest,
@@ -78,7 +78,7 @@ def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
     add("--expect-sha256", metavar="HEX", type=digest("SHA-256", 32), help="the SHA-256 of the whole of SRC")
     add_bwlimit(parser)
     add_memory(parser)
-    add_trace(parser)
+    add_seen(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     _add_object_arguments(parser)
     add_key_options(parser, what="DST")

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from .options import add_key_options, add_trace, connect_from, given_key, key_of, size
+from .options import add_key_options, add_seen, connect_from, given_key, key_of, size
 
 if TYPE_CHECKING:
     from .output import Output
@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--part-size", metavar="SIZE", type=size, help="no effect: for scripts of S3AM 2")
     parser.add_argument("--version-id", metavar="ID", help="a version of the object")
     add_key_options(parser)
-    add_trace(parser)
+    add_seen(parser, report=False)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -65,6 +65,8 @@ class PartFinished(Event):
     number: int
     length: int
     attempts: int
+    seconds: float = 0.0
+    """Of the attempt that succeeded."""
 
     def text(self) -> str:
         tries = f" at try {self.attempts}" if self.attempts > 1 else ""

@@ -106,7 +106,7 @@ class S3Client:
             if self.on_retry is not None:
                 self.on_retry(failure, delay)
 
-        failure = retrying(self.policy, once, learn)
+        failure = retrying(self.policy, once, learn, self.engine.sampler)
         if failure is None and s3api.has_bare_etag(reply):
             self._notice_etags(request.bucket)
         return reply, failure

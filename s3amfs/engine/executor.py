@@ -262,7 +262,7 @@ class Transfer:
         self._parts.pop(number, None)
         self._moved_here += outcome.length
         self.parts_moved += 1
-        self._delivery.note(PartFinished(number, outcome.length, attempt))
+        self._delivery.note(PartFinished(number, outcome.length, attempt, round(seconds, 3)))
         if self._settings.asks_again:
             self._stragglers.done(number, outcome.length, seconds)
         self._handle(m.PartSucceeded(number, outcome.length))

@@ -11,16 +11,39 @@ from ..core.failures import Failure
 from ..core.retry import GiveUp, RetryPolicy, RetryState
 from . import waiting
 from .interruptible import wait_for
+from .sampler import Sampler
 
 
 def retrying(
-    policy: RetryPolicy, attempt: Callable[[], Failure | None], learn: Callable[[Failure, float], None]
+    policy: RetryPolicy,
+    attempt: Callable[[], Failure | None],
+    learn: Callable[[Failure, float], None],
+    sampler: Sampler | None = None,
 ) -> Failure | None:
     """Calls `attempt` until it returns None; returns the last failure when `policy` gives up.
 
     learn: called with each failure that is followed by another try, and the delay in seconds before it. A wait that
-    takes long is reported, once.
+    takes long is reported, once. sampler: counts the waits.
     """
+    if sampler is None:
+        return _retry(policy, attempt, learn, lambda failure, delay: None)
+    key = object()
+
+    def back_off(failure: Failure, delay: float) -> None:
+        sampler.back_off(key, failure, delay)
+
+    try:
+        return _retry(policy, attempt, learn, back_off)
+    finally:
+        sampler.leave(key)
+
+
+def _retry(
+    policy: RetryPolicy,
+    attempt: Callable[[], Failure | None],
+    learn: Callable[[Failure, float], None],
+    back_off: Callable[[Failure, float], None],
+) -> Failure | None:
     state = RetryState()
     reported = False
     while True:
@@ -35,4 +58,5 @@ def retrying(
             reported = True
             waiting.report(f"{failure.message}; trying again for up to {policy.budget_of(failure):.0f} s")
         learn(failure, decision.delay)
+        back_off(failure, decision.delay)
         wait_for(threading.Event(), decision.delay)

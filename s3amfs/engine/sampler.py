@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ..core.bottleneck import PATIENCE, PATIENCE_SECONDS, Activity, Bottleneck, Cause, Sample, Tally
+from ..core.failures import Failure, Kind
 from ..wire.curl.exchange import Exchange
 from . import file_io, trace
 from .line import Line
@@ -83,6 +84,8 @@ class Sampler:
         self._schedule = schedule
         self._lock = threading.Lock()
         self._movers: dict[object, Mover | None] = {}
+        self._back_off: dict[object, bool] = {}
+        """Control call that has failed and is tried again -> whether the server asked for less."""
         self._runs = False
         self._last = 0.0
         self._cpu: dict[int, float] = {}
@@ -105,6 +108,17 @@ class Sampler:
     def leave(self, key: object) -> None:
         with self._lock:
             self._movers.pop(key, None)
+            self._back_off.pop(key, None)
+
+    def back_off(self, key: object, failure: Failure, delay: float) -> None:
+        """A control call failed and waits; `key` counts as waiting until it leaves. Any thread."""
+        self._back_off[key] = failure.kind is Kind.THROTTLE
+        if key not in self._movers:
+            self.join(key)
+        recorder = trace.recorder()
+        if recorder is not None:
+            now = time.monotonic()
+            recorder.wait("retry wait", now, now + delay, {"status": failure.status, "kind": failure.kind.value})
 
     def since(self, before: Tally) -> Tally:
         """The time since `join` returned `before`, by what limited it. Any thread."""
@@ -147,7 +161,9 @@ class Sampler:
     def _look(self, now: float, movers: list[Mover]) -> Sample:
         seconds, self._last = max(1e-6, now - self._last), now
         found: Counter[Activity] = Counter()
-        throttled = failed = 0
+        back_off = list(self._back_off.values())
+        throttled = sum(back_off)
+        failed = len(back_off) - throttled
         of_parts: set[int] = set()
         for mover in movers:
             found.update(mover.activities(now, self._threads.latency))

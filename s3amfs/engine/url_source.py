@@ -134,7 +134,7 @@ def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) 
         reply = call.reply
         return None if reply.ok or reply.status == 416 else classify(reply, role="source")
 
-    failure = retrying(policy, once, lambda failure, delay: None)
+    failure = retrying(policy, once, lambda failure, delay: None, engine.sampler)
     if failure is not None:
         raise to_error(replace(failure, of_source=True), what)
     return reply

@@ -1,0 +1,48 @@
+"""`s3am report`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from typing import TYPE_CHECKING
+
+from ..errors import UsageError
+
+if TYPE_CHECKING:
+    from .output import Output
+
+SUMMARY = "make a page of the JSON lines of transfers and jobs"
+DESCRIPTION = """\
+Makes one HTML page of the JSON lines that --report FILE.jsonl (or --json) has written, also of a command that was
+killed, and of many processes: one file each. The page loads nothing: a timeline, what limited the transfers, the
+slowest and the failed parts, the requests by their price class, the entries of a tree by cause."""
+EXAMPLES = """\
+examples:
+  s3am upload --report upload.jsonl big.tar s3://bucket/ && s3am report upload.jsonl
+  s3am report -o all.html move-1.jsonl move-2.jsonl move-3.jsonl"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE.jsonl", nargs="+")
+    parser.add_argument("-o", "--output", metavar="FILE.html", help="default: the first FILE with .html for .jsonl")
+
+
+def run(args: argparse.Namespace, output: Output) -> int:
+    from ..core.report_page import page
+    from .report_file import read_story
+
+    target: str = args.output or f"{args.files[0].removesuffix('.jsonl')}.html"
+    if not target.endswith(".html"):
+        raise UsageError(f"{target} is no name of a page: it has to end in .html")
+    stories = [read_story(path) for path in args.files]
+    for path, story in zip(args.files, stories, strict=True):
+        if not (story.results or story.errors or story.started or story.groups):
+            raise UsageError(f"{path} holds no events: give what --report FILE.jsonl or --json wrote")
+    try:
+        with open(target + ".new", "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(page(stories))
+        os.replace(target + ".new", target)
+    except OSError as error:
+        raise UsageError(f"the page {target} can't be written: {error.strerror}") from None
+    output.result(target, {"event": "report", "file": target})
+    return 0
