@@ -58,7 +58,7 @@ DOORS: dict[str, tuple[str, ...]] = {
     "mfusepy": ("mount/operations.py", "mount/fuse.py", "mount/caller.py"),
     "dask": ("jobs/dask_cluster.py",),
     "distributed": ("jobs/dask_cluster.py",),
-    "rich": ("cli/",),
+    "rich": ("cli/", "filesystem/rich_callback.py"),
     "pyftpdlib": ("demo/",),
 }
 """Third party -> the files (or folders) that may import it."""

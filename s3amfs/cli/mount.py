@@ -34,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("directory", metavar="DIR", nargs="?")
     add = parser.add_argument
     add("--status", action="store_true", help="say what the mount on DIR, the only argument then, is at")
+    add("--metrics", action="store_true", help="the same in Prometheus' text format, for a textfile collector")
     add("--read-only", action="store_true", help="nothing can be changed")
     add("--allow-other", action="store_true", help="let other users in (needs user_allow_other in /etc/fuse.conf)")
     add("--uid", type=int, help="owner of files that have none")
@@ -60,8 +61,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from ..mount.daemon import mount
     from ..mount.options import LEAST_CACHE_DISK, MountOptions
 
-    if args.status:
-        return _status(args.directory or args.url, output)
+    if args.status or args.metrics:
+        return _status(args.directory or args.url, output, metrics=args.metrics)
     if args.directory is None:
         raise UsageError("the directory is missing: s3am mount s3://BUCKET[/PREFIX] DIR")
     if args.cache_disk is not None and args.cache_dir is None:
@@ -84,10 +85,16 @@ def run(args: argparse.Namespace, output: Output) -> int:
     return 0
 
 
-def _status(directory: str, output: Output) -> int:
+def _status(directory: str, output: Output, *, metrics: bool) -> int:
     from ..mount.unmount import status
 
     found = status(directory)
+    if metrics:
+        from ..core.prometheus import metrics_of_mount
+
+        text = metrics_of_mount(directory, found).rstrip("\n")
+        output.result(text, {"event": "status", "directory": directory, **found})
+        return 0
     files = found["open"]
     assert isinstance(files, dict)
     states = ", ".join(f"{count} {state}" for state, count in sorted(files.items())) or "none"

@@ -236,6 +236,12 @@ def requests_made() -> Counter[str]:
     return Counter(get_engine().reached.requests)
 
 
+def bytes_moved() -> tuple[int, int]:
+    """Bytes of (request bodies, response bodies) that this process has moved so far."""
+    reached = get_engine().reached
+    return reached.bytes_up, reached.bytes_down
+
+
 def recent_limit() -> Bottleneck | None:
     """The limit of this process at the moment. Takes no lock and makes no engine: a signal's handler may call it."""
     engine = _engine

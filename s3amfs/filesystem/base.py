@@ -12,6 +12,7 @@ from typing import Any, Literal
 import fsspec
 import s3fs
 
+from ..core.events import TransferResult
 from ..core.expected import NOTHING
 from ..core.locations import S3Location
 from ..core.sizes import parse_size
@@ -69,6 +70,7 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         self._own_gates = self._make_gates()
         self._service = service(self)
         self._client: S3Client | None = None
+        self._last_transfer: TransferResult | None = None
         number = next(_numbers)
         _living.add(number)
         weakref.finalize(self, _gone, number).atexit = False
@@ -94,6 +96,19 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         self._set_session_lock = asyncio.Lock()
         self._own_gates = self._make_gates()
         self._client = None
+
+    @property
+    def last_transfer(self) -> TransferResult | None:
+        """The last `put`, `get` or `cp` of an object that this instance has moved; None: there was none yet.
+
+        Its `bytes_sent`, `seconds`, `parts`, `retries`, `limited_by`, `limited_share` and `proof` say how it went.
+        Transfers that run at a time overwrite each other's. `limited_by` is '' where it took less than a second.
+        """
+        return self._last_transfer
+
+    def keep_result(self, result: TransferResult) -> None:
+        """Takes note of a transfer that has succeeded. Any thread."""
+        self._last_transfer = result
 
     @property
     def loop(self) -> Any:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from fsspec.callbacks import Callback
 
-from ..core.events import BytesMoved, Event
+from ..core.events import BytesMoved, Event, TransferResult
 from ..engine import waiting
 from ..engine.limits import SlotGate
 from ..errors import Interrupted
@@ -43,10 +43,12 @@ class Cancelled:
             raise Interrupted("the operation was cancelled")
 
 
-def on_event_of(callback: Callback, cancelled: Cancelled) -> Callable[[Event], None]:
+def on_event_of(
+    callback: Callback, cancelled: Cancelled, keep: Callable[[TransferResult], None]
+) -> Callable[[Event], None]:
     """Returns an `on_event` that updates an fsspec callback: exact bytes, never backwards.
 
-    It raises Interrupted once no caller waits any more.
+    keep: gets the result. It raises Interrupted once no caller waits any more.
     """
 
     def on_event(event: Event) -> None:
@@ -55,6 +57,8 @@ def on_event_of(callback: Callback, cancelled: Cancelled) -> Callable[[Event], N
             if callback.size is None and event.total is not None:
                 callback.set_size(event.total)
             callback.absolute_update(event.done)
+        elif isinstance(event, TransferResult):
+            keep(event)
 
     return on_event
 

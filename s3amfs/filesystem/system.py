@@ -97,7 +97,7 @@ class S3AMFileSystem(EngineFileSystem):
                 options, exclusive=mode == "create", chunksize=chunksize, max_concurrency=max_concurrency
             )
             cancelled = Cancelled()
-            verb = partial(upload, on_event=on_event_of(callback, cancelled), gate=self.gates()[0])
+            verb = partial(upload, on_event=on_event_of(callback, cancelled, self.keep_result), gate=self.gates()[0])
             await run(lambda: verb(source, target, client, chosen), cancelled)
         finally:
             self.forget(rpath)
@@ -149,7 +149,7 @@ class S3AMFileSystem(EngineFileSystem):
         )
         client = await self.ready_client()
         target, cancelled = LocalPath(lpath), Cancelled()
-        verb = partial(download, on_event=on_event_of(callback, cancelled), gate=self.gates()[1])
+        verb = partial(download, on_event=on_event_of(callback, cancelled, self.keep_result), gate=self.gates()[1])
         await run(lambda: verb(source, target, client, options), cancelled)
 
     async def _get_into(self, rpath: str, file: Any, callback: Callback, version_id: str | None) -> None:
@@ -207,7 +207,9 @@ class S3AMFileSystem(EngineFileSystem):
             assert options is not None
             client = await self.ready_client()
             chosen, cancelled = replace(self.upload_options(options), expected=expected), Cancelled()
-            verb = partial(upload, on_event=on_event_of(DEFAULT_CALLBACK, cancelled), gate=self.gates()[0])
+            verb = partial(
+                upload, on_event=on_event_of(DEFAULT_CALLBACK, cancelled, self.keep_result), gate=self.gates()[0]
+            )
             await run(lambda: verb(source, target, client, chosen), cancelled)
             return True
         finally:

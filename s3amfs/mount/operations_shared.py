@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 
 from ..core.locations import S3Location
+from ..engine.loop import bytes_moved, recent_limit, requests_made
 from ..errors import NotFound
 from ..transfers.options import StoredInfo
 from .caller import caller
@@ -60,11 +61,17 @@ class Shared:
 
     def _status(self) -> bytes:
         where = S3Location(self.tree.bucket, self.tree.root).url
+        up, down = bytes_moved()
+        limit = recent_limit()
         found = {
             "url": where,
             "pid": os.getpid(),
             "open": self.files.states(),
             "waiting": self.tree.changes.count + self.write_back.count,
+            "requests": requests_made(),
+            "bytes_up": up,
+            "bytes_down": down,
+            "limited_by": limit.cause.value if limit is not None else "",
         }
         return json.dumps(found).encode()
 

@@ -66,6 +66,7 @@ class Reply:
     curl_code: int = 0
     curl_error: str = ""
     bytes_up: int = 0
+    bytes_down: int = 0
     seconds: float = 0.0
     connect_seconds: float = 0.0
     latency: float = 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 from dataclasses import replace
@@ -10,8 +11,10 @@ from typing import Any
 
 import pytest
 from fsspec.callbacks import Callback
+from rich.console import Console
+from rich.progress import Progress
 
-from s3amfs import S3AMFileSystem
+from s3amfs import RichCallback, S3AMFileSystem
 from s3amfs.engine.connect import connect
 from s3amfs.filesystem.arguments import service
 from tests.support.faults import Rule, internal_error
@@ -222,3 +225,19 @@ def test_paths_may_bear_the_protocols_of_s3fs(fs: S3AMFileSystem, bucket: str, t
         assert digest(tmp_path / "out") == digest(tmp_path / "f")
         assert fs.info(f"{protocol}://{bucket}/{protocol}")["size"] == 2 * MIB
     assert fs.unstrip_protocol(f"{bucket}/k") == f"s3am://{bucket}/k"
+
+
+def test_the_last_transfer_and_a_bar_by_rich(fs: S3AMFileSystem, bucket: str, tmp_path: Path) -> None:
+    make_file(tmp_path / "f", 17 * MIB, 1)
+    shown = io.StringIO()
+    bar = Progress(console=Console(file=shown, force_terminal=True, width=100))
+    with RichCallback(bar=bar) as callback:
+        fs.put(str(tmp_path / "f"), f"{bucket}/k", callback=callback)
+        fs.get_file(f"{bucket}/k", str(tmp_path / "g"), callback=callback)
+    bar.stop()
+    assert [(task.completed, task.total) for task in bar.tasks if task.visible] == [(17 * MIB, 17 * MIB)] * 2
+    last = fs.last_transfer
+    assert last is not None
+    assert (last.verb, last.bytes_sent, last.retries) == ("download", 17 * MIB, 0)
+    assert last.parts >= 1
+    assert last.seconds > 0

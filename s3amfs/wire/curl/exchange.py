@@ -168,6 +168,7 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
     reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
     reply.latency = max(0.0, handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME))
     reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
+    reply.bytes_down = int(handle.getinfo(pycurl.SIZE_DOWNLOAD))
     reply.content_length = int(handle.getinfo(_ANNOUNCED))
     if any(option == COOKIEFILE for option, _ in exchange.request.options):
         reply.cookies = tuple(str(line) for line in handle.getinfo(pycurl.INFO_COOKIELIST))

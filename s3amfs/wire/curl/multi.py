@@ -246,6 +246,7 @@ class Multi:
         answered = reply.status != 0 or (code == 0 and not reply.is_http)
         log_end(exchange)
         latency = reply.latency if exchange.reader is None else 0.0
+        self._reached.count(reply)
         reply.reached = self._reached.note(exchange.request, answered=answered, latency=latency)
         self._observe(exchange, handle, cut=False)
         self._multi.remove_handle(handle)

@@ -6,7 +6,7 @@ from collections import Counter
 
 from ...core.http import origin
 from ...core.price_class import price_class
-from ..messages import HttpRequest
+from ..messages import HttpRequest, Reply
 
 
 class Reached:
@@ -16,9 +16,15 @@ class Reached:
         self._latencies: dict[str, float] = {}
         self.requests: Counter[str] = Counter()
         """Requests so far, by price class."""
+        self.bytes_up = self.bytes_down = 0
 
     def __bool__(self) -> bool:
         return bool(self._latencies)
+
+    def count(self, reply: Reply) -> None:
+        """Adds the bytes of a request that has ended."""
+        self.bytes_up += reply.bytes_up
+        self.bytes_down += reply.bytes_down
 
     def note(self, request: HttpRequest, *, answered: bool, latency: float = 0.0) -> bool:
         """Takes note of how a request ended; returns whether its server has ever answered. latency: in seconds."""
