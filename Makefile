@@ -16,7 +16,7 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees fsx
+.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees bottlenecks fsx
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -113,6 +113,9 @@ races: $(VENV)/.test  ## RUNS changes of an object against a second writer, draw
 
 trees: $(VENV)/.test  ## RUNS syncs of trees with lying listings, faults and other writers drawn from SEED
 	$(BIN)/python -m tests.faults.trees --runs $(RUNS) --seed $(SEED)
+
+bottlenecks: packages $(VENV)/.test  ## ten constructed bottlenecks: does `limited by` name each? Needs a quiet machine
+	$(BIN)/python -m tests.faults.bottlenecks
 
 fsx: packages $(VENV)/.test  ## OPERATIONS random operations on a file of a mount, beside a local one, for each of SEEDS seeds
 	S3AM_FSX_OPERATIONS=$(OPERATIONS) S3AM_FSX_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n $(JOBS) --timeout=0 tests/mount/test_fsx.py

@@ -233,7 +233,7 @@ def test_the_last_transfer_and_a_bar_by_rich(fs: S3AMFileSystem, bucket: str, tm
     bar = Progress(console=Console(file=shown, force_terminal=True, width=100))
     with RichCallback(bar=bar) as callback:
         fs.put(str(tmp_path / "f"), f"{bucket}/k", callback=callback)
-        fs.get_file(f"{bucket}/k", str(tmp_path / "g"), callback=callback)
+    fs.get_file(f"{bucket}/k", str(tmp_path / "g"), callback=RichCallback(bar=bar))
     bar.stop()
     assert [(task.completed, task.total) for task in bar.tasks if task.visible] == [(17 * MIB, 17 * MIB)] * 2
     last = fs.last_transfer

@@ -27,7 +27,8 @@ _STATUS: Final = re.compile(rb"HTTP/\S*\s+([1-9][0-9]{2})(?:\s|\Z)")
 _MDTM: Final = re.compile(rb"213 (\d{14})(?:\.\d+)?\s*\Z")
 """The answer to MDTM, in UTC (RFC 3659 section 3), which libcurl sends before SIZE."""
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
-"""The former since libcurl deprecates the latter."""
+_RECEIVED: Final = getattr(pycurl, "SIZE_DOWNLOAD_T", pycurl.SIZE_DOWNLOAD)
+"""The former of each since libcurl deprecates the latter."""
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 
@@ -168,7 +169,7 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
     reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
     reply.latency = max(0.0, handle.getinfo(pycurl.STARTTRANSFER_TIME) - handle.getinfo(pycurl.PRETRANSFER_TIME))
     reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
-    reply.bytes_down = int(handle.getinfo(pycurl.SIZE_DOWNLOAD))
+    reply.bytes_down = int(handle.getinfo(_RECEIVED))
     reply.content_length = int(handle.getinfo(_ANNOUNCED))
     if any(option == COOKIEFILE for option, _ in exchange.request.options):
         reply.cookies = tuple(str(line) for line in handle.getinfo(pycurl.INFO_COOKIELIST))
@@ -204,6 +205,6 @@ def span_of(exchange: Exchange, handle: pycurl.Curl, *, cut: bool) -> RequestSpa
         "cut" if cut else failed,
         reply.headers.get("x-amz-request-id", ""),
         reply.bytes_up,
-        int(handle.getinfo(pycurl.SIZE_DOWNLOAD)),
+        int(handle.getinfo(_RECEIVED)),
         next((value for name, value in request.headers if name.lower() == "range"), ""),
     )
