@@ -52,7 +52,8 @@ CURL_CODES: dict[int, Kind] = {
     **dict.fromkeys((12, 28), Kind.TIMEOUT),
     **dict.fromkeys((9, 67, 94), Kind.DENIED),
     **dict.fromkeys((19, 78), Kind.MISSING),
-    **dict.fromkeys((31, 33, 36), Kind.UNSUPPORTED),
+    **dict.fromkeys((31, 33), Kind.UNSUPPORTED),
+    36: Kind.CHANGED,  # ftp, sftp: the file ends before the offset, though only ranges within its size are asked for
     **dict.fromkeys((23, 26, 37, 42), Kind.LOCAL),
     **dict.fromkeys((61,), Kind.CORRUPT),
 }

@@ -131,3 +131,17 @@ def test_an_ftp_file_that_is_replaced_while_it_is_read(job: Job, tmp_path: Path)
         path.write_bytes(NEW)
         result = running.wait()
     assert (result.rc, job.stored()) == (15, None), result.stderr
+
+
+def test_an_ftp_file_that_gets_shorter_while_it_is_read(job: Job, tmp_path: Path) -> None:
+    (tmp_path / "www").mkdir()
+    path = tmp_path / "www" / "f"
+    path.write_bytes(OLD)
+    with FtpServer(tmp_path / "www", rate=4 * MIB) as ftp:
+        running = job.cli.start(
+            *("upload", "--part-size", "5M", "--download-slots", "1", ftp.url("/f"), f"s3://{job.bucket}/k")
+        )
+        assert running.wait_until(lambda: ftp.count("RETR") >= 2)
+        path.write_bytes(NEW[:MIB])
+        result = running.wait()
+    assert (result.rc, job.stored()) == (15, None), result.stderr

@@ -56,6 +56,7 @@ TABLE: list[tuple[Reply, Kind]] = [
     (Reply(0, curl_code=7, curl_error="refused"), Kind.NETWORK),
     (Reply(0, curl_code=6, curl_error="no such host"), Kind.NETWORK),
     (Reply(0, curl_code=28, curl_error="timed out"), Kind.TIMEOUT),
+    (Reply(0, curl_code=36, curl_error="Offset (10) was beyond file size (8)"), Kind.CHANGED),
     (Reply(0, curl_code=0), Kind.NETWORK),
     (Reply(200, curl_code=18, curl_error="partial"), Kind.NETWORK),
     (Reply(0, curl_code=60, curl_error="certificate"), Kind.FATAL),
