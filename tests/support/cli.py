@@ -176,7 +176,7 @@ class Cli:
     def start(
         self,
         *args: object,
-        stdin: bytes | int | None = None,
+        stdin: bytes | int | IO[bytes] | None = None,
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
     ) -> Running:
@@ -205,7 +205,7 @@ class Cli:
     def __call__(
         self,
         *args: object,
-        stdin: bytes | int | None = None,
+        stdin: bytes | int | IO[bytes] | None = None,
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
         timeout: float = 300.0,
@@ -237,7 +237,9 @@ def _server() -> fork_server.ForkServer:
     return fork_server.ForkServer()
 
 
-def _fork(words: list[str], env: dict[str, str], cwd: Path | None, stdin: int, stdout: int, stderr: int) -> Forked:
+def _fork(
+    words: list[str], env: dict[str, str], cwd: Path | None, stdin: int | IO[bytes], stdout: int, stderr: int
+) -> Forked:
     feed: IO[bytes] | None = None
     if stdin == subprocess.PIPE:
         source, target = os.pipe()
@@ -245,7 +247,7 @@ def _fork(words: list[str], env: dict[str, str], cwd: Path | None, stdin: int, s
     elif stdin == subprocess.DEVNULL:
         source = os.open(os.devnull, os.O_RDONLY)
     else:
-        source = os.dup(stdin)
+        source = os.dup(stdin if isinstance(stdin, int) else stdin.fileno())
     try:
         pid, ended = _server().start(words, env, str(cwd or os.getcwd()), [source, stdout, stderr])
     finally:

@@ -122,6 +122,10 @@ def _run(words: list[str], env: dict[str, str], cwd: str, descriptors: list[int]
 
         script()
     except SystemExit as end:
+        if isinstance(end.code, str):
+            print(end.code, file=sys.stderr)
+        sys.stdout.flush()
+        sys.stderr.flush()
         os._exit(end.code if isinstance(end.code, int) else int(end.code is not None))
     except BaseException:  # noqa: BLE001 - as the interpreter does with all that reaches it
         traceback.print_exc()
