@@ -62,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_seen(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     add("-r", "--recursive", action="store_true", help="SRC is a prefix or a quoted glob, DST a folder")
+    add("--resume", action="store_true", help="with -r: go on where the last run of this job was killed")
     add_filters(parser)
     add_tree_options(parser, own=False)
     add_key_options(parser, what="SRC")
@@ -77,6 +78,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         if args.version_id is not None:
             raise UsageError("--version-id is for one object: leave -r out")
         return run_tree(args, output, "download", exists=args.file_exists or "refuse")
+    if args.resume:
+        raise UsageError("--resume is for -r: one object is continued with --download-exists resume")
     source = replace(parse_s3_url(args.source, what="source"), version_id=args.version_id)
     if not source.key:
         raise InvalidSource(f"{source.url} names a bucket, not an object: give s3://BUCKET/KEY")

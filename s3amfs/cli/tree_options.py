@@ -245,6 +245,8 @@ def options_of(args: argparse.Namespace, output: Output, ends: Ends, exists: str
         object=object_options(args),
         copy_metadata=getattr(args, "metadata_directive", "COPY") == "COPY",
         checksum=getattr(args, "checksum", None) if verb == "upload" else None,
+        download_checksum=getattr(args, "checksum", None) if verb == "download" else None,
+        sparse=given("sparse"),
         part_size=getattr(args, "part_size", None),
         bwlimit=bwlimit_of(args) if hasattr(args, "bwlimit") else 0,
         key_for=own or no_key if isinstance(ends.target, S3Location) else no_key,

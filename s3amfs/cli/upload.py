@@ -65,7 +65,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options for the upload of one object."""
     again = parser.add_mutually_exclusive_group()
-    again.add_argument("--resume", action="store_true", help="continue the unfinished upload of DST")
+    again.add_argument(
+        "--resume", action="store_true", help="continue the unfinished upload of DST; -r, --from-list: the job"
+    )
     again.add_argument("--force", action="store_true", help="abort unfinished uploads of DST and start from scratch")
     add = parser.add_argument
     add("--exists", choices=("overwrite", "skip"), help="what to do if DST exists (default: exit 3)")

@@ -61,5 +61,6 @@ def run_list(args: argparse.Namespace, output: Output) -> int:
         dry_run=args.dry_run,
         verify_tls=args.ca_bundle or not args.no_verify_tls,
     )
-    totals = upload_list(lines, prefix, client, options, output.entry, source_client=source_client(args, output))
+    reader = source_client(args, output)
+    totals = upload_list(lines, prefix, client, options, output.entry, source_client=reader, resume=args.resume)
     return finish(totals, output)

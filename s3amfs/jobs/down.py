@@ -71,7 +71,7 @@ class Down(Mover):
         self._check(work)
         source = self.location(work.key)
         customer_key = self._options.source_key_for(source)
-        if work.size <= SMALL_LIMIT:
+        if work.size <= SMALL_LIMIT and not self._options.sparse:
             return self._get_now(work, source)
         path = self._target.partial_path(work.key)
         options = DownloadOptions(
@@ -80,6 +80,8 @@ class Down(Mover):
             follow_link=False,
             customer_key=customer_key,
             part_size=self._options.part_size,
+            checksum=self._options.download_checksum,
+            sparse=self._options.sparse,
             bwlimit=self._options.bwlimit,
         )
         try:
@@ -152,6 +154,7 @@ class Down(Mover):
             download_exists="discard",
             follow_link=False,
             customer_key=key,
+            checksum=self._options.download_checksum,
             bwlimit=self._options.bwlimit,
         )
         try:

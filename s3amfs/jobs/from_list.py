@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import queue
 import threading
 import time
@@ -9,25 +10,18 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
 from ..core.entries import not_a_key
-from ..core.locations import Location, S3Location, Stdin, last_component, parse_source
+from ..core.locations import S3Location, Stdin, last_component, parse_source
 from ..core.tree_events import EntryDone, Totals
 from ..engine.client import S3Client
 from ..engine.observed import observed
 from ..errors import ObjectExists, S3AMError, UsageError
 from ..transfers.options import UploadOptions
 from ..verbs.upload import upload
+from .list_journal import Line, ListJournal, identity
 
+log = logging.getLogger("s3amfs.jobs")
 AT_A_TIME = 16
 """Sources that are read at a time; their parts share the engine's slots."""
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One source and the key, below the prefix, that it goes to."""
-
-    number: int
-    source: Location
-    key: str
 
 
 def parse_list(lines: Iterable[str], prefix: str) -> list[Line]:
@@ -60,6 +54,17 @@ def parse_list(lines: Iterable[str], prefix: str) -> list[Line]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """The outcome of a line. etag: of the object that it has now; '' where nothing is to be noted."""
+
+    line: Line
+    entry: EntryDone
+    source: str = ""
+    etag: str = ""
+    error: BaseException | None = None
+
+
 def upload_list(
     lines: list[Line],
     prefix: S3Location,
@@ -67,17 +72,49 @@ def upload_list(
     options: UploadOptions,
     on_entry: Callable[[EntryDone], None],
     *,
-    named_exit: int = 3,
     source_client: S3Client | None = None,
+    resume: bool = False,
 ) -> Totals:
     """Uploads every line, several at a time. on_entry: called in this thread.
 
-    An existing key without `exists` is skipped and named; `named_exit` is the exit code then.
+    An existing key without `exists` is skipped and named, exit 3. resume: lines that an interrupted run of the same
+    list has stored are left alone, and count as done. Raises TransferLocked.
     """
     totals = Totals("upload", f"{len(lines)} sources", prefix.url, dry_run=options.dry_run)
     begun = time.monotonic()
+    code: int | None = None
+    journal = None if options.dry_run else _journal(lines, prefix, client, options, resume)
+    try:
+        with observed(client.engine, totals):
+            failed, existing = _all(lines, _Uploader(prefix, client, options, source_client, journal), totals, on_entry)
+        totals.exit_code = code = 1 if failed else 3 if existing else 0
+    finally:
+        if journal is not None:
+            journal.close(None if code == 1 else code)
+    totals.seconds = time.monotonic() - begun
+    return totals
+
+
+def _journal(
+    lines: list[Line], prefix: S3Location, client: S3Client, options: UploadOptions, resume: bool
+) -> ListJournal | None:
+    try:
+        return ListJournal(lines, prefix, client, options, resume=resume)
+    except S3AMError:
+        raise
+    except OSError as error:
+        if resume:
+            raise UsageError(f"--resume: the journal cannot be used ({error.strerror}): leave it out") from None
+        log.warning("no journal can be kept (%s): --resume will not know what this run has stored", error.strerror)
+        return None
+
+
+def _all(
+    lines: list[Line], uploader: _Uploader, totals: Totals, on_entry: Callable[[EntryDone], None]
+) -> tuple[int, int]:
+    """Returns how many lines failed, and how many were left alone since their key exists."""
     todo: queue.SimpleQueue[Line] = queue.SimpleQueue()
-    done: queue.SimpleQueue[tuple[EntryDone, BaseException | None]] = queue.SimpleQueue()
+    done: queue.SimpleQueue[_Done] = queue.SimpleQueue()
     for line in lines:
         todo.put(line)
 
@@ -87,42 +124,76 @@ def upload_list(
                 line = todo.get_nowait()
             except queue.Empty:
                 return
-            done.put(_one(line, prefix, client, options, source_client))
+            done.put(uploader.one(line))
 
     threads = [threading.Thread(target=work, daemon=True) for _ in range(min(AT_A_TIME, len(lines)))]
     for thread in threads:
         thread.start()
     failed = existing = 0
-    with observed(client.engine, totals):
-        for _ in lines:
-            entry, error = done.get()
-            if error is not None:
-                raise error
-            totals.count(entry.action)
-            if entry.action in ("upload", "copy"):
-                totals.bytes += entry.size or 0
-            failed += entry.action == "fail"
-            existing += entry.action == "skip" and options.exists == "refuse"
-            on_entry(entry)
-    totals.seconds = time.monotonic() - begun
-    totals.exit_code = 1 if failed else named_exit if existing else 0
-    return totals
+    for _ in lines:
+        outcome = done.get()
+        entry = outcome.entry
+        if outcome.error is not None:
+            raise outcome.error
+        uploader.note(outcome)
+        totals.count(entry.action)
+        if entry.action in ("upload", "copy"):
+            totals.bytes += entry.size or 0
+        failed += entry.action == "fail"
+        existing += entry.action == "skip" and uploader.refuses
+        on_entry(entry)
+    return failed, existing
 
 
-def _one(
-    line: Line, prefix: S3Location, client: S3Client, options: UploadOptions, source_client: S3Client | None
-) -> tuple[EntryDone, BaseException | None]:
-    target = S3Location(prefix.bucket, prefix.key + line.key)
-    reader = source_client if isinstance(line.source, S3Location) else None
-    using = replace(options, unfinished="continue")
-    try:
-        result = upload(line.source, target, client, using, source_client=reader, gate=client.engine.sending)
-    except ObjectExists:
-        return EntryDone(line.key, "skip", "exists at the target: use --exists", None, options.dry_run), None
-    except OSError as error:
-        text = str(error) if isinstance(error, S3AMError) else f"{error.strerror or error}"
-        return EntryDone(line.key, "fail", f"line {line.number}: {text}", None), None
-    except BaseException as error:  # noqa: BLE001 - a bug, which ends the job in the thread that runs it
-        return EntryDone(line.key, "fail", str(error)), error
-    action, reason = ("skip", "exists at the target") if result.skipped else (result.verb, str(line.source))
-    return EntryDone(line.key, action, reason, result.size, options.dry_run), None
+class _Uploader:
+    """Uploads lines, in any thread. journal: None: of a dry run."""
+
+    def __init__(
+        self,
+        prefix: S3Location,
+        client: S3Client,
+        options: UploadOptions,
+        source_client: S3Client | None,
+        journal: ListJournal | None,
+    ) -> None:
+        self._prefix = prefix
+        self._client = client
+        self._options = replace(options, unfinished="continue")
+        self._source_client = source_client
+        self._journal = journal
+        self.refuses = options.exists == "refuse"
+
+    def note(self, done: _Done) -> None:
+        """Writes down that a line is done; in the thread that runs the job."""
+        if self._journal is not None and done.etag:
+            self._journal.add(done.line, done.source, done.entry.size or 0, done.etag)
+
+    def one(self, line: Line) -> _Done:
+        try:
+            return self._one(line)
+        except OSError as error:
+            text = str(error) if isinstance(error, S3AMError) else f"{error.strerror or error}"
+            return _Done(line, EntryDone(line.key, "fail", f"line {line.number}: {text}", None))
+        except BaseException as error:  # noqa: BLE001 - a bug, which ends the job in the thread that runs it
+            return _Done(line, EntryDone(line.key, "fail", str(error)), error=error)
+
+    def _one(self, line: Line) -> _Done:
+        journal, dry_run = self._journal, self._options.dry_run
+        stored = journal.stored(line) if journal is not None else None
+        if stored is not None:
+            return _Done(line, EntryDone(line.key, "same", "stored by the run that was interrupted", stored))
+        target = S3Location(self._prefix.bucket, self._prefix.key + line.key)
+        reader = self._source_client if isinstance(line.source, S3Location) else None
+        source = identity(line.source)
+        gate = self._client.engine.sending
+        try:
+            result = upload(line.source, target, self._client, self._options, source_client=reader, gate=gate)
+        except ObjectExists:
+            equal = journal.equal(line) if journal is not None else None
+            if equal is not None:
+                return _Done(line, EntryDone(line.key, "same", "exists with this content", equal))
+            return _Done(line, EntryDone(line.key, "skip", "exists at the target: use --exists", None, dry_run))
+        if result.skipped:
+            return _Done(line, EntryDone(line.key, "skip", "exists at the target", result.size, dry_run))
+        entry = EntryDone(line.key, result.verb, str(line.source), result.size, dry_run)
+        return _Done(line, entry, source, result.etag or "")

@@ -176,6 +176,12 @@ class Memory:
         """That of a job which is not begun, for a look."""
         return cls(os.path.join(jobs_dir(state), job_name(source, target) + ".known"))
 
+    def all(self) -> Iterator[Known]:
+        """Yields all records that have not been read yet."""
+        while self._head is not None:
+            yield self._head
+            self._head = next(self._records, None)
+
     def get(self, key: str) -> Remembered | None:
         """Returns the record of `key`; None: there is none. Keys must come in order."""
         wanted = order(key)

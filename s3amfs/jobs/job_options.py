@@ -72,6 +72,10 @@ class TreeOptions:
     copy_metadata: bool = True
     """On copies: what the source has, except where `object` says something; False: only what `object` says."""
     checksum: ChecksumChoice | None = None
+    download_checksum: ChecksumChoice | None = None
+    """The checksum that downloads are compared with; None: the one that S3 stores."""
+    sparse: bool = False
+    """Downloads: zeros become holes."""
     part_size: int | None = None
     """Bytes of the parts of large objects; None: chosen."""
     bwlimit: Bandwidth | int = 0
@@ -80,6 +84,11 @@ class TreeOptions:
     source_key_for: KeyFor = field(default=no_key, repr=False)
     state_dir: str | None = None
     """Folder of journals and manifests; None: S3AM_STATE_DIR, or the user's state folder."""
+
+    @property
+    def only_verbs(self) -> bool:
+        """Small objects go through the verbs, too, which alone know about these options."""
+        return bool(self.bwlimit) or self.sparse or self.download_checksum is not None
 
 
 def digest_of(options: TreeOptions) -> str:

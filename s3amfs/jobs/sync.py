@@ -58,7 +58,7 @@ class _Run:
         self._local = LocalTarget(ends.target.path) if isinstance(ends.target, LocalPath) else None
         self._mover = _make_mover(ends, options, self._local)
         self._backup = Backup(ends.target, ends.client, options)
-        self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run, only_large=bool(options.bwlimit))
+        self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run, only_large=options.only_verbs)
         self._unfinished = 0
         self._sides: Sides | None = None
         self._renames = Renames(ends, options, self._local)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,41 @@ def test_from_list(cli: Cli, src: Path, bucket: str, boto: Any, tmp_path: Path) 
     assert again.rc == 3
     listing.write_text(f"{src}/a b\n{src}/none\n")
     assert cli("upload", "--exists", "skip", "--from-list", listing, f"s3://{bucket}/p").rc == 1
+
+
+def test_from_list_goes_on_where_a_run_ended(cli: Cli, src: Path, bucket: str, boto: Any, tmp_path: Path) -> None:
+    listing = tmp_path / "list"
+    listing.write_text(f"{src}/a b\n{src}/late\n{src}/d/e.gz\n")
+    assert cli("upload", "--from-list", listing, f"s3://{bucket}/p").rc == 1
+    (src / "late").write_bytes(b"late")
+    boto.delete_object(Bucket=bucket, Key="p/e.gz")  # it is not what the first run has stored
+    before = boto.head_object(Bucket=bucket, Key="p/a b")["LastModified"]
+    done = cli("--json", "upload", "--from-list", listing, "--resume", f"s3://{bucket}/p")
+    actions = {line["key"]: line["action"] for line in map(json.loads, done.stdout.splitlines()) if "key" in line}
+    assert (done.rc, actions) == (0, {"a b": "same", "late": "upload", "e.gz": "upload"})
+    assert boto.head_object(Bucket=bucket, Key="p/a b")["LastModified"] == before
+    (src / "late").write_bytes(b"changed")
+    assert cli("upload", "--from-list", listing, "--resume", f"s3://{bucket}/p").rc == 3
+
+
+def test_from_list_takes_what_was_stored_right_before_the_kill(
+    cli: Cli, src: Path, bucket: str, boto: Any, tmp_path: Path
+) -> None:
+    listing = tmp_path / "list"
+    listing.write_text(f"{src}/a b\n")
+    boto.put_object(Bucket=bucket, Key="p/a b", Body=b"1")  # stored, and the journal does not have it
+    assert cli("upload", "--from-list", listing, f"s3://{bucket}/p").rc == 3
+    assert cli("upload", "--from-list", listing, "--resume", f"s3://{bucket}/p").rc == 0
+
+
+def test_download_r_goes_on_and_makes_holes(cli: Cli, bucket: str, boto: Any, tmp_path: Path) -> None:
+    boto.put_object(Bucket=bucket, Key="zeros", Body=bytes(1 << 20))
+    boto.put_object(Bucket=bucket, Key="z/small", Body=b"x")
+    done = cli.ok("download", "-r", "--resume", "--sparse", "--checksum", "none", f"s3://{bucket}", tmp_path / "dst")
+    assert "begins at the start" in done.stderr
+    assert read_tree(tmp_path / "dst") == {"zeros": bytes(1 << 20), "z/small": b"x"}
+    assert (tmp_path / "dst" / "zeros").stat().st_blocks < 2048
+    assert cli("download", "--resume", f"s3://{bucket}/zeros", tmp_path / "one").rc == 2
 
 
 def test_from_list_two_lines_for_one_key_move_nothing(
