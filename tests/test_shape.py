@@ -47,7 +47,6 @@ UNTESTED = {
 
 UNTESTED_YET = {
     "engine/attempt.py",
-    "engine/client.py",
     "engine/connect.py",
     "engine/fsspec_source.py",
     "engine/settings.py",

@@ -52,6 +52,8 @@ class S3Client:
         self.policy = RetryPolicy.of(session.config.retry_budget, session.config.max_attempts)
         self.on_retry = on_retry
         self.on_notice = on_notice
+        self._seen_buckets: set[str] = set()
+        """Those that exist: no need to ask at each name that does not."""
 
     @property
     def engine(self) -> Engine:
@@ -191,11 +193,12 @@ class S3Client:
         self.begin(s3api.head_object(bucket, key, customer_key=customer_key), on_reply)
 
     def find(self, bucket: str, key: str, *, customer_key: CustomerKey | None = None) -> s3api.ObjectInfo | None:
-        """Like `head`, but None if there is no such object. A missing bucket raises NotFound all the same."""
+        """Like `head`, but None if there is no such object. A bucket that was never seen raises NotFound all the same."""
         try:
             return self.head(bucket, key, customer_key=customer_key)
         except NotFound:
-            self.check_bucket(bucket)
+            if bucket not in self._seen_buckets:
+                self.check_bucket(bucket)
             return None
 
     def check_bucket(self, bucket: str) -> None:
@@ -205,6 +208,7 @@ class S3Client:
             raise NotFound(f"bucket {bucket} does not exist: check its name, the endpoint and the region")
         if failure is not None and failure.kind is not Kind.DENIED:  # HeadBucket needs ListBucket, an upload does not
             raise to_error(failure, f"s3://{bucket}")
+        self._seen_buckets.add(bucket)
 
     def get(
         self,

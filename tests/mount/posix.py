@@ -1,0 +1,84 @@
+"""pjdfstest on a mount: what fails must be in the table of docs/mount.md, with its reason.
+
+    python -m tests.mount.posix PJDFSTEST
+
+PJDFSTEST: the program (`cargo install pjdfstest`). Root only: many of its tests act as several users.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from s3amfs.demo.seaweed import SeaweedServer
+from tests.conftest import boto_client
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = Path(__file__).with_suffix("").with_name("pjdfstest.toml")
+RESULT = re.compile(r"^(\S+::\S+) +(ok|FAILED|skipped)$", re.MULTILINE)
+ROW = re.compile(r"^\| (`[^|]*::[^|]*`) \| [^|]+ \|$", re.MULTILINE)
+BUCKET = "posix"
+
+
+def patterns(manual: str) -> list[str]:
+    """The tests that the table of the manual names, as glob patterns."""
+    return [pattern for row in ROW.findall(manual) for pattern in re.findall(r"`([^`]+)`", row)]
+
+
+def judge(printed: str, known: Iterable[str]) -> tuple[dict[str, int], list[str], list[str]]:
+    """Returns how many tests had which result, failures that `known` does not cover, and patterns without a failure."""
+    results = RESULT.findall(printed)
+    count = {kind: sum(result == kind for _, result in results) for kind in ("ok", "FAILED", "skipped")}
+    failed = [name for name, result in results if result == "FAILED"]
+    given = list(known)
+    unknown = [name for name in failed if not any(fnmatch.fnmatchcase(name, pattern) for pattern in given)]
+    idle = [pattern for pattern in given if not fnmatch.filter(failed, pattern)]
+    return count, sorted(unknown), idle
+
+
+def run(program: str) -> str:
+    """All that `program` prints about a mount of an empty bucket."""
+    s3am = str(Path(sys.executable).with_name("s3am"))
+    with SeaweedServer() as server, tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        boto_client(server.endpoint_url, server.access_key, server.secret_key).create_bucket(Bucket=BUCKET)
+        environment = {
+            **os.environ,
+            "AWS_ENDPOINT_URL": server.endpoint_url,
+            "AWS_ACCESS_KEY_ID": server.access_key,
+            "AWS_SECRET_ACCESS_KEY": server.secret_key,
+            "AWS_REGION": "us-east-1",
+            "S3AM_STATE_DIR": f"{folder}/state",
+        }
+        mounted = Path(folder, "mount")
+        mounted.mkdir()
+        options = ("--allow-other", "--log-file", f"{folder}/log")
+        subprocess.run([s3am, "mount", *options, f"s3://{BUCKET}", mounted], env=environment, check=True)
+        try:
+            command = [program, "-c", CONFIG, "-p", mounted]
+            return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+        finally:
+            subprocess.run([s3am, "umount", mounted], env=environment, check=True)
+
+
+def main(program: str) -> int:
+    printed = run(program)
+    count, unknown, idle = judge(printed, patterns((ROOT / "docs" / "mount.md").read_text()))
+    sys.stdout.write(f"{count['ok']} ok, {count['FAILED']} failed, {count['skipped']} skipped\n")
+    for name in unknown:
+        sys.stdout.write(f"not in the table of docs/mount.md: {name}\n")
+    for pattern in idle:
+        sys.stdout.write(f"in the table of docs/mount.md, but nothing failed: {pattern}\n")
+    if not count["ok"]:
+        sys.stdout.write(printed)
+    return 1 if unknown or idle or not count["ok"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
