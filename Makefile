@@ -16,7 +16,7 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees bottlenecks fsx
+.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees bottlenecks fsx model posix
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -119,6 +119,13 @@ bottlenecks: packages $(VENV)/.test  ## ten constructed bottlenecks: does `limit
 
 fsx: packages $(VENV)/.test  ## OPERATIONS random operations on a file of a mount, beside a local one, for each of SEEDS seeds
 	S3AM_FSX_OPERATIONS=$(OPERATIONS) S3AM_FSX_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n $(JOBS) --timeout=0 tests/mount/test_fsx.py
+
+model: packages $(VENV)/.test  ## RUNS sequences of operations of two mounts and a client against a model, drawn from SEED
+	S3AM_MODEL_RUNS=$(RUNS) S3AM_MODEL_SEED=$(SEED) $(BIN)/python -m pytest -q -n $(JOBS) --timeout=0 tests/mount/test_model.py
+
+posix: packages $(VENV)/.test  ## pjdfstest on a mount (needs cargo, root); what fails is in docs/mount.md with its reason
+	cargo install --quiet --root $(VENV)/cargo pjdfstest
+	$(BIN)/python -m tests.mount.posix $(abspath $(VENV))/cargo/bin/pjdfstest
 
 clean:  ## remove the environment and what tools left
 	rm -rf .venv .venv-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

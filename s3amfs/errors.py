@@ -131,6 +131,12 @@ class BadCredentials(AccessDenied):
     """There are none, or the server knows them not: no other request would fare better."""
 
 
+class ObjectArchived(AccessDenied):
+    """It can't be read before it is restored. Programs that read it as a file see an I/O error."""
+
+    default_errno = _errno.EIO
+
+
 class SourceChanged(S3AMError):
     exit_code = 15
     default_errno = _errno.ESTALE

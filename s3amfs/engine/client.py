@@ -193,7 +193,7 @@ class S3Client:
         self.begin(s3api.head_object(bucket, key, customer_key=customer_key), on_reply)
 
     def find(self, bucket: str, key: str, *, customer_key: CustomerKey | None = None) -> s3api.ObjectInfo | None:
-        """Like `head`, but None if there is no such object. A bucket that was never seen raises NotFound all the same."""
+        """Like `head`, but None if there is no such object. A missing bucket raises NotFound if it was never there."""
         try:
             return self.head(bucket, key, customer_key=customer_key)
         except NotFound:

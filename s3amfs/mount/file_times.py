@@ -22,6 +22,8 @@ class FileTimes:
         self._lock = threading.Lock()
         self._directories: OrderedDict[str, int] = OrderedDict()
         """By path: nanoseconds since 1970."""
+        self._moved: OrderedDict[str, int] = OrderedDict()
+        """By path: when a directory got that name, in nanoseconds since 1970."""
         self._objects: OrderedDict[str, tuple[str, int, float]] = OrderedDict()
         """By key: ETag, ctime in nanoseconds, when it was stored in seconds since 1970."""
 
@@ -38,6 +40,17 @@ class FileTimes:
         """When names last came or went in it, as far as this mount knows: nanoseconds since 1970, or 0."""
         return self._directories.get(path, 0)
 
+    def moved(self, path: str) -> None:
+        """The directory `path` has got this name now, which changes its ctime."""
+        with self._lock:
+            self._moved[path] = time.time_ns()
+            while len(self._moved) > MOST_TIMES:
+                self._moved.popitem(last=False)
+
+    def directory_changed(self, path: str) -> int:
+        """ctime of a directory, as far as this mount knows: nanoseconds since 1970, or 0."""
+        return max(self._directories.get(path, 0), self._moved.get(path, 0))
+
     def set_directory(self, path: str) -> None:
         """Drops a directory's earlier time, since a new one was set."""
         with self._lock:
@@ -45,8 +58,9 @@ class FileTimes:
 
     def forget_below(self, path: str) -> None:
         with self._lock:
-            for name in [name for name in self._directories if name == path or name.startswith(path + "/")]:
-                del self._directories[name]
+            for known in (self._directories, self._moved):
+                for name in [name for name in known if name == path or name.startswith(path + "/")]:
+                    del known[name]
 
     def stored(self, key: str, etag: str, changed: int) -> None:
         """This mount has stored `key` with what changed at `changed` (nanoseconds since 1970)."""

@@ -87,7 +87,8 @@ class Tree:
         found = attributes(self.options, metadata, size=0, modified=modified, changed=modified, directory=True)
         names = self.times.directory(path)
         found["st_mtime"] = found["st_atime"] = max(found["st_mtime"], names)
-        found["st_ctime"] = max(modified, names, waiting.since if waiting is not None else 0)
+        changed = self.times.directory_changed(path)
+        found["st_ctime"] = max(modified, changed, waiting.since if waiting is not None else 0)
         return found
 
     def metadata(self, entry: Entry) -> dict[str, str]:
@@ -217,6 +218,8 @@ class Tree:
         self.times.forget_below(old)
         self.keep_parent(old)
         self.times.name_changed(new)
+        if entry.directory:
+            self.times.moved(new)
 
     def _move_directory(self, old: str, new: str, on_moved: OnMoved) -> None:
         there = self.find(new)

@@ -269,7 +269,10 @@ _BY_CODE: dict[str, tuple[type[errors.S3AMError], str]] = {
         errors.BadCredentials,
         "the secret key is wrong, or a proxy alters requests",
     ),
-    "InvalidObjectState": (errors.AccessDenied, "the object is archived: restore it first (aws s3api restore-object)"),
+    "InvalidObjectState": (
+        errors.ObjectArchived,
+        "the object is archived: restore it first (aws s3api restore-object)",
+    ),
     "MetadataTooLarge": (errors.UsageError, "user metadata may have at most 2 KiB"),
     "InvalidStorageClass": (errors.UsageError, "check --storage-class"),
     "InvalidTag": (errors.UsageError, "check --tag"),

@@ -52,3 +52,15 @@ def test_its_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert times.directory("/c") != 0
     assert times.changed("a", ObjectInfo(size=1, etag="a")) == 0
     assert times.changed("c", ObjectInfo(size=1, etag="c")) == 7
+
+
+def test_a_directory_that_was_renamed_has_another_ctime_and_the_same_mtime() -> None:
+    times = FileTimes()
+    assert times.directory_changed("/d") == 0
+    times.moved("/d")
+    assert times.directory_changed("/d") > times.directory("/d") == 0
+    times.name_changed("/d/f")
+    assert times.directory_changed("/d") == times.directory("/d")
+    times.moved("/d/e")
+    times.forget_below("/d")
+    assert times.directory_changed("/d/e") == times.directory_changed("/d") == 0
