@@ -52,8 +52,7 @@ class S3Client:
         self.policy = RetryPolicy.of(session.config.retry_budget, session.config.max_attempts)
         self.on_retry = on_retry
         self.on_notice = on_notice
-        self._seen_buckets: set[str] = set()
-        """Those that exist: no need to ask at each name that does not."""
+        self._seen_buckets: set[str] = set()  # of those that exist nobody asks again at each absent name
 
     @property
     def engine(self) -> Engine:
@@ -158,14 +157,12 @@ class S3Client:
         self, bucket: str, key: str, *, version_id: str | None = None, customer_key: CustomerKey | None = None
     ) -> s3api.ObjectInfo:
         """Returns what HeadObject says of `key`. Raises NotFound, AccessDenied, EncryptionKeyError, TransferError."""
-        what = f"s3://{bucket}/{key}"
         reply, failure = self.attempt(s3api.head_object(bucket, key, version_id=version_id, customer_key=customer_key))
         if failure is not None and not failure.code and failure.status in (400, 403):
             # A HEAD is answered without a body, so without a code: one byte by GET brings the reason.
-            request = s3api.get_object(
-                bucket, key, offset=0, length=1, version_id=version_id, customer_key=customer_key
+            _, said = self.attempt(
+                s3api.get_object(bucket, key, offset=0, length=1, version_id=version_id, customer_key=customer_key)
             )
-            _, said = self.attempt(request)
             failure = said or failure
         if failure is not None and failure.kind is Kind.DENIED and customer_key is not None:
             # A wrong customer key is often answered by 'access denied'. Without a key an object that has one is refused
@@ -174,7 +171,7 @@ class S3Client:
             if said is not None and said.kind is Kind.KEY:
                 failure = replace(said, message="the encryption key is not the one that the object was stored with")
         if failure is not None:
-            raise to_error(failure, what)
+            raise to_error(failure, f"s3://{bucket}/{key}")
         return s3api.parse_object(reply)
 
     def begin_head(
