@@ -9,13 +9,18 @@ from __future__ import annotations
 
 import json
 import re
+import sys
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final
 
 HEAD: Final = "[\n"
 WAITS_ROW: Final = 1000
 """Rows of requests are numbered from 1, those of waits from here."""
+SHORTEST_PHASE: Final = 20e-6
+"""A shorter phase is not shown: on a kept connection most are."""
 _PART = re.compile(r"[?&]partNumber=(\d{1,5})(?:&|$)")
 
 
@@ -60,20 +65,20 @@ def phases(timings: Timings) -> Iterator[tuple[str, float, float]]:
 
     The phases of a kept connection are only those of the request itself.
     """
-    t = timings
-    answered = t.answered if 0 < t.answered <= t.total else 0.0
-    begun = max(t.lookup, t.connect, t.tls, t.ready)
-    marks = [("name lookup", t.lookup), ("connect", t.connect), ("TLS", t.tls), ("", begun)]
-    if t.sent:
-        marks += [("body", t.sent), ("first byte", answered or t.total), ("response", t.total)]
-    else:
-        marks += [("first byte", answered or t.total), ("body", t.total)]
-    at = 0.0
-    for name, moment in marks:
-        end = min(moment, t.total)
-        if end > at:
-            if name:
+    t, total, at = timings, timings.total, 0.0
+    answered = t.answered if 0 < t.answered <= total else total
+    if t.lookup or t.connect or t.tls:
+        for name, moment in (("name lookup", t.lookup), ("connect", t.connect), ("TLS", t.tls)):
+            end = min(moment, total)
+            if end > at:
                 yield name, at, end
+                at = end
+    at = min(max(at, t.ready), total)
+    last = (("body", t.sent), ("first byte", answered), ("response", total))
+    for name, moment in last if t.sent else (("first byte", answered), ("body", total)):
+        end = min(moment, total)
+        if end > at:
+            yield name, at, end
             at = end
 
 
@@ -81,21 +86,20 @@ class Rows:
     """Row numbers for spans, so that no two in one row overlap; spans come in the order of their ends."""
 
     def __init__(self, first: int) -> None:
-        self._first = first
-        self._free: list[float] = []
-        """Row -> moment from which on it is free."""
+        self._next = first
+        self._free: list[tuple[float, int]] = []
+        """(moment from which on it is free, row), in order."""
 
     def place(self, began: float, ended: float) -> tuple[int, bool]:
         """The row of a span, and whether it is a new one."""
-        best = -1
-        for row, free in enumerate(self._free):
-            if free <= began and (best < 0 or free > self._free[best]):
-                best = row
-        if best < 0:
-            self._free.append(ended)
-            return self._first + len(self._free) - 1, True
-        self._free[best] = ended
-        return self._first + best, False
+        last = bisect_right(self._free, (began, sys.maxsize)) - 1
+        if last >= 0:  # the one that became free last leaves the others for spans that began earlier
+            row, new = self._free.pop(last)[1], False
+        else:
+            row, new = self._next, True
+            self._next += 1
+        insort(self._free, (ended, row))
+        return row, new
 
 
 class Encoder:
@@ -117,26 +121,29 @@ class Encoder:
 
     def request(self, span: RequestSpan) -> str:
         """A request with its phases."""
-        timings = span.timings
-        row, new = self._requests.place(span.began, span.began + timings.total)
-        where, part = place_of(span.url), _PART.search(span.url)
-        name = f"{span.method} part {part[1]}" if part is not None else span.method
-        args: dict[str, object] = {"url": where, "outcome": span.outcome}
+        total = span.timings.total
+        row, new = self._requests.place(span.began, span.began + total)
+        part = _PART.search(span.url)
+        name, args = span.method, f'{{"url":{_quoted(place_of(span.url))},"outcome":{_quoted(span.outcome)}'
         if part is not None:
-            args["part"] = int(part[1])
-        for key in ("request_id", "range", "bytes_up", "bytes_down"):
-            if value := getattr(span, key):
-                args[key] = value
-        lines = [self._name(row, f"request {row}")] if new else []
-        lines.append(self._span(name, "request", row, span.began, span.began + timings.total, args))
-        for phase, begin, end in phases(timings):
-            lines.append(self._span(phase, "phase", row, span.began + begin, span.began + end, None))
-        return "".join(lines)
+            name, args = f"{name} part {part[1]}", f'{args},"part":{int(part[1])}'
+        if span.request_id:
+            args += f',"request_id":{_quoted(span.request_id)}'
+        if span.range:
+            args += f',"range":{_quoted(span.range)}'
+        args += f',"bytes_up":{span.bytes_up},"bytes_down":{span.bytes_down}}}'
+        lines = self._name(row, f"request {row}") if new else ""
+        lines += self._span(name, "request", row, span.began, span.began + total, args)
+        began, where = span.began, f'","cat":"phase","ph":"X","pid":{self._pid},"tid":{row},"ts":'
+        for phase, begin, end in phases(span.timings):
+            if end - begin >= SHORTEST_PHASE:
+                lines += f'{{"name":"{phase}{where}{int((began + begin) * 1e6)},"dur":{int((end - begin) * 1e6)}}},\n'
+        return lines
 
     def wait(self, name: str, began: float, ended: float, args: Mapping[str, object]) -> str:
         """A part that waited: for a slot, the request budget, the end of a back-off."""
         row, new = self._waits.place(began, ended)
-        line = self._span(name, "wait", row, began, ended, args)
+        line = self._span(name, "wait", row, began, ended, json.dumps(args))
         return self._name(row, f"wait {row - WAITS_ROW + 1}") + line if new else line
 
     def instant(self, name: str, now: float, args: Mapping[str, object]) -> str:
@@ -157,14 +164,12 @@ class Encoder:
     def _meta(self, name: str, row: int, args: Mapping[str, object]) -> str:
         return self._line({"name": name, "ph": "M", "tid": row, "args": args})
 
-    def _span(
-        self, name: str, kind: str, row: int, began: float, ended: float, args: Mapping[str, object] | None
-    ) -> str:
-        text = (
-            f'{{"name":"{name}","cat":"{kind}","ph":"X","pid":{self._pid},"tid":{row},'
-            f'"ts":{began * 1e6:.0f},"dur":{max(0.0, ended - began) * 1e6:.0f}'
+    def _span(self, name: str, kind: str, row: int, began: float, ended: float, args: str) -> str:
+        """args: as JSON."""
+        return (
+            f'{{"name":{_quoted(name)},"cat":"{kind}","ph":"X","pid":{self._pid},"tid":{row},'
+            f'"ts":{int(began * 1e6)},"dur":{int(max(0.0, ended - began) * 1e6)},"args":{args}}},\n'
         )
-        return f'{text},"args":{json.dumps(args)}}},\n' if args else f"{text}}},\n"
 
     def _line(self, fields: dict[str, object]) -> str:
         return json.dumps({**fields, "pid": self._pid}) + ",\n"

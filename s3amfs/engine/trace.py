@@ -67,7 +67,10 @@ class Recorder:
         if self._fd < 0 or self._pid != os.getpid():
             return
         try:
-            write_all(self._fd, text.encode())
+            data = text.encode()
+            written = os.write(self._fd, data)
+            if written < len(data):
+                write_all(self._fd, data[written:])
         except OSError as error:  # a trace that can't be written is no reason to stop what it shows
             self._end()
             self._warn(f"the trace {self._path} ends here: {error.strerror}")

@@ -60,7 +60,14 @@ def test_a_request_in_the_file() -> None:
     request = next(event for event in events if event.get("cat") == "request")
     assert request["name"] == "PUT part 3"
     assert (request["ts"], request["dur"], request["pid"]) == (5_000_000, 1_000_000, 7)
-    assert request["args"] == {"url": "https://h/b/k", "outcome": "200", "part": 3, "request_id": "R", "bytes_up": 9}
+    assert request["args"] == {
+        "url": "https://h/b/k",
+        "outcome": "200",
+        "part": 3,
+        "request_id": "R",
+        "bytes_up": 9,
+        "bytes_down": 0,
+    }
     assert "secret" not in text
     assert "p@" not in text
 
