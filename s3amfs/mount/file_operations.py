@@ -29,7 +29,7 @@ class FileOperations(Shared):
     @answered
     def create(self, path: str, mode: int, fi: Any) -> int:
         key = self.tree.key(path)
-        self._settle(key)
+        self._settle(path)
         self.tree.changes.settle(key)
         metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
         exclusive = bool(fi.flags & os.O_EXCL)
@@ -45,7 +45,7 @@ class FileOperations(Shared):
         writes = fi.flags & os.O_ACCMODE != os.O_RDONLY
         process = process_of(caller()[2]) if writes else 0
         if writes:
-            self._settle(self.tree.key(path))
+            self._settle(path)
         file = self._open_at(path)
         if file is not None and file.changed:
             fi.fh, file = self.files.hold(path, file.key, file.published, {}, writes=writes, opener=process)
@@ -98,7 +98,7 @@ class FileOperations(Shared):
             self.files[fi.fh].resize(length)
             return 0
         assert path is not None
-        self._settle(self.tree.key(path))
+        self._settle(path)
         file = self._open_at(path)
         if file is not None and file.unlinked:
             file.resize(length)

@@ -6,7 +6,7 @@ import errno
 import re
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -46,7 +46,7 @@ class Files:
         self._next = 1
         self._hidden: dict[str, OpenFile | None] = {}
         """By the path that libfuse made up; None: its last handle was just released."""
-        self._released: dict[str, float] = {}
+        self._released: OrderedDict[str, float] = OrderedDict()
         """Path -> when its last handle was released, for the last few."""
         self._hidden_number = 0
         self._pages: dict[str, str] = {}
@@ -214,8 +214,10 @@ class Files:
             path = self._paths.pop(file, None)
             if path is not None:
                 now = time.monotonic()
-                self._released = {at: since for at, since in self._released.items() if now - since < RELEASED_SECONDS}
                 self._released[path] = now
+                self._released.move_to_end(path)
+                while now - next(iter(self._released.values())) >= RELEASED_SECONDS:
+                    self._released.popitem(last=False)
 
     def below(self, key: str) -> list[OpenFile]:
         """The open files that a rename of `key` (or of the directory `key + '/'`) moves."""

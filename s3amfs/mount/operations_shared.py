@@ -99,9 +99,9 @@ class Shared:
             if late:
                 self.tree.changes.put(file.key, file.published, late)
 
-    def _settle(self, key: str) -> None:
-        """A file that was closed at `key` and waits to be published is published now."""
-        if self.write_back.count and (file := self.files.at(key)) is not None:
+    def _settle(self, path: str) -> None:
+        """A file that was closed at `path` and waits to be published is published now."""
+        if self.write_back.count and (file := self._open_at(path)) is not None:
             self.write_back.settle([file])
 
     def _settle_below(self, key: str) -> None:

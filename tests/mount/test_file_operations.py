@@ -1,0 +1,121 @@
+"""When a close is the commit, by its callers: no mount, no server."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from s3amfs.errors import Interrupted
+from s3amfs.mount import file_operations
+from s3amfs.mount.file_operations import FileOperations
+
+OPENER, CHILD = 10, 20
+
+
+class File:
+    key = "k"
+
+    def __init__(self) -> None:
+        self.changed, self.is_delayed = True, False
+        self.writers = {OPENER}
+        self.events: list[str] = []
+
+    def written_by(self, process: int) -> bool:
+        return process in self.writers
+
+    def give_up(self) -> None:
+        self.events.append("given up")
+
+    def delay(self) -> None:
+        self.events.append("delayed")
+
+
+class Operations(FileOperations):
+    """With a file that OPENER has opened and written to; `caller` closes it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.file: Any = File()
+        self.handle = SimpleNamespace(file=self.file, writes=True, opener=OPENER)
+        self.caller, self.killed, self.elsewhere, self.handles, self.waits = OPENER, False, False, 1, False
+        self.broken: BaseException | None = None
+        self._last_writers = {}
+        table: Any = SimpleNamespace(
+            handle=lambda number: self.handle, writing_handles=lambda file: self.handles, hold_again=lambda file: 7
+        )
+        queue: Any = SimpleNamespace(takes=lambda file: self.waits, put=lambda file, hold: None)
+        self.files, self.write_back = table, queue
+        monkeypatch.setattr(file_operations, "caller", lambda: (0, 0, self.caller))
+        monkeypatch.setattr(file_operations, "process_of", lambda thread: thread)
+        monkeypatch.setattr(file_operations, "was_killed", lambda thread: self.killed)
+
+    def _is_written_elsewhere(self, file: Any) -> bool:
+        return self.elsewhere
+
+    def _publish(self, file: Any) -> None:
+        if self.broken is not None:
+            raise self.broken
+        file.events.append("published")
+
+    def closed(self) -> list[str]:
+        assert self.flush(None, SimpleNamespace(fh=1)) == 0
+        return list(self.file.events)
+
+
+@pytest.fixture
+def operations(monkeypatch: pytest.MonkeyPatch) -> Operations:
+    return Operations(monkeypatch)
+
+
+def test_the_close_of_its_writer_is_the_commit(operations: Operations) -> None:
+    operations.elsewhere = True
+    assert operations.closed() == ["published"]
+
+
+def test_of_inherited_descriptors_the_last_close_is_the_commit(operations: Operations) -> None:
+    operations.caller, operations.elsewhere = CHILD, True
+    operations.file.writers = {CHILD}
+    assert operations.closed() == []
+    operations.elsewhere = False
+    assert operations.closed() == ["published"]
+
+
+def test_another_opening_does_not_hold_up_the_commit(operations: Operations) -> None:
+    operations.caller, operations.elsewhere, operations.handles = CHILD, True, 2
+    assert operations.closed() == ["published"]
+
+
+def test_a_killed_writer_publishes_nothing(operations: Operations) -> None:
+    operations.killed = True
+    assert operations.closed() == ["given up"]
+
+
+def test_a_killed_heir_leaves_it_to_the_others(operations: Operations) -> None:
+    operations.killed, operations.caller, operations.elsewhere = True, CHILD, True
+    assert operations.closed() == []
+    operations.elsewhere = False
+    assert operations.closed() == ["given up"]
+
+
+def test_nothing_is_done_for_readers_and_what_is_clean_or_waits(operations: Operations) -> None:
+    operations.handle.writes = False
+    assert operations.closed() == []
+    operations.handle.writes, operations.file.is_delayed = True, True
+    assert operations.closed() == []
+    operations.file.is_delayed, operations.file.changed = False, False
+    assert operations.closed() == []
+
+
+def test_an_interrupted_close_gives_up(operations: Operations) -> None:
+    operations.broken = Interrupted("killed")
+    with pytest.raises(OSError):
+        operations.closed()
+    assert operations.file.events == ["given up"]
+
+
+def test_a_small_file_may_wait_unless_somebody_else_writes_to_it(operations: Operations) -> None:
+    operations.waits = True
+    assert operations.closed() == ["delayed"]
+    operations.handles = 2
+    assert operations.closed() == ["delayed", "published"]
