@@ -63,7 +63,6 @@ UNTESTED_YET = {
     "jobs/inventory.py",
     "jobs/job_options.py",
     "jobs/jobs_left.py",
-    "jobs/ledger.py",
     "jobs/local_target.py",
     "jobs/obedience.py",
     "jobs/remove.py",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import fields, replace
 
@@ -27,8 +26,6 @@ from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped
 
 CONTENT = ("metadata", *CONTENT_HEADERS)
 """Options that a copy takes from its source unless they are given."""
-
-log = logging.getLogger("s3amfs.jobs")
 
 
 class Across(Mover):
@@ -140,7 +137,15 @@ class Across(Mover):
         )
         gate = self._client.engine.sending
         try:
-            result = upload(source, target, self._client, options, source_client=self._source_client, gate=gate)
+            result = upload(
+                source,
+                target,
+                self._client,
+                options,
+                source_client=self._source_client,
+                on_event=self.on_event,
+                gate=gate,
+            )
         except (ObjectExists, TargetChanged) as error:
             if work.target is None and self._options.exists in ("refuse", "skip"):
                 raise Skipped("exists at the target") from None
@@ -178,7 +183,7 @@ class Across(Mover):
         reader = self._source_client or self._client
         info = reader.head(source.bucket, source.key, customer_key=self._options.source_key_for(source))
         options = self._with_kept(self._object(work, target), info)
-        stored = commit.put(self._client, target, b"", options, work.expected, log.warning)
+        stored = commit.put(self._client, target, b"", options, work.expected, self.warn)
         return self._moved(work, 0, stored.etag)
 
     def _gives_content(self) -> bool:

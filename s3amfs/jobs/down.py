@@ -8,6 +8,7 @@ from collections.abc import Callable
 from ..core import kept_attributes
 from ..core.compare import SECOND
 from ..core.entries import ARCHIVED, Kind, not_local
+from ..core.events import TransferResult
 from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
 from ..engine.client import S3Client
@@ -85,7 +86,7 @@ class Down(Mover):
             bwlimit=self._options.bwlimit,
         )
         try:
-            result = download(source, LocalPath(path), self._client, options, gate=self._client.engine.receiving)
+            result = self._download(source, path, options)
         except S3AMError as error:
             raise self._archived(work, error) from None
         info = self._client.head(source.bucket, source.key, customer_key=customer_key)
@@ -140,6 +141,10 @@ class Down(Mover):
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
+    def _download(self, source: S3Location, path: str, options: DownloadOptions) -> TransferResult:
+        gate = self._client.engine.receiving
+        return download(source, LocalPath(path), self._client, options, on_event=self.on_event, gate=gate)
+
     def _check(self, work: Work) -> None:
         why = not_local(work.key, work.size)
         if why:
@@ -158,7 +163,7 @@ class Down(Mover):
             bwlimit=self._options.bwlimit,
         )
         try:
-            result = download(source, LocalPath(path), self._client, options, gate=self._client.engine.receiving)
+            result = self._download(source, path, options)
             info = self._client.head(source.bucket, source.key, customer_key=key)
         except S3AMError as error:
             raise self._archived(work, error) from None

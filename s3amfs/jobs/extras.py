@@ -84,7 +84,8 @@ class Extras:
         """Deletes them; returns how many could not be. gone: keys that have been renamed."""
         if self._options.dry_run:
             for entry in store:
-                self._emit(entry.key, "delete", "only at the target", entry.size)
+                if entry.key not in gone:
+                    self._emit(entry.key, "delete", "only at the target", entry.size)
             return 0
         absent = self._absent_at_source(entry for entry in store if entry.key not in gone)
         if self._local is not None:

@@ -5,6 +5,8 @@ Used by the thread that runs the job.
 
 from __future__ import annotations
 
+import logging
+import queue
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +19,9 @@ from .job_journal import JobJournal, Memory, NoMemory
 from .job_options import TreeOptions, digest_of
 
 POSITION_SECONDS = 0.5
+MOST_WARNINGS = 1000
+"""Different warnings of one job that are passed on."""
+log = logging.getLogger("s3amfs.jobs")
 
 OnEntry = Callable[[EntryDone], None]
 OnNote = Callable[[str], None]
@@ -57,6 +62,8 @@ class Ledger:
         self._listener = listener
         self._journal: JobJournal | None = None
         self._position_at = 0.0
+        self._warnings: queue.SimpleQueue[str] = queue.SimpleQueue()
+        self._warned: set[str] = set()
 
     def open(self) -> None:
         """Takes the lock and begins the journal. Raises TransferLocked."""
@@ -105,6 +112,7 @@ class Ledger:
 
     def close(self, code: int | None) -> None:
         """code: how the job ended; None: it did not, and the next run may go on."""
+        self._pass_on_warnings()
         if self._journal is not None:
             self._journal.close(code)
         self.store.close()
@@ -120,6 +128,18 @@ class Ledger:
         """Both sides of a key are equal now."""
         if self._journal is not None:
             self._journal.add(known)
+
+    def warn(self, text: str) -> None:
+        """A warning of a transfer, in any thread; it goes to the listener, once, from the thread that runs the job."""
+        self._warnings.put(text)
+
+    def _pass_on_warnings(self) -> None:
+        while not self._warnings.empty():
+            text = self._warnings.get()
+            if text not in self._warned and len(self._warned) < MOST_WARNINGS:
+                self._warned.add(text)
+                log.info("warning: %s", text)
+                self._listener.note(text)
 
     def note(self, text: str) -> None:
         self._listener.note(text)
@@ -138,6 +158,7 @@ class Ledger:
             self.totals.requests[name] = self.totals.requests.get(name, 0) + count
 
     def note_position(self, *, always: bool = False) -> None:
+        self._pass_on_warnings()
         if self._journal is None:
             return
         now = time.monotonic()

@@ -21,7 +21,7 @@ from .work import Outcome, Work
 
 
 class Renames:
-    """Finds and makes renames. Used by the thread that runs the job."""
+    """Finds and makes renames; a dry run only finds them. Used by the thread that runs the job."""
 
     def __init__(self, ends: Ends, options: TreeOptions, local: LocalTarget | None) -> None:
         self._ends = ends
@@ -78,6 +78,8 @@ class Renames:
         source = self._equal_source(work, old, info)
         if source is None:
             return None
+        if options.dry_run:
+            return Known(work.key, source, "")
         using = UploadOptions(
             exists="overwrite",
             expected=NOTHING,
@@ -117,6 +119,8 @@ class Renames:
                 return None
         finally:
             os.close(fd)
+        if self._options.dry_run:
+            return Known(work.key, "", "")
         there = local.rename(entry, work.key)
         time = int(info.last_modified or 0) * SECOND
         listed = Entry(work.key, there.st_size, there.st_mtime_ns, changed=there.st_ctime_ns, inode=there.st_ino)

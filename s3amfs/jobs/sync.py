@@ -57,6 +57,7 @@ class _Run:
         self._ledger = Ledger(totals, ends.names(), options, listener)
         self._local = LocalTarget(ends.target.path) if isinstance(ends.target, LocalPath) else None
         self._mover = _make_mover(ends, options, self._local)
+        self._mover.warn = self._ledger.warn
         self._backup = Backup(ends.target, ends.client, options)
         self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run, only_large=options.only_verbs)
         self._unfinished = 0
@@ -96,8 +97,7 @@ class _Run:
         self._lanes.close()
         if self._sides is not None:
             self._sides.close()
-        if isinstance(self._mover, Down):
-            self._mover.close()
+        self._mover.close()
         if self._local is not None and not self._options.dry_run:
             self._local.close()
         unfinished = code is None or self._ledger.seen.failures > 0 or bool(self._sides and self._sides.broken)
@@ -146,7 +146,7 @@ class _Run:
 
     def _rename_held(self, sides: Sides) -> None:
         held, self._held = self._held, []
-        if held and not sides.broken and not self._ledger.seen.failures and not self._options.dry_run:
+        if held and not sides.broken and not self._ledger.seen.failures:
             renamed, held = self._renames.run(held, self._ledger.store)
             self._unfinished += len(renamed)
             for outcome in renamed:

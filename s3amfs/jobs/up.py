@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import stat
 from collections.abc import Callable
@@ -26,8 +25,6 @@ from .content import object_and_bytes
 from .job_options import TreeOptions
 from .obedience import Obedience
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
-
-log = logging.getLogger("s3amfs.jobs")
 
 
 class Up(Mover):
@@ -106,7 +103,8 @@ class Up(Mover):
             state_dir=self._options.state_dir,
         )
         try:
-            result = upload(LocalPath(path), target, self._client, options, gate=self._client.engine.sending)
+            gate = self._client.engine.sending
+            result = upload(LocalPath(path), target, self._client, options, on_event=self.on_event, gate=gate)
         except (ObjectExists, TargetChanged) as error:
             raise self._in_the_way(work, error) from None
         if _identity(os.stat(path)) != _identity(there):
@@ -200,7 +198,7 @@ class Up(Mover):
         data, there = self._read(work)
         try:
             options = self._object(work, target, there)
-            stored = commit.put(self._client, target, data, options, work.expected, log.warning)
+            stored = commit.put(self._client, target, data, options, work.expected, self.warn)
         except (ObjectExists, TargetChanged) as error:
             raise self._in_the_way(work, error) from None
         return self._moved(work, there, stored.etag)

@@ -7,6 +7,7 @@ ones and whatever did not succeed at once go through the verbs, which know about
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 from abc import ABC, abstractmethod
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ..core.entries import Entry
+from ..core.events import Event, Warned
 from ..core.expected import NOTHING, WHATEVER, Expected, this_etag
 from ..core.job_records import Known
 from ..engine.limits import ByteBudget
@@ -31,6 +33,7 @@ LARGE_THREADS = 4
 LOOK_THREADS = 8
 
 T = TypeVar("T")
+log = logging.getLogger("s3amfs.jobs")
 
 
 class CannotBeDone(S3AMError):
@@ -108,6 +111,13 @@ class Mover(ABC):
 
     verb: str
     """'upload', 'download' or 'copy', for the lines that users see."""
+    warn: Callable[[str], None] = log.warning
+    """Receives warnings, in any thread."""
+
+    def on_event(self, event: Event) -> None:
+        """Takes the warnings out of a transfer's events."""
+        if isinstance(event, Warned):
+            self.warn(event.message)
 
     @abstractmethod
     def small(self, work: Work, room: Room, done: Done, retry: Callable[[], None]) -> None:
@@ -128,6 +138,9 @@ class Mover(ABC):
             return {kind: 1}
         parts = -(-work.size // SMALL_LIMIT)
         return {kind: parts} if kind == "GET" else {kind: parts + 2}
+
+    def close(self) -> None:  # noqa: B027 - most directions hold nothing
+        """Lets go of threads."""
 
     def limit(self) -> int:
         """Largest entry that `small` takes."""
