@@ -19,7 +19,7 @@ from .streams import give_up_on
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..core.events import Event, TransferStarted
+    from ..core.events import Event, LimitedBy, TransferStarted
     from ..core.failures import Failure
     from ..core.tree_events import EntryDone, Listed, PrefixTotal
     from ..engine.client import S3Client
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .report_file import ReportFile
 
 FLUSH_SECONDS = 0.2
+LIMIT_SECONDS = 5.0
 
 
 class Output:
@@ -45,6 +46,7 @@ class Output:
         self._last_status = "nothing has begun"
         self._moved = "nothing"
         self._flushed = 0.0
+        self._limit_due = 0.0
         self.clients: dict[S3Config, S3Client] | None = None
         """Clients that several commands share (`s3am run`)."""
         self.report: ReportFile | None = None
@@ -87,12 +89,25 @@ class Output:
         """
         if self.report is not None:
             self.report.add(entry.json())
+        self._say_limit()
         if not shown:
             return
         text = json.dumps(entry.json()) if self._json else entry.text()
         now = time.monotonic()
         flush, self._flushed = (True, now) if now - self._flushed > FLUSH_SECONDS else (False, self._flushed)
         self._print(text, flush=flush)
+
+    def _say_limit(self) -> None:
+        """For programs: what limits a job over many objects, every few seconds."""
+        if not self._json and self.report is None:
+            return
+        now = time.monotonic()
+        if not self._limit_due:
+            self._limit_due = now + LIMIT_SECONDS
+        if now < self._limit_due or (found := _recent_limit()) is None:
+            return
+        self._limit_due = now + LIMIT_SECONDS
+        self._event_line(found.json)
 
     def note(self, fields: Mapping[str, Any]) -> None:
         """Events for programs only: people see that it has worked."""
@@ -117,8 +132,9 @@ class Output:
 
     def status(self) -> None:
         """Says on stderr what happened last (SIGUSR1). In a signal handler: `print` may be in the middle of a line."""
-        limit = _limit_now()
-        text = f"status: {self._moved} moved; {self._last_status}{f'; {limit}' if limit else ''}\n"
+        limit = _recent_limit()
+        more = f"; {limit.text()}" if limit is not None else ""
+        text = f"status: {self._moved} moved; {self._last_status}{more}\n"
         with contextlib.suppress(OSError):
             os.write(2, text.encode(errors="backslashreplace"))
 
@@ -201,10 +217,10 @@ class Output:
         self._print(json.dumps(fields))
 
 
-def _limit_now() -> str:
-    """The limit of this process at the moment, as one line; '' while nothing moves."""
-    from ..core.events import limited_text
+def _recent_limit() -> LimitedBy | None:
+    """The limit of this process in the last seconds; None while nothing moves."""
+    from ..core.events import LimitedBy
 
     loop = sys.modules.get("s3amfs.engine.loop")
     found = loop.recent_limit() if loop is not None else None
-    return limited_text(found.cause.value, found.share) if found is not None else ""
+    return LimitedBy(found.cause.value, round(found.share, 3)) if found is not None else None

@@ -157,6 +157,8 @@ def _by_workers(
     limit = bwlimit_of(args)
     if not isinstance(limit, int):
         raise UsageError("a schedule of --bwlimit is not for --dask and --processes: give one rate")
+    if args.trace is not None:
+        output.warn("the trace has the requests of this process, not those of the workers")
     with connected(address) as workers:
         cluster = Cluster(workers, options.upload_slots, limit)
         transfer_with(cluster, source, target, client, options, on_event=output.on_event)
