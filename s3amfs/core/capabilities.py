@@ -33,6 +33,14 @@ _OTHER_REASONS = """
 _ABOUT_SOMETHING_ELSE = frozenset(_OTHER_REASONS.split())
 """Codes that name a reason which no feature of ours has to do with: the account, the names, or what the user asked for
 (Amazon S3 API reference, "List of error codes"). Another form of the request, or a relay, would get the same answer."""
+_MAY_BE_THE_FORM = frozenset({400, 405, 411, 413, 415, 501})
+"""Statuses of requests whose form a server does not know; 411: gofakes3 takes UploadPartCopy for an UploadPart."""
+_ACCOUNT = """
+    InvalidAccessKeyId ExpiredToken InvalidToken AllAccessDisabled AccountProblem NotSignedUp InvalidSecurity
+    InvalidPayer MissingAuthenticationToken
+"""
+_REFUSED_ACCOUNT = frozenset(_ACCOUNT.split())
+"""Refusals of whoever asks, whatever it is."""
 _NAMES_TRAILERS = re.compile(r"trailer|x-amz-(sdk-)?checksum|content-sha256|aws-chunked|streaming", re.I)
 _NAMES_CONDITION = re.compile(r"(precondition|conditional|if[-_](none[-_])?match)", re.I)
 _UNSUPPORTED = re.compile(
@@ -63,7 +71,7 @@ def may_refuse_feature(failure: Failure) -> bool:
         return failure.code == "SignatureDoesNotMatch"
     if failure.kind in (Kind.UNSUPPORTED, Kind.CORRUPT):
         return True
-    return failure.kind is Kind.FATAL and failure.status in (400, 405, 501)
+    return failure.kind is Kind.FATAL and failure.status in _MAY_BE_THE_FORM
 
 
 def refuses_condition(failure: Failure) -> bool:
@@ -89,6 +97,9 @@ def refuses_copy(failure: Failure) -> bool:
     """Whether the server can't make this copy by itself, so that its bytes have to go through this machine."""
     if failure.code == "EntityTooLarge" and not failure.of_source:
         return True
+    if failure.kind is Kind.DENIED and failure.status == 403 and not failure.of_source:
+        # A policy may forbid copies alone (s3:x-amz-copy-source, tags, KMS keys): a relay asks to read and to store.
+        return failure.code not in _REFUSED_ACCOUNT
     return failure.kind is not Kind.CORRUPT and may_refuse_feature(failure)
 
 

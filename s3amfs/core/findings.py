@@ -42,6 +42,7 @@ CAPABILITIES: dict[str, str] = {
     "parts-of-any-size": "parts but the last need not be of equal size",
     "list-parts": "ListParts",
     "list-uploads": "ListMultipartUploads",
+    "abort-upload": "AbortMultipartUpload",
     "object-size": "CompleteMultipartUpload with a wrong x-amz-mp-object-size is refused",
     "complete-if-none-match": "CompleteMultipartUpload with If-None-Match: * over an object is refused",
     "etag-of-parts": "the ETag of a multipart object is made of the MD5s of its parts",

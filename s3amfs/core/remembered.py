@@ -36,6 +36,9 @@ FEATURES = {
 }
 """Capability -> the field of wire/aws/capabilities.Capabilities that it is about."""
 
+ENCRYPTION = {"sse-c": "sse-c", "sse-s3": "AES256"}
+"""Capability -> which encryption it is about."""
+
 
 def name_of(endpoint: str, bucket: str | None, identity: str) -> str:
     """Under which name findings are kept. endpoint: 'https://host'. identity: an access key id, or ''."""
@@ -64,6 +67,11 @@ def with_findings(text: str, name: str, findings: Iterable[Finding], now: float)
 def conditions_of(has: Mapping[str, bool]) -> dict[tuple[Operation, ExpectedKind], bool]:
     """Which conditions a service obeys."""
     return {CONDITIONS[name]: value for name, value in has.items() if name in CONDITIONS}
+
+
+def encryption_of(has: Mapping[str, bool]) -> dict[str, bool]:
+    """Whether a service encrypts as it is asked to."""
+    return {ENCRYPTION[name]: value for name, value in has.items() if name in ENCRYPTION}
 
 
 def features_of(has: Mapping[str, bool]) -> dict[str, bool]:

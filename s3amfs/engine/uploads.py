@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from ..core.failures import Kind
 from ..core.ssec import CustomerKey
+from ..errors import UploadGone
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
@@ -32,6 +33,8 @@ def _uploads_page(client: S3Client, bucket: str, prefix: str, after: tuple[str, 
 
     try:
         return ask(escaped=False)
+    except UploadGone:  # gofakes3, of a bucket that has had no upload yet: 404 NoSuchUpload
+        return s3api.UploadsPage(())
     except MalformedXml:  # a key with a character that XML can't hold
         return ask(escaped=True)
 

@@ -10,6 +10,7 @@ from fsspec.callbacks import Callback
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
 from ..objects.writer import ObjectWriter
+from ..transfers.encryption import kind_of, refuse_in_the_clear, require_encrypted
 from ..transfers.job import stream_job
 from ..transfers.one_request import Fetched, begin_get, begin_put
 from .arguments import customer_key
@@ -42,7 +43,7 @@ async def put_file(
         return False
     async with room(_gate(fs, client, 0), size):
         data = read_file(path) if size <= QUICK_BYTES else await run(partial(read_file, path))
-        stored = await answer(partial(begin_put, client, target, data, options, fs.checks), target.url)
+        stored = await _store(fs, client, target, data, options)
     if stored is None:
         return False
     call(callback.set_size, len(data))
@@ -60,8 +61,19 @@ async def pipe_file(
     if client is None:
         return None
     async with room(_gate(fs, client, 0), len(data)):
-        stored = await answer(partial(begin_put, client, target, bytes(data), options, fs.checks), target.url)
+        stored = await _store(fs, client, target, bytes(data), options)
     return _response_of(stored) if stored is not None else None
+
+
+async def _store(
+    fs: EngineFileSystem, client: S3Client, target: S3Location, data: bytes, options: ObjectOptions
+) -> StoredInfo | None:
+    """None: not stored. Raises Unsupported where it is not encrypted as it was to be."""
+    refuse_in_the_clear(client, target, options)
+    stored = await answer(partial(begin_put, client, target, data, options, fs.checks), target.url)
+    if stored is not None and kind_of(options) is not None:
+        await run(partial(require_encrypted, client, target, options, stored.etag))
+    return stored
 
 
 def pipe_large(

@@ -66,8 +66,9 @@ class Appender(ObjectWriter):
         self._begin_with_existing(self._parts)
 
     def _content(self) -> Content:
-        url = self._pinned.location.url
-        return replace(super()._content(), copied_from=url, check=lambda crc: self._pinned.check("appended to"))
+        url, crc = self._pinned.location.url, self._pinned.info.checksums.get("crc64nvme", "")
+        content = super()._content()
+        return replace(content, copied_from=url, copied_crc=crc, check=lambda crc: self._pinned.check("appended to"))
 
     def _finish(self) -> None:
         info = self._pinned.info

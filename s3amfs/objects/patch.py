@@ -80,5 +80,6 @@ def _content(job: Job, base: Pinned, source: FileSource, plan: PatchPlan) -> Con
         f"patch of {base.location.url}",
         Movement(move, speed),
         copied_from=base.location.url,
+        copied_crc=base.info.checksums.get("crc64nvme", ""),
         check=lambda crc: base.check("changed here"),
     )

@@ -17,6 +17,7 @@ from ..wire.failures import to_error
 from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
 from .commit import Commit
+from .encryption import refuse_in_the_clear, require_encrypted
 from .job import Job
 
 CLOCK_SECONDS = 1.0
@@ -72,6 +73,7 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
         job.client, target, options.expects, "copy", job.report.warn, customer_key=options.object.customer_key
     )
     counting = CountingClient(job.client)
+    refuse_in_the_clear(job.client, target, options.object)
 
     def build(condition: Expected) -> S3Request:
         return s3api.copy_object(
@@ -83,6 +85,7 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
     if failure is None:
         stored = s3api.parse_copied(reply)
         commit.after(stored.etag)
+        require_encrypted(job.client, target, options.object, stored.etag)
         return stored
     if failure.kind is Kind.CONDITION and _source_changed(job, original):
         raise to_error(replace(failure, kind=Kind.CHANGED), original.location.url)

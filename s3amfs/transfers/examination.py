@@ -39,6 +39,7 @@ def bucket_keeps(probe: Probe) -> tuple[tuple[Finding, ...], bool]:
     if answer.ok and status is None:
         answer = Answer(0, "an answer that makes no sense", odd=True)
     enabled = status == "Enabled"
+    probe.versioned = bool(status) or answer.denied or answer.odd
     if not answer.ok or not enabled:
         versioning = supported("versioning", answer, shown=enabled, but="versioning is not enabled")
         lock = Finding("object-lock", "no", "a bucket without versioning has none")
@@ -52,14 +53,16 @@ def bucket_keeps(probe: Probe) -> tuple[tuple[Finding, ...], bool]:
     return (versioning, lock), retention
 
 
-def listing(probe: Probe) -> Iterator[Finding]:
-    """ListObjectsV2."""
-    answer, reply = probe.ask(s3api.list_objects(probe.bucket, prefix=probe.prefix, max_keys=1))
-    yield supported("list", answer, shown=_read(s3api.parse_objects, reply) is not None, but="the answer is no listing")
+def listing(probe: Probe) -> tuple[Finding, set[str]]:
+    """ListObjectsV2, and the names of the probes' objects that are there."""
+    answer, reply = probe.ask(s3api.list_objects(probe.bucket, prefix=probe.prefix, max_keys=100))
+    page = _read(s3api.parse_objects, reply) if answer.ok else None
+    found = supported("list", answer, shown=page is not None, but="the answer is no listing")
+    return found, {entry.key.removeprefix(probe.prefix) for entry in page.objects} if page is not None else set()
 
 
 def writing(probe: Probe) -> Iterator[Finding]:
-    """PutObject, its ETag and its checksums."""
+    """PutObject, its ETag and its checksums; and a listing of what was stored."""
     options = s3api.ObjectOptions(metadata=_METADATA)
     answer, reply = probe.put("object", CONTENT, options, checksum=crc64(CONTENT))
     with_checksum = answer
@@ -67,6 +70,7 @@ def writing(probe: Probe) -> Iterator[Finding]:
         answer, reply = probe.put("object", CONTENT, options)
     yield supported("put", answer)
     if not answer.ok:
+        yield listing(probe)[0]
         return
     etag = reply.headers.get("etag", "")
     probe.etag = s3api.bare_etag(etag)
@@ -75,14 +79,16 @@ def writing(probe: Probe) -> Iterator[Finding]:
     md5 = hashlib.md5(CONTENT, usedforsecurity=False)
     same = probe.etag == md5.hexdigest()
     yield supported("etag-is-md5", answer, shown=same, but=f"the ETag is {etag}")
-    wrong, _ = probe.put("wrong", OTHER, checksum=crc64(CONTENT))
-    yield refuses("checksum-header", wrong, without=with_checksum)
     right, _ = probe.put_with_trailer("trailer", CONTENT, crc64(CONTENT))
     yield supported("checksum-trailer", right)
-    wrong, _ = probe.put_with_trailer("wrong", OTHER, crc64(CONTENT))
-    yield refuses("checksum-trailer-checked", wrong, without=right)
-    wrong, _ = probe.put("wrong", OTHER, md5=base64.b64encode(md5.digest()).decode())
-    yield refuses("content-md5", wrong)
+    in_header, _ = probe.put("wrong-header", OTHER, checksum=crc64(CONTENT))
+    in_trailer, _ = probe.put_with_trailer("wrong-trailer", OTHER, crc64(CONTENT))
+    digest, _ = probe.put("wrong-digest", OTHER, md5=base64.b64encode(md5.digest()).decode())
+    listed, stored = listing(probe)
+    yield listed
+    yield refuses("checksum-header", in_header, kept="wrong-header" not in stored, without=with_checksum)
+    yield refuses("checksum-trailer-checked", in_trailer, kept="wrong-trailer" not in stored, without=right)
+    yield refuses("content-md5", digest, kept="wrong-digest" not in stored)
 
 
 def reading(probe: Probe) -> Iterator[Finding]:
@@ -139,16 +145,18 @@ def storing(probe: Probe) -> Iterator[Finding]:
         yield supported("tagging", answer, shown=_read(s3api.parse_tags, reply) == _TAGS, but="they are not there")
     else:
         yield supported("tagging", answer)
-    answer, reply = probe.put("sse-s3", CONTENT, s3api.ObjectOptions(sse="AES256"))
-    said = reply.headers.get("x-amz-server-side-encryption")
-    yield supported("sse-s3", answer, shown=said == "AES256", but="the answer names no encryption")
     key = CustomerKey(hashlib.sha256(b"s3am doctor").digest())
     answer, _ = probe.put("sse-c", CONTENT, s3api.ObjectOptions(customer_key=key))
     if answer.ok:
         without, _ = probe.ask(s3api.get_object(probe.bucket, probe.key("sse-c")))
+        if without.odd:
+            answer = without
         yield supported("sse-c", answer, shown=not without.ok, but="the object is readable without the key")
     else:
         yield supported("sse-c", answer)
+    answer, reply = probe.put("sse-s3", CONTENT, s3api.ObjectOptions(sse="AES256"))
+    said = reply.headers.get("x-amz-server-side-encryption")
+    yield supported("sse-s3", answer, shown=said == "AES256", but="the answer names no encryption")
 
 
 def multipart(probe: Probe) -> Iterator[Finding]:
@@ -158,27 +166,34 @@ def multipart(probe: Probe) -> Iterator[Finding]:
     yield supported("multipart", answer)
     if upload is None:
         return
-    first_answer, _ = _part(probe, upload, 1, first, first, declared)
+    first_answer, first_reply = _part(probe, upload, 1, first, first, declared)
     wrong, _ = _part(probe, upload, 2, OTHER, CONTENT, declared=True)
     yield refuses("part-checksum", wrong, without=first_answer)
-    _part(probe, upload, 2, second, second, declared)
+    sent = [first_reply, _part(probe, upload, 2, second, second, declared)[1]]
     source = s3api.CopySource(probe.bucket, probe.key("object"))
-    copied, _ = probe.ask(s3api.upload_part_copy(upload, 3, source, offset=5, length=6))
-    if not copied.ok:
-        _part(probe, upload, 3, CONTENT[5:11], CONTENT[5:11], declared)
+    copied, copy_reply = probe.ask(s3api.upload_part_copy(upload, 3, source, offset=5, length=6))
+    last = _read(s3api.parse_copied, copy_reply) if copied.ok else None
+    if last is None:
+        last = s3api.parse_stored(_part(probe, upload, 3, CONTENT[5:11], CONTENT[5:11], declared)[1])
+    contents = (first, second, CONTENT[5:11])
+    etags = [*(s3api.bare_etag(reply.headers.get("etag", "")) for reply in sent), last.etag]
+    made = [s3api.PartInfo(n, len(data), etag) for n, (data, etag) in enumerate(zip(contents, etags, strict=True), 1)]
     answer, reply = probe.ask(s3api.list_parts(upload))
     page = _read(s3api.parse_parts, reply) if answer.ok else None
     parts = list(page.parts) if page is not None else []
     sizes = {part.number: part.size for part in parts}
     but = f"it lists {sizes}" if sizes else "the answer lists no part"
-    yield supported("list-parts", answer, shown=sizes.get(1) == len(first), but=but)
+    if parts and not all(part.etag for part in parts):
+        but = "it lists no ETags"
+    shown = sizes.get(1) == len(first) and all(part.etag for part in parts)
+    yield supported("list-parts", answer, shown=shown, but=but)
     copied_whole = not parts or sizes.get(3) == 6
     yield supported("part-copy", copied, shown=copied_whole, but=f"{sizes.get(3)} bytes instead of 6")
     answer, reply = probe.ask(s3api.list_multipart_uploads(probe.bucket, prefix=probe.prefix))
     uploads = _read(s3api.parse_uploads, reply) if answer.ok else None
     there = uploads is not None and upload.upload_id in {found.upload_id for found in uploads.uploads}
     yield supported("list-uploads", answer, shown=there, but="the upload is not listed")
-    yield from _completing(probe, upload, declared, parts, (first, second, CONTENT[5:11]))
+    yield from _completing(probe, upload, declared, made, contents)
 
 
 def _completing(
@@ -188,7 +203,7 @@ def _completing(
     parts: list[s3api.PartInfo],
     contents: tuple[bytes, ...],
 ) -> Iterator[Finding]:
-    if [part.number for part in parts] != [1, 2, 3]:
+    if not all(part.etag for part in parts):
         return
     whole = b"".join(contents)
     wrong, _ = probe.ask(s3api.complete_multipart_upload(upload, parts, size=len(whole) + 1))

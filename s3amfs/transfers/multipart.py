@@ -21,12 +21,13 @@ from ..engine.attempt import PartResult
 from ..engine.client import CountingClient, S3Client
 from ..engine.journal import Journal
 from ..engine.uploads import abort_upload, look_at
-from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged
+from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged, Unsupported
 from ..wire.aws.capabilities import Feature
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
 from .complete import Parts, complete
+from .encryption import refuse_in_the_clear, require_encrypted
 from .etag_probe import etags_are_md5
 from .job import Job
 
@@ -81,7 +82,12 @@ class Multipart:
         if ours is not None and not self._same_transfer(ours):
             abort_upload(self._client, upload)  # 'continue' only: what is superseded is not left to be paid for
             return None
-        page = look_at(self._client, upload, customer_key=self._options.object.customer_key)
+        try:
+            page = look_at(self._client, upload, customer_key=self._options.object.customer_key)
+        except Unsupported:
+            self._report.warn("the server lists no parts of unfinished uploads: all of it is sent again")
+            self._abort(upload)
+            return None
         for listed in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
             if listed is not None and listed.checksum_algorithm is not None:
                 upload = replace(
@@ -130,6 +136,7 @@ class Multipart:
 
         declares: False: no checksum algorithm, for parts that the server refuses with one.
         """
+        refuse_in_the_clear(self._client, self._target, self._options.object)
         checks = self._choose() if declares else checksum_choice.by_etag(self._options.object, self._can)
         listed = (
             unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
@@ -304,6 +311,7 @@ class Multipart:
             raise
         if self._journal is not None:
             self._journal.remove()
+        require_encrypted(self._client, self._target, self._options.object, found[0].etag)
         return found
 
     def whole_crc(self) -> tuple[str, str] | None:
@@ -317,16 +325,22 @@ class Multipart:
     def abort(self) -> None:
         """Removes the upload from the server and the manifest from the disk."""
         if self.upload is not None:
-            abort_upload(self._client, self.upload)
+            self._abort(self.upload)
             self.upload = None
         if self._journal is not None:
             self._journal.remove()
             self._journal = None
 
+    def _abort(self, upload: s3api.MultipartUpload) -> None:
+        try:
+            abort_upload(self._client, upload)
+        except Unsupported:  # s3rver: 405; nobody can remove it
+            self._report.warn(f"the server aborts no uploads: the parts of {upload.upload_id} stay there")
+
     def abort_to_begin_again(self) -> None:
         """Removes the upload from the server; `begin` may follow."""
         if self.upload is not None:
-            abort_upload(self._client, self.upload)
+            self._abort(self.upload)
             self.upload = None
         self.records.clear()
 

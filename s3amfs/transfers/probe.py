@@ -12,18 +12,16 @@ from dataclasses import replace
 from ..core.checksums import crc, encode
 from ..core.expected import WHATEVER, Expected
 from ..core.failures import Kind
-from ..core.findings import Answer
+from ..core.findings import Answer, Finding
 from ..engine.client import S3Client
 from ..engine.uploads import abort_upload
-from ..errors import S3AMError
+from ..errors import S3AMError, Unsupported
 from ..wire.failures import find_failure
 from ..wire.messages import Reply, S3Request
 from ..wire.s3 import api as s3api
 from ..wire.s3 import aws_chunked
 
 MAX_REQUESTS = 40
-CLEANING = 2
-"""Requests kept for the removal of what was stored."""
 _TEACHES = (Kind.REDIRECT, Kind.SKEW, Kind.EXPIRED)
 _ODD = (Kind.NETWORK, Kind.TIMEOUT, Kind.THROTTLE, Kind.SERVER)
 
@@ -37,6 +35,10 @@ class Probe:
         self.prefix = prefix
         self.requests = 1
         """The first asks whether there is such a bucket at all."""
+        self.versioned = True
+        """Whether version ids in answers mean anything: gofakes3 invents some for buckets that keep no versions."""
+        self.aborted: Finding | None = None
+        """The finding about aborts; the cleaning makes it."""
         self.etag = ""
         """Of the object `object`."""
         self.stored: set[tuple[str, str | None]] = set()
@@ -49,7 +51,7 @@ class Probe:
     @property
     def left(self) -> int:
         """Requests that may still be sent before the cleaning."""
-        return MAX_REQUESTS - CLEANING - self.requests
+        return MAX_REQUESTS - len(self.uploads) - 1 - self.requests
 
     def ask(self, request: S3Request) -> tuple[Answer, Reply]:
         """The answer to `request`. An object or upload that it created is remembered for `clean`."""
@@ -92,7 +94,12 @@ class Probe:
         """
         for upload in self.uploads:
             self.requests += 1
-            abort_upload(self.client, upload)
+            try:
+                abort_upload(self.client, upload)
+            except Unsupported as error:
+                self.aborted = Finding("abort-upload", "no", f"{error}: an unfinished upload stays")
+            else:
+                self.aborted = Finding("abort-upload", "yes", "204")
         self.uploads.clear()
         if not self.stored:
             return Answer(0, odd=True)
@@ -122,11 +129,16 @@ class Probe:
         return answer, reply, failure.kind in (*_TEACHES, *_ODD)
 
     def _remember(self, request: S3Request, answer: Answer, reply: Reply) -> None:
-        if request.key is None or not answer.ok:
+        if request.key is None:
+            return
+        if not answer.ok:  # what is refused may be stored all the same
+            if request.method == "PUT" and not request.query and not self.versioned and not answer.denied:
+                self.stored.add((request.key, None))
             return
         names = {name for name, _ in request.query}
         if (request.method == "PUT" and not names) or (request.method == "POST" and "uploadId" in names):
-            self.stored.add((request.key, reply.headers.get("x-amz-version-id")))
+            version = reply.headers.get("x-amz-version-id") if self.versioned else None
+            self.stored.add((request.key, version))
         if request.method == "POST" and "uploadId" in names:
             self.uploads = [upload for upload in self.uploads if ("uploadId", upload.upload_id) not in request.query]
         if request.method == "POST" and "uploads" in names:

@@ -17,6 +17,7 @@ from ..errors import ChecksumMismatch, ObjectExists, S3AMError, SourceChanged
 from ..wire.s3 import api as s3api
 from . import checksum_choice
 from .commit import Commit
+from .encryption import refuse_in_the_clear, require_encrypted
 from .job import Job
 from .read_back import content_crc
 from .speed import Speed, make_transfer, move_all
@@ -37,9 +38,12 @@ def put_single(
     others: further clients whose credentials sign requests. looked: the caller has just seen that what is expected is
     what stands there.
     Raises ObjectExists or SourceChanged (another object stands there than expected: it stays), SourceChanged (of the
-    source), ChecksumMismatch, TransferError.
+    source), ChecksumMismatch, Unsupported (it is not encrypted as it was to be), TransferError.
     """
-    return _Put(job, length, move, others).run(looked=looked)
+    refuse_in_the_clear(job.client, job.target, job.options.object)
+    stored = _Put(job, length, move, others).run(looked=looked)
+    require_encrypted(job.client, job.target, job.options.object, stored[0].etag)
+    return stored
 
 
 class _Put:

@@ -24,7 +24,7 @@ from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
 from ..engine.targets import MultipartTarget
-from ..errors import S3AMError
+from ..errors import S3AMError, Unsupported
 from ..wire.s3 import api as s3api
 from .checksum_choice import PartForms, Suspect
 from .copied_parts import check_lengths, raise_of_copy
@@ -69,6 +69,8 @@ class Content:
     """Further clients whose credentials sign requests."""
     copied_from: str = ""
     """URL of the object of which parts are copied inside S3; '': none is."""
+    copied_crc: str = ""
+    """CRC64NVME (base64) that the server stores with the whole of that object; '' where there is none."""
     check: Callable[[WholeCrc], None] = unchecked
     """Called when all parts are there, before the object becomes visible. Raises SourceChanged, ChecksumMismatch."""
 
@@ -189,7 +191,28 @@ class SendParts:
         self._start(movement or self._content.movement)
         self._add(self._unsent())
         self._wait(movement or self._content.movement)
+        if self._has_false_checksums():
+            self._begin_undeclared(movement or self._content.movement)
         self._check_copied()
+
+    def _has_false_checksums(self) -> bool:
+        """Whether copied parts have the checksum of the whole object that they are a part of.
+
+        versitygw answers so, and stores the object with a checksum made of these, which every reader takes for damage.
+        """
+        whole, copied = self._content.copied_crc, self._forms.copied
+        records = self._upload.records
+        return bool(whole) and len(records) > 1 and any(records[number].checksum == whole for number in copied)
+
+    def _begin_undeclared(self, movement: Movement) -> None:
+        """All parts once more, in an upload that declares no checksum."""
+        if self._shared:
+            raise Unsupported(f"{self._content.describe}: the server answers copied parts with false checksums")
+        self._suspect = "copied_checksums"
+        self.begin_again()
+        self._start(movement)
+        self._add(list(self._unsent()))
+        self._wait(movement)
 
     def move_again(self, parts: Iterable[Part], movement: Movement) -> None:
         """Sends parts that are there once more, with other bytes: S3 keeps the last of what a part's number gets."""

@@ -18,7 +18,8 @@ def skips_existing(client: S3Client, target: S3Location, options: UploadOptions)
     try:
         found = client.find(target.bucket, target.key, customer_key=options.object.customer_key) is not None
     except EncryptionKeyError:
-        found = True  # there is an object, only under another key
+        # There is an object under another key; or the server refuses the key itself, be there an object or not.
+        found = options.object.customer_key is None or _is_there(client, target)
     except BadCredentials:
         raise
     except PermissionError:
@@ -26,6 +27,14 @@ def skips_existing(client: S3Client, target: S3Location, options: UploadOptions)
     if found and options.exists == "refuse":
         raise ObjectExists(f"{target.url} exists: use --exists overwrite or --exists skip")
     return found
+
+
+def _is_there(client: S3Client, target: S3Location) -> bool:
+    """Whether there is an object, be it readable or not."""
+    try:
+        return client.find(target.bucket, target.key) is not None
+    except (EncryptionKeyError, PermissionError):
+        return True
 
 
 def with_content_type(options: UploadOptions, content_type: str | None) -> UploadOptions:

@@ -112,7 +112,7 @@ def _ours(target: S3Location, manifest: Manifest | None) -> s3api.MultipartUploa
 def is_alive(client: S3Client, upload: s3api.MultipartUpload) -> bool:
     """Whether the server still has `upload`. Raises TransferError where its answer leaves that open."""
     _, failure = client.attempt(s3api.list_parts(upload, max_parts=1))
-    if failure is None or failure.kind is Kind.DENIED:
+    if failure is None or failure.kind in (Kind.DENIED, Kind.UNSUPPORTED):
         return True  # where parts can't be listed, nothing says that it is gone
     if failure.kind in (Kind.GONE, Kind.MISSING):
         return False

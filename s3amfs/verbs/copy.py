@@ -130,6 +130,7 @@ class _Copy:
             f"copy of {self._location.url}",
             Movement(self._move, speed),
             copied_from=self._location.url,
+            copied_crc=self._info.checksums.get("crc64nvme", ""),
             check=self._check_source,
         )
 

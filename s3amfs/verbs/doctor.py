@@ -31,9 +31,9 @@ def doctor(where: S3Location, client: S3Client) -> tuple[Finding, ...]:
     folder = where.key if not where.key or where.key.endswith("/") else f"{where.key}/"
     probe = Probe(client, where.bucket, f"{folder}.s3am-doctor-{secrets.token_hex(8)}/")
     kept, locked = examination.bucket_keeps(probe)
-    found = [*kept, *examination.listing(probe)]
     if locked:
-        return in_order(found, _LOCKED)
+        return in_order([*kept, examination.listing(probe)[0]], _LOCKED)
+    found = list(kept)
     try:
         found += _stored(probe)
     finally:
@@ -46,6 +46,8 @@ def doctor(where: S3Location, client: S3Client) -> tuple[Finding, ...]:
         )
     if deleted.status:
         by_name["delete-many"] = Finding("delete-many", "yes" if deleted.ok else "no", str(deleted))
+    if probe.aborted is not None:
+        by_name["abort-upload"] = probe.aborted
     table = in_order(by_name.values(), _NO_WRITE)
     session = client.session
     with contextlib.suppress(OSError):  # a state folder that can't be used: later runs find out by themselves

@@ -27,6 +27,8 @@ _SNIFF = 512
 _CUSTOMER_KEY = re.compile(
     r"server.side encryption|customer.?(provided)? ?(encryption )?key|sse-?c\b|encryption parameters|SSECustomer", re.I
 )
+_ABOUT_TLS = re.compile(r"secure connection", re.I)
+"""'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.'"""
 _KMS = re.compile(r"\bkms\b", re.I)
 _TUNNEL = re.compile(r"(?:CONNECT tunnel failed, response|HTTP code) (\d{3})", re.I)
 _NOT_TLS = re.compile(r"wrong version number|packet length too long|unsupported protocol|http request", re.I)
@@ -123,8 +125,8 @@ def _kind(reply: Reply, code: str, message: str, role: Role) -> Kind:
         return Kind.FATAL  # a redirect of a plain web server that curl was not to follow
     if kind is Kind.UNSUPPORTED and reply.headers.get("x-amz-delete-marker") == "true":
         return Kind.MISSING
-    if kind in (Kind.DENIED, Kind.FATAL) and _CUSTOMER_KEY.search(message) and not _KMS.search(message):
-        return Kind.KEY
+    if kind in (Kind.DENIED, Kind.FATAL) and _CUSTOMER_KEY.search(message):
+        return kind if _KMS.search(message) or _ABOUT_TLS.search(message) else Kind.KEY
     return kind
 
 

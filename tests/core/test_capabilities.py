@@ -175,3 +175,20 @@ def test_refusals_that_a_relay_would_not_mend(kind: Kind) -> None:
 )
 def test_equal_parts_by_the_name_of_the_endpoint(host: str, expected: bool | None) -> None:
     assert takes_unequal_parts(host) is expected
+
+
+@pytest.mark.parametrize(
+    ("failure", "relays"),
+    [
+        (Failure(Kind.DENIED, "no copies here", status=403, code="AccessDenied"), True),
+        (Failure(Kind.DENIED, "", status=403, code="SignatureDoesNotMatch"), True),
+        (Failure(Kind.FATAL, "", status=411, code="MissingContentLength"), True),
+        (Failure(Kind.DENIED, "", status=403, code="InvalidAccessKeyId"), False),
+        (Failure(Kind.DENIED, "", status=401, code="Unauthorized"), False),
+        (Failure(Kind.FATAL, "", status=400, code="QuotaExceeded"), False),
+        (Failure(Kind.CORRUPT, "", status=400, code="BadDigest"), False),
+    ],
+    ids=lambda value: value.code if isinstance(value, Failure) else "",
+)
+def test_which_refused_copies_are_relayed(failure: Failure, relays: bool) -> None:
+    assert refuses_copy(failure) is relays

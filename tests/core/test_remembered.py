@@ -14,6 +14,7 @@ from s3amfs.core.remembered import (
     FEATURES,
     KEPT_SECONDS,
     conditions_of,
+    encryption_of,
     features_of,
     name_of,
     parse,
@@ -33,6 +34,10 @@ def test_what_is_unknown_is_not_kept() -> None:
     assert has == {"put-if-none-match": False, "checksum-trailer": True}
     assert conditions_of(has) == {("put", "nothing"): False}
     assert features_of(has) == {"trailers": True}
+
+
+def test_encryption_that_was_looked_at() -> None:
+    assert encryption_of({"sse-c": False, "sse-s3": True, "copy": True}) == {"sse-c": False, "AES256": True}
 
 
 OTHERS = [("https://s3.example.org", "c", "AKID"), ("https://x", "b", "AKID"), ("https://s3.example.org", "b", "")]

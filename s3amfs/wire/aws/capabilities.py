@@ -44,6 +44,8 @@ class Capabilities:
     """CRC64NVME at CreateMultipartUpload, and full-object checksums at CompleteMultipartUpload."""
     conditions: dict[tuple[Operation, ExpectedKind], bool] = field(default_factory=dict)
     """Whether conditions on what is replaced or deleted are obeyed; a success proves nothing, a refusal by 412 does."""
+    encrypts: dict[str, bool] = field(default_factory=dict)
+    """Whether objects are encrypted as asked for: 'sse-c' (a customer's key), 'AES256', 'aws:kms', …, as seen."""
     warned: set[str] = field(default_factory=set)
     """Warnings that the user has already seen."""
     etag_md5: bool | None = None
@@ -86,11 +88,15 @@ class Capabilities:
         return changes
 
 
+ENCRYPTED_BY_AWS = dict.fromkeys(("sse-c", "AES256", "aws:kms", "aws:kms:dsse"), True)
+"""Amazon S3 User Guide, "Protecting data with encryption"."""
+
+
 def known_of(identity: str) -> Capabilities:
     """Returns the capabilities known before a service's first answer. identity: from `S3Session.endpoint_id`."""
     host = identity.partition("://")[2].partition("/")[0].partition(":")[0]
     if host.endswith((".amazonaws.com", ".amazonaws.com.cn")):
-        return Capabilities(conditions=dict(AWS), etag_md5=True, unequal_parts=True)
+        return Capabilities(conditions=dict(AWS), encrypts=dict(ENCRYPTED_BY_AWS), etag_md5=True, unequal_parts=True)
     return Capabilities(unequal_parts=takes_unequal_parts(host))
 
 

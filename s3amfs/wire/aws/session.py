@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ...core.failures import Failure, Kind
-from ...core.remembered import conditions_of, features_of
+from ...core.remembered import conditions_of, encryption_of, features_of
 from ...errors import InvalidS3Url
 from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request, check_headers
@@ -113,6 +113,7 @@ class S3Session:
         known = known_of(self.endpoint_id(bucket))
         has = self._recall(self.endpoint_id(bucket), bucket, self.identity) if self._recall is not None else {}
         known.conditions.update(conditions_of(has))
+        known.encrypts.update(encryption_of(has))
         for name, value in features_of(has).items():
             if not value or name not in JUDGED:  # what worked once must not keep a refusal from being judged now
                 setattr(known, name, value)
