@@ -16,7 +16,7 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees bottlenecks fsx model posix
+.PHONY: help demo servers test-servers test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees bottlenecks fsx model posix
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -69,6 +69,12 @@ packages:
 
 test: packages $(VENV)/.test  ## every test (TESTS=path for some, JOBS=1 for one process)
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal --durations=15 $(TESTS)
+
+servers:  ## builds or installs further S3 servers to test with: minutes each (SERVERS='versitygw minio' for some)
+	@tools/servers $(SERVERS)
+
+test-servers: packages $(VENV)/.test  ## one suite on every S3 server that is here
+	$(BIN)/python -m pytest -q tests/servers
 
 unit: $(VENV)/.unit  ## the quick ones: core, layers, engine, transfers; no server, no FUSE, no pandas
 	$(BIN)/python -m pytest -q -m 'not slow and not server' --hypothesis-profile=unit --durations=5 $(UNITS)
