@@ -103,6 +103,11 @@ def refuses_copy(failure: Failure) -> bool:
     return failure.kind is not Kind.CORRUPT and may_refuse_feature(failure)
 
 
+def asks_for_digest(failure: Failure) -> bool:
+    """Whether the server wants Content-MD5 with the bytes, as S3 does for a bucket with Object Lock."""
+    return not failure.of_source and _ASKS_FOR_DIGEST.search(failure.message) is not None
+
+
 class Form(enum.Enum):
     """How a server is to check a part."""
 
@@ -142,7 +147,7 @@ def next_form(refused: Refused) -> Form | None:
         if again is not None and not named:
             return again
         return Form.PLAIN if refused.etag_compares or not refused.local else Form.DIGEST
-    if refused.form is Form.PLAIN and _ASKS_FOR_DIGEST.search(failure.message):
+    if refused.form is Form.PLAIN and asks_for_digest(failure):
         return Form.DIGEST if refused.local else None
     return again
 

@@ -69,8 +69,10 @@ async def _store(
     fs: EngineFileSystem, client: S3Client, target: S3Location, data: bytes, options: ObjectOptions
 ) -> StoredInfo | None:
     """None: not stored. Raises Unsupported where it is not encrypted as it was to be."""
-    refuse_in_the_clear(client, target, options)
-    stored = await answer(partial(begin_put, client, target, data, options, fs.checks), target.url)
+    if kind_of(options) is not None:
+        await run(partial(refuse_in_the_clear, client, target, options))
+    begin = partial(begin_put, client, target, data, options, fs.checks)
+    stored: StoredInfo | None = await answer(begin, target.url)
     if stored is not None and kind_of(options) is not None:
         await run(partial(require_encrypted, client, target, options, stored.etag))
     return stored

@@ -10,7 +10,16 @@ import threading
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from ..core.capabilities import DOUBT, TRIES_PER_FORM, Evidence, Form, Refused, may_refuse_feature, next_form
+from ..core.capabilities import (
+    DOUBT,
+    TRIES_PER_FORM,
+    Evidence,
+    Form,
+    Refused,
+    asks_for_digest,
+    may_refuse_feature,
+    next_form,
+)
 from ..core.checksums import combine, encode, multipart_etag
 from ..core.claims import Compared
 from ..core.failures import Failure, Kind
@@ -176,6 +185,8 @@ class PartForms:
                 )
             )
             if form is None:
+                if trial.form is Form.PLAIN and asks_for_digest(failure):
+                    self._can.note("needs_digest", Evidence.WORKED)  # the server has named it
                 return failure
             trial.form = form
             return replace(failure, other_form=True)

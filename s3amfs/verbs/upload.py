@@ -11,7 +11,7 @@ from ..core.parts import MAX_PARTS, Part, Plan, choose_part_size
 from ..core.sizes import format_size
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
-from ..errors import ObjectExists, Unsupported
+from ..errors import ObjectExists, TransferError, Unsupported
 from ..objects.unpublished import is_spool, publish_left
 from ..objects.writer import ObjectWriter
 from ..transfers import expected_digests
@@ -91,7 +91,20 @@ class _Upload:
         if options.dry_run:
             part_size = self._part_size(source.size)
             return report.result(size=source.size, parts=len(Plan(source.size, part_size)), dry_run=True)
-        return self._run_ranged(source.size)
+        if self._needs_digest():
+            return self._run_stream()
+        try:
+            return self._run_ranged(source.size)
+        except TransferError:
+            if not self._needs_digest():
+                raise
+        report.warn("the server wants the MD5 of each part before its bytes: the source is read as one stream")
+        return self._run_stream()
+
+    def _needs_digest(self) -> bool:
+        """Whether bytes must be here before they are sent: their MD5 goes in front, and no trailer is taken."""
+        can = self._job.can
+        return self._source.remote and can.needs_digest is True and can.trailers is not True
 
     def _run_stream(self) -> TransferResult:
         if self._job.options.dry_run:
@@ -126,6 +139,10 @@ class _Upload:
             if begun is None and len(Plan(size, self._part_size(size))) == 1:
                 return self._run_single(size)
             return self._run_parts(parts, begun, size)
+        except TransferError:
+            if self._needs_digest():
+                parts.abort()  # it has no part
+            raise
         finally:
             parts.leave()
 

@@ -14,9 +14,10 @@ from s3amfs.engine.connect import S3Client, S3Config, connect
 from s3amfs.errors import Unsupported
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.verbs.upload import upload
+from tests.conftest import boto_client
 from tests.support.clients import PART
 from tests.support.examined import lax, lax_bucket
-from tests.support.faults import Headers, Rule, edit_request
+from tests.support.faults import Headers, Rule, edit_request, error
 from tests.support.files import make_file
 from tests.support.proxy import FaultProxy
 
@@ -56,6 +57,15 @@ def test_encryption_by_the_server_is_looked_at(lax: str, lax_bucket: str, tmp_pa
         proxy.rules.append(Rule("Put", edit_request(without_encryption)))
         with pytest.raises(Unsupported, match=f"the request for {sse}"):
             upload(source, S3Location(lax_bucket, "k"), client_at(proxy.endpoint_url), options)
+
+
+def test_trouble_that_ends_is_no_missing_feature(lax: str, lax_bucket: str, tmp_path: Path) -> None:
+    source = LocalPath(str(make_file(tmp_path / "f", 1000, 1)))
+    options = UploadOptions(object=ObjectOptions(sse="AES256"))
+    with FaultProxy(lax) as proxy:
+        proxy.rules.append(Rule("Create", error(500, "InternalError"), times=2))
+        upload(source, S3Location(lax_bucket, "k"), client_at(proxy.endpoint_url), options)
+    assert boto_client(lax, "key", "secret").head_object(Bucket=lax_bucket, Key="k")["ServerSideEncryption"] == "AES256"
 
 
 def test_a_server_that_encrypts_is_asked_once(

@@ -6,9 +6,12 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.cli import Cli
-from tests.support.faults import Rule, answer, error
+from tests.support.faults import Recorded, Rule, answer, error, xml_error
 from tests.support.files import digest, make_file, object_digest
+from tests.support.httpserver import HttpServer
 from tests.support.proxy import FaultProxy
 
 PART = 5 * 1024 * 1024
@@ -75,3 +78,73 @@ def test_keys_that_xml_cannot_hold_are_asked_for_escaped(cli: Cli, boto: Any, bu
     proxy.rules.append(Rule("ListUploads", answer(200, broken), times=1))
     assert "/k" in cli.ok("pending", f"s3://{bucket}", env={"AWS_ENDPOINT_URL": proxy.endpoint_url}).stdout
     assert ["encoding-type" in listing.query for listing in proxy.of("ListUploads")] == [False, True]
+
+
+def bare(request: Recorded) -> bool:
+    return request.kind in ("Put", "UploadPart") and "content-md5" not in request.headers
+
+
+def with_trailer(request: Recorded) -> bool:
+    return request.kind in ("Put", "UploadPart") and "x-amz-trailer" in request.headers
+
+
+@pytest.mark.parametrize("size", [1000, 2 * PART])
+def test_a_relay_to_a_bucket_that_wants_content_md5(
+    cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy, size: int
+) -> None:
+    """Object Lock on a server without trailers: the MD5 goes before the bytes, so that these have to be here first."""
+    required = "Content-MD5 HTTP header is required for Put Part requests with Object Lock parameters"
+    proxy.rules += [
+        Rule(with_trailer, error(501, "NotImplemented")),
+        Rule(bare, answer(400, xml_error("InvalidRequest", required), {"Content-Type": "application/xml"})),
+    ]
+    file = make_file(tmp_path / "f", size, 1)
+    with HttpServer() as web:
+        url = web.add("/f", file, etag='"e"')
+        done = cli("upload", "--part-size", "5M", url, f"s3://{bucket}/k", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    assert done.rc == 0, done.stderr
+    assert "read as one stream" in done.stderr
+    assert object_digest(boto, bucket, "k") == digest(file)
+    assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+
+
+def test_encryption_that_the_server_answers_with_500(
+    cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
+) -> None:
+    """SeaweedFS without keys: known after a few requests, not after 300 s of retries."""
+    make_file(tmp_path / "f", 1000, 1)
+    through = {"AWS_ENDPOINT_URL": proxy.endpoint_url}
+    done = cli("upload", "--sse", "AES256", tmp_path / "f", f"s3://{bucket}/k", env=through)
+    assert done.rc == 1
+    assert "it has no such encryption; nothing was sent" in done.stderr, done.stderr
+    assert proxy.count("Create") == 4
+    assert proxy.count("Put") == 0
+    assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "left_out"),
+    [
+        ("AWS_REQUEST_CHECKSUM_CALCULATION", "x-amz-trailer"),
+        ("AWS_RESPONSE_CHECKSUM_VALIDATION", "x-amz-checksum-mode"),
+    ],
+)
+def test_checksums_only_where_they_are_required(
+    cli: Cli, bucket: str, tmp_path: Path, proxy: FaultProxy, name: str, left_out: str
+) -> None:
+    """Settings of the AWS SDKs; anything but their two values is refused before a request."""
+    file, out = make_file(tmp_path / "f", 2 * PART, 1), tmp_path / "out"
+
+    def sent(value: str) -> set[str]:
+        proxy.clear()
+        env = {"AWS_ENDPOINT_URL": proxy.endpoint_url, name: value}
+        cli.ok("upload", "--part-size", "5M", "--exists", "overwrite", file, f"s3://{bucket}/k", env=env)
+        cli.ok("download", "--file-exists", "overwrite", f"s3://{bucket}/k", out, env=env)
+        assert digest(out) == digest(file)
+        return {header for request in proxy.requests for header in request.headers}
+
+    assert left_out in sent("when_supported")
+    assert left_out not in sent("WHEN_REQUIRED")
+    proxy.clear()
+    refused = cli("upload", file, f"s3://{bucket}/k2", env={"AWS_ENDPOINT_URL": proxy.endpoint_url, name: "never"})
+    assert (refused.rc, len(proxy.requests)) == (2, 0), refused.stderr
