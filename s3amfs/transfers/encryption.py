@@ -13,6 +13,7 @@ from dataclasses import replace
 from ..core.failures import Failure, Kind
 from ..core.locations import S3Location
 from ..engine.client import S3Client
+from ..engine.uploads import abort_upload
 from ..errors import Unsupported
 from ..wire.aws.capabilities import Feature
 from ..wire.failures import find_failure
@@ -48,7 +49,7 @@ def refuse_in_the_clear(client: S3Client, target: S3Location, options: s3api.Obj
 
 
 def _fails_always(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> str:
-    """What the server answers to uploads that ask for encryption if it takes those that do not; else ''.
+    """The answer to uploads that ask for encryption, if it is always a failure and those that do not are taken; else "".
 
     SeaweedFS without keys answers 500, which looks like trouble that ends. Uploads are begun, which shows nothing, and
     aborted: a few with encryption, then one without. Those that were begun in spite of the 500 are aborted, too.
@@ -59,7 +60,7 @@ def _fails_always(client: S3Client, target: S3Location, options: s3api.ObjectOpt
     for _ in range(TRIES):
         begun, failure = _create(client, target, options)
         if begun is not None:
-            client.abort(begun)
+            abort_upload(client, begun)
         if failure is None or failure.kind is not Kind.SERVER:
             return ""
         said = failure.message
@@ -67,7 +68,7 @@ def _fails_always(client: S3Client, target: S3Location, options: s3api.ObjectOpt
     if begun is None:
         return ""
     unfinished.abort_orphans(client, begun, known, time.monotonic() - began)
-    client.abort(begun)
+    abort_upload(client, begun)
     return said
 
 
