@@ -49,7 +49,7 @@ def refuse_in_the_clear(client: S3Client, target: S3Location, options: s3api.Obj
 
 
 def _fails_always(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> str:
-    """The answer to uploads that ask for encryption, if it is always a failure and those that do not are taken; else "".
+    """The answer to uploads that ask for encryption, if it is always a failure and plain ones are taken; else "".
 
     SeaweedFS without keys answers 500, which looks like trouble that ends. Uploads are begun, which shows nothing, and
     aborted: a few with encryption, then one without. Those that were begun in spite of the 500 are aborted, too.
