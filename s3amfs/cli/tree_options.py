@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..core.locations import LocalPath, S3Location
     from ..core.ssec import CustomerKey
     from ..core.tree_events import EntryDone, Totals
+    from ..core.trees.prices import Prices
     from ..engine.connect import S3Client
     from ..jobs.job_options import KeyFor, TreeOptions
     from ..jobs.sides import Ends
@@ -87,6 +88,7 @@ def add_tree_options(parser: argparse.ArgumentParser, *, own: bool = True) -> No
     if own:
         add("--dry-run", action="store_true", help="say what would be done, with a reason for each key")
         add("--resume", action="store_true", help="go on where the last run of this job was killed")
+    add("--price-file", metavar="FILE", help="with --dry-run: prices (JSON) by which the cost is estimated")
     add_links(group)
     add("--create-empty-dirs", action="store_true", help="empty folders, too ('dir/' objects in S3)")
     add("--preserve", action="store_true", help="keep mode, mtime and owner in metadata, as the mount does")
@@ -148,7 +150,24 @@ def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = 
         shown = args.json or shows_all or entry.action not in ("same", "skip") or _is_named(entry)
         output.entry(entry, shown=shown)
 
-    return finish(sync(ends, options, Listener(on_entry, output.warn), verb), output)
+    prices = _prices(args)
+    totals = sync(ends, options, Listener(on_entry, output.warn), verb)
+    if prices is not None:
+        leaves = ends.direction == "down" or ends.source_client is not None
+        totals.cost = prices.cost(totals.requests, totals.retrieved, totals.bytes if leaves else 0)
+        totals.currency = prices.currency
+    return finish(totals, output)
+
+
+def _prices(args: argparse.Namespace) -> Prices | None:
+    """Raises UsageError."""
+    from ..core.trees.prices import parse_prices
+
+    if args.price_file is None:
+        return None
+    if not args.dry_run:
+        raise UsageError("--price-file estimates the cost of a run: give --dry-run, too")
+    return parse_prices(read_text(args.price_file, "price file"), args.price_file)
 
 
 def _is_named(entry: EntryDone) -> bool:

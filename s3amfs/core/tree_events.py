@@ -120,6 +120,11 @@ class Totals:
     exit_code: int = 0
     requests: dict[str, int] = field(default_factory=dict)
     """In a dry run: how many of each kind the run would make, at least."""
+    retrieved: dict[str, int] = field(default_factory=dict)
+    """In a dry run: bytes that would be read, by storage class, of those that are not STANDARD."""
+    cost: float | None = None
+    """In a dry run with prices."""
+    currency: str = ""
     notes: list[str] = field(default_factory=list)
     requests_made: dict[str, int] = field(default_factory=dict)
     """Requests of the process while the job ran, by price class."""
@@ -137,6 +142,9 @@ class Totals:
         would = "would: " if self.dry_run else ""
         asked = ", ".join(f"{count:,} {name}" for name, count in sorted(self.requests.items()))
         requests = f"; requests: {asked}" if asked else ""
+        read = ", ".join(f"{format_size(size)} {name}" for name, size in sorted(self.retrieved.items()))
+        requests += f"; retrieved: {read}" if read else ""
+        requests += f"; about {self.cost:.4f} {self.currency}" if self.cost is not None else ""
         ends = printable(f"{self.source} to {self.target}" if self.target else self.source)
         limit = f"\n{limited_text(self.limited_by, self.limited_share)}" if self.limited_by else ""
         return f"{self.verb} {ends}: {would}{counted}; {format_size(self.bytes)}{rate}{requests}{limit}"
@@ -155,6 +163,10 @@ class Totals:
         }
         if self.requests:
             fields["requests"] = self.requests
+        if self.retrieved:
+            fields["retrieved"] = self.retrieved
+        if self.cost is not None:
+            fields |= {"cost": round(self.cost, 6), "currency": self.currency}
         if self.requests_made:
             fields["requests_made"] = self.requests_made
         if self.limited_by:

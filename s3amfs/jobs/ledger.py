@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..core.entries import Entry
 from ..core.job_records import JobHeader, Known, Position, Watermark
 from ..core.tree_events import EntryDone, Totals
 from ..errors import TransferLocked
@@ -152,8 +153,11 @@ class Ledger:
         self.totals.count(action)
         self._listener.entry(EntryDone(key, action, reason, size, self._options.dry_run))
 
-    def count_requests(self, requests: dict[str, int]) -> None:
-        """Of a dry run."""
+    def foresee(self, source: Entry, requests: dict[str, int]) -> None:
+        """Counts, in a dry run, what moving an entry would take."""
+        kind = source.storage_class
+        if kind and kind != "STANDARD":
+            self.totals.retrieved[kind] = self.totals.retrieved.get(kind, 0) + source.size
         for name, count in requests.items():
             self.totals.requests[name] = self.totals.requests.get(name, 0) + count
 

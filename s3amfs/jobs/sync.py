@@ -255,7 +255,7 @@ class _Run:
             self._ledger.totals.bytes += work.size
             self._ledger.emit(work.key, self._mover.verb, outcome.reason, work.size)
             if self._options.dry_run:
-                self._ledger.count_requests(self._mover.requests(work))
+                self._ledger.foresee(work.source, self._mover.requests(work))
         elif outcome.action == "renamed":
             self._ledger.emit(work.key, "rename", outcome.reason, work.size)
         elif outcome.action == "same":
