@@ -46,6 +46,7 @@ class Exchange:
         "_handle",
         "_sink_begun",
         "_take",
+        "address",
         "answered_at",
         "chunks",
         "error",
@@ -84,6 +85,8 @@ class Exchange:
         self._take: Callable[[bytes], object] | None = None
         self._sink_begun = self._endless = False
         self._handle: pycurl.Curl | None = None
+        self.address: str | None = None
+        """The one of several of its server that it is pinned to."""
 
     def _on_header(self, line: bytes) -> None:
         if not self.reply.is_http:

@@ -11,6 +11,7 @@ import pycurl
 
 from ...core.http import origin
 from .exchange import Exchange
+from .name_lookup import Names
 from .options import PROXY_CAINFO, with_time_limits
 from .streams import BytesReader
 
@@ -25,6 +26,7 @@ TLS_SEND_BYTES: Final = BUFFER_BYTES // 2  # since what was encrypted is buffere
 UNSENT_BYTES: Final = BUFFER_BYTES
 """Most bytes that the kernel holds of a connection beyond those in flight: so they count when they move, and a slot
 needs little memory (Linux, tcp(7): TCP_NOTSENT_LOWAT)."""
+_UNREACHABLE: Final = (pycurl.E_COULDNT_CONNECT, pycurl.E_OPERATION_TIMEDOUT, pycurl.E_SSL_CONNECT_ERROR)
 
 
 def configure(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> None:
@@ -97,6 +99,23 @@ def _limit_unsent(fd: int, _purpose: int) -> int:
     finally:
         sock.detach()
     return int(pycurl.SOCKOPT_OK)
+
+
+def pin(handle: pycurl.Curl, exchange: Exchange, names: Names) -> None:
+    """Chooses one of several addresses of the server; `unpin` gives it back."""
+    chosen = names.begin(exchange.request.url)
+    if chosen is not None:
+        exchange.address = chosen[0]
+        handle.setopt(pycurl.CONNECT_TO, [chosen[1]])
+
+
+def unpin(handle: pycurl.Curl, exchange: Exchange, names: Names, *, answered: bool) -> None:
+    """Takes note of how a request with a filled reply has ended for the address of its server."""
+    reply = exchange.reply
+    connected = reply.curl_code == pycurl.E_OPERATION_TIMEDOUT and reply.connect_seconds > 0
+    unreachable = reply.curl_code in _UNREACHABLE and not connected
+    answered_by = str(handle.getinfo(pycurl.PRIMARY_IP)) if answered else ""
+    names.end(exchange.request.url, exchange.address, answered_by=answered_by, unreachable=unreachable)
 
 
 def log_end(exchange: Exchange) -> None:

@@ -20,7 +20,7 @@ import pycurl
 
 from ...core.trace_events import RequestSpan
 from .exchange import Exchange, fill_reply, span_of
-from .handle import configure, log_end
+from .handle import configure, log_end, pin, unpin
 from .options import COOKIEFILE, ca_bundle
 from .reached import Reached
 from .wakeup import Wakeup
@@ -89,6 +89,7 @@ class Multi:
         handle = self._free.pop() if self._free else pycurl.Curl()
         try:
             configure(handle, exchange, self._ca_bundle)
+            pin(handle, exchange, self._reached.names)
         except BaseException:
             handle.close()
             raise
@@ -103,6 +104,7 @@ class Multi:
         if handle is not None and self._active.pop(handle, None) is exchange:
             exchange._handle = None
             self._observe(exchange, handle, cut=True)
+            self._reached.names.end(exchange.request.url, exchange.address)
             self._multi.remove_handle(handle)
             handle.close()
 
@@ -245,6 +247,7 @@ class Multi:
             reply.curl_code = code or pycurl.E_RECV_ERROR
         answered = reply.status != 0 or (code == 0 and not reply.is_http)
         log_end(exchange)
+        unpin(handle, exchange, self._reached.names, answered=answered)
         latency = reply.latency if exchange.reader is None else 0.0
         self._reached.count(reply)
         reply.reached = self._reached.note(exchange.request, answered=answered, latency=latency)

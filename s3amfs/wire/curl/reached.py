@@ -7,12 +7,14 @@ from collections import Counter
 from ...core.http import origin
 from ...core.price_class import price_class
 from ..messages import HttpRequest, Reply
+from .name_lookup import Names
 
 
 class Reached:
     """The servers that have answered in this process, as 'scheme://host:port'. Any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, names: Names | None = None) -> None:
+        self.names = names if names is not None else Names()
         self._latencies: dict[str, float] = {}
         self.requests: Counter[str] = Counter()
         """Requests so far, by price class."""

@@ -1,0 +1,80 @@
+"""Requests spread over the addresses of a name."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.addresses import KNOWN_SECONDS, LEFT_SECONDS, Addresses
+
+FOUR = ("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")
+
+
+def known(*addresses: str) -> Addresses:
+    found = Addresses()
+    found.found(addresses, 0.0)
+    found.reached(addresses[0])
+    return found
+
+
+def test_requests_are_spread_evenly() -> None:
+    addresses = known(*FOUR)
+    assert Counter(addresses.begin(1.0) for _ in range(40)) == Counter(dict.fromkeys(FOUR, 10))
+
+
+def test_a_bad_address_is_left_for_a_while() -> None:
+    addresses = known(*FOUR)
+    bad = addresses.begin(1.0)
+    assert bad is not None
+    addresses.end(bad, 1.0, unreachable=True)
+    assert bad not in {addresses.begin(2.0) for _ in range(40)}
+    assert bad in {addresses.begin(1.0 + LEFT_SECONDS) for _ in range(40)}
+
+
+def test_all_bad_ones_are_tried_all_the_same() -> None:
+    addresses = known(*FOUR)
+    for address in FOUR:
+        addresses.end(address, 1.0, unreachable=True)
+    assert {addresses.begin(2.0) for _ in range(4)} == set(FOUR)
+
+
+def test_there_is_a_choice_only_where_something_was_reached_and_of_its_family() -> None:
+    addresses = Addresses()
+    addresses.found(["192.0.2.1", "2001:db8::1", "2001:db8::2"], 0.0)
+    assert addresses.begin(1.0) is None, "nothing was reached"
+    addresses.reached("192.0.2.1")
+    assert addresses.begin(1.0) is None, "one of that family"
+    other = known("2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2")
+    assert {other.begin(1.0) for _ in range(4)} == {"2001:db8::1", "2001:db8::2"}
+
+
+def test_a_name_is_looked_up_again_after_a_minute() -> None:
+    addresses = Addresses()
+    assert addresses.is_due(5.0)
+    addresses.found(FOUR, 5.0)
+    assert not addresses.is_due(5.0 + KNOWN_SECONDS - 1)
+    assert addresses.is_due(5.0 + KNOWN_SECONDS)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.booleans(), st.floats(0, 10)), max_size=80))
+def test_no_address_has_more_than_one_request_more_than_the_least_used_good_one(
+    steps: list[tuple[bool, bool, float]],
+) -> None:
+    addresses, now, under_way, bad = known(*FOUR), 0.0, list[str](), dict[str, float]()
+    for begins, unreachable, seconds in steps:
+        now += seconds
+        if begins or not under_way:
+            counts = Counter(under_way)
+            chosen = addresses.begin(now)
+            assert chosen is not None
+            good = [address for address in FOUR if bad.get(address, 0.0) <= now] or list(FOUR)
+            assert counts[chosen] == min(counts[address] for address in good)
+            assert chosen in good
+            under_way.append(chosen)
+        else:
+            ended = under_way.pop(0)
+            addresses.end(ended, now, unreachable=unreachable)
+            if unreachable:
+                bad[ended] = now + LEFT_SECONDS
