@@ -19,6 +19,7 @@ from typing import Protocol
 
 from s3amfs.core.pacing import Controller
 from s3amfs.core.parts import Plan
+from s3amfs.core.request_budget import HORIZON
 
 FIRST_WINDOW = 14_600.0
 MOST_WINDOW = 6_000_000.0
@@ -71,6 +72,7 @@ class Fixed:
 
 
 class _What(enum.Enum):
+    RESERVE = -1
     BEGIN = 0
     FLOW = 1
     GROW = 2
@@ -162,8 +164,15 @@ class _Simulation:
             slot = self._idle.pop() if self._idle else _Slot()
             slot.length = self._pending.pop()
             self._busy += 1
-            self._later(self._controller.reserve(self._now) if self._controller is not None else 0.0, _What.BEGIN, slot)
+            self._reserve(slot)
         self._most = max(self._most, self._busy)
+
+    def _reserve(self, slot: _Slot) -> None:
+        delay = self._controller.reserve(self._now) if self._controller is not None else 0.0
+        if delay is None:
+            self._later(HORIZON, _What.RESERVE, slot)
+        else:
+            self._later(delay, _What.BEGIN, slot)
 
     def _later(self, delay: float, what: _What, slot: _Slot) -> None:
         self._number += 1
@@ -199,7 +208,9 @@ class _Simulation:
     def _happen(self) -> None:
         while self._events and self._events[0][0] <= self._now:
             _, _, what, slot = heapq.heappop(self._events)
-            if what is _What.BEGIN:
+            if what is _What.RESERVE:
+                self._reserve(slot)
+            elif what is _What.BEGIN:
                 self._begin(slot)
             elif what is _What.FLOW:
                 self._flow(slot, slot.length)

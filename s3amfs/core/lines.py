@@ -38,6 +38,8 @@ class LineState:
     """Bytes per second of all slots; 0.0: unknown."""
     latency: float = 0.0
     """Seconds until the first byte of a small reply; 0.0: unknown."""
+    requests: float = 0.0
+    """Per second that the server accepts; 0.0: it has turned none away."""
 
 
 def start_slots(latency: float | None, ceiling: int) -> int:
@@ -77,13 +79,18 @@ def parse(text: str, now: float) -> dict[str, Remembered]:
     lines = {}
     for name, entry in found.items():
         try:
-            state = LineState(int(entry["slots"]), float(entry["rate"]), float(entry["latency"]))
+            requests = float(entry.get("requests", 0.0))
+            state = LineState(int(entry["slots"]), float(entry["rate"]), float(entry["latency"]), requests)
             at = float(entry["at"])
-        except (TypeError, KeyError, ValueError, OverflowError):
+        except (TypeError, AttributeError, KeyError, ValueError, OverflowError):
             continue
-        if 0 <= now - at < KEPT_SECONDS and 1 <= state.slots <= 1 << 20 and state.rate >= 0 and 0 <= state.latency < 60:
+        if 0 <= now - at < KEPT_SECONDS and _makes_sense(state):
             lines[name] = Remembered(state, at)
     return lines
+
+
+def _makes_sense(state: LineState) -> bool:
+    return 1 <= state.slots <= 1 << 20 and state.rate >= 0 and 0 <= state.latency < 60 and state.requests >= 0
 
 
 def format_lines(lines: Mapping[str, Remembered]) -> str:
@@ -94,6 +101,7 @@ def format_lines(lines: Mapping[str, Remembered]) -> str:
             "slots": line.state.slots,
             "rate": round(line.state.rate),
             "latency": round(line.state.latency, 4),
+            "requests": round(line.state.requests, 2),
             "at": int(line.at),
         }
         for name, line in newest

@@ -19,8 +19,12 @@ AVOIDED_SECONDS: Final = 20.0
 
 @dataclass(slots=True)
 class Overload:
-    """Requests of one line that were turned away or cut."""
+    """Requests of one line that were turned away or cut.
 
+    expected: requests per second that the server accepted in an earlier run; 0.0: unknown, or no limit.
+    """
+
+    expected: float = 0.0
     _budget: RequestBudget = field(default_factory=RequestBudget, init=False)
     _cut_at: float = field(default=float("-inf"), init=False)
     _avoided: int | None = field(default=None, init=False)
@@ -48,13 +52,17 @@ class Overload:
             return max(1, min(ceiling, self._avoided - 1))
         return ceiling
 
-    def reserve(self, now: float) -> float:
-        """Seconds until a further request may begin, which is then counted; 0.0: at once."""
+    def reserve(self, now: float) -> float | None:
+        """Seconds until a further request may begin, which is then counted; None: ask again in `HORIZON` seconds."""
+        if self.expected > 0:
+            self._budget.expect(self.expected, now)
+            self.expected = 0.0
         return self._budget.reserve(now)
 
-    def requests(self, now: float) -> float:
-        """Requests per second that the server accepts; 0.0 where it has set no limit."""
-        return self._budget.rate(now) or 0.0
+    @property
+    def accepted(self) -> float:
+        """Requests per second that the server accepts; 0.0 where it turns none away."""
+        return self._budget.accepted or 0.0
 
     def _cut(self, now: float, in_use: int, *, least: int) -> int | None:
         begun, bad = self._budget.counts(now)

@@ -18,7 +18,7 @@ is one request with a body in flight. The controller compares the goodput of all
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from .goodput import Measured, Meter
@@ -73,18 +73,22 @@ TRANSITIONS: Final[dict[tuple[Phase, Verdict], Phase]] = {
     (_P.BACKING_OFF, _V.CALM): _P.HOLDING,
 }
 
-STEP_UP, STEP_DOWN = 1.25, 0.8
+STEP_UP, STEP_DOWN, LEAP_DOWN = 1.25, 0.85, 0.7
 GROWS: Final = 1.2
 """Twice the slots that bring less than a fifth more: the line, not the number of slots, is the limit."""
-GAINS: Final = 1.075
-"""A quarter more slots have to bring 7.5 % more to stay."""
+LEAPS: Final = 0.85
+"""Goodput that grows by that much of what the slots have grown: four times the slots are next, not twice."""
+GAINS: Final = 1.03
+"""A quarter more slots have to bring 3 % more to stay."""
 LOSES: Final = 0.97
 MARGIN: Final = 1.1
 """Times what the line seems to need: so a line that gets better shows at once, and a slot between requests costs
 nothing."""
 UP_SECONDS, UP_SECONDS_MOST = 1.0, 3.0
 DOWN_SECONDS, DOWN_SECONDS_MOST = 2.0, 64.0
-FADES: Final = 0.99
+DOWN_COST: Final = 6
+"""Times a probe's own time that lies between two probes down at least: most of them cost a tenth of the goodput."""
+FADES: Final = 0.998
 """Times the best rate that was seen, in each window that does not reach it: lines change."""
 FELL: Final = 0.75
 """Three windows below that share of the best rate: the line is another one now."""
@@ -110,7 +114,7 @@ class Controller:
     rate: float = field(default=0.0, init=False)
     """Bytes per second at the number of slots that is held; 0.0 before the first window."""
     _meter: Meter = field(init=False)
-    _overload: Overload = field(default_factory=Overload, init=False)
+    _overload: Overload = field(init=False)
     _previous: tuple[int, float] | None = field(default=None, init=False)
     """(slots, rate) before the change that is being measured."""
     _per_slot: float = field(default=0.0, init=False)
@@ -126,9 +130,11 @@ class Controller:
     _down_at: float = field(default=0.0, init=False)
     _up_seconds: float = field(default=UP_SECONDS, init=False)
     _down_seconds: float = field(default=DOWN_SECONDS, init=False)
+    _step_down: float = field(default=STEP_DOWN, init=False)
 
     def __post_init__(self) -> None:
         self._meter = Meter(self.lumpy)
+        self._overload = Overload(self.known.requests if self.known is not None else 0.0)
         if self.fixed is not None:
             self.slots, self.phase = self.fixed, Phase.HOLDING
         elif self.known is not None:
@@ -158,6 +164,7 @@ class Controller:
         if not meter.running:
             meter.start(now, moved, ended)
             self._change(self.slots, now)
+            self._up_at, self._down_at = now + self._up_seconds, now + self._down_seconds
             return
         if self.phase is Phase.BACKING_OFF and self._overload.is_calm(now):
             self._calm(now)
@@ -182,8 +189,8 @@ class Controller:
 
     # -- what to do -------------------------------------------------------------------------------------------------
 
-    def reserve(self, now: float) -> float:
-        """Seconds until a further request may begin, which is then counted; 0.0: at once."""
+    def reserve(self, now: float) -> float | None:
+        """Seconds until a further request may begin, which is then counted; None: ask again in `HORIZON` seconds."""
         return self._overload.reserve(now)
 
     def state(self) -> LineState | None:
@@ -191,23 +198,23 @@ class Controller:
         if self.fixed is not None or self.rate <= 0:
             return None
         slots = self._previous[0] if self._previous is not None else self.slots  # what was measured
-        return LineState(slots, self.rate, self.latency or 0.0)
+        return LineState(slots, self.rate, self.latency or 0.0, self._overload.accepted)
 
     def outlook(self) -> LineState:
         """Expectations of the line at this moment; zeros for what is unknown."""
         known = self.known or LineState(self.slots)
-        return self.state() or LineState(self.slots, known.rate, self.latency or 0.0)
+        return self.state() or replace(known, slots=self.slots, latency=self.latency or 0.0)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
     @property
     def _settle_seconds(self) -> float:
         """A new connection needs a round trip or two, its request another one."""
-        return min(1.5, max(0.15, 3 * (self.latency or 0.0)))
+        return min(1.2, max(0.1, 2.5 * (self.latency or 0.0)))
 
     @property
     def _window_seconds(self) -> float:
-        return min(1.2, max(0.25, 3 * (self.latency or 0.0)))
+        return min(1.2, max(0.2, 2.5 * (self.latency or 0.0)))
 
     def _change(self, slots: int, now: float) -> None:
         """Sets the number of slots; bytes that move until it has settled are not counted."""
@@ -229,13 +236,13 @@ class Controller:
         elif self.phase is Phase.PROBING_UP:
             self._judge_up(rate, now)
         elif self.phase is Phase.PROBING_DOWN:
-            if in_use <= self.slots * MARGIN + 1:  # else parts of before are still in flight
+            if in_use <= self.slots + 0.5:  # else parts of before are still in flight
                 self._judge_down(rate, now)
         else:
             self._judge_hold(rate, now)
 
     def _starved(self, rate: float, now: float) -> None:
-        self.rate = rate if self.rate <= 0 else (self.rate + rate) / 2  # it can do at least that
+        self.rate = max(self.rate, rate)  # it can do at least that
         if self.phase is Phase.STARTING and self._previous is None:
             return  # nothing has been compared: the start is not over
         if self.phase is Phase.HOLDING:
@@ -249,8 +256,9 @@ class Controller:
         before = self._previous
         if (before is None or rate >= before[1] * GROWS) and self._room(now):
             self._enter(Verdict.MORE)
+            leaps = before is not None and rate / before[1] >= LEAPS * self.slots / before[0]
             self.rate, self._previous = rate, (self.slots, rate)
-            self._change(min(self.slots * 2, self._most(now)), now)
+            self._change(min(self.slots * (4 if leaps else 2), self._most(now)), now)
             return
         best = max(rate, before[1]) if before is not None else rate
         margin = MARGIN if self._margin_due else 1.0
@@ -278,11 +286,12 @@ class Controller:
         slots, before = self._previous
         if rate >= max(before, self._reference) * LOSES:
             self._enter(Verdict.MORE if rate > before else Verdict.SAME)
-            self._down_seconds = DOWN_SECONDS / 2
+            self._step_down, self._down_seconds = LEAP_DOWN, DOWN_SECONDS
             self._hold(self.slots, now)
+            self._down_at = now + DOWN_SECONDS / 2
         else:
             self._enter(Verdict.LESS)
-            self._reference = before
+            self._reference, self._step_down = before, STEP_DOWN
             self._down_seconds = min(DOWN_SECONDS_MOST, max(DOWN_SECONDS, self._down_seconds) * 2)
             self._hold(slots, now)
 
@@ -300,7 +309,7 @@ class Controller:
         elif now >= self._down_at and self.slots > FEWEST_SLOTS // 2:
             self._enter(Verdict.DOWN_DUE)
             self._previous = (self.slots, self.rate)
-            self._change(max(FEWEST_SLOTS // 2, int(self.slots * STEP_DOWN)), now)
+            self._change(max(FEWEST_SLOTS // 2, int(self.slots * self._step_down)), now)
         elif now >= self._up_at and self._room(now):
             self._enter(Verdict.UP_DUE)
             self._previous = (self.slots, self.rate)
@@ -313,7 +322,7 @@ class Controller:
         self._previous, self._recent = None, ()
         self._up_at = now + self._up_seconds
         if not keep_down:
-            self._down_at = now + self._down_seconds
+            self._down_at = now + max(self._down_seconds, DOWN_COST * (self._settle_seconds + self._window_seconds))
 
     def _most(self, now: float) -> int:
         return self._overload.most(now, self.ceiling)

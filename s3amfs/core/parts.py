@@ -43,6 +43,8 @@ _PART_SECONDS = 8.0
 _WORTH_A_REQUEST = 10
 """Times the latency that a part should take at least, so that waiting for a request is a tenth of it."""
 _LEAST_RANGE = MIB
+_BY_REQUESTS = 3
+"""Times the bytes that moved for each request where the server limits requests: so that they are no limit any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,9 @@ def _suited(size: int, usual: int, line: LineState, least: int) -> int:
 
     usual: bytes, for a line that is as good as none.
     """
+    by_requests = _BY_REQUESTS * line.rate / line.requests if line.requests > 0 else 0.0
+    if by_requests > usual:
+        return max(least, _round_up(int(min(by_requests, size // (2 * _FEW_SLOTS), _AUTO_CEILING))))
     if line.slots <= _FEW_SLOTS:
         return usual
     one = line.rate / line.slots

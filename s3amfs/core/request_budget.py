@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
 
 BUCKET_SECONDS: Final = 0.25
 BUCKETS: Final = 8
+KEPT_BUCKETS: Final = 12
 LEAST_SECONDS: Final = 1.0
 """Of requests that were accepted or turned away, before their rate says something about the server."""
 BACK: Final = 0.98
 """Times the accepted rate, to begin with after requests were turned away."""
 BURST_SECONDS: Final = 1.0
 """Requests turned away within that time are one burst."""
+HORIZON: Final = 0.5
+"""Seconds that a request is planned ahead: the limit may change, and what was planned cannot."""
 FORGOTTEN: Final = 100.0
 """Times the accepted rate, from which on there is no limit any more."""
 
@@ -35,35 +37,40 @@ class RequestBudget:
     limit that was guessed, before a second of requests was seen, doubles every second.
     """
 
-    _accepted: float | None = None
+    accepted: float | None = None
+    """Requests per second that the server took when it turned some away; None: there is no limit."""
     _guessed: bool = False
     _limited_at: float = 0.0
     first_limited_at: float = float("inf")
     """When the limit was set that is in force now, monotonic seconds; infinite: there is none."""
     _next: float = 0.0
-    _buckets: deque[_Bucket] = field(default_factory=lambda: deque(maxlen=BUCKETS))
+    _buckets: dict[int, _Bucket] = field(default_factory=dict)
+
+    def expect(self, accepted: float, now: float) -> None:
+        """Begins with what an earlier run has found, requests per second, and half a second of them at once."""
+        self.accepted, self._limited_at, self._next = max(1.0, accepted), now, now - HORIZON
 
     def counts(self, now: float) -> tuple[int, int]:
         """(begun, turned away) in the last second or so."""
-        recent = self._since(now - 1.0)
+        recent = self._between(now - 1.0, now)
         return sum(bucket.begun for bucket in recent), sum(bucket.away for bucket in recent)
 
     def rate(self, now: float) -> float | None:
         """Requests that may begin per second; None: as many as there are slots."""
-        if self._accepted is None:
+        if self.accepted is None:
             return None
         calm = now - self._limited_at
         if self._guessed:
-            return self._accepted * math.pow(2.0, min(calm, 60.0))
-        return self._accepted * (1 + 0.01 * calm + (calm / 8) ** 3)
+            return self.accepted * math.pow(2.0, min(calm, 60.0))
+        return self.accepted * (1 + 0.005 * calm + (calm / 12) ** 3)
 
     def turned_away(self, now: float, *, asked_for_less: bool) -> None:
         """A request ended without its bytes. asked_for_less: the server said that there were too many."""
         self._bucket(now).away += 1
-        if not asked_for_less or (self._accepted is not None and now - self._limited_at < BURST_SECONDS):
+        if not asked_for_less or (self.accepted is not None and now - self._limited_at < BURST_SECONDS):
             return
-        recent = self._since(now - BUCKETS * BUCKET_SECONDS)
-        seen = now - recent[0].at * BUCKET_SECONDS
+        recent = self._between(now - (BUCKETS - 1) * BUCKET_SECONDS, now)
+        seen = now - min(bucket.at for bucket in recent) * BUCKET_SECONDS
         accepted = (sum(bucket.begun for bucket in recent) - sum(bucket.away for bucket in recent)) / max(
             seen, LEAST_SECONDS
         )
@@ -72,26 +79,32 @@ class RequestBudget:
             accepted = min(before, max(accepted, before * 0.7))
         self._guessed = seen < LEAST_SECONDS
         self.first_limited_at = min(self.first_limited_at, now)
-        self._accepted, self._limited_at = max(1.0, accepted * BACK), now
+        self.accepted, self._limited_at = max(1.0, accepted * BACK), now
 
-    def reserve(self, now: float) -> float:
-        """Seconds until the next request may begin, which this counts."""
-        self._bucket(now).begun += 1
+    def reserve(self, now: float) -> float | None:
+        """Seconds until the next request may begin, which this counts; None: ask again in `HORIZON` seconds."""
         rate = self.rate(now)
+        if rate is not None and rate > FORGOTTEN * max(1.0, self.accepted or 0.0):
+            self.accepted, self.first_limited_at, rate = None, float("inf"), None
         if rate is None:
-            return 0.0
-        if rate > FORGOTTEN * max(1.0, self._accepted or 0.0):
-            self._accepted, self.first_limited_at = None, float("inf")
+            self._bucket(now).begun += 1
             return 0.0
         begins = max(now, self._next)
-        self._next = begins + 1.0 / rate
+        if begins - now > HORIZON:
+            return None
+        self._bucket(begins).begun += 1
+        self._next = max(self._next, now - HORIZON) + 1.0 / rate
         return begins - now
 
-    def _bucket(self, now: float) -> _Bucket:
-        at = int(now / BUCKET_SECONDS)
-        if not self._buckets or self._buckets[-1].at != at:
-            self._buckets.append(_Bucket(at))
-        return self._buckets[-1]
+    def _bucket(self, when: float) -> _Bucket:
+        at = int(when / BUCKET_SECONDS)
+        found = self._buckets.get(at)
+        if found is None:
+            found = self._buckets[at] = _Bucket(at)
+            for old in [key for key in self._buckets if key <= at - KEPT_BUCKETS]:
+                del self._buckets[old]
+        return found
 
-    def _since(self, start: float) -> list[_Bucket]:
-        return [bucket for bucket in self._buckets if bucket.at >= int(start / BUCKET_SECONDS)]
+    def _between(self, start: float, now: float) -> list[_Bucket]:
+        first, last = int(start / BUCKET_SECONDS), int(now / BUCKET_SECONDS)
+        return [bucket for bucket in self._buckets.values() if first <= bucket.at <= last]

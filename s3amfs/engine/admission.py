@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from functools import partial
 
@@ -58,12 +57,8 @@ class Admission:
                 gate.leave()
         elif passed == len(self._gates):
             self._holds[number] = passed
-            delay = self._share.reserve(time.monotonic())
-            if delay > 0:
+            if not self._share.take_turn(self._home.multi.call_later, partial(self._admitted, number, attempt)):
                 self._flight.hold_up(number)
-                self._home.multi.call_later(delay, partial(self._admitted, number, attempt))
-            else:
-                self._admitted(number, attempt)
         else:
             self._gates[passed].enter(partial(self._let_in, number, attempt, passed))
 

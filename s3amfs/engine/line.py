@@ -12,11 +12,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, Protocol
 
 from ..core.failures import Failure, Kind
 from ..core.lines import LineState, Remembered, format_lines, parse
 from ..core.pacing import BUSY, Controller
+from ..core.request_budget import HORIZON
 from .journal import state_dir
 from .limits import SlotGate
 from .memory import read_text, write_text
@@ -30,6 +32,8 @@ FIRST_FTP_SLOTS = 8
 Direction = Literal["up", "down", "copy"]
 Schedule = Callable[[float, Callable[[], None]], None]
 """Has a function called in the engine's first loop after so many seconds."""
+Later = Callable[[float, Callable[[], object]], None]
+"""Has a function called in the caller's loop after so many seconds."""
 
 
 class Member(Protocol):
@@ -100,8 +104,8 @@ class Line:
         with self._lock:
             return self._controller.outlook()
 
-    def reserve(self, now: float) -> float:
-        """Seconds until a further request may begin, which is then counted."""
+    def reserve(self, now: float) -> float | None:
+        """Seconds until a further request may begin, which is then counted; None: ask again in `HORIZON` seconds."""
         with self._lock:
             return self._controller.reserve(now)
 
@@ -193,8 +197,24 @@ class Share:
         line = self.lines[0] if failure.of_source else self.lines[-1]
         line.failed(failure, now)
 
-    def reserve(self, now: float) -> float:
-        return max(line.reserve(now) for line in self.lines)
+    def take_turn(self, later: Later, begin: Callable[[], None]) -> bool:
+        """Calls `begin` when the servers of all lines take a further request: now, or by `later`.
+
+        Returns whether it was now.
+        """
+        delay = self.reserve(time.monotonic())
+        if delay is None:
+            later(HORIZON, partial(self.take_turn, later, begin))
+        elif delay > 0:
+            later(delay, begin)
+        else:
+            begin()
+        return delay == 0.0
+
+    def reserve(self, now: float) -> float | None:
+        """As a line's, for a request that moves over all of them."""
+        waits = [line.reserve(now) for line in self.lines]
+        return None if None in waits else max(wait for wait in waits if wait is not None)
 
 
 class Lines:

@@ -108,7 +108,7 @@ class PartsInFlight:
 
     def hold_up(self, number: int) -> None:
         """It has a slot, but the server takes no more requests yet."""
-        self._granted[number] = time.monotonic()
+        self._granted.setdefault(number, time.monotonic())
 
     def begin(self, part: Part, attempt: int) -> None:
         """Its request begins."""

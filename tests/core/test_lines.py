@@ -18,7 +18,9 @@ from s3amfs.core.lines import (
     start_slots,
 )
 
-STATES = st.builds(LineState, st.integers(1, 4096), st.integers(0, 10**10).map(float), st.floats(0, 3))
+STATES = st.builds(
+    LineState, st.integers(1, 4096), st.integers(0, 10**10).map(float), st.floats(0, 3), st.floats(0, 1e4)
+)
 
 
 def test_the_longer_the_line_the_more_slots_it_starts_with() -> None:
@@ -50,6 +52,7 @@ def test_what_is_written_is_read_again(states: dict[str, LineState], age: float)
     for name, state in states.items():
         assert found[name].state.slots == state.slots
         assert abs(found[name].state.latency - state.latency) < 0.001
+        assert abs(found[name].state.requests - state.requests) < 0.01
 
 
 def test_what_is_older_than_a_week_or_from_the_future_is_forgotten() -> None:
@@ -74,3 +77,8 @@ def test_only_the_newest_are_kept() -> None:
     found = parse(format_lines(lines), MOST_LINES + 50.0)
     assert len(found) == MOST_LINES
     assert "0" not in found
+
+
+def test_what_an_earlier_version_wrote_has_no_limit_of_requests() -> None:
+    text = '{"up https://s3": {"slots": 9, "rate": 5, "latency": 0.1, "at": 1000}}'
+    assert parse(text, 1001.0)["up https://s3"].state == LineState(9, 5.0, 0.1)

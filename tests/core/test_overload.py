@@ -10,11 +10,11 @@ from s3amfs.core.overload import AVOIDED_SECONDS, CALM_SECONDS, CUT_LEAST, CUT_S
 
 def test_a_burst_limits_requests_and_leaves_the_slots() -> None:
     overload = Overload()
-    assert overload.requests(0.0) == 0.0
+    assert overload.accepted == 0.0
     for _ in range(20):
         overload.reserve(0.0)
     assert overload.turned_away(0.1, 20) is None
-    assert overload.requests(0.1) > 0
+    assert overload.accepted > 0
     assert overload.most(0.1, 64) == 64
 
 
@@ -46,8 +46,17 @@ def test_it_never_asks_for_more_slots_than_are_in_use(steps: list[tuple[str, flo
     for what, seconds in steps:
         now += seconds
         if what == "r":
-            assert overload.reserve(now) >= 0
+            assert (overload.reserve(now) or 0.0) >= 0
         else:
             found = (overload.turned_away if what == "t" else overload.cut_off)(now, in_use)
             assert found is None or found < in_use
         assert 1 <= overload.most(now, 64) <= 64
+
+
+def test_a_limit_that_is_remembered_holds_from_the_first_second() -> None:
+    overload = Overload(50.0)
+    begun = [overload.reserve(0.0) for _ in range(200)]
+    at_once = sum(delay == 0.0 for delay in begun)
+    assert 20 <= at_once <= 30, "half a second of them"
+    assert begun[-1] is None, "the others ask again"
+    assert overload.accepted == 50.0

@@ -261,3 +261,12 @@ def test_a_part_takes_seconds_not_minutes() -> None:
     slow = LineState(64, 64 * 200_000.0, 0.3)
     assert choose_part_size(200 * GIB, line=slow) < choose_part_size(200 * GIB)
     assert choose_part_size(200 * GIB, line=slow) >= 200 * GIB // MAX_PARTS
+
+
+def test_parts_are_larger_where_the_server_limits_requests() -> None:
+    """50 requests per second of 16 MiB each: more bytes a second take larger parts, not more slots."""
+    limited = LineState(40, 800e6, 0.02, requests=50.0)
+    assert choose_part_size(16 * GIB, line=limited) == 46 * MIB
+    assert download_part_size(16 * GIB, line=limited) == 46 * MIB
+    assert choose_part_size(100 * MIB, line=limited) <= 8 * MIB, "still enough of them"
+    assert choose_part_size(16 * GIB, line=LineState(40, 10e6, 0.02, requests=50.0)) <= 17 * MIB, "bytes are the limit"

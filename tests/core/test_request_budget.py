@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from s3amfs.core.request_budget import RequestBudget
+from s3amfs.core.request_budget import HORIZON, RequestBudget
 
 
 def play(budget: RequestBudget, accepts: float, seconds: float, wanted: float = 1000.0) -> tuple[float, float]:
@@ -15,7 +15,11 @@ def play(budget: RequestBudget, accepts: float, seconds: float, wanted: float = 
         tokens = min(accepts, tokens + accepts / wanted)
         if now < blocked:
             continue
-        blocked = now + budget.reserve(now)
+        delay = budget.reserve(now)
+        if delay is None:
+            blocked = now + HORIZON
+            continue
+        blocked = now + delay
         late = now > seconds / 2
         begun += late
         if tokens >= 1:

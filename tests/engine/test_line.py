@@ -171,10 +171,10 @@ def test_a_failure_is_counted_for_the_side_that_failed(clock: Clock) -> None:
     source, target = lines.line("http://a", "down"), lines.line("http://b", "up")
     share = Share([source, target])
     share.failed(Failure(Kind.THROTTLE, "503", of_source=True), clock.now)
-    assert source._controller._overload.requests(clock.now) > 0
-    assert target._controller._overload.requests(clock.now) == 0
+    assert source._controller._overload.accepted > 0
+    assert target._controller._overload.accepted == 0
     share.failed(Failure(Kind.THROTTLE, "503"), clock.now)
-    assert target._controller._overload.requests(clock.now) > 0
+    assert target._controller._overload.accepted > 0
 
 
 def test_remembered_lines_are_used(clock: Clock, tmp_path: Path) -> None:
@@ -185,3 +185,19 @@ def test_remembered_lines_are_used(clock: Clock, tmp_path: Path) -> None:
     text = format_lines({"up http://far": Remembered(LineState(99, 1e6, 0.1), time.time())})
     (folder / "lines.json").write_text(text)
     assert Lines(clock.schedule).line("http://far", "up").slots == 99
+
+
+def test_a_part_begins_when_the_servers_take_a_further_request(clock: Clock) -> None:
+    lines = Lines(clock.schedule)
+    share, begun, later = Share([lines.line("http://a", "up")]), [0], list[tuple[float, Callable[[], object]]]()
+
+    def begin() -> None:
+        begun[0] += 1
+
+    assert share.take_turn(lambda delay, function: later.append((delay, function)), begin)
+    assert begun == [1]
+    share.failed(Failure(Kind.THROTTLE, "503"), clock.now)
+    waiting = [share.take_turn(lambda delay, function: later.append((delay, function)), begin) for _ in range(50)]
+    assert not all(waiting)
+    assert begun[0] + len(later) == 51, "each either begins or is to ask again"
+    assert all(0 < delay <= 0.5 for delay, _ in later)

@@ -59,7 +59,7 @@ class Multi:
         self._active: dict[pycurl.Curl, Exchange] = {}
         self._free: list[pycurl.Curl] = []
         self._to_resume: deque[Exchange] = deque()
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._timer_count = 0
         self._ended: deque[tuple[pycurl.Curl, int, str]] = deque()
         self._ca_bundle = ca_bundle()
@@ -119,7 +119,7 @@ class Multi:
         """Continues an exchange whose reader or sink paused. Safe inside callbacks: it is done at the next poll."""
         self._to_resume.append(exchange)
 
-    def call_later(self, delay: float, function: Callable[[], None]) -> None:
+    def call_later(self, delay: float, function: Callable[[], object]) -> None:
         """Calls `function` in this thread after `delay` seconds."""
         self._timer_count += 1
         heapq.heappush(self._timers, (time.monotonic() + delay, self._timer_count, function))
@@ -272,7 +272,7 @@ class Multi:
         if observer is not None:
             self._guard(lambda: observer(span_of(exchange, handle, cut=cut)))
 
-    def _guard(self, function: Callable[[], None]) -> None:
+    def _guard(self, function: Callable[[], object]) -> None:
         try:
             function()
         except Exception:
