@@ -123,15 +123,17 @@ trees: $(VENV)/.test  ## RUNS syncs of trees with lying listings, faults and oth
 bottlenecks: packages $(VENV)/.test  ## ten constructed bottlenecks: does `limited by` name each? Needs a quiet machine
 	$(BIN)/python -m tests.faults.bottlenecks
 
-fsx: packages $(VENV)/.test  ## OPERATIONS random operations on a file of a mount, beside a local one, for each of SEEDS seeds
+fsx: packages $(VENV)/.test  ## OPERATIONS random operations on a file of a mount, for each of SEEDS seeds: ours, and the Rust package (needs cargo)
 	S3AM_FSX_OPERATIONS=$(OPERATIONS) S3AM_FSX_SEEDS=$(SEEDS) $(BIN)/python -m pytest -q -n $(JOBS) --timeout=0 tests/mount/test_fsx.py
+	cargo install --quiet --root $(VENV)/cargo fsx
+	$(BIN)/python -m tests.mount.posix fsx $(abspath $(VENV))/cargo/bin/fsx $(OPERATIONS) $(SEEDS)
 
 model: packages $(VENV)/.test  ## RUNS sequences of operations of two mounts and a client against a model, drawn from SEED
 	S3AM_MODEL_RUNS=$(RUNS) S3AM_MODEL_SEED=$(SEED) $(BIN)/python -m pytest -q -n $(JOBS) --timeout=0 tests/mount/test_model.py
 
 posix: packages $(VENV)/.test  ## pjdfstest on a mount (needs cargo, root); what fails is in docs/mount.md with its reason
 	cargo install --quiet --root $(VENV)/cargo pjdfstest
-	$(BIN)/python -m tests.mount.posix $(abspath $(VENV))/cargo/bin/pjdfstest
+	$(BIN)/python -m tests.mount.posix pjdfstest $(abspath $(VENV))/cargo/bin/pjdfstest
 
 clean:  ## remove the environment and what tools left
 	rm -rf .venv .venv-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,8 +1,10 @@
-"""pjdfstest on a mount: what fails must be in the table of docs/mount.md, with its reason.
+"""pjdfstest and fsx, as Rust packages have them, on a mount.
 
-    python -m tests.mount.posix PJDFSTEST
+    python -m tests.mount.posix pjdfstest PROGRAM
+    python -m tests.mount.posix fsx PROGRAM OPERATIONS SEEDS
 
-PJDFSTEST: the program (`cargo install pjdfstest`). Root only: many of its tests act as several users.
+What fails of pjdfstest must be in the table of docs/mount.md, with its reason. Root only: many of its tests act as
+several users.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from s3amfs.demo.seaweed import SeaweedServer
@@ -42,8 +44,8 @@ def judge(printed: str, known: Iterable[str]) -> tuple[dict[str, int], list[str]
     return count, sorted(unknown), idle
 
 
-def run(program: str) -> str:
-    """All that `program` prints about a mount of an empty bucket."""
+def run(*commands: Sequence[object]) -> tuple[str, bool]:
+    """Runs programs in a mount of an empty bucket; returns what they print, and whether all ended with 0."""
     s3am = str(Path(sys.executable).with_name("s3am"))
     with SeaweedServer() as server, tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
@@ -61,14 +63,17 @@ def run(program: str) -> str:
         options = ("--allow-other", "--log-file", f"{folder}/log")
         subprocess.run([s3am, "mount", *options, f"s3://{BUCKET}", mounted], env=environment, check=True)
         try:
-            command = [program, "-c", CONFIG, "-p", mounted]
-            return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False).stdout
+            done = [
+                subprocess.run([*map(str, each)], cwd=mounted, stdout=subprocess.PIPE, text=True, check=False)
+                for each in commands
+            ]
+            return "".join(each.stdout for each in done), not any(each.returncode for each in done)
         finally:
             subprocess.run([s3am, "umount", mounted], env=environment, check=True)
 
 
-def main(program: str) -> int:
-    printed = run(program)
+def pjdfstest(program: str) -> int:
+    printed, _ = run([program, "-c", CONFIG, "-p", "."])
     count, unknown, idle = judge(printed, patterns((ROOT / "docs" / "mount.md").read_text()))
     sys.stdout.write(f"{count['ok']} ok, {count['FAILED']} failed, {count['skipped']} skipped\n")
     for name in unknown:
@@ -80,5 +85,13 @@ def main(program: str) -> int:
     return 1 if unknown or idle or not count["ok"] else 0
 
 
+def fsx(program: str, operations: str, seeds: str) -> int:
+    numbers = range(1, int(seeds) + 1)
+    printed, went_well = run(*([program, "-N", operations, "-S", number, f"f{number}"] for number in numbers))
+    sys.stdout.write(printed)
+    return 0 if went_well else 1
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    programs: dict[str, Callable[..., int]] = {"pjdfstest": pjdfstest, "fsx": fsx}
+    sys.exit(programs[sys.argv[1]](*sys.argv[2:]))
