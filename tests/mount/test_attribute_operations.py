@@ -1,0 +1,90 @@
+"""Times, mode, owner and extended attributes: whose they are. No mount, no server."""
+
+from __future__ import annotations
+
+import errno
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from s3amfs.mount.attribute_operations import AttributeOperations
+from s3amfs.mount.xattrs import SYNC_XATTR
+from s3amfs.transfers.options import ObjectInfo
+
+
+class Operations(AttributeOperations):
+    """file: the one that is open at every path, or None."""
+
+    def __init__(self, file: Any = None, info: ObjectInfo | None = None) -> None:
+        self.file, self.changes = file, []
+        tree: Any = SimpleNamespace(
+            attributes=lambda path: {"of": "tree"},
+            change=lambda path, changes: self.changes.append((path, changes)),
+            entry=lambda path: SimpleNamespace(info=info),
+        )
+        files: Any = SimpleNamespace(path_of=lambda file: "/now")
+        self.tree, self.files, self._of_root = tree, files, {SYNC_XATTR: lambda: b"synced"}
+        self.synced = 0
+
+    def _open_at(self, path: str | None) -> Any:
+        return self.file
+
+    def _sync(self) -> bytes:
+        self.synced += 1
+        return b""
+
+
+def open_file(*, changed: bool = False, unlinked: bool = False) -> Any:
+    return SimpleNamespace(
+        changed=changed, unlinked=unlinked, attributes={"of": "file"}, change_metadata=lambda changes: changed
+    )
+
+
+def test_a_file_that_is_being_changed_has_its_own_attributes() -> None:
+    assert Operations().getattr("/a") == {"of": "tree"}
+    assert Operations(open_file()).getattr("/a") == {"of": "tree"}
+    assert Operations(open_file(changed=True)).getattr("/a") == {"of": "file"}
+    assert Operations(open_file(unlinked=True)).getattr("/a") == {"of": "file"}
+
+
+def test_changes_go_with_the_content_or_alone() -> None:
+    for file in (open_file(changed=True), open_file(unlinked=True)):
+        operations = Operations(file)
+        assert operations.chmod("/a", 0o100600) == 0
+        assert operations.changes == []
+    operations = Operations(open_file())
+    operations.chmod("/a", 0o100600)
+    operations.utimens(None, 1_500_000_000)
+    operations.utimens("/a", None)
+    operations.chown("/a", 7, -1)
+    assert operations.changes == [
+        ("/a", {"mode": str(0o100600)}),
+        ("/now", {"mtime": "1.500000000"}),
+        ("/a", {"uid": "7"}),
+    ]
+
+
+def test_attributes_are_read_by_name_and_not_listed() -> None:
+    operations = Operations(info=ObjectInfo(size=1, etag="e"))
+    assert operations.getxattr("/a", "user.s3am.etag") == b"e"
+    assert operations.getxattr("/", SYNC_XATTR) == b"synced"
+    assert operations.listxattr("/a") == []
+    for wrong in (
+        lambda: operations.getxattr("/a", "user.other"),
+        lambda: Operations().getxattr("/d", "user.s3am.etag"),
+    ):
+        with pytest.raises(OSError) as found:
+            wrong()
+        assert found.value.errno == errno.ENODATA
+    with pytest.raises(OSError) as found:
+        operations.setxattr("/a", "user.other", b"", 0)
+    assert found.value.errno == errno.EOPNOTSUPP
+    assert operations.setxattr("/", SYNC_XATTR, b"", 0) == 0
+    assert operations.synced == 1
+
+
+def test_there_is_always_room() -> None:
+    found = Operations().statfs("/")
+    assert found["f_bavail"] * found["f_bsize"] >= 2**50
+    assert found["f_namemax"] == 255

@@ -1,0 +1,140 @@
+"""The entry at a path: asked once within its TTL, and by several threads at once. No server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from s3amfs.errors import NotFound
+from s3amfs.mount.metadata_cache import Lookup
+from s3amfs.transfers.options import ObjectInfo
+
+
+class Client:
+    """A bucket in memory: keys and their ETags."""
+
+    def __init__(self, **objects: str) -> None:
+        self.objects = {name.replace("__", "/"): etag for name, etag in objects.items()}
+        self.asked: list[str] = []
+        self.gate: threading.Event | None = None
+
+    def info(self, key: str) -> ObjectInfo:
+        return ObjectInfo(size=1, etag=self.objects[key], last_modified=1.0)
+
+    def head(self, bucket: str, key: str) -> ObjectInfo:
+        self.asked.append(f"head {key}")
+        if self.gate is not None:
+            self.gate.wait(30)
+        if key not in self.objects:
+            raise NotFound(key)
+        return self.info(key)
+
+    def begin_head(self, bucket: str, key: str, on_info: Callable[[ObjectInfo | None], None]) -> None:
+        self.asked.append(f"ahead {key}")
+        on_info(self.info(key) if key in self.objects else None)
+
+    def list_page(self, bucket: str, prefix: str, max_keys: int) -> Any:
+        self.asked.append(f"list {prefix}")
+        found = sorted(key for key in self.objects if key.startswith(prefix))[:max_keys]
+        return SimpleNamespace(objects=[SimpleNamespace(key=key) for key in found])
+
+    def list_pages(self, bucket: str, prefix: str, delimiter: str) -> Iterator[Any]:
+        below = [key[len(prefix) :] for key in sorted(self.objects) if key.startswith(prefix)]
+        objects = [
+            SimpleNamespace(key=prefix + name, etag=self.objects[prefix + name], size=1, last_modified=1.0)
+            for name in below
+            if "/" not in name
+        ]
+        folders = sorted({prefix + name.partition("/")[0] + "/" for name in below if "/" in name})
+        yield SimpleNamespace(objects=objects, prefixes=folders)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as pool:
+        yield pool
+
+
+def lookup(client: Client, pool: ThreadPoolExecutor, ttl: float = 1000.0) -> Lookup:
+    given: Any = client
+    return Lookup(given, "b", "root/", ttl, pool)
+
+
+def test_what_is_at_a_path(pool: ThreadPoolExecutor) -> None:
+    found = lookup(Client(root__a="1", root__d__x="2", root__m__="3"), pool)
+    entries = {path: found.entry(path) for path in ("/a", "/d", "/m", "/")}
+    assert [(each.key, each.directory) for each in entries.values()] == [
+        ("root/a", False),
+        ("root/d/", True),
+        ("root/m/", True),
+        ("root/", True),
+    ]
+    marker = entries["/m"].info
+    assert marker is not None
+    assert marker.etag == "3"
+    assert entries["/d"].info is None
+    with pytest.raises(NotFound):
+        found.entry("/none")
+
+
+def test_an_answer_is_used_until_its_ttl_or_a_change(pool: ThreadPoolExecutor) -> None:
+    client = Client(root__a="1")
+    found = lookup(client, pool)
+    found.entry("/a")
+    asked = len(client.asked)
+    found.entry("/a")
+    assert len(client.asked) == asked
+    for forget in (lambda: found.forget("/a"), lambda: found.forget_key("root/a"), lambda: found.forget_below("/a")):
+        forget()
+        found.entry("/a")
+        assert len(client.asked) > asked
+        asked = len(client.asked)
+    expired = lookup(client, pool, ttl=0.0)
+    expired.entry("/a")
+    asked = len(client.asked)
+    expired.entry("/a")
+    assert len(client.asked) > asked
+
+
+def test_threads_that_ask_at_once_share_one_answer(pool: ThreadPoolExecutor) -> None:
+    client = Client(root__a="1")
+    client.gate = threading.Event()
+    found = lookup(client, pool)
+    asking = [pool.submit(found.entry, "/a") for _ in range(4)]
+    client.gate.set()
+    assert {each.result(30).key for each in asking} == {"root/a"}
+    assert client.asked.count("head root/a") == 1
+
+
+def test_an_object_that_was_just_stored_is_not_asked_for(pool: ThreadPoolExecutor) -> None:
+    client = Client()
+    found = lookup(client, pool)
+    found.remember("/new", "root/new", ObjectInfo(size=1, etag="9"))
+    assert found.entry("/new").key == "root/new"
+    assert client.asked == []
+    assert not found.is_news("/new", found.entry("/new"))
+
+
+def test_another_version_than_the_kernel_has_is_news_once(pool: ThreadPoolExecutor) -> None:
+    client = Client(root__a="1")
+    found = lookup(client, pool, ttl=0.0)
+    found.note_answer("/a", found.entry("/a"))
+    assert not found.is_news("/a", found.entry("/a"))
+    found.note_answer("/a", found.entry("/a"))
+    client.objects["root/a"] = "2"
+    assert found.is_news("/a", found.entry("/a"))
+    assert not found.is_news("/a", found.entry("/a"))
+
+
+def test_files_of_a_listed_directory_are_looked_at_ahead(pool: ThreadPoolExecutor) -> None:
+    client = Client(root__d__a="1", root__d__b="2", root__d__c="3", root__d__e__x="4")
+    found = lookup(client, pool)
+    assert sorted(found.names("/d", "root/d/")) == ["a", "b", "c", "e"]
+    for name in "abc":
+        assert found.entry(f"/d/{name}").key == f"root/d/{name}"
+    assert {f"ahead root/d/{name}" for name in "abc"} == {each for each in client.asked if each.startswith("ahead")}

@@ -1,0 +1,101 @@
+"""Names: what waits is published or dropped first, and what S3 has not is refused. No mount, no server."""
+
+from __future__ import annotations
+
+import errno
+import stat
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from s3amfs.mount.name_operations import NameOperations
+
+
+class Operations(NameOperations):
+    """Writes down what it does. file: what is open at every path. waits: it was closed and is not published yet."""
+
+    def __init__(self, file: Any = None, *, waits: bool = False, stored: bool = True) -> None:
+        self.file, self.done = file, []
+        entry = SimpleNamespace(info=object(), directory=False, key="k")
+        note = self.done.append
+        tree: Any = SimpleNamespace(
+            key=lambda path: path[1:],
+            entry=lambda path: entry,
+            find=lambda path: entry if stored else None,
+            remove=lambda path, entry: note(f"remove {path}"),
+            keep_parent=lambda path: note("keep parent"),
+            forget=lambda path: None,
+            move=lambda old, new, moved: note(f"move {old} {new}"),
+            changes=SimpleNamespace(keep=lambda key: None),
+        )
+        files: Any = SimpleNamespace(
+            unhide=lambda path: path == "/hidden",
+            forget_pages=lambda *paths: None,
+            take_away=lambda key: note(f"take away {key}"),
+            is_hiding=lambda old, new, key: False,
+            below=lambda key: [file] if file is not None else [],
+            unpublished_in=lambda path: ["x"] if path == "/d" else [],
+        )
+        queue: Any = SimpleNamespace(
+            cancel=lambda file: 7 if waits else None,
+            count=1 if waits else 0,
+            settle=lambda files: note(f"settle {len(list(files))}"),
+        )
+        self.tree, self.files, self.write_back = tree, files, queue
+
+    def _open_at(self, path: str | None) -> Any:
+        return self.file
+
+    def _publish(self, file: Any) -> None:
+        self.done.append("publish")
+
+    def _release(self, number: int) -> None:
+        self.done.append(f"release {number}")
+
+
+def open_file(**given: Any) -> Any:
+    return SimpleNamespace(**{"key": "k", "published": object(), "changed": False, "unlink": lambda: None, **given})
+
+
+def number(act: Any) -> int | None:
+    with pytest.raises(OSError) as found:
+        act()
+    return found.value.errno
+
+
+def test_a_hidden_name_is_in_no_bucket() -> None:
+    operations = Operations()
+    assert operations.unlink("/hidden") == 0
+    assert operations.done == []
+
+
+def test_what_waits_is_dropped_with_its_name() -> None:
+    operations = Operations(open_file(published=None), waits=True, stored=False)
+    operations.unlink("/a")
+    assert operations.done == ["take away k", "keep parent", "release 7"]
+    operations = Operations(open_file(), waits=True)
+    operations.unlink("/a")
+    assert operations.done == ["take away k", "remove /a", "release 7"]
+
+
+def test_what_libfuse_should_have_hidden_is_refused() -> None:
+    assert number(lambda: Operations(open_file(published=None)).unlink("/a")) == errno.EBUSY
+
+
+def test_a_rename_publishes_what_it_moves_and_what_it_replaces() -> None:
+    operations = Operations(open_file(changed=True), waits=True)
+    operations.rename("/a", "/b")
+    assert operations.done == ["settle 1", "settle 1", "publish", "move /a /b"]
+    operations = Operations(open_file())
+    operations.rename("/a", "/b")
+    assert operations.done == ["move /a /b"]
+    assert number(lambda: operations.rename("/a", "/b", no_replace=True)) == errno.EEXIST
+
+
+def test_what_s3_has_not() -> None:
+    operations = Operations()
+    assert number(lambda: operations.link("/a", "/b")) == errno.EPERM
+    for kind in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK):
+        assert number(lambda kind=kind: operations.mknod("/a", kind | 0o600, 0)) == errno.EPERM
+    assert number(lambda: operations.rmdir("/d")) == errno.ENOTEMPTY
