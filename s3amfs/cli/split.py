@@ -41,7 +41,7 @@ EXAMPLES = """\
 examples:
   s3am split start /data/300GB.bam s3://bucket/300GB.bam -o job.json
   s3am split move job.json 1/4 & s3am split move job.json 2/4 & ...
-  srun --array=1-4 sh -c 's3am split move job.json $SLURM_ARRAY_TASK_ID/4'
+  sbatch --wait --array=1-4 --wrap 's3am split move job.json $SLURM_ARRAY_TASK_ID/4'
   s3am split status job.json
   s3am split finish job.json"""
 
@@ -80,6 +80,9 @@ def _add_elsewhere(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--src-profile", metavar="NAME", help="profile for an s3:// SRC")
     group.add_argument("--src-region", metavar="NAME", help="region of an s3:// SRC")
     group.add_argument("--src-no-sign-request", action="store_true", help="no credentials for an s3:// SRC")
+
+
+SOURCE_OPTIONS = ("src_endpoint_url", "src_profile", "src_region", "src_no_sign_request")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:
@@ -148,6 +151,8 @@ def _check_start(args: argparse.Namespace) -> None:
         if getattr(args, name) is not None:
             option = name.replace("_", "-")
             raise UsageError(f"--{option} would be a secret in the job file: give the key as a file")
+    if "@" in (args.src_endpoint_url or ""):
+        raise UsageError("--src-endpoint-url holds a password, which the job file would show: give a profile")
     if args.resume:
         raise UsageError("'split start' begins: 's3am split move JOB I/N' goes on with a job")
     if args.dry_run:
@@ -157,12 +162,22 @@ def _check_start(args: argparse.Namespace) -> None:
 def _with_key_files(job: SplitJob, args: argparse.Namespace) -> SplitJob:
     from dataclasses import replace
 
+    given = {name: str(value) for name in SOURCE_OPTIONS if (value := getattr(args, name))}
     return replace(
         job,
+        reader=given or None,
         key_file=_absolute(args.sse_key_file),
         source_key_file=_absolute(args.src_sse_key_file),
         master_keys=(args.sse_key_is_master, args.src_sse_key_is_master),
     )
+
+
+def _reader(args: argparse.Namespace, job: SplitJob, output: Output) -> S3Client | None:
+    """A client for the source's service: as the job says, except where the options of this machine differ."""
+    for name, value in (job.reader or {}).items():
+        if not getattr(args, name):
+            setattr(args, name, name == "src_no_sign_request" or value)
+    return source_client(args, output)
 
 
 def _absolute(path: str | None) -> str | None:
@@ -179,7 +194,7 @@ def _move(args: argparse.Namespace, job: SplitJob, client: S3Client, output: Out
         options = _job_download_options(args, job, client, output)
         move_download(job, share, client, options, args.job, on_event=output.on_event)
         return
-    reader = source_client(args, output)
+    reader = _reader(args, job, output)
     given = _job_options(args, job, client, reader, output)
     move_upload(job, share, client, given, args.job, reader=reader, on_event=output.on_event)
 
@@ -192,7 +207,7 @@ def _finish(args: argparse.Namespace, job: SplitJob, client: S3Client, output: O
         options = _job_download_options(args, job, client, output)
         finish_download(job, client, options, args.job, on_event=output.on_event)
         return
-    reader = source_client(args, output)
+    reader = _reader(args, job, output)
     given = _job_options(args, job, client, reader, output)
     finish_upload(job, client, given, args.job, reader=reader, on_event=output.on_event)
 
@@ -203,7 +218,7 @@ def _progress(args: argparse.Namespace, job: SplitJob, client: S3Client, output:
 
     if job.kind == "download":
         return download_progress(job, args.job)
-    return upload_progress(job, client, _job_options(args, job, client, None, output))
+    return upload_progress(job, client, _job_options(args, job, client, _reader(args, job, output), output))
 
 
 def _status(progress: Progress, name: str, output: Output) -> int:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from ..errors import UsageError
+from .locations import Location, S3Location, parse_source
 from .manifest import SourceIdentity
 from .parts import Plan
 
@@ -58,10 +58,20 @@ class SplitJob:
     """Whether the keys of target and source are master keys."""
     finished: dict[str, str] = field(default_factory=dict)
     """The report of `finish`; {} before."""
+    reader: dict[str, str] | None = None
+    """Another service, or account, of an s3:// source: names of options and their values, none of them a secret."""
+    version_id: str | None = None
+    """Of an s3:// source; None: the one that stands under its name."""
 
     @property
     def plan(self) -> Plan:
         return Plan(self.size, self.part_size)
+
+    @property
+    def location(self) -> Location:
+        """The source."""
+        found = parse_source(self.source)
+        return replace(found, version_id=self.version_id) if isinstance(found, S3Location) else found
 
 
 def format_job(job: SplitJob) -> str:
@@ -115,48 +125,6 @@ class Share:
     def owner(self, number: int) -> int:
         """Index of the share that part `number` belongs to."""
         return (number - 1) % self.of + 1
-
-    def to_help(self, missing: Collection[int], most: int, in_hand: int, still: Collection[int] = ()) -> list[int]:
-        """At most `most` of the `missing` parts of other shares, which their owners are not sending now.
-
-        in_hand: parts that an owner may have in flight: the first ones of its share that are missing. still: owners
-        that move nothing any more, so that they have none in hand. Owners go up through their shares, so help comes
-        from the end; each helper begins with another owner.
-        """
-        shares: dict[int, list[int]] = {}
-        for number in sorted(missing):
-            shares.setdefault(self.owner(number), []).append(number)
-        free = [n for owner, numbers in shares.items() for n in numbers[0 if owner in still else in_hand :]]
-
-        def order(number: int) -> tuple[int, int]:
-            return (-((number - 1) // self.of), (self.owner(number) - self.index) % self.of)
-
-        return sorted(free, key=order)[:most]
-
-
-class Fronts:
-    """Finds owners that move nothing any more: the first missing part of their share stays the same.
-
-    Helpers begin at the other end, so only the owner moves the front of a share.
-    """
-
-    def __init__(self, share: Share, patience: float) -> None:
-        """patience: seconds after which an owner whose front has not moved counts as dead."""
-        self._share = share
-        self._patience = patience
-        self._fronts: dict[int, tuple[int, float]] = {}
-
-    def still(self, missing: Collection[int], now: float) -> set[int]:
-        """Owners whose front has not moved for `patience` seconds. now: seconds of any steady clock."""
-        fronts: dict[int, int] = {}
-        for number in missing:
-            owner = self._share.owner(number)
-            fronts[owner] = min(number, fronts.get(owner, number))
-        self._fronts = {
-            owner: (front, self._fronts[owner][1] if self._fronts.get(owner, (0, 0.0))[0] == front else now)
-            for owner, front in fronts.items()
-        }
-        return {owner for owner, (_, since) in self._fronts.items() if now - since >= self._patience}
 
 
 _SHARE = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")

@@ -14,7 +14,7 @@ from typing import Literal
 
 from ..core.checksums import decode
 from ..core.events import TransferResult
-from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, parse_s3_url, parse_source
+from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, parse_s3_url
 from ..core.manifest import PartRecord, SourceIdentity
 from ..core.split_job import Share, SplitJob, format_job, parse_job
 from ..engine.attempt import PartResult
@@ -27,6 +27,7 @@ from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.send_parts import SendParts
 from ..transfers.target import skips_existing
+from ..verbs.upload import upload
 from ..wire.s3 import api as s3api
 from .split_begin import begin
 from .split_ends import Ends
@@ -135,7 +136,8 @@ def start_upload(
     sending = SendParts(ends.job, ends.content(), lambda part: done.append(moved_record(part)), manifest=False)
     try:
         try:
-            job = keys(begin(ends, sending, text))
+            empty = replace(empty, kind=kind, identity=ends.identity, exists=options.exists, version_id=ends.version_id)
+            job = keys(empty if _is_empty_copy(empty) else begin(ends, sending, text))
             save(job, path, new=True)
         except BaseException:
             sending.abort()
@@ -162,8 +164,10 @@ def move_upload(
     options: slots, rate limit and keys; the rest is in the job. Raises SourceChanged, UploadGone, TransferError.
     """
     report = Report("split move", job.source, job.target, on_event)
+    if _is_empty_copy(job):
+        return report.result(size=0, proof="nothing is to be moved; 's3am split finish' copies the object")
     target = parse_s3_url(job.target)
-    ends = Ends.open(parse_source(job.source), Job(client, target, options_for(job, options), report), job, reader)
+    ends = Ends.open(job.location, Job(client, target, options_for(job, options), report), job, reader)
     try:
         done: list[PartRecord] = []
         sending = SendParts(
@@ -202,7 +206,12 @@ def finish_upload(
     report = Report("split finish", job.source, job.target, on_event)
     target = parse_s3_url(job.target)
     if job.finished:
+        drop_records(job, path)
         return finished(job, report)
+    if _is_empty_copy(job):
+        done_at_once = upload(job.location, target, client, options_for(job, options), on_event=on_event)
+        save(replace(job, finished={"etag": done_at_once.etag, "checksum": done_at_once.checksum}), path, new=False)
+        return done_at_once
     try:
         there = listed_parts(job, client, options)
     except UploadGone:
@@ -213,7 +222,7 @@ def finish_upload(
             f"{len(missing)} of {len(job.plan)} parts are missing (part {missing[0]} is the first): run 's3am split "
             f"move {path} I/N' again"
         )
-    ends = Ends.open(parse_source(job.source), Job(client, target, options_for(job, options), report), job, reader)
+    ends = Ends.open(job.location, Job(client, target, options_for(job, options), report), job, reader)
     try:
         sending = SendParts(ends.job, ends.content(), shared=upload_of(job))
         with Records(job, path) as records:
@@ -223,8 +232,7 @@ def finish_upload(
         report.started(job.size, job.part_size, len(job.plan))
         done = sending.complete(job.size)
         save(replace(job, finished={"etag": done.stored.etag, "checksum": done.checksum}), path, new=False)
-        with Records(job, path) as records:
-            records.drop()
+        drop_records(job, path)
         return report.result(
             size=job.size,
             parts=len(job.plan),
@@ -239,12 +247,23 @@ def finish_upload(
 
 def upload_progress(job: SplitJob, client: S3Client, options: UploadOptions) -> Progress:
     """How far an upload or copy is. Raises UploadGone if it is neither there nor finished."""
-    if job.finished:
-        return Progress(len(job.plan), (), job.size, job.size, finished=True)
+    if job.finished or _is_empty_copy(job):
+        return Progress(len(job.plan), (), job.size, job.size, finished=bool(job.finished))
     there = listed_parts(job, client, options)
     missing = tuple(part.number for part in job.plan if not _fits(job, there, part.number))
     moved = job.size - sum(job.plan.part(number).length for number in missing)
     return Progress(len(job.plan), missing, moved, job.size)
+
+
+def _is_empty_copy(job: SplitJob) -> bool:
+    """Whether there is nothing of which S3 could copy a range: `finish` copies the object, which has no bytes."""
+    return job.kind == "copy" and job.identity.size == 0 and not job.upload_id
+
+
+def drop_records(job: SplitJob, path: str) -> None:
+    """Removes the records of a finished job, also those that a killed `finish` has left."""
+    with Records(job, path) as records:
+        records.drop()
 
 
 def upload_of(job: SplitJob) -> s3api.MultipartUpload:
@@ -322,6 +341,7 @@ def _found(
     if found is None or found.size != job.size or not found.etag.endswith(f"-{len(job.plan)}"):
         raise UploadGone(f"the upload of {job.target} is no more and there is no such object: start the job again")
     save(replace(job, finished={"etag": found.etag, "checksum": ""}), path, new=False)
+    drop_records(job, path)
     return report.result(
         size=job.size,
         parts=len(job.plan),

@@ -46,4 +46,5 @@ def begin(ends: Ends, sending: SendParts, source: str) -> SplitJob:
         exists=options.exists,
         checksum=options.checksum,
         expect=options.expect,
+        version_id=ends.version_id,
     )

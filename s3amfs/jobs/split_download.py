@@ -24,13 +24,13 @@ from ..engine.journal import sync_folder
 from ..engine.sinks import WRITE_BYTES, FileSink
 from ..errors import ChecksumMismatch, PartialDownloadExists, TransferError
 from ..transfers.options import DownloadOptions, UploadOptions
-from ..transfers.partial_file import PartialFile
-from ..transfers.proof import Stored, stored_of
+from ..transfers.partial_file import PartialFile, crc_of
+from ..transfers.proof import stored_of
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.s3_source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
-from .split import Progress, check_new, finished, save
+from .split import Progress, check_new, drop_records, finished, save
 from .split_ends import compare
 from .split_pace import Pace
 from .split_records import Records
@@ -69,6 +69,7 @@ def start_download(
         key_file=key_file,
         master_keys=(is_master, False),
         finished={"skipped": "the file existed"} if skipped else {},
+        version_id=source.version_id,
     )
     if not skipped:
         _make_partial(file.partial, info.size, discard=options.download_exists == "discard")
@@ -88,15 +89,15 @@ def move_download(
 ) -> TransferResult:
     """Moves the ranges of `share`, then those of others that are missing. Raises SourceChanged, TransferError."""
     report = Report("split move", job.source, job.target, on_event)
-    location = parse_s3_url(job.source)
-    info = _look(job, location, client, options)
+    location = source_of(job)
+    info = look_at(job, client, options)
     plan = job.plan
     report.started(plan.size, plan.part_size, len(plan))
     if plan.size == 0:
         return report.result(size=0, parts=0)
     moved = 0
     with Records(job, path) as records:
-        mover = _Mover(client, location, info, options, report)
+        mover = RangeMover(client, location, info, options, report)
         fd = os.open(PartialFile(job.target).partial, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             pace = Pace(share, len(plan))
@@ -105,7 +106,6 @@ def move_download(
                 if not batch:
                     continue
                 done = mover.fetch(fd, [plan.part(number) for number in batch])
-                os.fsync(fd)  # before the records: they say that the bytes are on disk
                 records.add(done)
                 moved += len(done)
         finally:
@@ -122,9 +122,9 @@ def finish_download(
     """
     report = Report("split finish", job.source, job.target, on_event)
     if job.finished:
+        drop_records(job, path)
         return finished(job, report)
-    location = parse_s3_url(job.source)
-    info = _look(job, location, client, options)
+    info = look_at(job, client, options)
     stored = stored_of(info)
     with Records(job, path) as records:
         crcs = records.read() if job.size else {1: PartRecord(1, 0, "", 0, "")}
@@ -143,10 +143,10 @@ def finish_download(
                 f"{job.source}: the ranges do not have the {name} that S3 stores: run 's3am split move {path} I/N' "
                 "again"
             )
-        _publish(job)
-        records.drop()
+        _publish(job, name, whole)
     checksum = f"{name}:{encode(name, whole)}"
     save(replace(job, finished={"etag": info.etag, "checksum": checksum}), path, new=False)
+    drop_records(job, path)
     proof = stored.text if stored.crc is not None else "size, and the object's ETag at every request"
     return report.result(size=job.size, parts=len(job.plan), etag=info.etag, checksum=checksum, proof=proof)
 
@@ -162,7 +162,7 @@ def download_progress(job: SplitJob, path: str) -> Progress:
     return Progress(len(plan), missing, job.size - sum(plan.part(number).length for number in missing), job.size)
 
 
-class _Mover:
+class RangeMover:
     """Fetches ranges into the file."""
 
     def __init__(
@@ -173,10 +173,11 @@ class _Mover:
         self._options = options
         self._report = report
         self._ranges = S3Source(client, location, info, UploadOptions(source_key=options.customer_key))
-        self._stored: Stored = stored_of(info)
+        self._crc = stored_of(info).crc_name or "crc64nvme"
 
-    def fetch(self, fd: int, parts: list[Part]) -> list[PartRecord]:
-        turn, name = threading.Lock(), self._stored.crc_name or "crc64nvme"
+    def fetch(self, fd: int, parts: list[Part], crc: str | None = None) -> list[PartRecord]:
+        """Returns the records of `parts`, which are on disk then. crc: its name; None: the one that S3 stores."""
+        turn, name = threading.Lock(), crc or self._crc
         done: list[PartRecord] = []
 
         def move(part: Part, attempt: int) -> ReceivePart:
@@ -203,10 +204,18 @@ class _Mover:
             receives=True,
         )
         move_all(transfer, parts)
+        os.fsync(fd)  # before the records: they say that the bytes are on disk
         return done
 
 
-def _look(job: SplitJob, location: S3Location, client: S3Client, options: DownloadOptions) -> s3api.ObjectInfo:
+def source_of(job: SplitJob) -> S3Location:
+    """Returns the place of the object that the job downloads."""
+    return replace(parse_s3_url(job.source), version_id=job.version_id)
+
+
+def look_at(job: SplitJob, client: S3Client, options: DownloadOptions) -> s3api.ObjectInfo:
+    """Returns the object that the job downloads. Raises SourceChanged if it is another one by now, NotFound."""
+    location = source_of(job)
     info = client.head(location.bucket, location.key, version_id=location.version_id, customer_key=options.customer_key)
     now: SourceIdentity = identity_of(location, info)
     compare(job, now)
@@ -231,10 +240,32 @@ def _make_partial(path: str, size: int, *, discard: bool) -> None:
     sync_folder(os.path.dirname(path))
 
 
-def _publish(job: SplitJob) -> None:
+def _publish(job: SplitJob, name: str, whole: int) -> None:
+    """Gives the file its name. Raises TransferError if it is not there, ChecksumMismatch.
+
+    An earlier `finish` may have done that before it was killed: then the file has the content already. name, whole: the
+    CRC of that.
+    """
     file = PartialFile(job.target)
+    if not os.path.lexists(file.partial):
+        _check_published(job, name, whole)
+        return
     try:
         file.open("resume", job.identity)
+        if os.fstat(file.fd).st_size != job.size:
+            raise TransferError(f"{file.partial} is not the file that the job has made: start the job again")
         file.publish(replace=job.exists == "overwrite")
     finally:
         file.close()
+
+
+def _check_published(job: SplitJob, name: str, whole: int) -> None:
+    try:
+        fd = os.open(job.target, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise TransferError(f"neither {job.target} nor its partial file is there: start the job again") from None
+    try:
+        if os.fstat(fd).st_size != job.size or crc_of(fd, Part(1, 0, job.size), name) != whole:
+            raise TransferError(f"the partial file of {job.target} is gone: start the job again")
+    finally:
+        os.close(fd)

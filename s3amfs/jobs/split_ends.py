@@ -12,7 +12,7 @@ from ..core.split_job import SplitJob
 from ..engine.attempt import Move
 from ..engine.client import S3Client
 from ..engine.targets import MultipartTarget
-from ..errors import InvalidSource, SourceChanged
+from ..errors import InvalidSource, SourceChanged, UsageError
 from ..transfers import expected_digests
 from ..transfers.job import Job
 from ..transfers.s3_source import identity_of
@@ -32,11 +32,14 @@ class Ends:
         source: UploadSource | None = None,
         copied: tuple[S3Location, s3api.ObjectInfo] | None = None,
         reader: S3Client | None = None,
+        version_id: str | None = None,
     ) -> None:
-        """source: what is read here; copied: what S3 copies instead. reader: of a source in another service."""
+        """source: what is read here; copied: what S3 copies instead. reader: of a source in another service.
+        version_id: of an s3:// source."""
         self.job = job
         self._source = source
         self._copied = copied
+        self.version_id = version_id
         self._others = (reader,) if reader is not None else ()
         self.identity = identity_of(*copied) if copied is not None else SourceIdentity("")
         if source is not None:
@@ -47,22 +50,29 @@ class Ends:
     def open(cls, location: Location, job: Job, split: SplitJob | None = None, reader: S3Client | None = None) -> Ends:
         """Looks at the source. split: the job that it must be the source of. reader: of an S3 source elsewhere.
 
-        Raises SourceChanged, InvalidSource, NotFound.
+        Raises SourceChanged, InvalidSource, NotFound, UsageError (a reader is missing, or there is one too many).
         """
+        if split is not None and isinstance(location, S3Location) and (split.kind == "copy") != (reader is None):
+            raise UsageError(
+                f"{split.source} is in the service of {split.target}, and S3 copies it: leave --src-… out"
+                if reader is not None
+                else f"{split.source} is in another service than {split.target}: give --src-endpoint-url"
+            )
         if isinstance(location, S3Location) and reader is None:
             options = job.options
             info = job.client.head(
                 location.bucket, location.key, version_id=location.version_id, customer_key=options.source_key
             )
             kept = options if split is not None else with_kept(job.client, location, info, options)
-            found = cls(replace(job, options=kept), copied=(location, info))
+            found = cls(replace(job, options=kept), copied=(location, info), version_id=location.version_id)
         else:
             source = open_source(location, job.client, job.options, source_client=reader, report=job.report)
             if not source.ranged or source.size is None:
                 source.close()
                 raise InvalidSource(f"{location} can't be read in ranges, so that several processes can't share it")
             options = with_content_type(job.options, source.content_type)
-            found = cls(replace(job, options=options), source, reader=reader)
+            version = location.version_id if isinstance(location, S3Location) else None
+            found = cls(replace(job, options=options), source, reader=reader, version_id=version)
         if split is not None:
             compare(split, found.identity)
         return found

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3amfs.core.manifest import SourceIdentity
-from s3amfs.core.split_job import Fronts, Share, SplitJob, format_job, parse_job, parse_share
+from s3amfs.core.split_job import Share, SplitJob, format_job, parse_job, parse_share
 from s3amfs.errors import UsageError
 
 JOB = SplitJob(
@@ -24,8 +24,6 @@ JOB = SplitJob(
     expect=(("md5", "00" * 16),),
     master_keys=(True, False),
 )
-
-shares = st.integers(1, 40).flatmap(lambda of: st.builds(Share, st.integers(1, of), st.just(of)))
 
 
 def test_a_job_survives_its_file() -> None:
@@ -60,30 +58,6 @@ def test_every_part_has_one_owner(of: int, count: int) -> None:
     assert sorted(moved) == list(range(1, count + 1))
     for number in moved:
         assert number in Share(Share(1, of).owner(number), of).own(count)
-
-
-@given(shares, st.sets(st.integers(1, 300)), st.integers(1, 10), st.integers(0, 40))
-def test_help_leaves_what_owners_have_in_hand(share: Share, missing: set[int], most: int, in_hand: int) -> None:
-    helped = share.to_help(missing, most, in_hand)
-    assert len(helped) <= most
-    assert set(helped) <= missing
-    for number in helped:
-        before = [n for n in missing if share.owner(n) == share.owner(number) and n < number]
-        assert len(before) >= in_hand
-
-
-@given(shares, st.sets(st.integers(1, 300), min_size=1))
-def test_all_of_the_dead_is_helped_with(share: Share, missing: set[int]) -> None:
-    dead = {share.owner(number) for number in missing}
-    assert set(share.to_help(missing, len(missing), 32, dead)) == missing
-
-
-def test_an_owner_is_dead_when_its_front_stands_still() -> None:
-    fronts = Fronts(Share(1, 2), 10.0)
-    assert fronts.still({2, 4, 6}, 0.0) == set()
-    assert fronts.still({2, 4}, 9.0) == set()  # a helper has moved the last one: that tells nothing of the owner
-    assert fronts.still({2, 4}, 10.0) == {2}
-    assert fronts.still({4}, 11.0) == set()
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "1", "a/b", "1/0", "-1/2", "1/2/3", ""])

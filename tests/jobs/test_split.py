@@ -75,3 +75,17 @@ def test_what_is_refused(cli: Cli, tmp_path: Path, words: tuple[str, ...], code:
     assert done.rc == code, done.stderr
     assert says in done.stderr
     assert "hunter2" not in done.stderr
+
+
+def test_an_empty_object_and_records_of_a_killed_finish(cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
+    boto.put_object(Bucket=bucket, Key="from", Body=b"", ContentType="text/x")
+    job = tmp_path / "job"
+    start(cli, f"s3://{bucket}/from", f"s3://{bucket}/k", job)
+    assert cli("split", "move", str(job), "1/1").rc == 0
+    assert cli("split", "status", str(job)).rc == 0
+    done = cli("split", "finish", str(job))
+    assert done.rc == 0, done.stderr
+    assert boto.head_object(Bucket=bucket, Key="k")["ContentType"] == "text/x"
+    (tmp_path / "job.host-1.parts").write_bytes(b"left")
+    assert cli("split", "finish", str(job)).rc == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "job"]

@@ -26,3 +26,33 @@ def test_a_download_by_two(cli: Cli, boto: Any, bucket: str, tmp_path: Path, dat
     assert target.read_bytes() == data
     assert cli("split", "finish", str(job)).rc == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["big", "down", "home", "job"]
+
+
+def test_a_finish_that_was_killed_after_the_file_had_its_name(
+    cli: Cli, boto: Any, bucket: str, tmp_path: Path, data: bytes
+) -> None:
+    boto.put_object(Bucket=bucket, Key="from", Body=data)
+    job, target = tmp_path / "job", tmp_path / "down"
+    target.write_bytes(b"old")
+    start(cli, f"s3://{bucket}/from", target, job, "--file-exists", "overwrite")
+    assert cli("split", "move", str(job), "1/1").rc == 0
+    (tmp_path / ".down.partial").rename(target)
+    done = cli("split", "finish", str(job))
+    assert done.rc == 0, done.stderr
+    assert target.read_bytes() == data
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["big", "down", "home", "job"]
+
+
+def test_a_partial_file_that_is_gone_is_no_empty_file(
+    cli: Cli, boto: Any, bucket: str, tmp_path: Path, data: bytes
+) -> None:
+    boto.put_object(Bucket=bucket, Key="from", Body=data)
+    job, target = tmp_path / "job", tmp_path / "down"
+    target.write_bytes(b"old")
+    start(cli, f"s3://{bucket}/from", target, job, "--file-exists", "overwrite")
+    assert cli("split", "move", str(job), "1/1").rc == 0
+    (tmp_path / ".down.partial").unlink()
+    done = cli("split", "finish", str(job))
+    assert done.rc == 1, done.stderr
+    assert "gone" in done.stderr
+    assert target.read_bytes() == b"old"

@@ -1,0 +1,134 @@
+"""Which parts a process of a split job moves next: its own share, then parts that others will not reach. Pure.
+
+Processes see of each other what ListParts (or the records beside the job file) shows, no more. Everybody goes up
+through its share and has at most so much in hand as it moves in a few seconds; helpers begin at the other end of a
+share and stay away from the parts that its owner has in hand, as far as its progress shows. Where nothing else is left
+and the owner needs much longer than the helper would, the helper moves these, too: both send the same bytes.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from .split_job import Share
+
+LEAST = 4
+"""Parts that a process takes at a time, however slow it is: requests run side by side."""
+MOST = 32
+"""Parts that a process takes at a time, however fast it is."""
+HAND_SECONDS = 4.0
+"""So long a process works on what it takes at a time."""
+LOOK_SECONDS = 1.0
+"""Between two looks of a process that has nothing to do."""
+PATIENCE = 10.0
+"""Seconds without a new part after which an owner counts as dead, and others move its parts."""
+MUCH_LONGER = 2.0
+"""Times as long as the helper would need: then an owner is helped with what it has in hand."""
+
+
+@dataclass(slots=True)
+class _Owner:
+    """The progress of a process through its share."""
+
+    missing: list[int]
+    """At the last look, in order."""
+    since: float
+    """Time of the first look."""
+    at: float
+    """Time at which the first missing part was seen to have moved."""
+    moved: int = 0
+    """Parts that it has moved since: those before the first one that is missing. Helpers begin at the other end."""
+
+
+class Schedule:
+    """The parts of one process. `now`: seconds of any steady clock."""
+
+    def __init__(self, share: Share, count: int) -> None:
+        """count: parts of the whole."""
+        self._share = share
+        self._count = count
+        self._own = share.own(count)
+        self._owners: dict[int, _Owner] = {}
+        self._rate: float | None = None
+        """Parts per second of this process."""
+        self._batch: tuple[int, float] | None = None
+        """(parts, time) of the last batch."""
+
+    def next_batch(self, missing: Collection[int], now: float) -> list[int]:
+        """Numbers of the parts to move now, of those that are `missing`; []: look again later."""
+        self._measure(now)
+        shares = self._look(missing, now)
+        mine = sorted(shares.pop(self._share.index, ()))
+        batch = mine[: self._hand] or self._help(shares, now)
+        if batch:
+            self._batch = len(batch), now
+        return batch
+
+    # -- inside -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _hand(self) -> int:
+        return MOST // 4 if self._rate is None else max(LEAST, min(MOST, int(self._rate * HAND_SECONDS)))
+
+    def _measure(self, now: float) -> None:
+        """The last batch has moved by now."""
+        if self._batch is not None:
+            count, begun = self._batch
+            if now > begun:
+                rate = count / (now - begun)
+                self._rate = rate if self._rate is None else (self._rate + rate) / 2
+            self._batch = None
+
+    def _look(self, missing: Collection[int], now: float) -> dict[int, list[int]]:
+        """Owner -> the missing parts of its share, in order."""
+        shares: dict[int, list[int]] = {}
+        for number in sorted(missing):
+            shares.setdefault(self._share.owner(number), []).append(number)
+        for index, numbers in shares.items():
+            owner = self._owners.setdefault(index, _Owner(numbers, now, now))
+            passed = bisect_left(owner.missing, numbers[0])
+            if passed:
+                owner.moved += passed
+                owner.at = now
+            owner.missing = numbers
+        return shares
+
+    def _help(self, shares: dict[int, list[int]], now: float) -> list[int]:
+        free = [n for index, numbers in shares.items() for n in numbers[self._in_hand(index, now) :]]
+        if not free:
+            free = [
+                n for index, numbers in shares.items() if self._is_much_slower(index, numbers, now) for n in numbers
+            ]
+        return sorted(free, key=self._order)[: max(1, self._hand // 4)]
+
+    def _order(self, number: int) -> tuple[int, int, int]:
+        """Each helper of a share has rows of its own, which it takes from the end; then it takes turns with the others
+        in the rows of helpers that are late or dead."""
+        owner = self._share.owner(number)
+        mine = (self._share.index - owner) % self._share.of - 1
+        from_end = (self._count - number) // self._share.of
+        rows, theirs = divmod(from_end, self._share.of - 1)
+        turn = (rows - mine) % self._share.of if theirs != mine else -1
+        return (turn, from_end, mine)
+
+    def _in_hand(self, index: int, now: float) -> int:
+        """Parts at the front of a share that its owner may be moving."""
+        if now - self._owners[index].at >= PATIENCE:
+            return 0
+        rate = self._rate_of(index, now)
+        return MOST if rate is None else min(MOST, LEAST + int(rate * HAND_SECONDS))
+
+    def _rate_of(self, index: int, now: float) -> float | None:
+        """Parts per second of another process; None where too little was seen of it."""
+        owner = self._owners[index]
+        return owner.moved / (now - owner.since) if now - owner.since >= HAND_SECONDS else None
+
+    def _is_much_slower(self, index: int, numbers: Collection[int], now: float) -> bool:
+        """Whether the owner of a share needs much longer for the rest of it than this process would."""
+        rate = self._rate_of(index, now)
+        if self._rate is None or rate is None:
+            return False
+        mine = MUCH_LONGER * len(numbers) / self._rate + LOOK_SECONDS
+        return rate == 0 or len(numbers) / rate > mine

@@ -1,0 +1,95 @@
+"""Simulated split jobs: all parts move, late and slow processes cost little, and hardly a part moves twice."""
+
+from __future__ import annotations
+
+import heapq
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.shares import LEAST, MOST, PATIENCE, Schedule
+from s3amfs.core.split_job import Share
+
+LOOK = 1.0
+
+
+class Simulated:
+    """Processes that see each other's finished parts when they look. rates: parts per second; 0: never started."""
+
+    def __init__(self, parts: int, rates: list[float]) -> None:
+        self.parts, self.rates = parts, rates
+        self.there: set[int] = set()
+        self.sent = 0
+
+    def run(self, dies: dict[int, float] | None = None) -> float:
+        """Seconds until all is there. dies: process -> time of its death."""
+        of, dies = len(self.rates), dies or {}
+        schedules = [Schedule(Share(index, of), self.parts) for index in range(1, of + 1)]
+        events: list[tuple[float, int, int, list[int]]] = []
+        """(time, process, part that is there then, the rest of its batch)"""
+        for who, rate in enumerate(self.rates):
+            if rate:
+                heapq.heappush(events, (0.0, who, 0, []))
+        now = 0.0
+        while len(self.there) < self.parts:
+            now, who, done, rest = heapq.heappop(events)
+            if now >= dies.get(who, float("inf")):
+                continue
+            if done:
+                self.there.add(done)
+                self.sent += 1
+            if not rest:
+                rest = schedules[who].next_batch(set(range(1, self.parts + 1)) - self.there, now)
+                assert len(rest) <= MOST
+            if rest:
+                heapq.heappush(events, (now + 1 / self.rates[who], who, rest[0], rest[1:]))
+            else:
+                heapq.heappush(events, (now + LOOK, who, 0, []))
+        return now
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 8])
+@pytest.mark.parametrize("rate", [0.5, 2.0, 10.0])
+def test_equal_processes_send_nothing_twice(count: int, rate: float) -> None:
+    simulated = Simulated(100 * count, [rate] * count)
+    assert simulated.run() <= 1.05 * 100 / rate
+    assert simulated.sent == 100 * count
+
+
+@pytest.mark.parametrize("count", [2, 4, 8])
+@pytest.mark.parametrize("rate", [1.0, 2.0, 10.0])
+def test_a_slow_process_costs_at_most_a_tenth(count: int, rate: float) -> None:
+    rates = [rate / 10] + [rate] * (count - 1)
+    parts = int(120 * sum(rates))  # of two minutes
+    simulated = Simulated(parts, rates)
+    assert simulated.run() <= 1.1 * parts / sum(rates)
+    assert simulated.sent - parts <= MOST
+
+
+@pytest.mark.parametrize("count", [2, 4, 8])
+def test_a_dead_process_is_replaced(count: int) -> None:
+    parts = 200 * count
+    simulated = Simulated(parts, [4.0] * count)
+    assert simulated.run({0: 10.0}) <= 1.1 * (parts - 40) / (4.0 * (count - 1)) + PATIENCE
+    assert simulated.sent - parts <= LEAST * count
+
+
+def test_processes_that_never_start_are_replaced() -> None:
+    simulated = Simulated(200, [5.0, 0.0, 5.0, 0.0])
+    assert simulated.run() <= 1.1 * 20 + PATIENCE
+    assert simulated.sent - 200 <= 2 * LEAST
+
+
+def test_help_stays_away_from_what_an_owner_has_in_hand() -> None:
+    schedule, missing = Schedule(Share(1, 2), 200), list(range(2, 201, 2))
+    assert min(schedule.next_batch(missing, 0.0)) > missing[MOST - 1]
+    assert schedule.next_batch(missing[:MOST], 1.0) == []
+    assert min(schedule.next_batch(missing[1:MOST], 9.0)) > missing[LEAST]  # a slow one: it has less in hand
+
+
+@given(st.integers(1, 120), st.lists(st.floats(0.05, 20), min_size=1, max_size=5), st.data())
+def test_all_parts_move(parts: int, rates: list[float], draw: st.DataObject) -> None:
+    simulated = Simulated(parts, rates)
+    simulated.run({who: draw.draw(st.floats(0, 30)) for who in range(1, len(rates)) if draw.draw(st.booleans())})
+    assert simulated.there == set(range(1, parts + 1))
