@@ -16,7 +16,7 @@ SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
 .DEFAULT_GOAL := help
 
-.PHONY: help demo servers test-servers test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos races clean trees bottlenecks fsx model posix
+.PHONY: help demo servers test-servers test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos cluster-chaos races clean trees bottlenecks fsx model posix
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -113,6 +113,9 @@ docs: $(VENV)/.docs  ## the manual as HTML in site/
 
 chaos: $(VENV)/.test  ## RUNS transfers with faults and kills drawn from SEED
 	$(BIN)/python -m tests.faults.chaos --runs $(RUNS) --seed $(SEED)
+
+cluster-chaos: $(VENV)/.test  ## the same of transfers that several processes move (split, dask)
+	$(BIN)/python -m tests.faults.cluster --runs $(RUNS) --seed $(SEED)
 
 races: $(VENV)/.test  ## RUNS changes of an object against a second writer, drawn from SEED
 	$(BIN)/python -m tests.faults.races --runs $(RUNS) --seed $(SEED)

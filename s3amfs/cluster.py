@@ -8,6 +8,7 @@ cluster.transfer(Client("tcp://scheduler:8786"), "/shared/300GB.bam", "s3://buck
 
 from __future__ import annotations
 
-from .jobs.dask_cluster import transfer, write_object
+from .jobs.block_writer import write_object
+from .jobs.dask_cluster import transfer
 
 __all__ = ["transfer", "write_object"]

@@ -57,8 +57,8 @@ DOORS: dict[str, tuple[str, ...]] = {
     "fsspec": ("filesystem/", "engine/fsspec_source.py"),
     "mfusepy": ("mount/operations.py", "mount/fuse.py", "mount/caller.py"),
     "dask": ("jobs/dask_cluster.py",),
-    "distributed": ("jobs/dask_cluster.py",),
     "rich": ("cli/", "filesystem/rich_callback.py"),
+    "distributed": ("jobs/block_writer.py", "jobs/dask_cluster.py"),
     "pyftpdlib": ("demo/",),
 }
 """Third party -> the files (or folders) that may import it."""

@@ -13,16 +13,21 @@ from .options import (
     add_key_options,
     add_memory,
     add_seen,
+    add_workers,
     bwlimit_of,
     connect_from,
     given_key,
     key_of,
     range_size,
     slots,
+    workers_of,
 )
 from .tree_options import add_filters, add_tree_options, run_tree
 
 if TYPE_CHECKING:
+    from ..core.locations import LocalPath, S3Location
+    from ..engine.connect import S3Client
+    from ..transfers.options import DownloadOptions
     from .output import Output
 
 SUMMARY = "fetch an S3 object into a local file"
@@ -60,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_bwlimit(parser)
     add_memory(parser)
     add_seen(parser)
+    add_workers(parser)
     add("--dry-run", action="store_true", help="say what would be done")
     add("-r", "--recursive", action="store_true", help="SRC is a prefix or a quoted glob, DST a folder")
     add("--resume", action="store_true", help="with -r: go on where the last run of this job was killed")
@@ -80,6 +86,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         return run_tree(args, output, "download", exists=args.file_exists or "refuse")
     if args.resume:
         raise UsageError("--resume is for -r: one object is continued with --download-exists resume")
+    workers = workers_of(args, output)
     source = replace(parse_s3_url(args.source, what="source"), version_id=args.version_id)
     if not source.key:
         raise InvalidSource(f"{source.url} names a bucket, not an object: give s3://BUCKET/KEY")
@@ -98,5 +105,24 @@ def run(args: argparse.Namespace, output: Output) -> int:
         bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,
     )
+    if workers is not None:
+        return _by_workers(workers, source, target, client, options, output)
     download(source, target, client, options, on_event=output.on_event)
+    return 0
+
+
+def _by_workers(
+    address: str,
+    source: S3Location,
+    target: LocalPath,
+    client: S3Client,
+    options: DownloadOptions,
+    output: Output,
+) -> int:
+    from ..jobs.dask_cluster import Cluster, connected, download_with
+
+    assert isinstance(options.bwlimit, int)
+    with connected(address) as dask:
+        cluster = Cluster(dask, options.download_slots, options.bwlimit)
+        download_with(cluster, source, target, client, options, on_event=output.on_event)
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .options import add_seen
+from .options import add_seen, add_workers
 from .tree_options import add_filters, add_object_options, add_tree_options, max_delete, run_tree, source_options
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_object_options(parser)
     add_seen(parser)
     source_options(parser)
+    add_workers(parser)
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from ..core.deletions import parse_max_delete
 from ..core.filters import Filters, KeyGlob, Rule, glob_of, parse_rules
 from ..errors import InvalidDestination, UsageError
-from .options import add_key_options, bwlimit_of, checked, connect_from, given_key, pair, source_client
+from .options import add_key_options, bwlimit_of, checked, connect_from, given_key, pair, source_client, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -151,7 +152,8 @@ def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = 
         output.entry(entry, shown=shown)
 
     prices = _prices(args)
-    totals = sync(ends, options, Listener(on_entry, output.warn), verb)
+    with _workers(args, ends, output) as ends:
+        totals = sync(ends, options, Listener(on_entry, output.warn), verb)
     if prices is not None:
         leaves = ends.direction == "down" or ends.source_client is not None
         totals.cost = prices.cost(totals.requests, totals.retrieved, totals.bytes if leaves else 0)
@@ -168,6 +170,22 @@ def _prices(args: argparse.Namespace) -> Prices | None:
     if not args.dry_run:
         raise UsageError("--price-file estimates the cost of a run: give --dry-run, too")
     return parse_prices(read_text(args.price_file, "price file"), args.price_file)
+
+
+@contextmanager
+def _workers(args: argparse.Namespace, ends: Ends, output: Output) -> Iterator[Ends]:
+    """`ends`, with the workers of a cluster for large objects where the options name one."""
+    address = workers_of(args, output)
+    if address is None:
+        yield ends
+        return
+    from ..jobs.dask_cluster import Cluster, ClusterVerbs, connected
+
+    limit = bwlimit_of(args) if hasattr(args, "bwlimit") else 0
+    assert isinstance(limit, int)
+    slots = getattr(args, "upload_slots", None) or getattr(args, "download_slots", None)
+    with connected(address) as dask:
+        yield replace(ends, verbs=ClusterVerbs(Cluster(dask, slots, limit)))
 
 
 def _is_named(entry: EntryDone) -> bool:

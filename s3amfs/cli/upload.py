@@ -12,6 +12,7 @@ from .options import (
     add_key_options,
     add_memory,
     add_seen,
+    add_workers,
     bwlimit_of,
     connect_from,
     digest,
@@ -21,6 +22,7 @@ from .options import (
     part_size,
     slots,
     source_client,
+    workers_of,
 )
 from .tree_options import add_directive, object_options
 from .upload_many import add_many, run_list, run_recursive
@@ -56,10 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("target", metavar="DST", nargs="?")
     add_many(parser)
     add_transfer_arguments(parser)
-    several = parser.add_argument_group("several processes (they need dask: pip install 's3amfs[dask]')")
-    workers = several.add_mutually_exclusive_group()
-    workers.add_argument("--dask", metavar="ADDRESS", help="workers of a dask cluster move the parts; local:N: here")
-    workers.add_argument("--processes", metavar="N", type=slots, help="N processes of this machine move the parts")
+    add_workers(parser)
 
 
 def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +116,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         return run_list(args, output) if args.from_list is not None else run_recursive(args, output)
     if args.target is None:
         raise UsageError("the following arguments are required: DST; see 's3am upload --help'")
+    workers = workers_of(args, output)
     source = parse_source(args.source)
     target = resolve_target(args.target, source)
     keys = given_key(args, output), given_key(args, output, "src_")
@@ -126,9 +126,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     client = connect_from(args, output)
     reader = source_client(args, output) if isinstance(source, S3Location) else None
     options = options_of(args, output, client, source, reader, target, keys)
-    workers = args.dask or (f"local:{args.processes}" if args.processes else None)
     if workers is not None:
-        return _by_workers(workers, args, source, target, client, options, output)
+        return _by_workers(workers, source, target, client, reader, options, output)
     upload(
         source,
         target,
@@ -143,25 +142,19 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
 def _by_workers(
     address: str,
-    args: argparse.Namespace,
     source: Location,
     target: S3Location,
     client: S3Client,
+    reader: S3Client | None,
     options: UploadOptions,
     output: Output,
 ) -> int:
     from ..jobs.dask_cluster import Cluster, connected, transfer_with
 
-    if args.bwlimit_file is not None or args.dry_run:
-        raise UsageError("--bwlimit-file and --dry-run are not for --dask and --processes: leave one of them out")
-    limit = bwlimit_of(args)
-    if not isinstance(limit, int):
-        raise UsageError("a schedule of --bwlimit is not for --dask and --processes: give one rate")
-    if args.trace is not None:
-        output.warn("the trace has the requests of this process, not those of the workers")
-    with connected(address) as workers:
-        cluster = Cluster(workers, options.upload_slots, limit)
-        transfer_with(cluster, source, target, client, options, on_event=output.on_event)
+    assert isinstance(options.bwlimit, int)
+    with connected(address) as dask:
+        cluster = Cluster(dask, options.upload_slots, options.bwlimit)
+        transfer_with(cluster, source, target, client, options, reader=reader, on_event=output.on_event)
     return 0
 
 

@@ -74,6 +74,19 @@ class PartFinished(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerMoved(Event):
+    event: ClassVar[str] = "worker_moved"
+    worker: str
+    """Address in the dask cluster."""
+    parts: int
+    """All that it has moved in this run."""
+    bytes: int
+
+    def text(self) -> str:
+        return f"worker {self.worker}: {self.parts} parts, {format_size(self.bytes)}"
+
+
+@dataclass(frozen=True, slots=True)
 class PartRetried(Event):
     event: ClassVar[str] = "part_retried"
     number: int

@@ -15,13 +15,13 @@ from ..transfers import commit
 from ..transfers.one_request import Fetched, begin_get, begin_put
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.copy import SINGLE_BYTES
-from ..verbs.upload import upload
 from ..wire.messages import Reply, S3Request
 from ..wire.s3 import api as s3api
 from ..wire.s3.model import CONTENT_HEADERS
 from .content import two_objects
 from .job_options import TreeOptions
 from .obedience import Obedience
+from .sides import Verbs
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
 
 CONTENT = ("metadata", *CONTENT_HEADERS)
@@ -39,8 +39,10 @@ class Across(Mover):
         target: S3Location,
         client: S3Client,
         options: TreeOptions,
+        verbs: Verbs,
         source_client: S3Client | None = None,
     ) -> None:
+        self._verbs = verbs
         self._source = source
         self._target = target
         self._client = client
@@ -137,7 +139,7 @@ class Across(Mover):
         )
         gate = self._client.engine.sending
         try:
-            result = upload(
+            result = self._verbs.upload(
                 source,
                 target,
                 self._client,

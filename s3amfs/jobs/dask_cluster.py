@@ -1,68 +1,52 @@
-"""One object moved by the workers of a dask cluster: the client plans, begins and completes; workers move parts.
+"""Objects moved by the workers of a dask cluster: the client plans, begins and completes; workers move parts.
 
-How it works. `transfer` begins a multipart upload with a manifest of its own, as any upload, and has batches of parts
-moved by tasks (jobs/part_task.py), which hold plain data alone: the job of jobs/split.py and part numbers. Records of
-parts come back as results and go into the manifest, so a client that dies resumes; a worker that dies loses what it
-had in hand, and dask gives that to another. `write_object` makes the parts from blocks that a program computes. No
-byte of the object passes through the scheduler or the client, and no credential either: each worker has its own.
+How it works. An upload or copy is begun with a manifest of its own, as any, and a download has its partial file and
+manifest as any; batches of parts are moved by tasks (jobs/workers.py, jobs/part_task.py), which hold plain data alone:
+the job of jobs/split.py and part numbers. Records of parts come back as results and go into the manifest, so a client
+that dies resumes, with workers or without; a worker that dies loses what it had in hand. No byte of the object passes
+through the scheduler or the client, and no credential either: each worker has its own.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+import os
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from itertools import islice
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from ..core.blocks import Joined, join_blocks
 from ..core.events import TransferResult
-from ..core.locations import Location, S3Location, parse_s3_url, parse_source, resolve_target
-from ..core.manifest import PartRecord, SourceIdentity
-from ..core.parts import MAX_PARTS, choose_part_size
-from ..core.split_job import SplitJob
+from ..core.locations import LocalPath, Location, S3Location, parse_source, resolve_download_target, resolve_target
+from ..core.manifest import PartRecord
+from ..core.parts import DEFAULT_PART, MIN_PART, choose_part_size
+from ..core.split_job import Kind, SplitJob
 from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
+from ..engine.journal import state_dir
+from ..engine.limits import SlotGate
 from ..errors import TransferError, UsageError
 from ..transfers.job import Job
-from ..transfers.options import UploadOptions
+from ..transfers.options import DownloadOptions, UploadOptions
+from ..transfers.partial_file import PartialFile
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.send_parts import Content, Movement, SendParts
-from ..transfers.speed import Speed
+from ..transfers.send_parts import SendParts
 from ..transfers.target import skips_existing
+from ..verbs.download import Ranges, download
+from ..verbs.upload import upload
 from . import part_task
-from .split import shown_source
+from .sides import Verbs
+from .split import listed_parts, shown_source
 from .split_begin import begin
 from .split_ends import Ends
+from .workers import Cluster, Moving
 
 if TYPE_CHECKING:
     from distributed import Client
 
-RETRIES = 3
-"""Times that dask gives a batch to a worker again after an error that may be the worker's."""
-BATCH = 8
-"""Parts of a task: what a worker that dies has in hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Cluster:
-    """The workers, and how much they may do together."""
-
-    client: Client
-    slots: int | None = None
-    """Requests at a time of all workers together; None: each adapts by itself."""
-    bwlimit: int = 0
-    """Bytes per second of all workers together; 0: no limit."""
-
-    def settings(self, config: S3Config, verify_tls: bool | str) -> part_task.Settings:
-        """Returns the settings of a task, without credentials. Raises UsageError if the cluster has no workers."""
-        workers = len(self.client.scheduler_info()["workers"])
-        if not workers:
-            raise UsageError("the cluster has no workers: start some, or wait for them")
-        public = replace(config, access_key=None, secret_key=None, token=None, session=None)
-        slots = max(1, self.slots // workers) if self.slots is not None else None
-        return part_task.Settings(public, slots, -(-self.bwlimit // workers), verify_tls)
+NO_KEYS = "customer keys would have to travel to the workers: use 's3am split' with key files"
 
 
 def transfer(
@@ -71,27 +55,29 @@ def transfer(
     target: str,
     *,
     config: S3Config | None = None,
-    options: UploadOptions | None = None,
+    options: UploadOptions | DownloadOptions | None = None,
     slots: int | None = None,
     bwlimit: int = 0,
     on_event: OnEvent = ignore,
 ) -> TransferResult:
-    """Moves `source` (a URL, or a path that all workers see) to `target` ('s3://BUCKET/KEY') with the workers of
-    `client`.
+    """Moves `source` to `target` with the workers of `client`.
 
-    config: the S3 service; keys in it stay here, workers have credentials of their own. options: as for `upload`; an
-    unfinished upload of the same source is continued unless they say otherwise. slots, bwlimit: requests at a time and
-    bytes per second of all workers together. Raises what `upload` raises.
+    source: a URL, or a path that all workers see. target: 's3://BUCKET/KEY', or a path that all workers see, of an
+    s3:// source. config: the S3 service; keys in it stay here, workers have credentials of their own. options: as for
+    `upload` or `download`; an unfinished transfer of the same source is continued unless they say otherwise. slots,
+    bwlimit: requests at a time and bytes per second of all workers together. Raises what `upload` and `download` raise.
     """
-    location = parse_source(source)
-    return transfer_with(
-        Cluster(client, slots, bwlimit),
-        location,
-        resolve_target(target, location),
-        connect(config),
-        options or UploadOptions(unfinished="continue"),
-        on_event=on_event,
-    )
+    location, cluster = parse_source(source), Cluster(client, slots, bwlimit)
+    if isinstance(location, S3Location) and not target.startswith("s3:"):
+        down = options or DownloadOptions(download_exists="resume")
+        if not isinstance(down, DownloadOptions):
+            raise UsageError("give DownloadOptions for a download")
+        file = resolve_download_target(target, location, os.path.isdir)
+        return download_with(cluster, location, file, connect(config), down, on_event=on_event)
+    up = options or UploadOptions(unfinished="continue")
+    if not isinstance(up, UploadOptions):
+        raise UsageError("give UploadOptions for an upload or a copy")
+    return transfer_with(cluster, location, resolve_target(target, location), connect(config), up, on_event=on_event)
 
 
 def transfer_with(
@@ -101,34 +87,42 @@ def transfer_with(
     s3: S3Client,
     options: UploadOptions,
     *,
+    reader: S3Client | None = None,
     on_event: OnEvent = ignore,
 ) -> TransferResult:
-    """`transfer` with an S3 client. source: as `parse_source` returns it. Raises UsageError for customer keys."""
+    """An upload or copy by workers. source: as `parse_source` returns it. reader: of a source in another service.
+
+    Raises what `upload` raises, and UsageError for customer keys.
+    """
     text = shown_source(source)
     if options.object.customer_key is not None or options.source_key is not None:
-        raise UsageError("customer keys would have to travel to the workers: use 's3am split' with key files")
-    kind = "copy" if isinstance(source, S3Location) else "upload"
-    report = Report(kind, text, target.url, on_event)
+        raise UsageError(NO_KEYS)
+    copies = isinstance(source, S3Location) and reader is None
+    report = Report("copy" if copies else "upload", text, target.url, on_event)
     if skips_existing(s3, target, options):
         return report.result(size=None, skipped=True)
-    ends = Ends.open(source, Job(s3, target, options, report))
-    sending = SendParts(ends.job, ends.content())
+    settings = cluster.settings(s3, options.verify_tls, reader)
+    ends = Ends.open(source, Job(s3, target, options, report), reader=reader)
+    if ends.size <= MIN_PART:
+        ends.close()
+        return upload(source, target, s3, options, source_client=reader, on_event=on_event)
     try:
-        job = begin(ends, sending, text)
-        plan = job.plan
-        settings = cluster.settings(s3.session.config, options.verify_tls)
-        missing = [part.number for part in plan if part.number not in sending.records]
-        batches = [missing[at : at + BATCH] for at in range(0, len(missing), BATCH)]
-        for records in _results(cluster.client, part_task.move_parts, [(job, batch, settings) for batch in batches]):
-            for record in records:
-                sending.keep(record)
-        done = sending.complete(plan.size)
+        cluster.look(part_task.look_at_source, _before(ends, text), settings)
+        sending = SendParts(ends.job, ends.content())
+        try:
+            job = begin(ends, sending, text)
+            missing = [part.number for part in job.plan if part.number not in sending.records]
+            moving = Moving(missing, sending.keep, report, job.plan, helps=True)
+            cluster.move(part_task.move_parts, job, settings, moving)
+            _take_latest(sending, moving.dispatch.helped, job, s3, options)
+            done = sending.complete(job.size)
+        finally:
+            sending.leave()
     finally:
-        sending.leave()
         ends.close()
     return report.result(
-        size=plan.size,
-        parts=len(plan),
+        size=job.size,
+        parts=len(job.plan),
         etag=done.stored.etag,
         version_id=done.stored.version_id,
         checksum=done.checksum,
@@ -136,138 +130,119 @@ def transfer_with(
     )
 
 
-def write_object(
-    client: Client,
-    url: str,
-    blocks: Iterable[Any],
+def _before(ends: Ends, text: str) -> SplitJob:
+    """The job as workers look at its source, before anything is begun."""
+    target = ends.job.target
+    endpoint = ends.job.client.session.endpoint_id(target.bucket)
+    kind: Kind = "copy" if ends.copies else "upload"
+    part_size = choose_part_size(ends.size)
+    return SplitJob(kind, text, target.url, endpoint, ends.identity, ends.size, part_size, version_id=ends.version_id)
+
+
+def _take_latest(sending: SendParts, twice: set[int], job: SplitJob, s3: S3Client, options: UploadOptions) -> None:
+    """Of parts that two workers have sent the server has kept the last; the ETag is another one under KMS."""
+    if twice:
+        there = listed_parts(job, s3, options)
+        for number in sorted(twice & sending.records.keys() & there.keys()):
+            sending.keep(replace(sending.records[number], etag=there[number].etag))
+
+
+def download_with(
+    cluster: Cluster,
+    source: S3Location,
+    target: LocalPath,
+    s3: S3Client,
+    options: DownloadOptions,
     *,
-    config: S3Config | None = None,
-    options: UploadOptions | None = None,
-    window: int | None = None,
     on_event: OnEvent = ignore,
+    gate: SlotGate | None = None,
 ) -> TransferResult:
-    """Makes one object at `url` of `blocks`: dask delayed values or futures of bytes, or a bag, in their order.
+    """A download by workers into a file on a file system that all of them share.
 
-    A block of 5 MiB or more is sent by the worker that has it; smaller neighbours are joined on one worker. At most
-    `window` blocks (default: 4 a thread of the cluster) are held in the cluster's memory at a time. Part numbers follow
-    from the blocks' order alone, so a block that is computed twice is sent to the same part, and what the server has at
-    the end is compared with what was recorded. On an error nothing is published and the upload is aborted.
-    Raises what `upload` raises, and UsageError for more than 10,000 parts.
+    Raises what `download` raises, UsageError for customer keys, NotFound where a worker does not see the file.
     """
-    target = parse_s3_url(url)
-    s3 = connect(config)
-    given = options or UploadOptions(unfinished="continue")
-    report = Report("upload", "blocks", target.url, on_event)
-    if skips_existing(s3, target, given):
-        return report.result(size=None, skipped=True)
-    sending = SendParts(Job(s3, target, given, report), _blocks_content(target), manifest=False)
-    try:
-        writing = _BlockWriter(client, s3, target, given, sending)
-        size, parts = writing.run(_delayed(blocks), window or 4 * max(1, sum(client.nthreads().values())))
-        done = sending.complete(size)
-    except BaseException:
-        sending.abort()
-        raise
-    return report.result(
-        size=size,
-        parts=parts,
-        etag=done.stored.etag,
-        version_id=done.stored.version_id,
-        checksum=done.checksum,
-        proof=done.proof,
-    )
+    if options.customer_key is not None:
+        raise UsageError(NO_KEYS)
+    if options.sparse:
+        raise UsageError("--sparse is not for several processes: leave one of them out")
 
-
-class _BlockWriter:
-    """Turns blocks into parts, a window at a time."""
-
-    def __init__(
-        self, client: Client, s3: S3Client, target: S3Location, options: UploadOptions, sending: SendParts
-    ) -> None:
-        self._client = client
-        self._sending = sending
-        begun = sending.begin(choose_part_size(0))
-        self._job = SplitJob(
-            "upload",
-            "blocks",
-            target.url,
-            s3.session.endpoint_id(target.bucket),
-            SourceIdentity("blocks"),
-            0,
-            1,
-            upload_id=begun.upload.upload_id,
-            checksum_algorithm=begun.upload.checksum_algorithm,
-            checksum_type=begun.upload.checksum_type,
-            checksum=options.checksum,
+    def fetch(ranges: Ranges, keep: Callable[[PartRecord], None]) -> None:
+        plan = ranges.plan
+        endpoint = s3.session.endpoint_id(source.bucket)
+        job = SplitJob(
+            "download",
+            source.url,
+            ranges.target,
+            endpoint,
+            ranges.identity,
+            plan.size,
+            plan.part_size,
+            checksum_algorithm=ranges.crc,
+            version_id=source.version_id,
         )
-        self._settings = Cluster(client).settings(s3.session.config, options.verify_tls)
-        self._number = 0
-        self._size = 0
+        with open(PartialFile(ranges.target).progress, "rb") as manifest:
+            settings = replace(cluster.settings(s3, True), mark=manifest.readline())
+        cluster.look(part_task.look_at_file, job, settings)
+        # A range that two workers write could still be written to when the file has its name: no help here.
+        moving = Moving(ranges.missing, keep, ranges.report, plan, helps=False)
+        cluster.move(part_task.fetch_parts, job, settings, moving)
 
-    def run(self, blocks: Iterator[Any], window: int) -> tuple[int, int]:
-        """(bytes, parts) of the whole."""
-        held: list[tuple[Any, int]] = []
-        """Small blocks at the end of a window: the next one's may be joined to them."""
-        while taken := list(islice(blocks, window)):
-            futures = self._client.compute(taken)
-            sizes = self._client.gather(self._client.map(part_task.size_of, futures))
-            joined, rest = join_blocks([size for _, size in held] + list(sizes), last=False)
-            self._send(joined, [future for future, _ in held] + list(futures))
-            both = held + list(zip(futures, sizes, strict=True))
-            held = both[rest:]
-        joined, _ = join_blocks([size for _, size in held], last=True)
-        if not joined and self._number == 0:
-            joined = [Joined(0, 0, 0)]
-        self._send(joined, [future for future, _ in held])
-        return self._size, self._number
-
-    def _send(self, joined: Sequence[Joined], futures: Sequence[Any]) -> None:
-        tasks = []
-        for group in joined:
-            self._number += 1
-            if self._number > MAX_PARTS:
-                raise UsageError(f"the blocks make more than {MAX_PARTS} parts (S3's limit): give larger ones")
-            self._size += group.size
-            tasks.append((self._job, self._number, list(futures[group.first : group.end]), self._settings))
-        for record in _results(self._client, part_task.send_blocks, tasks):
-            self._sending.keep(record)
+    return download(source, target, s3, options, on_event=on_event, gate=gate, fetch=fetch)
 
 
-def _blocks_content(target: S3Location) -> Content:
-    """Parts are sent by workers alone."""
-
-    def nothing_here(_target: object) -> Any:
-        raise TypeError("blocks are sent by the workers")
-
-    return Content(
-        "blocks",
-        SourceIdentity("blocks"),
-        f"upload to {target.url}",
-        Movement(nothing_here, Speed(bucket=target.bucket)),
-    )
+__all__ = ["Cluster", "ClusterVerbs", "connected", "download_with", "transfer", "transfer_with"]
 
 
-def _delayed(blocks: Iterable[Any]) -> Iterator[Any]:
-    """The blocks of a bag are its partitions; others come as they are."""
-    to_delayed = getattr(blocks, "to_delayed", None)
-    return iter(to_delayed() if to_delayed is not None else blocks)
+class ClusterVerbs(Verbs):
+    """Moves large objects of a tree with workers, one at a time: each takes all workers. Smaller ones move here."""
 
+    def __init__(self, cluster: Cluster, least: int = 8 * DEFAULT_PART) -> None:
+        """least: bytes of the smallest object that workers move."""
+        self._cluster = cluster
+        self._least = least
+        self._one_at_a_time = threading.Lock()
 
-def _results(client: Client, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-    """Yields the results of the tasks as they end. Raises the first error and cancels the other tasks."""
-    from distributed import as_completed
+    def upload(
+        self,
+        source: Location,
+        target: S3Location,
+        client: S3Client,
+        options: UploadOptions,
+        *,
+        source_client: S3Client | None = None,
+        on_event: OnEvent = ignore,
+        gate: SlotGate | None = None,
+    ) -> TransferResult:
+        size = self._size(source, source_client or client)
+        if size < self._least:
+            return super().upload(
+                source, target, client, options, source_client=source_client, on_event=on_event, gate=gate
+            )
+        with self._one_at_a_time:
+            return transfer_with(
+                self._cluster, source, target, client, options, reader=source_client, on_event=on_event
+            )
 
-    if not tasks:
-        return
-    futures = [client.submit(function, *task, pure=False, retries=RETRIES) for task in tasks]
-    waiting = as_completed(futures)
-    try:
-        for future in waiting:
-            yield future.result()
-            future.release()
-    except BaseException:
-        client.cancel(futures)
-        raise
+    def download(
+        self,
+        source: S3Location,
+        target: LocalPath,
+        client: S3Client,
+        options: DownloadOptions,
+        *,
+        on_event: OnEvent = ignore,
+        gate: SlotGate | None = None,
+    ) -> TransferResult:
+        if self._size(source, client) < self._least:
+            return super().download(source, target, client, options, on_event=on_event, gate=gate)
+        with self._one_at_a_time:
+            return download_with(self._cluster, source, target, client, options, on_event=on_event, gate=gate)
+
+    @staticmethod
+    def _size(source: Location, client: S3Client) -> int:
+        if isinstance(source, S3Location):
+            return client.head(source.bucket, source.key, version_id=source.version_id).size
+        return os.path.getsize(source.path) if isinstance(source, LocalPath) else 0
 
 
 @contextmanager
@@ -285,8 +260,13 @@ def connected(address: str) -> Iterator[Client]:
         if not count.isdigit() or not 1 <= int(count) <= 1024:
             raise UsageError(f"--dask {address}: give local:N with N processes, or the address of a scheduler")
         with (
+            _scratch_folder() as folder,
             LocalCluster(
-                n_workers=int(count), threads_per_worker=1, dashboard_address=None, silence_logs=logging.ERROR
+                n_workers=int(count),
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.ERROR,
+                local_directory=folder,
             ) as local,
             Client(local) as client,
         ):
@@ -300,4 +280,14 @@ def connected(address: str) -> Iterator[Client]:
         yield client
 
 
-__all__ = ["Cluster", "PartRecord", "connected", "transfer", "transfer_with", "write_object"]
+@contextmanager
+def _scratch_folder() -> Iterator[str]:
+    """A folder for dask's own files. It is always the same one: dask removes there what killed runs have left."""
+    folder = os.path.join(state_dir(), "dask")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        with contextlib.suppress(OSError):  # another run uses it
+            os.rmdir(os.path.join(folder, "dask-scratch-space"))
+            os.rmdir(folder)

@@ -15,10 +15,10 @@ from ..engine.client import S3Client
 from ..errors import AccessDenied, S3AMError, TransferError
 from ..transfers.one_request import Fetched, begin_get
 from ..transfers.options import DownloadOptions, ObjectInfo
-from ..verbs.download import download
 from .content import object_and_bytes
 from .job_options import TreeOptions
 from .local_target import InTheWay, LocalTarget
+from .sides import Verbs
 from .up import fingerprint
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Work, Workers, outcome_of
 
@@ -30,7 +30,10 @@ class Down(Mover):
 
     verb = "download"
 
-    def __init__(self, source: S3Location, target: LocalTarget, client: S3Client, options: TreeOptions) -> None:
+    def __init__(
+        self, source: S3Location, target: LocalTarget, client: S3Client, options: TreeOptions, verbs: Verbs
+    ) -> None:
+        self._verbs = verbs
         self._bucket = source.bucket
         self._prefix = source.key
         self._target = target
@@ -143,7 +146,7 @@ class Down(Mover):
 
     def _download(self, source: S3Location, path: str, options: DownloadOptions) -> TransferResult:
         gate = self._client.engine.receiving
-        return download(source, LocalPath(path), self._client, options, on_event=self.on_event, gate=gate)
+        return self._verbs.download(source, LocalPath(path), self._client, options, on_event=self.on_event, gate=gate)
 
     def _check(self, work: Work) -> None:
         why = not_local(work.key, work.size)

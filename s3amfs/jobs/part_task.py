@@ -1,4 +1,4 @@
-"""Tasks of a cluster's worker: move some parts of a job, or send blocks that the worker holds as one part.
+"""Tasks of a cluster's worker: move some parts of a job, up or down, or send blocks that it holds as one part.
 
 Tasks are functions of plain data. They may run twice, or be given to another worker half-way: parts that the server has
 are compared with the source and not sent again, and a part's number says what its bytes are.
@@ -6,11 +6,13 @@ are compared with the source and not sent again, and a part's number says what i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from ..core.locations import parse_s3_url, parse_source
+from ..core.locations import parse_s3_url
 from ..core.manifest import PartRecord, SourceIdentity
 from ..core.parts import Part
 from ..core.split_job import SplitJob
@@ -20,14 +22,16 @@ from ..engine.connect import S3Config, connect
 from ..engine.part_buffer import PartBuffer
 from ..engine.sources import MemorySource
 from ..engine.targets import MultipartTarget, send
-from ..errors import UsageError
+from ..errors import NotFound, UsageError
 from ..transfers.job import Job
-from ..transfers.options import UploadOptions
-from ..transfers.report import Report
+from ..transfers.options import DownloadOptions, UploadOptions
+from ..transfers.partial_file import PartialFile
+from ..transfers.report import Report, ignore
 from ..transfers.resume import record_of
 from ..transfers.send_parts import Content, Movement, SendParts
 from ..transfers.speed import Speed
 from .split import listed_parts, moved_record, options_for, stored_record, upload_of
+from .split_download import RangeMover, look_at, source_of
 from .split_ends import Ends
 
 
@@ -41,12 +45,70 @@ class Settings:
     bwlimit: int = 0
     """Bytes per second of this worker."""
     verify_tls: bool | str = True
+    reader: S3Config | None = None
+    """Of an s3:// source in another service; without keys."""
+    mark: bytes = b""
+    """First line of the manifest beside the partial file of a download: it is the file that the client sees."""
 
 
-def move_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> list[PartRecord]:
-    """Moves these parts of `job`; returns their records. Raises SourceChanged, and NotFound (not seen here)."""
-    s3 = connect(settings.config)
-    ends = Ends.open(parse_source(job.source), _job(job, s3, settings), job)
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """The outcome of a batch."""
+
+    records: list[PartRecord]
+    sent: tuple[int, ...]
+    """Numbers of the parts that this task has moved; the others were there."""
+
+
+@lru_cache(maxsize=8)
+def _client(config: S3Config) -> S3Client:
+    """One client for all tasks of this process: it keeps what it knows of the service, and the credentials."""
+    return connect(config)
+
+
+def look_at_source(job: SplitJob, settings: Settings) -> None:
+    """Raises what `move_parts` would raise of the source, before anything is begun."""
+    _ends(job, _client(settings.config), settings).close()
+
+
+def look_at_file(job: SplitJob, settings: Settings) -> None:
+    """Raises what `fetch_parts` would raise of the object and the partial file."""
+    look_at(job, _client(settings.config), DownloadOptions())
+    os.close(_open_partial(job, settings))
+
+
+def fetch_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> Moved:
+    """Fetches these ranges of `job` into the partial file. Raises SourceChanged, NotFound, TransferError."""
+    s3 = _client(settings.config)
+    options = DownloadOptions(download_slots=settings.slots, bwlimit=settings.bwlimit)
+    info = look_at(job, s3, options)
+    report = Report("part", job.source, job.target, ignore)
+    fd = _open_partial(job, settings)
+    try:
+        mover = RangeMover(s3, source_of(job), info, options, report)
+        records = mover.fetch(fd, [job.plan.part(number) for number in numbers], job.checksum_algorithm)
+    finally:
+        os.close(fd)
+    return Moved(records, tuple(numbers))
+
+
+def _open_partial(job: SplitJob, settings: Settings) -> int:
+    """Opens the partial file that the client has made. Raises NotFound where another one, or none, is seen here."""
+    file = PartialFile(job.target)
+    try:
+        with open(file.progress, "rb") as progress:
+            same = progress.readline() == settings.mark
+        if same:
+            return os.open(file.partial, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        same = False
+    raise NotFound(f"{file.partial} is not the file here that the client has made: give a DST that all workers share")
+
+
+def move_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> Moved:
+    """Moves these parts of `job`. Raises SourceChanged, NotFound (the source is not seen here), TransferError."""
+    s3 = _client(settings.config)
+    ends = _ends(job, s3, settings)
     try:
         done = _there(job, numbers, s3, ends)
         wanted = [job.plan.part(number) for number in numbers if number not in {record.number for record in done}]
@@ -56,9 +118,14 @@ def move_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> lis
         if wanted:
             sending.move_all(wanted)
         ends.check()
-        return done
+        return Moved(done, tuple(part.number for part in wanted))
     finally:
         ends.close()
+
+
+def _ends(job: SplitJob, s3: S3Client, settings: Settings) -> Ends:
+    reader = _client(settings.reader) if settings.reader is not None else None
+    return Ends.open(job.location, _job(job, s3, settings), job, reader)
 
 
 def _there(job: SplitJob, numbers: Sequence[int], s3: S3Client, ends: Ends) -> list[PartRecord]:
@@ -81,7 +148,7 @@ def size_of(block: Any) -> int:
 def send_blocks(job: SplitJob, number: int, blocks: Sequence[Any], settings: Settings) -> PartRecord:
     """Sends `blocks`, joined, as part `number`; returns its record."""
     data = b"".join(piece for block in blocks for piece in _pieces(block))
-    s3 = connect(settings.config)
+    s3 = _client(settings.config)
 
     memory = MemorySource()
     memory.put(number, PartBuffer(data))
@@ -120,5 +187,5 @@ def _job(job: SplitJob, s3: S3Client, settings: Settings) -> Job:
         bwlimit=settings.bwlimit,
         verify_tls=settings.verify_tls,
     )
-    report = Report("part", job.source, job.target, lambda event: None)
+    report = Report("part", job.source, job.target, ignore)
     return Job(s3, parse_s3_url(job.target), options_for(job, given), report)

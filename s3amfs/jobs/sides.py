@@ -4,19 +4,56 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ..core.compare import Direction
 from ..core.entries import Entry, Kind
+from ..core.events import TransferResult
 from ..core.filters import NO_FILTERS, compile_glob, glob_of
-from ..core.locations import LocalPath, S3Location
+from ..core.locations import LocalPath, Location, S3Location
 from ..engine.client import S3Client
+from ..engine.limits import SlotGate
 from ..errors import InvalidDestination, UsageError
+from ..transfers.options import DownloadOptions, UploadOptions
+from ..transfers.report import OnEvent, ignore
+from ..verbs.download import download
+from ..verbs.upload import upload
 from .job_options import TreeOptions
 from .listing import Listing, ListOptions
 from .walk import WalkOptions, check_root, walk
 
 Tree = LocalPath | S3Location
+
+
+class Verbs:
+    """Moves one large object; this class does it in this process."""
+
+    def upload(
+        self,
+        source: Location,
+        target: S3Location,
+        client: S3Client,
+        options: UploadOptions,
+        *,
+        source_client: S3Client | None = None,
+        on_event: OnEvent = ignore,
+        gate: SlotGate | None = None,
+    ) -> TransferResult:
+        """As `verbs.upload`."""
+        return upload(source, target, client, options, source_client=source_client, on_event=on_event, gate=gate)
+
+    def download(
+        self,
+        source: S3Location,
+        target: LocalPath,
+        client: S3Client,
+        options: DownloadOptions,
+        *,
+        on_event: OnEvent = ignore,
+        gate: SlotGate | None = None,
+    ) -> TransferResult:
+        """As `verbs.download`."""
+        return download(source, target, client, options, on_event=on_event, gate=gate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +64,8 @@ class Ends:
     target: Tree
     client: S3Client
     source_client: S3Client | None = None
+    verbs: Verbs = field(default_factory=Verbs)
+    """Moves large objects."""
 
     @property
     def direction(self) -> Direction:

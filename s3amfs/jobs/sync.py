@@ -305,10 +305,10 @@ class _Run:
 def _make_mover(ends: Ends, options: TreeOptions, local: LocalTarget | None) -> Mover:
     if isinstance(ends.target, LocalPath):
         assert isinstance(ends.source, S3Location) and local is not None
-        return Down(ends.source, local, ends.client, options)
+        return Down(ends.source, local, ends.client, options, ends.verbs)
     if isinstance(ends.source, LocalPath):
-        return Up(ends.source.path, ends.target, ends.client, options)
-    return Across(ends.source, ends.target, ends.client, options, ends.source_client)
+        return Up(ends.source.path, ends.target, ends.client, options, ends.verbs)
+    return Across(ends.source, ends.target, ends.client, options, ends.verbs, ends.source_client)
 
 
 def _impossible(ends: Ends, source: Entry, *, dry_run: bool) -> str:

@@ -18,12 +18,12 @@ from ..transfers import commit
 from ..transfers.one_request import begin_put
 from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
 from ..transfers.source import guess_content_type
-from ..verbs.upload import upload
 from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
 from .content import object_and_bytes
 from .job_options import TreeOptions
 from .obedience import Obedience
+from .sides import Verbs
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
 
 
@@ -32,8 +32,9 @@ class Up(Mover):
 
     verb = "upload"
 
-    def __init__(self, root: str, target: S3Location, client: S3Client, options: TreeOptions) -> None:
+    def __init__(self, root: str, target: S3Location, client: S3Client, options: TreeOptions, verbs: Verbs) -> None:
         self._root = root
+        self._verbs = verbs
         self._bucket = target.bucket
         self._prefix = target.key
         self._client = client
@@ -104,7 +105,9 @@ class Up(Mover):
         )
         try:
             gate = self._client.engine.sending
-            result = upload(LocalPath(path), target, self._client, options, on_event=self.on_event, gate=gate)
+            result = self._verbs.upload(
+                LocalPath(path), target, self._client, options, on_event=self.on_event, gate=gate
+            )
         except (ObjectExists, TargetChanged) as error:
             raise self._in_the_way(work, error) from None
         if _identity(os.stat(path)) != _identity(there):

@@ -153,8 +153,12 @@ class PartialFile:
             return {r.number: r for r, good in zip(recorded, pool.map(check, recorded), strict=True) if good}
 
     def record(self, result: PartResult) -> None:
+        self.keep(m.PartRecord(result.number, result.length, result.etag, result.crc, result.checksum))
+
+    def keep(self, record: m.PartRecord) -> None:
+        """A range is in the file."""
         assert self._journal is not None
-        self._journal.record(m.PartRecord(result.number, result.length, result.etag, result.crc, result.checksum))
+        self._journal.record(record)
 
     def publish(self, *, replace: bool) -> None:
         """The file appears under its name, whole and on disk. Raises TargetFileExists if another was faster."""

@@ -30,6 +30,7 @@ class Report:
         self._transfers: list[Transfer] = []
         self.parts_resumed = 0
         self.bytes_resumed = 0
+        self._elsewhere = (0, 0)
 
     def started(self, size: int | None, part_size: int | None, parts: int | None) -> None:
         self.on_event(
@@ -60,6 +61,10 @@ class Report:
         """The figures of `transfer` go into the result."""
         self._transfers.append(transfer)
 
+    def count_elsewhere(self, parts: int, size: int) -> None:
+        """Other processes have moved `parts` parts, `size` bytes, which go into the result."""
+        self._elsewhere = self._elsewhere[0] + parts, self._elsewhere[1] + size
+
     def result(
         self,
         *,
@@ -85,8 +90,8 @@ class Report:
             checksum=checksum,
             proof=proof,
             seconds=time.monotonic() - self._begun,
-            bytes_sent=sum(transfer.bytes_sent for transfer in self._transfers),
-            parts_sent=sum(transfer.parts_moved for transfer in self._transfers),
+            bytes_sent=self._elsewhere[1] + sum(transfer.bytes_sent for transfer in self._transfers),
+            parts_sent=self._elsewhere[0] + sum(transfer.parts_moved for transfer in self._transfers),
             parts_resumed=self.parts_resumed,
             retries=sum(transfer.retries for transfer in self._transfers),
             skipped=skipped,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
 from ..core import manifest as m
@@ -34,6 +36,25 @@ BY_VERSION = "size, and the object's ETag at every request"
 """The proof where S3 stores nothing to compare with."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """Ranges of one object that other processes fetch into a partial file that all of them see."""
+
+    source: S3Location
+    identity: m.SourceIdentity
+    target: str
+    """The partial file and its manifest lie beside it."""
+    plan: Plan
+    missing: tuple[int, ...]
+    crc: str
+    """Name of the CRC in the records."""
+    report: Report
+
+
+Fetch = Callable[[Ranges, Callable[[m.PartRecord], None]], None]
+"""Fetches ranges and calls with the record of each that is in the file. Raises what `download` raises."""
+
+
 def download(
     source: S3Location,
     target: LocalPath,
@@ -42,10 +63,12 @@ def download(
     *,
     on_event: OnEvent = ignore,
     gate: SlotGate | None = None,
+    fetch: Fetch | None = None,
 ) -> TransferResult:
     """Fetches `source` into `target`, which appears only when it is whole and proven.
 
-    Raises what the contract's exit codes name; after a failure the partial file stays, to be resumed.
+    fetch: has the ranges fetched by other processes; None: by this one. Raises what the contract's exit codes name;
+    after a failure the partial file stays, to be resumed.
     """
     report = Report("download", source.url, target.path, on_event)
     file = PartialFile(target.path, follow_link=options.follow_link)
@@ -59,7 +82,7 @@ def download(
     if file.is_stream:
         return _into_stream(source, info, file.path, client, options, report)
     try:
-        return _Download(source, info, file, client, options, report, gate).run()
+        return _Download(source, info, file, client, options, report, gate, fetch).run()
     finally:
         file.close()
 
@@ -107,6 +130,7 @@ class _Download:
         options: DownloadOptions,
         report: Report,
         gate: SlotGate | None,
+        fetch: Fetch | None,
     ) -> None:
         self._location = source
         self._info = info
@@ -115,6 +139,7 @@ class _Download:
         self._options = options
         self._report = report
         self._gate = gate
+        self._fetch_elsewhere = fetch
         self._ranges = S3Source(client, source, info, UploadOptions(source_key=options.customer_key))
         self._speed = _speed(source, options)
         self._stored: Stored = chosen(info, options.checksum, source.url)
@@ -236,8 +261,21 @@ class _Download:
     def _fetch(self, plan: Plan) -> None:
         if plan.size == 0:
             self._crcs[1] = (0, 0)
-            return
+        elif self._fetch_elsewhere is not None:
+            identity = identity_of(self._location, self._info)
+            missing = tuple(part.number for part in plan if part.number not in self._crcs)
+            ranges = Ranges(self._location, identity, self._file.path, plan, missing, self._crc_name, self._report)
+            self._fetch_elsewhere(ranges, self._keep)
+        else:
+            self._fetch_here(plan)
 
+    def _keep(self, record: m.PartRecord) -> None:
+        """A range that another process has fetched."""
+        assert record.crc is not None
+        self._file.keep(record)
+        self._crcs[record.number] = (record.crc, record.length)
+
+    def _fetch_here(self, plan: Plan) -> None:
         turn = threading.Lock()
         most = TLS_WRITE_BYTES if self._client.session.uses_tls(self._location.bucket) else WRITE_BYTES
 

@@ -20,6 +20,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from s3amfs.demo.seaweed import SeaweedServer
+from tests.faults.chaos_cluster import ClusterRun
 from tests.faults.chaos_mount import MountRun
 from tests.faults.chaos_runs import CliRun, FsRun, Run, Tally, World
 from tests.support.ftpserver import FtpServer
@@ -36,6 +37,11 @@ KINDS: dict[str, type[Run]] = {
     "fs get": FsRun,
     "mount": MountRun,
 }
+CLUSTER: dict[str, type[Run]] = {
+    f"{by} {kind}": ClusterRun for by in ("split", "dask") for kind in ("file", "download", "copy")
+}
+CLUSTER_KINDS = tuple(CLUSTER)
+"""Several processes move them (tests.faults.cluster)."""
 
 
 def chaos(runs: int, seed: int, kinds: tuple[str, ...] = tuple(KINDS)) -> Tally:
@@ -64,7 +70,7 @@ def play_all(seeds: list[int], kinds: tuple[str, ...]) -> Tally:
 def _play(world: World, seed: int, kinds: tuple[str, ...]) -> Tally:
     how, tally = random.Random(seed), Tally(runs=1)
     kind = how.choice(kinds)
-    run, started = KINDS[kind](world, seed, tally, kind, how), time.monotonic()
+    run, started = (KINDS | CLUSTER)[kind](world, seed, tally, kind, how), time.monotonic()
     try:
         run.play()
     except Exception:  # noqa: BLE001 - the other runs are played all the same, and this one counts
@@ -73,15 +79,15 @@ def _play(world: World, seed: int, kinds: tuple[str, ...]) -> Tally:
     return tally
 
 
-def main() -> int:
+def main(among: tuple[str, ...] = tuple(KINDS)) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--kind", action="append", choices=KINDS, help="only such transfers (a seed then means others)")
+    parser.add_argument("--kind", action="append", choices=among, help="only such transfers (a seed then means others)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes, each with its own servers")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
-    seeds, kinds = draw_seeds(args.runs, args.seed), tuple(args.kind or KINDS)
+    seeds, kinds = draw_seeds(args.runs, args.seed), tuple(args.kind or among)
     lots = [lot for number in range(args.jobs) if (lot := seeds[number :: args.jobs])]
     tally = Tally()
     with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 
-from tests.faults.chaos import KINDS, chaos
+from tests.faults.chaos import CLUSTER_KINDS, KINDS, chaos
 from tests.support.kernel import fuse_problem
 
 RUNS = 15
@@ -17,3 +19,12 @@ def test_chaos(seed: int) -> None:
     tally = chaos(RUNS, seed, kinds)
     assert not tally.count, [tally.line(), tally]
     assert tally.runs == RUNS
+
+
+@pytest.mark.chaos
+@pytest.mark.parametrize("seed", [1, 2])
+def test_chaos_of_several_processes(seed: int) -> None:
+    kinds = CLUSTER_KINDS if find_spec("distributed") else tuple(k for k in CLUSTER_KINDS if "dask" not in k)
+    tally = chaos(3, seed, kinds)
+    assert not tally.count, [tally.line(), tally]
+    assert tally.runs == 3

@@ -15,7 +15,16 @@ from s3amfs.jobs.job_options import TreeOptions
 from s3amfs.jobs.ledger import Listener
 from s3amfs.jobs.sides import Ends
 from s3amfs.jobs.sync import sync
+from tests.support.dask import dask
 from tests.support.trees import Ran, tree_of
+
+__all__ = ["client", "dask", "run"]
+
+
+@pytest.fixture(autouse=True)
+def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Manifests of this process lie with the test."""
+    monkeypatch.setenv("S3AM_STATE_DIR", str(tmp_path / "state"))
 
 
 @pytest.fixture

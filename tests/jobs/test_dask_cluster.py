@@ -1,64 +1,25 @@
-"""Transfers by a real dask cluster of processes: up, across, resumed, a worker killed; objects made of blocks."""
+"""Transfers by a real dask cluster of processes: up, across and down, resumed, a worker killed; a tree."""
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from s3amfs import cluster
+from s3amfs.core.events import Event, WorkerMoved
 from s3amfs.demo.seaweed import SeaweedServer
-from s3amfs.engine.connect import S3Config
-from s3amfs.errors import NotFound, UsageError
-from s3amfs.transfers.options import UploadOptions
+from s3amfs.errors import NotFound, SourceChanged, UsageError
+from s3amfs.jobs.workers import Cluster
+from s3amfs.transfers.options import DownloadOptions, UploadOptions
+from tests.support.cli import Cli
+from tests.support.dask import MIB, config, content, small_parts
 from tests.support.faults import Rule, delay
 from tests.support.proxy import FaultProxy
-
-distributed = pytest.importorskip("distributed")
-MIB = 1024 * 1024
-
-
-@pytest.fixture(scope="module")
-def dask(s3: SeaweedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """A client of two worker processes that have the server's credentials in their environment."""
-    folder = tmp_path_factory.mktemp("dask")
-    environment = {**s3.environment(), "HOME": str(folder)}
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in environment.items():
-            patch.setenv(name, value)
-        with (
-            distributed.LocalCluster(
-                n_workers=2, threads_per_worker=2, dashboard_address=None, local_directory=str(folder)
-            ) as local,
-            distributed.Client(local) as client,
-        ):
-            yield client
-
-
-@pytest.fixture(autouse=True)
-def _state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("S3AM_STATE_DIR", str(tmp_path / "state"))
-
-
-def config(s3: SeaweedServer, endpoint: str | None = None) -> S3Config:
-    return S3Config(
-        endpoint_url=endpoint or s3.endpoint_url,
-        access_key=s3.access_key,
-        secret_key=s3.secret_key,
-        region="us-east-1",
-    )
-
-
-def small_parts(**more: Any) -> UploadOptions:
-    return UploadOptions(unfinished="continue", part_size=5 * MIB, **more)
-
-
-def content(boto: Any, bucket: str, key: str) -> bytes:
-    return bytes(boto.get_object(Bucket=bucket, Key=key)["Body"].read())
 
 
 def test_a_file_and_a_copy(dask: Any, s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path) -> None:
@@ -84,8 +45,6 @@ def test_a_killed_worker_costs_what_it_had_in_hand(
     def kill() -> None:
         assert proxy.wait_for(lambda: proxy.count("UploadPart", status=200) >= 4)
         os.kill(pids[0], signal.SIGKILL)
-
-    import threading
 
     killer = threading.Thread(target=kill)
     killer.start()
@@ -132,29 +91,96 @@ def test_no_key_travels(dask: Any, s3: SeaweedServer, bucket: str, tmp_path: Pat
         cluster.transfer(dask, str(tmp_path / "f"), f"s3://{bucket}/k", config=config(s3), options=options)
 
 
-def make_block(seed: int, size: int) -> bytes:
-    import random
-
-    return random.Random(seed).randbytes(size)
+# -- down -------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sizes", [[1, 2], [6, 0.5, 0.2, 7, 1, 1, 1, 1, 1, 9, 0.1], [0.3], [], [5, 5, 5]])
-def test_blocks_become_one_object(dask: Any, s3: SeaweedServer, boto: Any, bucket: str, sizes: list[float]) -> None:
-    import dask as dask_module
+def ranges(**more: Any) -> DownloadOptions:
+    return DownloadOptions(part_size=5 * MIB, **more)
 
-    blocks = [dask_module.delayed(make_block)(seed, int(size * MIB)) for seed, size in enumerate(sizes)]
-    done = cluster.write_object(dask, f"s3://{bucket}/k", blocks, config=config(s3), window=3)
-    assert content(boto, bucket, "k") == b"".join(make_block(n, int(size * MIB)) for n, size in enumerate(sizes))
-    if sizes:
-        assert done.proof == "crc64nvme of the whole object, checked by the server"
+
+def test_an_object_into_a_file(dask: Any, s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path) -> None:
+    data = os.urandom(42 * MIB + 7)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    events: list[Event] = []
+    done = cluster.transfer(
+        dask, f"s3://{bucket}/k", str(tmp_path / "f"), config=config(s3), options=ranges(), on_event=events.append
+    )
+    assert (tmp_path / "f").read_bytes() == data
+    assert "of the whole object, as S3 stores it" in done.proof
+    assert (done.parts_sent, done.bytes_sent) == (9, len(data))
+    last = {event.worker: event.bytes for event in events if isinstance(event, WorkerMoved)}
+    assert sum(last.values()) == len(data)
+    assert set(last) <= set(dask.nthreads())
+    assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_a_download_whose_client_died_is_continued_by_workers(
+    dask: Any, s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
+) -> None:
+    data = os.urandom(52 * MIB)
+    boto.put_object(Bucket=bucket, Key="k", Body=data)
+    there, url, file = config(s3, proxy.endpoint_url), f"s3://{bucket}/k", str(tmp_path / "f")
+
+    def stop(event: Event) -> None:
+        if isinstance(event, WorkerMoved):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cluster.transfer(dask, url, file, config=there, options=ranges(), on_event=stop)
+    done = cluster.transfer(dask, url, file, config=there, options=ranges(download_exists="resume"))
+    assert done.parts_resumed > 0
+    assert done.parts_sent == done.parts - done.parts_resumed
+    assert Path(file).read_bytes() == data
+
+
+def test_a_source_that_one_worker_does_not_see_is_named_before_anything_is_begun(
+    dask: Any, s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "big").write_bytes(os.urandom(11 * MIB))
+
+    look = Cluster.look
+
+    def as_if_it_were_another(self: Cluster, *arguments: Any) -> None:
+        os.truncate(tmp_path / "big", 5)
+        look(self, *arguments)
+
+    monkeypatch.setattr(Cluster, "look", as_if_it_were_another)
+    with pytest.raises(SourceChanged, match="2 of 2 workers can't do it, such as tcp"):
+        cluster.transfer(dask, str(tmp_path / "big"), f"s3://{bucket}/k", config=config(s3), options=small_parts())
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
 
 
-def test_a_block_that_fails_publishes_nothing(dask: Any, s3: SeaweedServer, boto: Any, bucket: str) -> None:
-    import dask as dask_module
+def test_a_tree_and_a_download_by_the_command(dask: Any, cli: Cli, boto: Any, bucket: str, tmp_path: Path) -> None:
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    large = os.urandom(70 * MIB)
+    (tree / "large").write_bytes(large)
+    (tree / "small").write_bytes(b"small")
+    address = ("--dask", dask.scheduler.address)
+    done = cli("sync", *address, tree, f"s3://{bucket}/tree")
+    assert done.rc == 0, done.stderr
+    assert content(boto, bucket, "tree/large") == large
+    assert content(boto, bucket, "tree/small") == b"small"
+    done = cli("sync", *address, f"s3://{bucket}/tree", tmp_path / "back")
+    assert done.rc == 0, done.stderr
+    assert (tmp_path / "back" / "large").read_bytes() == large
+    done = cli("--json", "download", *address, f"s3://{bucket}/tree/large", tmp_path / "one")
+    assert done.rc == 0, done.stderr
+    assert (tmp_path / "one").read_bytes() == large
+    assert any(line["event"] == "worker_moved" for line in done.json_lines())
 
-    blocks = [dask_module.delayed(make_block)(1, 6 * MIB), dask_module.delayed(int)("no number")]
-    with pytest.raises(ValueError, match="no number"):
-        cluster.write_object(dask, f"s3://{bucket}/k", blocks, config=config(s3))
-    assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
-    assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("download", "--processes", "2", "--dry-run", "s3://b/k", "f"), "--dry-run"),
+        (("download", "--processes", "2", "--sse-key", "k" * 32, "s3://b/k", "f"), "key files"),
+        (("upload", "--dask", "local:2", "--bwlimit", "08:00,10M 18:00,off", __file__, "s3://b/k"), "one rate"),
+        (("sync", "--dask", "local:no", ".", "s3://b/k"), "local:N"),
+        (("sync", "--processes", "2", "--src-sse-key", "k" * 32, "s3://a", "s3://b"), "key files"),
+    ],
+)
+def test_options_that_workers_do_not_take(cli: Cli, words: tuple[str, ...], says: str) -> None:
+    done = cli(*words)
+    assert done.rc == 2, done.stderr
+    assert says in done.stderr

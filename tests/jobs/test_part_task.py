@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from s3amfs.core.locations import LocalPath, parse_s3_url
+from s3amfs.core.manifest import SourceIdentity
 from s3amfs.core.split_job import SplitJob
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Config, connect
 from s3amfs.engine.uploads import abort_upload
-from s3amfs.errors import UsageError
-from s3amfs.jobs.part_task import Settings, move_parts, size_of
+from s3amfs.errors import NotFound, UsageError
+from s3amfs.jobs.part_task import Settings, fetch_parts, look_at_file, move_parts, size_of
 from s3amfs.jobs.split import load, start_upload, upload_of
 from s3amfs.transfers.options import UploadOptions
 from tests.support.proxy import FaultProxy
@@ -48,8 +49,36 @@ def test_a_task_runs_twice_and_sends_once(
     settings = Settings(config)
     first = move_parts(job, [2, 3], settings)
     sent = proxy.count("UploadPart")
-    assert sorted(move_parts(job, [2, 3], settings), key=lambda part: part.number) == sorted(
-        (replace(part, checksum="", compared="etag") for part in first), key=lambda part: part.number
+    again = move_parts(job, [2, 3], settings)
+    assert (first.sent, again.sent) == ((2, 3), ())
+    assert sorted(again.records, key=lambda part: part.number) == sorted(
+        (replace(part, checksum="", compared="etag") for part in first.records), key=lambda part: part.number
     )
     assert proxy.count("UploadPart") == sent == 3
     abort_upload(client, upload_of(job))
+
+
+@pytest.mark.parametrize("there", ["nothing", "another", "the same"])
+def test_a_range_goes_into_the_file_that_the_client_has_made_or_nowhere(
+    s3: SeaweedServer, boto: Any, bucket: str, proxy: FaultProxy, tmp_path: Path, there: str
+) -> None:
+    config = S3Config(
+        endpoint_url=proxy.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key, region="us-east-1"
+    )
+    etag = boto.put_object(Bucket=bucket, Key="k", Body=b"content")["ETag"].strip('"')
+    identity = SourceIdentity(f"s3://{bucket}/k", size=7, etag=etag)
+    target, partial = tmp_path / "f", tmp_path / ".f.partial"
+    job = SplitJob("download", f"s3://{bucket}/k", str(target), "", identity, 7, 7, checksum_algorithm="crc32c")
+    settings = Settings(config, mark=b"this one\n")
+    if there != "nothing":
+        partial.write_bytes(bytes(7))
+        (tmp_path / ".f.progress").write_bytes(b"this one\n..." if there == "the same" else b"another\n")
+    if there == "the same":
+        look_at_file(job, settings)
+        (record,) = fetch_parts(job, [1], settings).records
+        assert (record.number, record.length, partial.read_bytes()) == (1, 7, b"content")
+        return
+    for task in (lambda: look_at_file(job, settings), lambda: fetch_parts(job, [1], settings)):
+        with pytest.raises(NotFound, match="all workers share"):
+            task()
+    assert proxy.count("Get", "GetRange") == 0

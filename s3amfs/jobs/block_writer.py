@@ -1,0 +1,169 @@
+"""`write_object`: blocks that a program computes on a dask cluster become the parts of one object, in order.
+
+No byte of the object passes through the scheduler or the client: a block is sent by a worker that has it. Tasks are in
+part_task.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from ..core.blocks import Joined, join_blocks
+from ..core.events import TransferResult
+from ..core.locations import S3Location, parse_s3_url
+from ..core.manifest import SourceIdentity
+from ..core.parts import MAX_PARTS, choose_part_size
+from ..core.split_job import SplitJob
+from ..engine.client import S3Client
+from ..engine.connect import S3Config, connect
+from ..errors import UsageError
+from ..transfers.job import Job
+from ..transfers.options import UploadOptions
+from ..transfers.report import OnEvent, Report, ignore
+from ..transfers.send_parts import Content, Movement, SendParts
+from ..transfers.speed import Speed
+from ..transfers.target import skips_existing
+from . import part_task
+from .workers import Cluster
+
+if TYPE_CHECKING:
+    from distributed import Client
+
+RETRIES = 3
+"""Times that dask gives a block to a worker again after an error that may be the worker's."""
+
+
+def write_object(
+    client: Client,
+    url: str,
+    blocks: Iterable[Any],
+    *,
+    config: S3Config | None = None,
+    options: UploadOptions | None = None,
+    window: int | None = None,
+    on_event: OnEvent = ignore,
+) -> TransferResult:
+    """Makes one object at `url` of `blocks`: dask delayed values or futures of bytes, or a bag, in their order.
+
+    A block of 5 MiB or more is sent by the worker that has it; smaller neighbours are joined on one worker. At most
+    `window` blocks (default: 4 a thread of the cluster) are held in the cluster's memory at a time. Part numbers follow
+    from the blocks' order alone, so a block that is computed twice is sent to the same part, and what the server has at
+    the end is compared with what was recorded. On an error nothing is published and the upload is aborted.
+    Raises what `upload` raises, and UsageError for more than 10,000 parts.
+    """
+    target = parse_s3_url(url)
+    s3 = connect(config)
+    given = options or UploadOptions(unfinished="continue")
+    report = Report("upload", "blocks", target.url, on_event)
+    if skips_existing(s3, target, given):
+        return report.result(size=None, skipped=True)
+    sending = SendParts(Job(s3, target, given, report), _blocks_content(target), manifest=False)
+    try:
+        writing = _BlockWriter(client, s3, target, given, sending)
+        size, parts = writing.run(_delayed(blocks), window or 4 * max(1, sum(client.nthreads().values())))
+        done = sending.complete(size)
+    except BaseException:
+        sending.abort()
+        raise
+    return report.result(
+        size=size,
+        parts=parts,
+        etag=done.stored.etag,
+        version_id=done.stored.version_id,
+        checksum=done.checksum,
+        proof=done.proof,
+    )
+
+
+class _BlockWriter:
+    """Turns blocks into parts, a window at a time."""
+
+    def __init__(
+        self, client: Client, s3: S3Client, target: S3Location, options: UploadOptions, sending: SendParts
+    ) -> None:
+        self._client = client
+        self._sending = sending
+        begun = sending.begin(choose_part_size(0))
+        self._job = SplitJob(
+            "upload",
+            "blocks",
+            target.url,
+            s3.session.endpoint_id(target.bucket),
+            SourceIdentity("blocks"),
+            0,
+            1,
+            upload_id=begun.upload.upload_id,
+            checksum_algorithm=begun.upload.checksum_algorithm,
+            checksum_type=begun.upload.checksum_type,
+            checksum=options.checksum,
+        )
+        self._settings = Cluster(client).settings(s3, options.verify_tls)
+        self._number = 0
+        self._size = 0
+
+    def run(self, blocks: Iterator[Any], window: int) -> tuple[int, int]:
+        """(bytes, parts) of the whole."""
+        held: list[tuple[Any, int]] = []
+        """Small blocks at the end of a window: the next one's may be joined to them."""
+        while taken := list(islice(blocks, window)):
+            futures = self._client.compute(taken)
+            sizes = self._client.gather(self._client.map(part_task.size_of, futures))
+            joined, rest = join_blocks([size for _, size in held] + list(sizes), last=False)
+            self._send(joined, [future for future, _ in held] + list(futures))
+            both = held + list(zip(futures, sizes, strict=True))
+            held = both[rest:]
+        joined, _ = join_blocks([size for _, size in held], last=True)
+        if not joined and self._number == 0:
+            joined = [Joined(0, 0, 0)]
+        self._send(joined, [future for future, _ in held])
+        return self._size, self._number
+
+    def _send(self, joined: Sequence[Joined], futures: Sequence[Any]) -> None:
+        tasks = []
+        for group in joined:
+            self._number += 1
+            if self._number > MAX_PARTS:
+                raise UsageError(f"the blocks make more than {MAX_PARTS} parts (S3's limit): give larger ones")
+            self._size += group.size
+            tasks.append((self._job, self._number, list(futures[group.first : group.end]), self._settings))
+        for record in _results(self._client, part_task.send_blocks, tasks):
+            self._sending.keep(record)
+
+
+def _blocks_content(target: S3Location) -> Content:
+    """Parts are sent by workers alone."""
+
+    def nothing_here(_target: object) -> Any:
+        raise TypeError("blocks are sent by the workers")
+
+    return Content(
+        "blocks",
+        SourceIdentity("blocks"),
+        f"upload to {target.url}",
+        Movement(nothing_here, Speed(bucket=target.bucket)),
+    )
+
+
+def _delayed(blocks: Iterable[Any]) -> Iterator[Any]:
+    """The blocks of a bag are its partitions; others come as they are."""
+    to_delayed = getattr(blocks, "to_delayed", None)
+    return iter(to_delayed() if to_delayed is not None else blocks)
+
+
+def _results(client: Client, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
+    """Yields the results of the tasks as they end. Raises the first error and cancels the other tasks."""
+    from distributed import as_completed
+
+    if not tasks:
+        return
+    futures = [client.submit(function, *task, pure=False, retries=RETRIES) for task in tasks]
+    waiting = as_completed(futures)
+    try:
+        for future in waiting:
+            yield future.result()
+            future.release()
+    except BaseException:
+        client.cancel(futures)
+        raise

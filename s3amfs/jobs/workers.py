@@ -1,0 +1,176 @@
+"""The workers of a dask cluster: how much they may do together, what they can see, and batches of parts for them.
+
+A worker has one batch at a time (core/dispatch.py says which), as a task of plain data for that worker alone; so the
+limits hold whatever number of threads a worker has. A worker that leaves the cluster loses its batch, which others
+move; parts of it that the server has by then are not sent again (jobs/part_task.py).
+"""
+
+from __future__ import annotations
+
+import queue
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from ..core.dispatch import Dispatch
+from ..core.events import BytesMoved, PartFinished, WorkerMoved
+from ..core.manifest import PartRecord
+from ..core.parts import Plan
+from ..core.split_job import SplitJob
+from ..engine.client import S3Client
+from ..engine.connect import S3Config
+from ..errors import S3AMError, TransferError, Unsupported, UploadGone, UsageError
+from ..transfers.report import Report
+from . import part_task
+
+LOOK_SECONDS = 1.0
+"""Between two looks after idle workers and after those that have left."""
+RETRIES = 3
+"""Batches of one transfer that may fail; each has used up the retry budget of its worker by then."""
+Task = Callable[[SplitJob, Sequence[int], part_task.Settings], part_task.Moved]
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster:
+    """The workers, and how much they may do together."""
+
+    client: Any
+    """A `distributed.Client`."""
+    slots: int | None = None
+    """Requests at a time of all workers together; None: each adapts by itself."""
+    bwlimit: int = 0
+    """Bytes per second of all workers together; 0: no limit."""
+
+    def workers(self) -> list[str]:
+        """Returns the addresses of the workers that are used. Raises UsageError where there are none."""
+        found = sorted(self.client.nthreads())
+        if not found:
+            raise UsageError("the cluster has no workers: start some, or wait for them")
+        return found[: self.slots] if self.slots is not None else found
+
+    def settings(self, s3: S3Client, verify_tls: bool | str, reader: S3Client | None = None) -> part_task.Settings:
+        """Returns the settings of a task, without credentials. reader: of a source in another service."""
+        count = len(self.workers())
+        slots = self.slots // count if self.slots is not None else None
+        elsewhere = _public(reader.session.config) if reader is not None else None
+        return part_task.Settings(
+            _public(s3.session.config), slots, -(-self.bwlimit // count), verify_tls, reader=elsewhere
+        )
+
+    def look(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Calls `function(*arguments)` on every worker. Raises the error of a worker, which it names."""
+        workers = self.workers()
+        found = self.client.run(function, *arguments, workers=workers, on_error="return")
+        failed = {name: error for name, error in found.items() if isinstance(error, BaseException)}
+        for name, error in failed.items():
+            if not isinstance(error, S3AMError):
+                raise error
+            raise type(error)(f"{len(failed)} of {len(workers)} workers can't do it, such as {name}: {error}")
+
+    def move(self, task: Task, job: SplitJob, settings: part_task.Settings, moving: Moving) -> None:
+        """Has all parts of `moving` moved by `task`. Raises what a worker raised, TransferError."""
+        _Run(self, lambda numbers: (task, job, numbers, settings), moving).run()
+
+
+class Moving:
+    """Parts that workers move, and the records of those that have moved. For the thread that waits."""
+
+    def __init__(
+        self, numbers: Sequence[int], keep: Callable[[PartRecord], None], report: Report, plan: Plan, *, helps: bool
+    ) -> None:
+        """keep: called with the record of each part. plan: all parts. helps: as `Dispatch` has it."""
+        self.dispatch = Dispatch(numbers, helps=helps)
+        self._keep = keep
+        self._report = report
+        self._size = plan.size
+        self._done = plan.size - sum(plan.part(number).length for number in numbers)
+        self._of: dict[str, tuple[int, int]] = {}
+        """Worker -> (parts, bytes)."""
+
+    def done(self, worker: str, moved: part_task.Moved, now: float) -> None:
+        """The batch of `worker` has moved."""
+        new = set(self.dispatch.done(worker, moved.sent, now))
+        records = [record for record in moved.records if record.number in new]
+        count = sum(record.length for record in records)
+        parts, size = self._of.get(worker, (0, 0))
+        self._of[worker] = parts + len(records), size + count
+        self._report.count_elsewhere(len(records), count)
+        self._done += count
+        for record in records:
+            self._keep(record)
+            self._report.on_event(PartFinished(record.number, record.length, 1))
+        self._report.on_event(BytesMoved(self._done, self._size))
+        self._report.on_event(WorkerMoved(worker, *self._of[worker]))
+
+
+class _Run:
+    """One loop over the workers, in the thread that waits."""
+
+    def __init__(self, cluster: Cluster, call: Callable[[Sequence[int]], tuple[Any, ...]], moving: Moving) -> None:
+        self._cluster = cluster
+        self._call = call
+        self._moving = moving
+        self._futures: dict[str, Any] = {}
+        self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._failures = 0
+
+    def run(self) -> None:
+        dispatch, looked = self._moving.dispatch, float("-inf")
+        idle: Iterable[str] = ()
+        try:
+            while not dispatch.over:
+                if time.monotonic() - looked >= LOOK_SECONDS:
+                    idle, looked = [name for name in self._look() if not dispatch.is_busy(name)], time.monotonic()
+                for worker in idle:
+                    if batch := dispatch.next_batch(worker, time.monotonic()):
+                        self._submit(worker, batch)
+                try:
+                    idle = self._settle(*self._ended.get(timeout=LOOK_SECONDS))
+                except queue.Empty:
+                    idle = ()
+        finally:
+            # What runs on here sends what is there already, to an upload that is completed or taken up by then.
+            if self._futures and self._cluster.client.status == "running":
+                self._cluster.client.cancel(list(self._futures.values()))
+
+    def _look(self) -> list[str]:
+        """The workers that are there; what others had in hand is to be moved again."""
+        if self._cluster.client.status != "running":
+            raise TransferError("the connection to the dask scheduler is lost: run the same command again")
+        workers = self._cluster.workers()
+        for gone in self._futures.keys() - set(workers):
+            self._cluster.client.cancel([self._futures.pop(gone)])
+            self._moving.dispatch.lost(gone)
+        return workers
+
+    def _submit(self, worker: str, batch: list[int]) -> None:
+        function, *arguments = self._call(batch)
+        future = self._cluster.client.submit(function, *arguments, pure=False, workers=[worker], retries=0)
+        self._futures[worker] = future
+        future.add_done_callback(lambda ended: self._ended.put((worker, ended)))
+
+    def _settle(self, worker: str, future: Any) -> list[str]:
+        """Takes the outcome of a batch. Returns the worker that is idle now, if there is one."""
+        if worker not in self._futures or self._futures[worker] is not future:
+            return []  # given up before
+        del self._futures[worker]
+        if future.cancelled():
+            raise TransferError("the dask scheduler has dropped the work, or is gone: run the same command again")
+        try:
+            moved = future.result()
+        except S3AMError as error:
+            self._failures += 1
+            if not isinstance(error, TransferError) or isinstance(error, UploadGone | Unsupported):
+                raise
+            if self._failures > RETRIES:
+                raise
+            self._moving.dispatch.lost(worker)
+        else:
+            self._moving.done(worker, moved, time.monotonic())
+        return [worker]
+
+
+def _public(config: S3Config) -> S3Config:
+    """`config` without credentials: each worker has its own."""
+    return replace(config, access_key=None, secret_key=None, token=None, session=None)

@@ -1,0 +1,38 @@
+"""Objects made of blocks by a real dask cluster."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+
+from s3amfs import cluster
+from s3amfs.demo.seaweed import SeaweedServer
+from tests.support.dask import MIB, config, content
+
+
+def make_block(seed: int, size: int) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+@pytest.mark.parametrize("sizes", [[1, 2], [6, 0.5, 0.2, 7, 1, 1, 1, 1, 1, 9, 0.1], [0.3], [], [5, 5, 5]])
+def test_blocks_become_one_object(dask: Any, s3: SeaweedServer, boto: Any, bucket: str, sizes: list[float]) -> None:
+    import dask as dask_module
+
+    blocks = [dask_module.delayed(make_block)(seed, int(size * MIB)) for seed, size in enumerate(sizes)]
+    done = cluster.write_object(dask, f"s3://{bucket}/k", blocks, config=config(s3), window=3)
+    assert content(boto, bucket, "k") == b"".join(make_block(n, int(size * MIB)) for n, size in enumerate(sizes))
+    if sizes:
+        assert done.proof == "crc64nvme of the whole object, checked by the server"
+    assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
+
+
+def test_a_block_that_fails_publishes_nothing(dask: Any, s3: SeaweedServer, boto: Any, bucket: str) -> None:
+    import dask as dask_module
+
+    blocks = [dask_module.delayed(make_block)(1, 6 * MIB), dask_module.delayed(int)("no number")]
+    with pytest.raises(ValueError, match="no number"):
+        cluster.write_object(dask, f"s3://{bucket}/k", blocks, config=config(s3))
+    assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
+    assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)

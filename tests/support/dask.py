@@ -1,0 +1,50 @@
+"""A dask cluster of two worker processes, which the tests of a run share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from s3amfs.demo.seaweed import SeaweedServer
+from s3amfs.engine.connect import S3Config
+from s3amfs.transfers.options import UploadOptions
+
+MIB = 1024 * 1024
+
+
+@pytest.fixture(scope="session")
+def dask(s3: SeaweedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """A client of two worker processes that have the server's credentials in their environment."""
+    distributed = pytest.importorskip("distributed")
+    folder = tmp_path_factory.mktemp("dask")
+    environment = {**s3.environment(), "HOME": str(folder)}
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=2,
+            dashboard_address="127.0.0.1:0",
+            local_directory=str(folder),
+            env=environment,
+        ) as local,
+        distributed.Client(local) as client,
+    ):
+        yield client
+
+
+def config(s3: SeaweedServer, endpoint: str | None = None) -> S3Config:
+    return S3Config(
+        endpoint_url=endpoint or s3.endpoint_url,
+        access_key=s3.access_key,
+        secret_key=s3.secret_key,
+        region="us-east-1",
+    )
+
+
+def small_parts(**more: Any) -> UploadOptions:
+    return UploadOptions(unfinished="continue", part_size=5 * MIB, **more)
+
+
+def content(boto: Any, bucket: str, key: str) -> bytes:
+    return bytes(boto.get_object(Bucket=bucket, Key=key)["Body"].read())
