@@ -211,6 +211,7 @@ def finish_upload(
     if _is_empty_copy(job):
         done_at_once = upload(job.location, target, client, options_for(job, options), on_event=on_event)
         save(replace(job, finished={"etag": done_at_once.etag, "checksum": done_at_once.checksum}), path, new=False)
+        drop_records(job, path)
         return done_at_once
     try:
         there = listed_parts(job, client, options)
