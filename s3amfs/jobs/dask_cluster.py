@@ -9,7 +9,6 @@ through the scheduler or the client, and no credential either: each worker has i
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import threading
@@ -252,6 +251,7 @@ def connected(address: str) -> Iterator[Client]:
     Raises UsageError (dask is not installed, no such number), TransferError (nothing answers at the address).
     """
     try:
+        import dask
         from distributed import Client, LocalCluster
     except ImportError:
         raise UsageError("--dask needs dask: pip install 's3amfs[dask]'") from None
@@ -260,13 +260,12 @@ def connected(address: str) -> Iterator[Client]:
         if not count.isdigit() or not 1 <= int(count) <= 1024:
             raise UsageError(f"--dask {address}: give local:N with N processes, or the address of a scheduler")
         with (
-            _scratch_folder() as folder,
+            dask.config.set({"temporary-directory": _scratch_folder()}),
             LocalCluster(
                 n_workers=int(count),
                 threads_per_worker=1,
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.ERROR,
-                local_directory=folder,
             ) as local,
             Client(local) as client,
         ):
@@ -280,14 +279,8 @@ def connected(address: str) -> Iterator[Client]:
         yield client
 
 
-@contextmanager
-def _scratch_folder() -> Iterator[str]:
+def _scratch_folder() -> str:
     """A folder for dask's own files. It is always the same one: dask removes there what killed runs have left."""
     folder = os.path.join(state_dir(), "dask")
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    try:
-        yield folder
-    finally:
-        with contextlib.suppress(OSError):  # another run uses it
-            os.rmdir(os.path.join(folder, "dask-scratch-space"))
-            os.rmdir(folder)
+    return folder
