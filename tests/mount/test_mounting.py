@@ -220,5 +220,8 @@ def test_status(mounted: Mount) -> None:
         assert '"open": {"Streaming": 1}' in found.stdout
         assert f'"pid": {mounted.daemon}' in found.stdout
     assert "open files: none" in mounted.cli("mount", "--status", mounted.directory).stdout
+    metrics = mounted.cli("mount", "--metrics", mounted.directory).stdout
+    assert f's3am_mount_up{{mount="{mounted.directory}"' in metrics
+    assert 's3am_mount_requests_total{class="' in metrics
     assert mounted.cli("mount", "--status", mounted.directory.parent).rc == 6
     assert mounted.cli("mount", mounted.url).rc == 2
