@@ -15,6 +15,8 @@ EXAMPLES: Final = 200
 """Entries of one cause that a page names; of all the others it has the number."""
 SLOWEST: Final = 20
 FAILED: Final = 100
+LIMIT_SECONDS: Final = 5.0
+"""A `limited_by` line is of so many seconds before it."""
 BINS: Final = 240
 """Most points of a timeline; when they are used up, two become one."""
 
@@ -26,7 +28,7 @@ class Timeline:
     width: float = 0.25
     bins: list[float] = field(default_factory=list)
     limits: list[str] = field(default_factory=list)
-    """The cause that was named last in each bin; '' where none was."""
+    """The cause that was named for each bin; '' where none was."""
 
     def add(self, at: float, count: float, limit: str = "") -> None:
         """at: seconds since the first line."""
@@ -39,8 +41,9 @@ class Timeline:
         self.bins += [0.0] * more
         self.limits += [""] * more
         self.bins[number] += count
-        if limit:
-            self.limits[number] = limit
+        if limit:  # of the last seconds
+            first = max(0, int((at - LIMIT_SECONDS) / self.width))
+            self.limits[first : number + 1] = [limit] * (number + 1 - first)
 
     def _halve(self) -> None:
         self.width *= 2

@@ -100,9 +100,8 @@ def _timeline(story: Story) -> str:
         return ""
     causes = sorted({cause for cause in story.timeline.limits if cause})
     colour = {cause: COLOURS[number % len(COLOURS)] for number, cause in enumerate(causes)}
-    bars, cause = [], ""
-    for number, count in enumerate(bins):
-        cause = story.timeline.limits[number] or cause
+    bars = []
+    for number, (count, cause) in enumerate(zip(bins, story.timeline.limits, strict=True)):
         height = round(_HEIGHT * count / most, 1)
         bars.append(
             f"<rect x='{number}' y='{_HEIGHT - height:.1f}' width='1' height='{height}' "

@@ -56,8 +56,8 @@ class Delivery:
             self._reported = total
             self._wait.progressed()
             self._on_event(BytesMoved(total, self._settings.total))
-            if (limit := self._limit_due()) is not None:
-                self._on_event(limit)
+        if is_moving and (limit := self._limit_due()) is not None:
+            self._on_event(limit)
         self._wait.look(lambda: self._cause() if is_moving else None)
 
     def _cause(self) -> str:

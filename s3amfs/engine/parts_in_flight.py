@@ -17,7 +17,7 @@ from ..wire.curl.exchange import Exchange
 from . import trace
 from .attempt import Operation, PartWork
 from .line import Line
-from .sampler import RECENT_SECONDS, Sampler
+from .sampler import Sampler
 
 SHORTEST_WAIT = 0.0005
 """A part that got its slot sooner than after so many seconds has not waited."""
@@ -36,7 +36,6 @@ class PartsInFlight:
         self._sampler = sampler
         self._before: Tally | None = None
         self._spent: Tally | None = None
-        self._limit_due = 0.0
         self.lines = lines
         self.progress = progress
         self.operations: dict[int, Operation] = {}
@@ -76,7 +75,6 @@ class PartsInFlight:
 
     def join(self) -> None:
         """The transfer begins."""
-        self._limit_due = time.monotonic() + RECENT_SECONDS
         self._before = self._sampler.join(self, self)
 
     def leave(self) -> None:
@@ -92,11 +90,7 @@ class PartsInFlight:
 
     def limit_due(self) -> LimitedBy | None:
         """The limit of the last seconds, every few seconds; else None. The owner's thread."""
-        now = time.monotonic()
-        if self._before is None or now < self._limit_due:
-            return None
-        self._limit_due = now + RECENT_SECONDS
-        limit = self._sampler.recent()
+        limit = self._sampler.recent_if_due() if self._before is not None else None
         return LimitedBy(limit.cause.value, round(limit.share, 3)) if limit is not None else None
 
     # -- for the transfer -------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ class Sampler:
         self._back_off: dict[object, bool] = {}
         """Control call that has failed and is tried again -> whether the server asked for less."""
         self._runs = False
+        self._due = 0.0
         self._last = 0.0
         self._cpu: dict[int, float] = {}
         self._disk = (0.0, 0.0)
@@ -131,6 +132,16 @@ class Sampler:
         for cause, seconds in list(self._recent):
             tally.seconds[cause] = tally.seconds.get(cause, 0.0) + seconds
         return tally.limited_by(least=SAMPLE_SECONDS)
+
+    def recent_if_due(self) -> Bottleneck | None:
+        """As `recent`, at most every five seconds; else None. Any thread."""
+        now = time.monotonic()
+        if not self._due:
+            self._due = now + RECENT_SECONDS
+        if now < self._due or (found := self.recent()) is None:
+            return None
+        self._due = now + RECENT_SECONDS
+        return found
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

@@ -62,7 +62,9 @@ def test_the_timeline_of_a_transfer() -> None:
     story.add({"event": "bytes_moved", "done": 160, "time": 1000.3})
     story.add({"event": "limited_by", "cause": "round trips", "share": 1.0, "time": 1000.3})
     assert story.timeline.bins == [50, 10]
-    assert story.timeline.limits == ["", "round trips"]
+    assert story.timeline.limits == ["round trips", "round trips"]
+    story.add({"event": "limited_by", "cause": "--bwlimit", "share": 1.0, "time": 1009.0})
+    assert story.timeline.limits == ["round trips"] * 2 + [""] * 14 + ["--bwlimit"] * 21
 
 
 def result(cause: str, share: float, seconds: float) -> dict[str, Any]:

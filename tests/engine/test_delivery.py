@@ -88,10 +88,11 @@ def test_progress_ends_a_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(found) == 1
 
 
-def test_what_limits_it_is_said_when_bytes_moved() -> None:
+def test_what_limits_it_is_said_also_while_no_byte_moves() -> None:
     limits: list[Event | None] = [None, LimitedBy("the disk", 0.5), None]
     got: list[Event] = []
     delivery = Delivery(Settings("test", RetryPolicy(budget=0)), got.append, lambda: limits.pop(0))
-    for moved in (1, 1, 2, 3):
+    for moved in (1, 1, 2):
         delivery.deliver(moved, is_moving=True)
-    assert got == [BytesMoved(1, None), BytesMoved(2, None), LimitedBy("the disk", 0.5), BytesMoved(3, None)]
+    delivery.deliver(3, is_moving=False)
+    assert got == [BytesMoved(1, None), LimitedBy("the disk", 0.5), BytesMoved(2, None), BytesMoved(3, None)]

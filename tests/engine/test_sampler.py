@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
 from s3amfs.core.bottleneck import Activity, Cause
+from s3amfs.engine import sampler as sampler_module
 from s3amfs.engine.sampler import Latency, Sampler, activity_of
 from s3amfs.wire.curl.exchange import Exchange
 from s3amfs.wire.curl.streams import BytesReader
@@ -81,6 +83,20 @@ def test_samples_while_somebody_wants_them() -> None:
     assert due == [], "nothing moves: no more samples"
     sampler.join("another")
     assert len(due) == 1
+
+
+def test_the_limit_of_the_last_seconds_is_due_every_five(monkeypatch: pytest.MonkeyPatch) -> None:
+    due: list[Callable[[], None]] = []
+    now = [100.0]
+    monkeypatch.setattr(sampler_module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    sampler = Sampler(Threads(exchange(status=206)), lambda delay, function: due.append(function))
+    sampler.join("job")
+    found = []
+    for _ in range(50):
+        now[0] += 0.25
+        due.pop()()
+        found.append(sampler.recent_if_due())
+    assert [number for number, limit in enumerate(found) if limit is not None] == [20, 40]
 
 
 def never(line: str) -> None:
