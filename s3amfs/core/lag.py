@@ -18,7 +18,7 @@ EXTRA_BYTES: Final = 0.05
 LEAST_DONE: Final = 8
 """Finished parts from which on there is something to compare with."""
 REMEMBERED: Final = 64
-TIMES: Final = 3.0
+TIMES: Final = 2.0
 """Times the usual time of a part, from which on it lags."""
 LEAST_SECONDS: Final = 1.0
 MOST_AGAIN: Final = 2
@@ -26,7 +26,8 @@ MOST_AGAIN: Final = 2
 SURELY_NOT_STORED: Final = 0.9
 """Of a part: one that was sent whole may be stored by now, and must not be sent beside that."""
 SHARE_AT_ONCE: Final = 0.1
-"""Of the running parts: more at a time are no stragglers, the service is slow."""
+"""Of the parts that were running at a time: more of them are no stragglers, the service is slow. At the end of a
+transfer few are running, and all of these may be stragglers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class LagWatch:
     _moved: int = 0
     _lost: int = 0
     _again: dict[int, int] = field(default_factory=dict)
+    _most: int = 0
+    """Parts that were seen running at a time."""
 
     def done(self, number: int, length: int, seconds: float) -> None:
         """A part of `length` bytes has finished, `seconds` after its request began."""
@@ -61,12 +64,13 @@ class LagWatch:
 
     def lagging(self, running: Iterable[Running]) -> list[int]:
         """Numbers of the parts to ask for again now, the slowest first; they count as asked for."""
+        active = list(running)
+        self._most = max(self._most, len(active))
         if len(self._paces) < LEAST_DONE:
             return []
         pace = sorted(self._paces)[len(self._paces) // 2]
-        active = list(running)
         late = [part for part in active if self._is_late(part, pace)]
-        if not late or len(late) > max(1, SHARE_AT_ONCE * len(active)):
+        if not late or len(late) > max(1, SHARE_AT_ONCE * self._most):
             return []
         late.sort(key=lambda part: part.moved / part.length)
         found = []
