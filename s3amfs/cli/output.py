@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..core.events import Event, LimitedBy, TransferStarted
     from ..core.failures import Failure
     from ..core.tree_events import EntryDone, Listed, PrefixTotal
+    from ..core.trees.tree_progress import TreeProgress
     from ..engine.client import S3Client
     from ..jobs.check import Checked
     from ..wire.aws.config import S3Config
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from .report_file import ReportFile
 
 FLUSH_SECONDS = 0.2
+LINE_SECONDS = 10.0
+"""Between two lines of progress of a job over a tree."""
 LIMIT_SECONDS = 5.0
 
 
@@ -46,6 +49,7 @@ class Output:
         self._last_status = "nothing has begun"
         self._moved = "nothing"
         self._flushed = 0.0
+        self._progress_at = time.monotonic()
         self._limit_due = 0.0
         self.clients: dict[S3Config, S3Client] | None = None
         """Clients that several commands share (`s3am run`)."""
@@ -108,6 +112,18 @@ class Output:
             return
         self._limit_due = now + LIMIT_SECONDS
         self._event_line(found.json)
+
+    def tree_progress(self, progress: TreeProgress) -> None:
+        """The progress of a job over a tree: at most every second for programs, every ten seconds for people."""
+        self._last_status = progress.text()
+        now = time.monotonic()
+        if now - self._progress_at < (1.0 if self._json else LINE_SECONDS):
+            return
+        self._progress_at = now
+        if self._json:
+            self._line(progress.json())
+        elif self._progress_wanted:
+            self._say(progress.text())
 
     def note(self, fields: Mapping[str, Any]) -> None:
         """Events for programs only: people see that it has worked."""

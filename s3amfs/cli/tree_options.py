@@ -152,8 +152,9 @@ def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = 
         output.entry(entry, shown=shown)
 
     prices = _prices(args)
+    listener = Listener(on_entry, output.warn, output.tree_progress)
     with _workers(args, ends, output) as ends:
-        totals = sync(ends, options, Listener(on_entry, output.warn), verb)
+        totals = sync(ends, options, listener, verb)
     if prices is not None:
         leaves = ends.direction == "down" or ends.source_client is not None
         totals.cost = prices.cost(totals.requests, totals.retrieved, totals.bytes if leaves else 0)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from ..core.entries import Entry
 from ..core.job_records import JobHeader, Known, Position, Watermark
 from ..core.tree_events import EntryDone, Totals
+from ..core.trees.tree_progress import Progress, TreeProgress
 from ..errors import TransferLocked
 from .extras import ExtraStore
 from .job_journal import JobJournal, Memory, NoMemory
@@ -35,6 +36,8 @@ class Listener:
     entry: OnEntry
     note: OnNote
     """Receives remarks, such as that a run continues where another one ended."""
+    progress: Callable[[TreeProgress], None] = lambda progress: None
+    """Receives the progress, about every second."""
 
 
 @dataclass(slots=True)
@@ -65,6 +68,7 @@ class Ledger:
         self._position_at = 0.0
         self._warnings: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._warned: set[str] = set()
+        self.progress = Progress(time.monotonic())
 
     def open(self) -> None:
         """Takes the lock and begins the journal. Raises TransferLocked."""
@@ -118,6 +122,16 @@ class Ledger:
             self._journal.close(code)
         self.store.close()
 
+    def exit_code(self, *, broken: bool, is_local: bool) -> int:
+        """The code of a job whose work is done. broken: a listing was incomplete."""
+        if self.totals.refused:
+            return 18
+        if self.seen.failures or self.seen.problems or broken:
+            return 1
+        if self.seen.existing:
+            return 11 if is_local else 3
+        return 0
+
     def memory(self) -> Memory:
         if self._journal is not None:
             return self._journal.memory()
@@ -163,12 +177,13 @@ class Ledger:
 
     def note_position(self, *, always: bool = False) -> None:
         self._pass_on_warnings()
-        if self._journal is None:
-            return
         now = time.monotonic()
         if not always and now - self._position_at < POSITION_SECONDS:
             return
         self._position_at = now
+        self._listener.progress(self.progress.at(now))
+        if self._journal is None:
+            return
         mark = self.watermark
         if mark.position:
             self._journal.add(Position(mark.position, *mark.counts, self.seen.problems))

@@ -9,7 +9,6 @@ nothing.
 
 from __future__ import annotations
 
-import queue
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -87,7 +86,9 @@ class _Run:
                     self._drain()
                     self._ledger.begin_again()
             self._extras()
-            self._ledger.totals.exit_code = code = self._exit_code()
+            broken = bool(self._sides and self._sides.broken)
+            code = self._ledger.exit_code(broken=broken, is_local=self._local is not None)
+            self._ledger.totals.exit_code = code
         finally:
             self._close(code)
         self._ledger.totals.seconds = time.monotonic() - begun
@@ -103,17 +104,6 @@ class _Run:
         unfinished = code is None or self._ledger.seen.failures > 0 or bool(self._sides and self._sides.broken)
         self._ledger.close(None if unfinished else code)
 
-    def _exit_code(self) -> int:
-        if self._ledger.totals.refused:
-            return 18
-        seen = self._ledger.seen
-        broken = self._sides is not None and bool(self._sides.broken)
-        if seen.failures or seen.problems or broken:
-            return 1
-        if seen.existing:
-            return 11 if self._local is not None else 3
-        return 0
-
     # -- one pass over both listings --------------------------------------------------------------------------------
 
     def _pass(self, sort: bool) -> None:
@@ -125,6 +115,8 @@ class _Run:
                     verdict = Verdict(Action.PROBLEM, "a folder of the same name is there, too: the folder wins")
                 self._take(pair, number, verdict)
                 self._settle_some()
+            if not self._held:
+                self._ledger.progress.all_found()
             self._drain()
             self._rename_held(sides)
         finally:
@@ -154,6 +146,7 @@ class _Run:
         for work in held:
             self._send(work)
             self._settle_some()
+        self._ledger.progress.all_found()
         self._drain()
 
     def _judged(self, sides: Sides) -> Iterator[tuple[Pair, tuple[int, Verdict]]]:
@@ -222,6 +215,7 @@ class _Run:
 
     def _send(self, work: Work, action: Action = Action.MOVE) -> None:
         self._unfinished += 1
+        self._ledger.progress.begin(work.size)
         if action is Action.LOOK:
             self._lanes.look(work)
         else:
@@ -232,20 +226,22 @@ class _Run:
     def _settle_some(self) -> None:
         """Takes what has ended, and waits where too much has not."""
         while self._unfinished:
-            try:
-                outcome = self._lanes.results.get(block=self._unfinished >= MOST_UNFINISHED)
-            except queue.Empty:
+            if self._unfinished >= MOST_UNFINISHED:
+                self._settle(self._lanes.wait(self._ledger.note_position))
+            elif (outcome := self._lanes.at_hand()) is not None:
+                self._settle(outcome)
+            else:
                 break
-            self._settle(outcome)
         self._ledger.note_position()
 
     def _drain(self) -> None:
         while self._unfinished:
-            self._settle(self._lanes.results.get())
+            self._settle(self._lanes.wait(self._ledger.note_position))
             self._ledger.note_position()
 
     def _settle(self, outcome: Outcome) -> None:
         self._unfinished -= 1
+        self._ledger.progress.finish(outcome.work.size)
         work = outcome.work
         if outcome.error is not None:
             raise outcome.error

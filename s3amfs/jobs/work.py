@@ -24,6 +24,7 @@ from ..errors import AccessDenied, S3AMError
 from .backup import Backup
 
 SMALL_AT_A_TIME = 64
+TICK_SECONDS = 0.5
 SMALL_BYTES = 32 * 1024 * 1024
 """Of objects in memory at a time."""
 SMALL_LIMIT = 8 * 1024 * 1024
@@ -203,6 +204,21 @@ class Lanes:
     def look(self, work: Work) -> None:
         """Compares the contents first."""
         self._look.put(work)
+
+    def at_hand(self) -> Outcome | None:
+        """An outcome; None: none is there yet."""
+        try:
+            return self.results.get_nowait()
+        except queue.Empty:
+            return None
+
+    def wait(self, tick: Callable[[], None]) -> Outcome:
+        """The next outcome. tick: called every now and then until it is there."""
+        while True:
+            try:
+                return self.results.get(timeout=TICK_SECONDS)
+            except queue.Empty:
+                tick()
 
     def close(self) -> None:
         for workers in (self._small, self._large, self._look):

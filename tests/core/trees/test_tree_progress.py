@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.trees.tree_progress import Progress
+
+
+def test_the_slower_of_bytes_and_objects_counts() -> None:
+    progress = Progress(100.0)
+    for size in (10, 10, 80):
+        progress.begin(size)
+    progress.finish(10)
+    assert progress.at(101.0).eta is None  # more may be found
+    progress.all_found()
+    assert progress.at(102.0).eta == 18.0  # by objects it would be 4
+    assert progress.at(102.0).text() == "1 of 3 objects, 10 B of 100 B, 5 B/s, about 18 s left"
+    assert progress.at(102.0).json()["eta"] == 18.0
+
+
+@given(st.lists(st.integers(0, 10**12), min_size=1, max_size=20), st.floats(0, 1e6))
+def test_at_its_end_nothing_is_left(sizes: list[int], seconds: float) -> None:
+    progress = Progress(0.0)
+    progress.all_found()
+    for size in sizes:
+        progress.begin(size)
+    assert progress.at(seconds).eta is None
+    for size in sizes:
+        progress.finish(size)
+    assert progress.at(seconds).eta in (None, 0.0)
+    assert progress.at(seconds).text()
