@@ -111,6 +111,10 @@ bench-filesystem: $(VENV)/.test  ## file systems side by side: s3fs, obstore (if
 docs: $(VENV)/.docs  ## the manual as HTML in site/
 	$(BIN)/mkdocs build --strict
 
+.PHONY: recording
+recording: $(VENV)/.demo  ## docs/demo.svg, the picture of s3am demo in README, drawn again
+	$(BIN)/python tools/record_demo.py
+
 chaos: $(VENV)/.test  ## RUNS transfers with faults and kills drawn from SEED
 	$(BIN)/python -m tests.faults.chaos --runs $(RUNS) --seed $(SEED)
 

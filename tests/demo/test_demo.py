@@ -13,6 +13,7 @@ import pytest
 from s3amfs.demo import run
 from s3amfs.errors import TransferError, UsageError
 from tests.support.cli import Cli
+from tests.support.source import tool
 
 
 @pytest.fixture
@@ -46,6 +47,11 @@ def test_the_demonstration(cli: Cli, tmp_path: Path) -> None:
     assert int(resumed[1]) + int(resumed[2]) == 13
     assert "compared byte by byte: equal" in done.stdout
     assert "All as it should be" in done.stdout
+    recording = tool("record_demo")
+    shown = recording.texts_of(recording.PICTURE.read_text(encoding="utf-8"))
+    printed = done.stdout.replace(" --part-size 5MiB", "").splitlines()  # of small sizes only
+    without_proofs = [[line for line in lines if "proof: " not in line] for lines in (shown, printed)]
+    assert len(set(map(str, map(recording.without_figures, without_proofs)))) == 1, "make recording draws it again"
     assert_nothing_is_left(tmp_path)
 
 
