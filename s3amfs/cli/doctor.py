@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SUMMARY = "show what an S3 service can do, proven by its behaviour"
 DESCRIPTION = """\
 Sends at most 40 requests below URL, about 10 MiB in all, and prints a line for each capability: yes, no or unknown, its
-name, and the answer that shows it. What was stored is removed, old versions too; a bucket that locks new objects by
+name, and the answer that shows it. Probe objects are removed, old versions too; a bucket that locks new objects by
 default gets none. The result is remembered for 30 days and used by later transfers, until an answer contradicts it."""
 EXAMPLES = """\
 examples:

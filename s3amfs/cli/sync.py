@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "make one tree like another, moving only what differs"
 DESCRIPTION = """\
-Makes DST like SRC: a local folder and s3://BUCKET[/PREFIX], either way, or from S3 to S3. What has equal size and time
-is left alone; what has another time is compared by the checksum that S3 stores before a byte moves. Nothing is deleted
-without --delete, and then last, only if all of SRC could be read and nothing failed. Repeat a killed run with the same
-command: nothing is sent twice; --resume also lists nothing twice."""
+Makes DST like SRC: a local folder and s3://BUCKET[/PREFIX], either way, or from S3 to S3. An entry of equal size and
+time is left alone; of another time, it is compared by the checksum that S3 stores before a byte moves. Nothing is
+deleted without --delete, and then last, only if all of SRC could be read and nothing failed. Repeat a killed run with
+the same command: nothing is sent twice; --resume also lists nothing twice."""
 EXAMPLES = """\
 examples:
   s3am sync data/ s3://bucket/data/

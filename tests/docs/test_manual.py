@@ -113,8 +113,19 @@ def test_links_of_the_root_resolve(name: str) -> None:
         assert "://" in target or (ROOT / target.partition("#")[0]).exists(), target
 
 
-@pytest.mark.parametrize("name", sorted(set(PAGES) - {"glossary.md"}))
+def helps() -> str:
+    """The help of every command, as it is printed."""
+    return "\n".join(parser.format_help() for parser in parsers(build_parser(), "s3am").values())
+
+
+PROSE = {**PAGES, "README.md": (ROOT / "README.md").read_text(encoding="utf-8"), "--help": helps()}
+SENTENCE_OF_WHAT = re.compile(r"(?:^(?:[-|] )?(?:\*\*)?|[.:] |\| )(?:Who|What) (?![^.|]*\?)", re.MULTILINE)
+"""A sentence with 'what …' or 'who …' as its subject; questions are none."""
+
+
+@pytest.mark.parametrize("name", sorted(set(PROSE) - {"glossary.md"}))
 def test_words_of_the_field(name: str) -> None:
     """Words that tests/test_words.py refuses in code are refused in the manual; the glossary quotes some."""
-    prose = re.sub(r"```.*?```|`[^`\n]*`", "", PAGES[name], flags=re.DOTALL)
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", PROSE[name], flags=re.DOTALL)
     assert [line for line in prose.splitlines() if WORD.search(line)] == []
+    assert SENTENCE_OF_WHAT.findall(prose) == [], [m.group() for m in SENTENCE_OF_WHAT.finditer(prose)]
