@@ -95,13 +95,14 @@ class Story:
         at = self._since_first(line)
         event = str(line["event"])
         if event == "transfer_started":
-            self._moved = float(line.get("resumed_bytes") or 0)
+            self._moved = _number(line.get("resumed_bytes"))
             self.started.append(line)
             del self.started[:-EXAMPLES]
         elif event == "bytes_moved":
-            done = float(line["done"])
-            self.timeline.add(at, max(0.0, done - self._moved))
-            self._moved = max(self._moved, done)
+            done = _number(line["done"])
+            # Of one transfer they only grow; each round of a split job counts from its own start.
+            self.timeline.add(at, done - self._moved if done >= self._moved else done)
+            self._moved = done
         elif event == "part_finished":
             self._part(line)
         elif event == "part_retried":

@@ -81,7 +81,7 @@ def _is_number(cell: object) -> bool:
 
 
 def _limits(limits: Sequence[tuple[str, float]]) -> str:
-    table = _table(("limited by", "share of the time"), ((cause, f"{share:.0%}") for cause, share in limits))
+    table = _table(("limited by", "share of the time"), ((cause, f"{100 * share:.0f} %") for cause, share in limits))
     return f"<h2>Limited by</h2>{table}" if table else ""
 
 

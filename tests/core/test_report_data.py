@@ -67,6 +67,13 @@ def test_the_timeline_of_a_transfer() -> None:
     assert story.timeline.limits == ["round trips"] * 2 + [""] * 14 + ["--bwlimit"] * 21
 
 
+def test_rounds_of_a_split_job_count_from_their_own_start() -> None:
+    story = Story()
+    for number, done in enumerate((10, 30, 5, 20)):
+        story.add({"event": "bytes_moved", "done": done, "time": 1000.0 + number})
+    assert sum(story.timeline.bins) == 50
+
+
 def result(cause: str, share: float, seconds: float) -> dict[str, Any]:
     requests = {"GET, HEAD": 2}
     return {
