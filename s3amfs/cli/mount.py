@@ -49,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add("--write-back", metavar="SECONDS", type=seconds, help="publish small files within that time after their close")
     add("--metadata-ttl", metavar="SECONDS", type=seconds, help="others' changes are seen after that (default 1)")
     add("--log-file", metavar="FILE", help="why operations failed (default: mount.log in the state folder)")
+    add("--trace", metavar="FILE", dest="trace_file", help="write each request to FILE, which grows (see 'upload')")
     add("--foreground", action="store_true", help="stay in the foreground")
     add("-o", metavar="OPT[,OPT…]", action="append", default=[], dest="fuse_options", help="options for FUSE")
 

@@ -19,6 +19,7 @@ from typing import Any
 from ..core.locations import S3Location
 from ..core.parts import check_part_size
 from ..core.sizes import MIB
+from ..engine import trace
 from ..engine.block_store import BlockStore
 from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
@@ -159,6 +160,8 @@ def _serve(location: S3Location, directory: str, options: MountOptions, config: 
     service = Service(client, reading, location.bucket, options, budget, readers, _blocks(options))
     operations = Operations(tree, service, directory, ready)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
+    if options.trace_file is not None:  # of this process: the one that was forked
+        trace.record(trace.Recorder(options.trace_file, f"s3am mount {location.url}", log.warning))
     log.info("%s is mounted on %s", location.url, directory)
     if options.write_back:
         log.warning(WRITE_BACK, options.write_back)

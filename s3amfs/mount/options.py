@@ -37,6 +37,8 @@ class MountOptions:
     metadata_ttl: float = 1.0
     """Seconds after which other writers' changes are seen."""
     log_file: str | None = None
+    trace_file: str | None = None
+    """Where each request is recorded; None: nowhere."""
     foreground: bool = False
     debug: bool = False
     """Operations and requests are logged."""

@@ -8,9 +8,11 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from s3amfs.core.trace_events import parse_trace
 from tests.mount.conftest import Stored
 from tests.support import faults
 from tests.support.cli import Cli
@@ -211,6 +213,16 @@ def test_debug_logs_operations_and_requests(new_mount: Callable[..., Mount]) -> 
     assert "create /f: done in" in said
     assert "PUT http" in said
     assert mount.cli.environment["AWS_SECRET_ACCESS_KEY"] not in said
+
+
+def test_trace(new_mount: Callable[..., Mount], tmp_path: Path) -> None:
+    """Each request is in the file as soon as it has ended, while the mount serves."""
+    mount = new_mount("--trace", tmp_path / "t.json")
+    (mount / "f").write_bytes(b"x")
+    events: list[Any] = parse_trace((tmp_path / "t.json").read_text())
+    spans = [event for event in events if event.get("cat") == "request"]
+    assert [span["name"] for span in spans if span["args"]["url"].endswith("/f")].count("PUT") == 1
+    assert mount.umount().rc == 0
 
 
 def test_status(mounted: Mount) -> None:
