@@ -6,7 +6,7 @@ import io
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import pytest
 from s3amfs.core.locations import LocalPath, S3Location, Stdin
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.spool import Spool
-from s3amfs.errors import SourceChanged, UploadGone
+from s3amfs.errors import ObjectExists, SourceChanged, UploadGone
 from s3amfs.objects.appender import Appender
 from s3amfs.objects.ranges import Pinned
 from s3amfs.objects.spooled_file import SpooledFile
@@ -41,6 +41,7 @@ class Site:
     bucket: str
     folder: Path
     events: Events
+    options: UploadOptions = OPTIONS
 
     def at(self, key: str) -> S3Location:
         return S3Location(self.bucket, key)
@@ -56,22 +57,22 @@ class Site:
 
 def put(site: Site) -> bytes:
     (site.folder / "f").write_bytes(MORE)
-    upload(LocalPath(str(site.folder / "f")), site.at("k"), site.client, OPTIONS, on_event=site.events)
+    upload(LocalPath(str(site.folder / "f")), site.at("k"), site.client, site.options, on_event=site.events)
     return MORE
 
 
 def stream(site: Site) -> bytes:
-    upload(Stdin(), site.at("k"), site.client, OPTIONS, stdin=io.BytesIO(MORE), on_event=site.events)
+    upload(Stdin(), site.at("k"), site.client, site.options, stdin=io.BytesIO(MORE), on_event=site.events)
     return MORE
 
 
 def copied(site: Site) -> bytes:
-    copy(site.at("base"), site.at("k"), site.client, OPTIONS, on_event=site.events)
+    copy(site.at("base"), site.at("k"), site.client, site.options, on_event=site.events)
     return BASE
 
 
 def append(site: Site) -> bytes:
-    writer = Appender(site.pinned, OPTIONS, on_event=site.events)
+    writer = Appender(site.pinned, site.options, on_event=site.events)
     writer.write(MORE)
     writer.close()
     return BASE + MORE
@@ -83,7 +84,7 @@ def patch(site: Site) -> bytes:
     spooled = SpooledFile(site.client, pinned.location, pinned.info, spool, len(BASE), len(BASE))
     try:
         spooled.write(b"changed", 10)
-        spooled.publish(OPTIONS, on_event=site.events)
+        spooled.publish(site.options, on_event=site.events)
     finally:
         spool.close()
     return BASE[:10] + b"changed" + BASE[17:]
@@ -91,6 +92,10 @@ def patch(site: Site) -> bytes:
 
 Writer = Callable[[Site], bytes]
 WRITERS: dict[str, Writer] = {"put": put, "stream": stream, "copy": copied, "append": append, "patch": patch}
+COPYING = (copied, append, patch)
+"""Those of which S3 copies parts by itself; of the others it gets all bytes, so no answer to a copy reaches them."""
+CHANGING = (append, patch)
+"""Those that change an object which is there, and so never expect that none is."""
 
 
 @pytest.fixture
@@ -134,10 +139,10 @@ def test_one_odd_answer(site: Site, proxy: FaultProxy, writer: Writer, status: i
     assert all("x-amz-trailer" in part.headers for part in proxy.of("UploadPart"))
 
 
-@pytest.mark.parametrize("writer", [copied, append, patch])
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
 @pytest.mark.parametrize("code", ["InvalidArgument", "InvalidRequest"])
 def test_copied_parts_where_a_checksum_is_declared(site: Site, proxy: FaultProxy, writer: Writer, code: str) -> None:
-    """As MinIO does it: begun again without, after which S3 copies."""
+    """As MinIO does it: begun again without, after which S3 copies; who copies no part notices nothing of it."""
     declared: set[str] = set()
 
     def is_refused(request: Recorded) -> bool:
@@ -149,8 +154,11 @@ def test_copied_parts_where_a_checksum_is_declared(site: Site, proxy: FaultProxy
 
     proxy.rules.append(Rule(is_refused, error(400, code)))
     check_published(site, writer(site))
-    assert site.client.session.capabilities(site.bucket).copied_checksums is False
-    assert proxy.count("CopyPart", status=200)
+    can = site.client.session.capabilities(site.bucket)
+    copies = writer in COPYING
+    assert (can.copied_checksums is False) is copies
+    assert bool(proxy.count("CopyPart", status=200)) is copies
+    assert proxy.count("Create") == (2 if copies else 1)
 
 
 @pytest.mark.parametrize("writer", [append, patch])
@@ -161,6 +169,14 @@ def test_servers_that_copy_no_parts(site: Site, proxy: FaultProxy, writer: Write
     """What S3 does not copy is sent."""
     proxy.rules.append(Rule("CopyPart", answer))
     check_published(site, writer(site))
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+@pytest.mark.parametrize("kind", ["Create", "Complete"])
+def test_a_500_before_and_after_the_parts(site: Site, proxy: FaultProxy, writer: Writer, kind: str) -> None:
+    proxy.rules.append(Rule(kind, error(500, "InternalError"), nth=1))
+    check_published(site, writer(site))
+    assert proxy.count(kind) == 2
 
 
 @pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
@@ -181,9 +197,8 @@ def test_an_upload_that_is_no_more(site: Site, proxy: FaultProxy, writer: Writer
     assert site.content() == BASE
 
 
-@pytest.mark.parametrize("writer", [append, patch])
-def test_another_writer(site: Site, proxy: FaultProxy, writer: Writer) -> None:
-    """Who changes an object refuses where somebody else has stored another one meanwhile; theirs stays."""
+def intrude(site: Site, proxy: FaultProxy) -> None:
+    """Somebody else stores `k` while the parts are under way."""
 
     def replaces(request: Recorded) -> bool:
         if request.kind == "Create":
@@ -191,6 +206,25 @@ def test_another_writer(site: Site, proxy: FaultProxy, writer: Writer) -> None:
         return False
 
     proxy.rules.append(Rule(replaces, error(500, "InternalError")))
+
+
+@pytest.mark.parametrize("writer", WRITERS.values(), ids=WRITERS)
+def test_another_writer(site: Site, proxy: FaultProxy, writer: Writer) -> None:
+    """A change of the object that was seen is refused where another one is there now; theirs stays."""
+    seen = site.client.head(site.bucket, "k").expected
+    site.options = replace(OPTIONS, expected=None if writer in CHANGING else seen)
+    intrude(site, proxy)
     with pytest.raises(SourceChanged):
+        writer(site)
+    assert site.content() == b"theirs"
+
+
+@pytest.mark.parametrize("writer", [writer for writer in WRITERS.values() if writer not in CHANGING])
+def test_another_writer_where_no_object_was(site: Site, proxy: FaultProxy, writer: Writer) -> None:
+    """A new object is refused where one has come meanwhile; theirs stays."""
+    site.boto.delete_object(Bucket=site.bucket, Key="k")
+    site.options = replace(OPTIONS, exists="refuse")
+    intrude(site, proxy)
+    with pytest.raises(ObjectExists):
         writer(site)
     assert site.content() == b"theirs"
