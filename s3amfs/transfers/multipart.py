@@ -1,13 +1,12 @@
 """One multipart upload from its beginning, or where it was left, to its completion.
 
-The loop for parts (send_parts.py) uses it: this keeps the books (manifest, records) and talks to the server. It belongs
+The loop for parts (send_parts.py) uses it: this knows the parts that are there and talks to the server;
+upload_manifest.py writes down what a later run needs. It belongs
 to the thread that runs the verb; only `record` is called from a loop's.
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,12 +15,11 @@ from itertools import count
 from ..core import manifest as m
 from ..core.capabilities import Evidence
 from ..core.claims import Compared
-from ..core.ssec import CustomerKey
 from ..engine.attempt import PartResult
 from ..engine.client import CountingClient, S3Client
 from ..engine.journal import Journal
 from ..engine.uploads import abort_upload, look_at
-from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged, Unsupported
+from ..errors import ChecksumMismatch, ObjectExists, SourceChanged, Unsupported
 from ..wire.aws.capabilities import Feature
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
@@ -30,6 +28,7 @@ from .complete import Parts, complete
 from .encryption import refuse_in_the_clear, require_encrypted
 from .etag_probe import etags_are_md5
 from .job import Job
+from .upload_manifest import UploadManifest
 
 _DECLARED: tuple[Feature, ...] = ("crc64nvme",)
 
@@ -65,7 +64,7 @@ class Multipart:
         self._report = job.report
         self._verb = verb
         self._identity = identity
-        self._journal = journal
+        self._manifest = UploadManifest(job, verb, identity, journal)
         self.records: dict[int, m.PartRecord] = {}
         self.upload: s3api.MultipartUpload | None = None
         self._checks: checksum_choice.Checking | None = None
@@ -74,12 +73,12 @@ class Multipart:
 
     def find(self) -> Begun | None:
         """The upload to continue, if there is one and it may be. Raises the contract's errors (4, 10, 13, 15)."""
-        manifest = self._journal.manifest if self._journal is not None else None
+        manifest = self._manifest.found
         upload = unfinished.settle(self._client, self._target, self._options.unfinished, manifest, self._report)
         if upload is None:
             return None
         ours = manifest if manifest is not None and _is_of(manifest, upload) else None
-        if ours is not None and not self._same_transfer(ours):
+        if ours is not None and not self._manifest.is_ours(ours):
             abort_upload(self._client, upload)  # 'continue' only: what is superseded is not left to be paid for
             return None
         try:
@@ -107,30 +106,6 @@ class Multipart:
             upload, self._checks, parts, ours, lambda: self._etags_are_md5(upload, self._unsent(parts)) is True, proven
         )
 
-    def _same_transfer(self, manifest: m.Manifest) -> bool:
-        """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""
-        header = manifest.header
-        differs = m.difference(header.source, self._identity)
-        if header.verb != self._verb:
-            differs = f"it was begun by {header.verb!r}"
-        if differs is None and self._fingerprint(header.key_salt) != header.key_fingerprint:
-            if self._options.unfinished == "continue":
-                return False
-            raise EncryptionKeyError(
-                f"the unfinished upload of {self._target.url} was begun with another encryption key: give that one, or "
-                "use --force to start over"
-            )
-        if differs is not None and self._options.unfinished == "continue":
-            return False
-        if differs is not None:
-            raise SourceChanged(
-                f"the unfinished upload of {self._target.url} is of another source ({differs}): "
-                "use --force to start over"
-            )
-        if header.options != self._options_text():
-            self._report.warn("the unfinished upload keeps the metadata and storage options that it was begun with")
-        return True
-
     def begin(self, part_size: int, *, declares: bool = True) -> Begun:
         """A new upload, in the manifest before its first part. Raises the server's error.
 
@@ -142,17 +117,14 @@ class Multipart:
             unfinished.list_unfinished(self._client, self._target) if self._options.unfinished == "continue" else ()
         )
         known = {upload.upload_id for upload in listed or ()}
-        self._write_header(part_size, checks)
+        self._manifest.begin(part_size, checks)
         client, began = CountingClient(self._client), time.monotonic()
         upload, checks = self._create(checks, client)
         self.upload, self._checks = upload, checks
         self.records.clear()
         if client.retries:
             unfinished.abort_orphans(self._client, upload, known, time.monotonic() - began)
-        if self._journal is not None:
-            self._journal.record(
-                m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type), sync=True
-            )
+        self._manifest.record(_record_of(upload), sync=True)
         return Begun(upload, checks, {}, None, lambda: self._etags_are_md5(upload, 1) is True)
 
     def adopt(self, upload: s3api.MultipartUpload) -> Begun:
@@ -166,14 +138,11 @@ class Multipart:
         self.records = dict(records)
         for record in records.values():
             self._learn_from(record)
-        if self._journal is None:
-            return
         if begun.manifest is None:
-            self._write_header(part_size, begun.checks)
-            upload = begun.upload
-            self._journal.record(m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type))
+            self._manifest.begin(part_size, begun.checks)
+            self._manifest.record(_record_of(begun.upload))
         known = begun.manifest.parts if begun.manifest is not None else {}
-        self._journal.record(*(r for number, r in records.items() if known.get(number) != r), sync=True)
+        self._manifest.record(*(r for number, r in records.items() if known.get(number) != r), sync=True)
 
     def _learn_from(self, record: m.PartRecord) -> None:
         """A part whose ETag is the MD5 of its bytes shows that the server's ETags are."""
@@ -235,42 +204,6 @@ class Multipart:
             raise to_error(failure, self._target.url)
         return s3api.parse_created(reply, bucket, key), checks
 
-    def _write_header(self, part_size: int, checks: checksum_choice.Checking) -> None:
-        if self._journal is None:
-            return
-        salt = os.urandom(16).hex()
-        header = m.Header(
-            verb=self._verb,
-            source=self._identity,
-            target=self._target.url,
-            endpoint=self._client.session.endpoint_id(self._target.bucket),
-            size=self._identity.size,
-            part_size=part_size,
-            checksum=checks.parts.crc,
-            key_salt=salt,
-            key_fingerprint=self._fingerprint(salt),
-            options=self._options_text(),
-        )
-        try:
-            self._journal.begin(header)
-        except S3AMError:
-            raise
-        except OSError as error:
-            self._report.warn(f"no manifest can be kept ({error.strerror}): resuming will need more checks")
-            self._journal.close()
-            self._journal = None
-
-    def _fingerprint(self, salt: str) -> str:
-        """Of the keys of target and source, one after the other; '' where there are none."""
-        keys: list[CustomerKey | None] = [self._options.object.customer_key, self._options.source_key]
-        return "-".join(key.fingerprint(salt.encode()) if key is not None else "" for key in keys).strip("-")
-
-    def _options_text(self) -> str:
-        options = self._options.object
-        headers = (*options.content_headers(), *options.tag_headers())
-        text = repr((headers, options.storage_class, options.acl, options.sse, options.sse_kms_key_id))
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
     # -- parts ------------------------------------------------------------------------------------------------------
 
     def record(self, result: PartResult) -> None:
@@ -279,15 +212,13 @@ class Multipart:
             result.number, result.length, result.etag, result.crc, result.checksum, result.compared.value
         )
         self.records[result.number] = record
-        if self._journal is not None:
-            self._journal.record(record)
+        self._manifest.record(record)
 
     def keep(self, record: m.PartRecord) -> None:
         """A part of an earlier run turned out to be what is wanted."""
         self._learn_from(record)
         self.records[record.number] = record
-        if self._journal is not None:
-            self._journal.record(record)
+        self._manifest.record(record)
 
     # -- completion -------------------------------------------------------------------------------------------------
 
@@ -309,8 +240,7 @@ class Multipart:
             if self._options.unfinished == "continue" or self._options.exists == "skip":
                 self.abort()  # what may not become an object is nothing to continue
             raise
-        if self._journal is not None:
-            self._journal.remove()
+        self._manifest.remove()
         require_encrypted(self._client, self._target, self._options.object, found[0].etag)
         return found
 
@@ -327,9 +257,7 @@ class Multipart:
         if self.upload is not None:
             self._abort(self.upload)
             self.upload = None
-        if self._journal is not None:
-            self._journal.remove()
-            self._journal = None
+        self._manifest.remove()
 
     def _abort(self, upload: s3api.MultipartUpload) -> None:
         try:
@@ -346,9 +274,12 @@ class Multipart:
 
     def leave(self) -> None:
         """Leaves the upload for a later run."""
-        if self._journal is not None:
-            self._journal.close()
+        self._manifest.close()
 
 
 def _is_of(manifest: m.Manifest, upload: s3api.MultipartUpload) -> bool:
     return manifest.upload is not None and manifest.upload.upload_id == upload.upload_id
+
+
+def _record_of(upload: s3api.MultipartUpload) -> m.UploadRecord:
+    return m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type)

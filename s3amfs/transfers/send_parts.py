@@ -16,63 +16,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from ..core.capabilities import may_refuse_feature
 from ..core.failures import Failure
-from ..core.manifest import PartRecord, SourceIdentity
+from ..core.manifest import PartRecord
 from ..core.parts import Part, Plan
-from ..engine.attempt import Move, PartResult
-from ..engine.client import S3Client
-from ..engine.executor import Transfer
-from ..engine.targets import MultipartTarget
+from ..engine.attempt import PartResult
 from ..errors import S3AMError, Unsupported
 from ..wire.s3 import api as s3api
 from .checksum_choice import PartForms, Suspect
-from .copied_parts import check_lengths, raise_of_copy
 from .job import Job, open_journal
 from .multipart import Begun, Multipart
 from .resume import Hash, take_up
-from .speed import Speed, make_transfer
+from .sending import Content, Ends, Movement, Sending, WholeCrc, unchecked
 from .trouble import Trouble
 
-WholeCrc = tuple[str, str] | None
-"""(algorithm, base64) of all parts, joined; None where one is not known."""
-
-
-LOOK_SECONDS = 1.0
-"""Between two looks after parts in trouble."""
-
-
-def unchecked(crc: WholeCrc) -> None:
-    """For sources that nobody else can change."""
-
-
-@dataclass(frozen=True, slots=True)
-class Movement:
-    """How parts get to S3."""
-
-    move: Callable[[MultipartTarget], Move]
-    """Given a target: the work of each part."""
-    speed: Speed
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """The content of an object, and how its parts get to S3."""
-
-    verb: str
-    """The verb that begins the upload; only the same verb continues it."""
-    identity: SourceIdentity
-    describe: str
-    """The operation that a final failure names: 'upload to s3://b/k'."""
-    movement: Movement
-    others: tuple[S3Client, ...] = ()
-    """Further clients whose credentials sign requests."""
-    copied_from: str = ""
-    """URL of the object of which parts are copied inside S3; '': none is."""
-    copied_crc: str = ""
-    """CRC64NVME (base64) that the server stores with the whole of that object; '' where there is none."""
-    check: Callable[[WholeCrc], None] = unchecked
-    """Called when all parts are there, before the object becomes visible. Raises SourceChanged, ChecksumMismatch."""
+__all__ = ["Content", "Installed", "Movement", "SendParts", "WholeCrc", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +64,7 @@ class SendParts:
         self._on_part = on_part
         self._begun: Begun | None = self._upload.adopt(shared) if shared is not None else None
         self._part_size = 0
-        self._transfer: Transfer | None = None
+        self._sending: Sending | None = None
         self._unsent: Callable[[], Iterable[Part]] = tuple
         self._last = False
         self._on_trouble: Callable[[], None] = lambda: None
@@ -191,18 +148,10 @@ class SendParts:
         self._start(movement or self._content.movement)
         self._add(self._unsent())
         self._wait(movement or self._content.movement)
-        if self._has_false_checksums():
+        assert self._sending is not None
+        if self._sending.has_false_checksums(records):
             self._begin_undeclared(movement or self._content.movement)
-        self._check_copied()
-
-    def _has_false_checksums(self) -> bool:
-        """Whether copied parts have the checksum of the whole object that they are a part of.
-
-        versitygw answers so, and stores the object with a checksum made of these, which every reader takes for damage.
-        """
-        whole, copied = self._content.copied_crc, self._forms.copied
-        records = self._upload.records
-        return bool(whole) and len(records) > 1 and any(records[number].checksum == whole for number in copied)
+        self._sending.check_copied(records)
 
     def _begin_undeclared(self, movement: Movement) -> None:
         """All parts once more, in an upload that declares no checksum."""
@@ -231,28 +180,28 @@ class SendParts:
 
     def add(self, part: Part) -> None:
         """Sends one more part. Raises what ended the transfer; the part is sent all the same if it was begun again."""
-        assert self._transfer is not None
-        self._add([part])
-        self._transfer.deliver_events()
+        assert self._sending is not None
+        self._sending.add([part], last=self._last)
+        self._sending.deliver_events()
         self.care()
 
     @property
     def needs_care(self) -> bool:
         """Whether nothing moves any more, or parts are in trouble: then `care` is to be called."""
-        return self._transfer is not None and (self._transfer.over or self._trouble.is_due)
+        return self._sending is not None and self._sending.needs_care
 
     def look(self) -> bool:
         """Delivers the events that have come together; returns `needs_care`."""
-        if self._transfer is not None:
-            self._transfer.deliver_events()
+        if self._sending is not None:
+            self._sending.deliver_events()
         return self.needs_care
 
     def care(self) -> None:
         """Raises what ended the transfer, or begins again; looks after parts in trouble."""
-        if self._transfer is not None and self._transfer.over:
+        if self._sending is not None and self._sending.over:
             self._wait(self._content.movement)
-        else:
-            self._look_after_trouble()
+        elif self._sending is not None:
+            self._sending.look_after_trouble()
 
     def finish(self) -> None:
         """Waits until all parts that were added are there."""
@@ -263,65 +212,41 @@ class SendParts:
 
     def stop(self) -> None:
         """Cuts what is in flight."""
-        if self._transfer is not None and not self._transfer.over:
-            self._transfer.stop()
+        if self._sending is not None and not self._sending.over:
+            self._sending.stop()
 
     def _start(self, movement: Movement) -> None:
-        job, content = self._job, self._content
         if self._begun is None:
             self.begin(self._part_size)
         assert self._begun is not None
         if not self._shared:
             self._begun = self._upload.settle_checks(self._begun)
-        self._forms = PartForms(self._begun.checks, job.can, self._suspect)
-        target = MultipartTarget(job.client.session, self._begun.upload, self._forms, job.options.object.customer_key)
-        self._transfer = make_transfer(
-            job.client,
-            movement.move(target),
-            content.describe,
-            movement.speed,
-            job.report,
-            on_part=self._part_done,
-            others=content.others,
-            gate=job.gate,
-            total=content.identity.size,
-            done_before=job.report.bytes_resumed,
-            judge=self._judge,
-        )
-        self._transfer.on_over(self._on_trouble)
+        forms = PartForms(self._begun.checks, self._job.can, self._suspect)
+        ends = Ends(self._part_done, self._on_trouble)
+        self._sending = Sending(self._job, self._content, movement, self._begun.upload, forms, self._trouble, ends)
 
     def _add(self, parts: Iterable[Part]) -> None:
-        assert self._transfer is not None
-        self._transfer.add(parts, last=self._last)
+        assert self._sending is not None
+        self._sending.add(parts, last=self._last)
 
     def _part_done(self, result: PartResult) -> None:
         self._upload.record(result)
-        self._forms.done(result)
         if self._on_part is not None:
             self._on_part(result)
-
-    def _judge(self, number: int, failure: Failure) -> Failure:
-        """In a loop's thread."""
-        if self._trouble.note(failure):
-            self._on_trouble()
-        return self._forms.judge(number, failure)
 
     def _wait(self, movement: Movement) -> None:
         """Until all is there; where parts are still to be added, until the transfer has failed and was begun again."""
         while True:
-            transfer = self._transfer
-            assert transfer is not None
+            sending = self._sending
+            assert sending is not None
             try:
-                while not transfer.wait(LOOK_SECONDS):
-                    self._look_after_trouble()
+                sending.wait()
                 return
             except S3AMError:
-                failure = transfer.failure
-                if failure is None or not self._falls_back(failure):
-                    self._raise_of_copy(failure)
+                failure = sending.failure
+                if failure is None or not self._falls_back(failure, sending):
+                    sending.raise_of_copy(has_kept=self._kept)
                     raise
-            finally:
-                self._forms.report(self._job.report)
             was_open = self.is_open
             self.begin_again()
             self.is_open = was_open
@@ -330,36 +255,14 @@ class SendParts:
             if not self._last:
                 return
 
-    def _raise_of_copy(self, failure: Failure | None) -> None:
-        if failure is not None and self._forms.is_of_copy(failure):
-            has_copied = self._kept or bool(self._forms.copied)
-            raise_of_copy(failure, self._content.copied_from, self._content.describe, has_copied=has_copied)
-
-    def _look_after_trouble(self) -> None:
-        if self._transfer is not None and self._begun is not None:
-            gone = self._trouble.look(self._job.client, self._begun.upload)
-            if gone is not None:
-                self._transfer.stop(gone)
-
-    def _check_copied(self) -> None:
-        assert self._begun is not None
-        lengths = {number: self._upload.records[number].length for number in self._forms.copied}
-        if lengths and not self._job.can.copies_ranges:
-            check_lengths(self._job, self._content.describe, self._begun.upload, lengths)
-
-    def _falls_back(self, failure: Failure) -> bool:
+    def _falls_back(self, failure: Failure, sending: Sending) -> bool:
         """Whether `failure` may be due to how the upload was begun, so that it is worth to begin again without that."""
         assert self._begun is not None
-        checks, can = self._begun.checks, self._job.can
         if self._kept or self._shared or (self.is_open and self._upload.records):
             return False  # parts would be lost that nobody has any more
-        if checks.algorithm is None or checks.fixed or not may_refuse_feature(failure):
-            return False
-        suspect: Suspect = "copied_checksums" if self._forms.is_of_copy(failure) else "trailers"
-        if getattr(can, suspect) is True:
-            return False
-        self._suspect = suspect
-        return True
+        suspect = sending.suspect_of(failure, self._begun.checks)
+        self._suspect = suspect or self._suspect
+        return suspect is not None
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
@@ -381,7 +284,7 @@ class SendParts:
 
     def abandon(self) -> None:
         """As `leave`, but waits for nothing: for finalizers, which run in any thread, also a loop's."""
-        if self._transfer is not None:
-            self._transfer.stop_soon(self._upload.leave)
+        if self._sending is not None:
+            self._sending.stop_soon(self._upload.leave)
         else:
             self._upload.leave()
