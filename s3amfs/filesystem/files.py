@@ -159,7 +159,7 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
         """Parts that are at the server or in flight; None until there is a multipart upload."""
         if self._writer.upload_id is None:
             return None
-        return [{"PartNumber": number} for number in range(1, self._writer.next_number)]
+        return [{"PartNumber": number} for number in range(1, self._writer.parts_sent + 1)]
 
     @parts.setter
     def parts(self, value: Any) -> None:

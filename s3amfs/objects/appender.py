@@ -21,7 +21,7 @@ from ..errors import Unsupported
 from ..transfers.job import Job
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.send_parts import Content, Movement, SendParts
+from ..transfers.send_parts import Content, Installed, Movement, SendParts
 from ..transfers.speed import Speed
 from ..transfers.target import with_kept
 from ..wire.s3 import api as s3api
@@ -62,7 +62,7 @@ class Appender(ObjectWriter):
     def _begin_upload(self) -> None:
         self.begin()
         assert self._parts is not None
-        self._parts.begin(self._base)
+        self._parts.begin(self._layout.first)
         self._begin_with_existing(self._parts)
 
     def _content(self) -> Content:
@@ -73,7 +73,8 @@ class Appender(ObjectWriter):
     def _finish(self) -> None:
         info = self._pinned.info
         if self.position == info.size:
-            self._stored = s3api.StoredInfo(info.etag, info.checksums, info.checksum_type, info.version_id)
+            stored = s3api.StoredInfo(info.etag, info.checksums, info.checksum_type, info.version_id)
+            self._done = Installed(stored, "", "")
             self.abort()
             return
         if self._begun is None and not self._moved_base:
@@ -107,7 +108,7 @@ class Appender(ObjectWriter):
             parts.move_all(copied, Movement(move, speed))
         except Unsupported:
             return False
-        self.next_number = len(copied) + 1
+        self._layout.next_number = len(copied) + 1
         return True
 
     def _rewrite(self) -> None:

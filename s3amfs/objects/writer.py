@@ -9,28 +9,27 @@ whose caller still has its bytes. One thread at a time may use a writer.
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..core.events import TransferResult
 from ..core.manifest import SourceIdentity
-from ..core.parts import DEFAULT_PART, MAX_PARTS, MIN_PART, Part, check_part_size, choose_part_size, growing_length
-from ..core.sizes import exact_size, format_size
-from ..engine.attempt import PartResult
+from ..core.parts import DEFAULT_PART, Part, check_part_size, choose_part_size
+from ..core.stream_parts import StreamParts
 from ..engine.limits import ByteBudget
 from ..engine.part_buffer import PartBuffer
 from ..engine.sources import LocalSource, MemorySource
 from ..engine.targets import send
-from ..errors import IncompatiblePartSize, Interrupted
+from ..errors import Interrupted
 from ..transfers.job import Job
 from ..transfers.multipart import Begun
 from ..transfers.put_object import put_single
-from ..transfers.resume import part_with
-from ..transfers.send_parts import Content, Movement, SendParts
+from ..transfers.resume import part_there, stream_part_size
+from ..transfers.send_parts import Content, Installed, Movement, SendParts
 from ..transfers.source import ByteStream
 from ..transfers.speed import Speed
 from ..wire.s3 import api as s3api
+from .outbox import Outbox
 
 BUDGET_BYTES = 32 * 1024 * 1024
 """Bytes of one writer that may be in flight; a part larger than that goes alone."""
@@ -58,24 +57,12 @@ class ObjectWriter:
         self.closed = False
         self._job = job
         self._identity = identity or SourceIdentity(url="-")
-        self._budget = budget or ByteBudget(BUDGET_BYTES)
-        self._base = self._first_size(first_part)
+        self._layout = _layout_of(job, self._identity, first_part)
         self._buffer = PartBuffer()
-        self._starts: list[int] = []
-        """Where each part that is full begins."""
-        self.next_number = 1
+        self._outbox = Outbox(budget or ByteBudget(BUDGET_BYTES))
         self._parts: SendParts | None = None
-        self._memory = MemorySource()
-        self._sending: dict[int, Part] = {}
         self.error: BaseException | None = None
         """The error that ended the writer; nothing more can be written."""
-
-    def _first_size(self, first_part: int) -> int:
-        """Bytes of the first part. Raises UsageError for a size that S3 does not take."""
-        wanted, size = self._job.options.part_size, self._identity.size
-        if size is not None and (wanted is not None or self._job.can.unequal_parts is False):
-            return choose_part_size(size, wanted)
-        return check_part_size(wanted if wanted is not None else first_part)
 
     # -- writing ----------------------------------------------------------------------------------------------------
 
@@ -85,7 +72,7 @@ class ObjectWriter:
         view = memoryview(data).cast("B")
         taken = 0
         while taken < len(view):
-            room = self._length() - len(self._buffer)
+            room = self._layout.length(self._job.can.unequal_parts) - len(self._buffer)
             piece = view[taken : taken + room]
             self._buffer.append(piece)
             taken += len(piece)
@@ -112,10 +99,7 @@ class ObjectWriter:
 
     def full_parts(self, start: int, end: int) -> list[Part]:
         """The parts with bytes of [start, end) that are full, so that they have been sent."""
-        starts = [*self._starts, self.filling]
-        first, last = max(0, bisect_right(self._starts, start) - 1), bisect_left(self._starts, end)
-        parts = (Part(index + 1, starts[index], starts[index + 1] - starts[index]) for index in range(first, last))
-        return [part for part in parts if part.end > start]
+        return self._layout.full(start, end, self.filling)
 
     def overwrite(self, data: bytes | memoryview, offset: int) -> None:
         """Other bytes in the part that is being filled."""
@@ -143,20 +127,14 @@ class ObjectWriter:
         """
         self._again = (again, source) if again and source is not None else None
         self._guard(self._finish)
-        assert self._stored is not None
-        return self._stored
+        assert self._done is not None
+        return self._done.stored
 
     def finish(self) -> TransferResult:
         """`close`, and the result for people."""
-        stored = self.close()
-        return self._job.report.result(
-            size=self.position,
-            parts=self.next_number,
-            etag=stored.etag,
-            version_id=stored.version_id,
-            checksum=self._checksum,
-            proof=self._proof,
-        )
+        self.close()
+        assert self._done is not None
+        return self._done.result(self._job.report, self.position, self.parts_sent)
 
     def abort(self, *, keep: bool = False) -> None:
         """Publishes nothing. keep: what was sent stays as an unfinished upload for a later attempt."""
@@ -183,15 +161,18 @@ class ObjectWriter:
         return self._parts is None
 
     @property
+    def parts_sent(self) -> int:
+        """Parts that are full, or were copied; after `close` all of the object, at least one."""
+        return max(self._layout.next_number - 1, 1 if self._done is not None else 0)
+
+    @property
     def upload_id(self) -> str | None:
         """Of the multipart upload, once there is one."""
         return self._begun.upload.upload_id if self._begun is not None else None
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    _stored: s3api.StoredInfo | None = None
-    _checksum = ""
-    _proof = ""
+    _done: Installed | None = None
     _again: tuple[Sequence[Part], LocalSource] | None = None
 
     @property
@@ -220,22 +201,16 @@ class ObjectWriter:
         self._buffer = PartBuffer()
         if self._parts is not None:
             self._parts.stop()
-        self._budget.give(self._memory.clear())
-
-    def _length(self) -> int:
-        """Length in bytes of the part that is being filled."""
-        if self._job.options.part_size is not None or self._job.can.unequal_parts is False:
-            return self._base
-        return growing_length(self.next_number, self._base)
+        self._outbox.clear()
 
     def _find(self) -> None:
-        self._parts = SendParts(self._job, self._content(), self._part_done)
+        self._parts = SendParts(self._job, self._content(), lambda result: self._outbox.done(result.number))
         begun = self._parts.find()
         if begun is not None:
             self._take_up(self._parts, begun)
 
     def _content(self) -> Content:
-        return Content("upload", self._identity, f"upload to {self.target.url}", self._movement(self._memory))
+        return Content("upload", self._identity, f"upload to {self.target.url}", self._movement(self._outbox.source))
 
     def _movement(self, source: LocalSource) -> Movement:
         options = self._job.options
@@ -244,79 +219,44 @@ class ObjectWriter:
 
     def _take_up(self, parts: SendParts, begun: Begun) -> None:
         """The part size of the upload that is continued."""
-        wanted, first = self._job.options.part_size, begun.server_parts.get(1)
-        if begun.manifest is not None:
-            self._base = begun.manifest.header.part_size
-        elif first is not None and first.size >= MIN_PART:
-            self._base = first.size
-        if wanted is not None and self._base != wanted:
-            choose_part_size(self._base, wanted, taken_up=self._base)
-        parts.continue_with(self._base)
+        size = stream_part_size(begun, self._layout.first, self._job.options.part_size)
+        self._layout = self._layout.of_size(size)
+        parts.continue_with(size)
 
     def _part_is_full(self) -> None:
         self.begin()
         assert self._parts is not None
         if self._begun is None:
-            self._parts.begin(self._base)
+            self._parts.begin(self._layout.first)
             if not self._begin_with_existing(self._parts):
                 return
         if not self._parts.is_open:
-            self._job.report.started(self._identity.size, self._base, None)
-            self._parts.open(lambda: list(self._sending.values()), self._budget.poke)
-        number, data = self.next_number, self._buffer
-        self._check_number(number)
-        self._starts.append(self.filling)
-        self.next_number, self._buffer = number + 1, PartBuffer()
+            self._job.report.started(self._identity.size, self._layout.first, None)
+            self._parts.open(self._outbox.unsent, self._outbox.poke)
+        warning = self._layout.check(self.target.url, self._job.can.unequal_parts)
+        if warning is not None:
+            self._job.report.warn(warning)
+        number, data = self._layout.end_part(self.filling), self._buffer
+        self._buffer = PartBuffer()
         if self._there_already(self._parts, number, data):
             return
-        while not self._budget.take(data.held, give_up=self._needs_care):
+        while not self._outbox.wait_for_room(data, self._parts.look):
             self._parts.care()  # raises what ended it
         part = Part(number, self.position - len(data), len(data))
-        self._memory.put(number, data)
-        self._sending[number] = part
+        self._outbox.put(part, data)
         self._parts.add(part)
-
-    def _check_number(self, number: int) -> None:
-        """Raises IncompatiblePartSize for a part that S3 has no number for; warns where parts begin to grow."""
-        report, size = self._job.report, self._base
-        if number > MAX_PARTS:
-            raise IncompatiblePartSize(
-                f"{self.target.url}: the stream is longer than the {MAX_PARTS:,} parts that S3 takes (the first of "
-                f"{exact_size(size)}): give a larger --part-size"
-            )
-        if self._job.options.part_size is not None:
-            return
-        if number == 1 and self._job.can.unequal_parts is False and self._identity.size is None:
-            report.warn(
-                f"this server wants parts of one size: a stream may have {format_size(size * MAX_PARTS)}; "
-                "give --part-size for a longer one"
-            )
-        grows = number > 1 and growing_length(number, size) > growing_length(number - 1, size) == size
-        if grows and self._job.can.unequal_parts is None:
-            report.warn("parts grow from here on: where a server wants all of them equal, give --part-size")
 
     def _begin_with_existing(self, parts: SendParts) -> bool:
         """For those who continue an object, right after the upload was begun; False: the full part is taken care of."""
         return True
 
-    def _needs_care(self) -> bool:
-        return self._parts is not None and self._parts.look()
-
-    def _part_done(self, result: PartResult) -> None:
-        if self._sending.pop(result.number, None) is not None:
-            self._budget.give(self._memory.drop(result.number))
-
     def _there_already(self, parts: SendParts, number: int, data: PartBuffer) -> bool:
         """Whether the upload that is continued has this part with this content."""
-        begun = self._begun
-        part = begun.server_parts.get(number) if begun is not None else None
-        if begun is None or part is None or part.size != len(data):
-            return False
-        kept = part_with(begun, part, data)
+        kept = part_there(self._begun, number, data) if self._begun is not None else None
         if kept is not None:
             parts.keep(kept)
             self._job.report.parts_resumed += 1
-            self._job.report.bytes_resumed += part.size
+            self._job.report.bytes_resumed += kept.length
         return kept is not None
 
     def _finish(self) -> None:
@@ -330,22 +270,33 @@ class ObjectWriter:
         self._buffer = PartBuffer()
 
     def _finish_single(self) -> None:
-        data, memory = self._buffer, MemorySource()
-        memory.put(1, data)
-        self._stored, self._checksum, self._proof = put_single(
-            self._job, len(data), lambda target: lambda part, attempt: send(target, memory, part)
-        )
+        self._done = _put(self._job, self._buffer)
         if self._parts is not None:
             self._parts.leave()
 
     def _finish_parts(self) -> None:
-        if self._buffer or self.next_number == 1:
+        if self._buffer or self._layout.next_number == 1:
             self._part_is_full()
-        self.next_number -= 1
         assert self._parts is not None
         self._parts.finish()
         if self._again is not None:
             again, source = self._again
             self._parts.move_again(again, self._movement(source))
-        done = self._parts.complete(self.position)
-        self._stored, self._checksum, self._proof = done.stored, done.checksum, done.proof
+        self._done = self._parts.complete(self.position)
+
+
+def _layout_of(job: Job, identity: SourceIdentity, first_part: int) -> StreamParts:
+    """first_part: bytes, unless something fixes them. Raises UsageError for a size that S3 does not take."""
+    wanted, size = job.options.part_size, identity.size
+    if size is not None and (wanted is not None or job.can.unequal_parts is False):
+        first = choose_part_size(size, wanted)
+    else:
+        first = check_part_size(wanted if wanted is not None else first_part)
+    return StreamParts(first, fixed=wanted is not None, size=size)
+
+
+def _put(job: Job, data: PartBuffer) -> Installed:
+    """Stores `data` as the whole object, in one request."""
+    memory = MemorySource()
+    memory.put(1, data)
+    return Installed(*put_single(job, len(data), lambda target: lambda part, attempt: send(target, memory, part)))

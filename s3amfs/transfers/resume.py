@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable
 from ..core.checksums import Crc, decode, encode
 from ..core.claims import Compared
 from ..core.manifest import PartRecord
-from ..core.parts import Part, Plan, Recovered, infer_part_size
+from ..core.parts import MIN_PART, Part, Plan, Recovered, choose_part_size, infer_part_size
 from ..engine.part_buffer import PartBuffer
 from ..errors import IncompatiblePartSize, SourceChanged
 from ..wire.s3 import api as s3api
@@ -97,6 +97,27 @@ def part_with(begun: Begun, part: s3api.PartInfo, data: PartBuffer) -> PartRecor
         return recorded if recorded.crc == running.value else None
     md5 = "" if name in part.checksums else running_md5.hexdigest()
     return record_of(part, name, running.value, md5)
+
+
+def part_there(begun: Begun, number: int, data: PartBuffer) -> PartRecord | None:
+    """The record of part `number`, if the upload that is continued has it and it is `data`; else None."""
+    part = begun.server_parts.get(number)
+    return part_with(begun, part, data) if part is not None and part.size == len(data) else None
+
+
+def stream_part_size(begun: Begun, first: int, wanted: int | None) -> int:
+    """Bytes of the first parts of the stream whose upload is continued.
+
+    first: as a new upload would have them. wanted: as the user wants them. Raises IncompatiblePartSize.
+    """
+    there = begun.server_parts.get(1)
+    if begun.manifest is not None:
+        first = begun.manifest.header.part_size
+    elif there is not None and there.size >= MIN_PART:
+        first = there.size
+    if wanted is not None and first != wanted:
+        choose_part_size(first, wanted, taken_up=first)
+    return first
 
 
 def part_size_of(begun: Begun, size: int) -> int | None:

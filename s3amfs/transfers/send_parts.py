@@ -16,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from ..core.events import TransferResult
 from ..core.failures import Failure
 from ..core.manifest import PartRecord
 from ..core.parts import Part, Plan
@@ -25,6 +26,7 @@ from ..wire.s3 import api as s3api
 from .checksum_choice import PartForms, Suspect
 from .job import Job, open_journal
 from .multipart import Begun, Multipart
+from .report import Report
 from .resume import Hash, take_up
 from .sending import Content, Ends, Movement, Sending, WholeCrc, unchecked
 from .trouble import Trouble
@@ -40,6 +42,18 @@ class Installed:
     checksum: str
     """'ALGORITHM:BASE64' of the whole; '' where it is not known."""
     proof: str
+
+    def result(self, report: Report, size: int | None, parts: int) -> TransferResult:
+        """The result for people. size: bytes of the whole."""
+        stored = self.stored
+        return report.result(
+            size=size,
+            parts=parts,
+            etag=stored.etag,
+            version_id=stored.version_id,
+            checksum=self.checksum,
+            proof=self.proof,
+        )
 
 
 class SendParts:

@@ -194,14 +194,7 @@ class _Upload:
             parts.begin(plan.part_size)
         report.started(size, plan.part_size, len(plan))
         done = parts.install(plan, size)
-        return report.result(
-            size=size,
-            parts=len(plan),
-            etag=done.stored.etag,
-            version_id=done.stored.version_id,
-            checksum=done.checksum,
-            proof=done.proof,
-        )
+        return done.result(report, size, len(plan))
 
     def _hashes(self, parts: Iterable[Part], crc: str) -> dict[int, tuple[int, str]]:
         return self._source.hashes(parts, crc, self._job.client, self._job.report)
