@@ -9,9 +9,7 @@ from fsspec.callbacks import Callback
 
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
-from ..objects.writer import ObjectWriter
 from ..transfers.encryption import kind_of, refuse_in_the_clear, require_encrypted
-from ..transfers.job import stream_job
 from ..transfers.one_request import Fetched, begin_get, begin_put
 from .arguments import customer_key
 from .bridge import answer, call, room, run
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
     from ..core.locations import S3Location
     from ..engine.client import S3Client
     from ..engine.limits import SlotGate
-    from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
+    from ..transfers.options import ObjectOptions, StoredInfo
     from .base import EngineFileSystem
 
 QUICK_BYTES = 256 * 1024
@@ -62,7 +60,7 @@ async def pipe_file(
         return None
     async with room(_gate(fs, client, 0), len(data)):
         stored = await _store(fs, client, target, bytes(data), options)
-    return _response_of(stored) if stored is not None else None
+    return response_of(stored) if stored is not None else None
 
 
 async def _store(
@@ -76,20 +74,6 @@ async def _store(
     if stored is not None and kind_of(options) is not None:
         await run(partial(require_encrypted, client, target, options, stored.etag))
     return stored
-
-
-def pipe_large(
-    client: S3Client, data: Any, target: S3Location, options: UploadOptions, gate: SlotGate
-) -> dict[str, Any]:
-    """In parts; blocks."""
-    writer = ObjectWriter(stream_job(client, target, options, gate=gate))
-    try:
-        writer.write(data)
-        stored = writer.close()
-    except BaseException:
-        writer.abort(keep=True)
-        raise
-    return _response_of(stored)
 
 
 async def get_file(fs: EngineFileSystem, source: S3Location, path: str, lpath: str, callback: Callback) -> bool:
@@ -156,7 +140,7 @@ def _known_size(fs: EngineFileSystem, source: S3Location, path: str) -> int | No
     return listed["size"] if listed is not None else None
 
 
-def _response_of(stored: StoredInfo) -> dict[str, Any]:
+def response_of(stored: StoredInfo) -> dict[str, Any]:
     response = {"ETag": f'"{stored.etag}"', "VersionId": stored.version_id}
     return {name: value for name, value in response.items() if value is not None}
 

@@ -1,14 +1,15 @@
 """`S3AMFileSystem`: s3fs with the engine below it.
 
-From `multipart_threshold` on, put, get, copy, pipe and cat go through verbs/, and open files always. Smaller objects
-are one request on the engine's connections (`small.py`); where the first attempt fails, s3fs does it again
-and decides about errors. Listings and everything else are s3fs's. The event loop never waits for the engine
+From `multipart_threshold` on, put, get, copy, pipe and cat go through verbs/ (`large.py`), and open files always.
+Smaller objects are one request on the engine's connections (`small.py`); where the first attempt fails, s3fs does it
+again and decides about errors. Listings and everything else are s3fs's. The event loop never waits for the engine
 (`bridge.py`).
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -18,21 +19,12 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from ..core.expected import WHATEVER, Expected
 from ..core.locations import LocalPath, Url, last_component
-from ..objects.ranges import read_whole
-from ..transfers.options import DownloadOptions
-from ..verbs.download import download
-from ..verbs.upload import upload
-from . import small
-from .arguments import customer_key, part_size_of
+from . import large, small
 from .base import EngineFileSystem
-from .bridge import Cancelled, on_event_of, run
-from .local import check_folder_of, is_writable_object, put_source, replacing, size_of
-from .ranges import cat_ranges, limits
+from .local import is_writable_object, put_source, replacing, size_of
+from .ranges import cat_ranges
 from .trees import move, refuse_object, refuse_one_object, seen_at
 from .wrapped import as_wanted, compression_of, text_arguments
-
-DOWNLOAD_EXISTS: dict[str, Any] = {"resume": "resume", "restart": "discard", "error": "refuse"}
-"""on_unfinished -> what happens to the partial file of an earlier download."""
 
 
 class S3AMFileSystem(EngineFileSystem):
@@ -92,13 +84,10 @@ class S3AMFileSystem(EngineFileSystem):
                 return
             if size is not None:
                 callback.set_size(size)
-            client = await self.ready_client()
             chosen = self.upload_options(
                 options, exclusive=mode == "create", chunksize=chunksize, max_concurrency=max_concurrency
             )
-            cancelled = Cancelled()
-            verb = partial(upload, on_event=on_event_of(callback, cancelled, self.keep_result), gate=self.gates()[0])
-            await run(lambda: verb(source, target, client, chosen), cancelled)
+            await large.upload_file(self, source, target, chosen, callback)
         finally:
             self.forget(rpath)
 
@@ -113,7 +102,7 @@ class S3AMFileSystem(EngineFileSystem):
         **kwargs: Any,
     ) -> None:
         if is_writable_object(lpath):
-            await self._get_into(rpath, lpath, callback, version_id)
+            await large.get_into(self, rpath, lpath, callback, version_id)
             return
         if os.path.isdir(lpath):
             await refuse_object(self, rpath, os.fspath(lpath))
@@ -138,33 +127,7 @@ class S3AMFileSystem(EngineFileSystem):
                 await theirs()
                 return
             callback.set_size(info["size"])
-        check_folder_of(lpath)
-        options = DownloadOptions(
-            file_exists="overwrite",
-            download_exists=DOWNLOAD_EXISTS[self.on_unfinished],
-            wait=True,
-            part_size=self.part_size if self.part_size is not None else part_size_of(chunksize),
-            download_slots=self.slots_of(max_concurrency),
-            customer_key=customer_key(self.s3_additional_kwargs),
-        )
-        client = await self.ready_client()
-        target, cancelled = LocalPath(lpath), Cancelled()
-        verb = partial(download, on_event=on_event_of(callback, cancelled, self.keep_result), gate=self.gates()[1])
-        await run(lambda: verb(source, target, client, options), cancelled)
-
-    async def _get_into(self, rpath: str, file: Any, callback: Callback, version_id: str | None) -> None:
-        """Into an open file object, in order."""
-        with await self._open_async(rpath, version_id) as opened:
-            callback.set_size(opened.size)
-            while data := await run(partial(opened.read, 4 * 1024 * 1024)):
-                await run(partial(file.write, data))
-                callback.relative_update(len(data))
-
-    async def _open_async(self, path: str, version_id: str | None) -> Any:
-        given = {"version_id": version_id} if version_id else {}
-        if self._service is None:
-            await self.set_session()
-        return await run(lambda: self._open(path, "rb", **given))
+        await large.get_file(self, source, lpath, callback, chunksize=chunksize, max_concurrency=max_concurrency)
 
     async def _cp_file(
         self,
@@ -205,12 +168,8 @@ class S3AMFileSystem(EngineFileSystem):
                 await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
                 return True
             assert options is not None
-            client = await self.ready_client()
-            chosen, cancelled = replace(self.upload_options(options), expected=expected), Cancelled()
-            verb = partial(
-                upload, on_event=on_event_of(DEFAULT_CALLBACK, cancelled, self.keep_result), gate=self.gates()[0]
-            )
-            await run(lambda: verb(source, target, client, chosen), cancelled)
+            chosen = replace(self.upload_options(options), expected=expected)
+            await large.upload_file(self, source, target, chosen, DEFAULT_CALLBACK)
             return True
         finally:
             self.forget(path2)
@@ -237,8 +196,7 @@ class S3AMFileSystem(EngineFileSystem):
             chosen = self.upload_options(
                 options, exclusive=mode == "create", chunksize=chunksize, max_concurrency=max_concurrency
             )
-            client = await self.ready_client()
-            return await run(lambda: small.pipe_large(client, data, target, chosen, self.gates()[0]))
+            return await large.pipe_file(self, data, target, chosen)
         finally:
             self.forget(path)
 
@@ -251,26 +209,19 @@ class S3AMFileSystem(EngineFileSystem):
         **kwargs: Any,
     ) -> bytes:
         source = self.location(path, version_id)
-        theirs = partial(super()._cat_file, path, version_id=version_id, start=start, end=end, **kwargs)
-        found: bytes | None
+        theirs: Callable[[], Awaitable[bytes]] = partial(
+            super()._cat_file, path, version_id=version_id, start=start, end=end, **kwargs
+        )
         if self._service is None or not source.key:
-            found = await theirs()
-            return found
+            return await theirs()
         found = await small.cat(self, source, path, start, end)
         if found is not None:
             return found
         # A range needs the size as it is now, not as a listing had it. s3fs's `info` does not describe other versions.
         is_known = start is None and end is None and (self.version_aware or source.version_id is None)
         if is_known and not self.is_large((await self.look_up(path, source.version_id))["size"] or 0):
-            found = await theirs()
-            return found
-        await self.ready_client()
-
-        def whole() -> bytes:
-            pinned = self.pinned(source, self.slots_of(kwargs.get("max_concurrency")))
-            return read_whole(pinned, *limits(start, end, pinned.info.size))
-
-        return await run(whole)
+            return await theirs()
+        return await large.cat(self, source, start, end, self.slots_of(kwargs.get("max_concurrency")))
 
     async def _cat_ranges(
         self,

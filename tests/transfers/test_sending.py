@@ -44,7 +44,12 @@ class Site:
         self.troubles = 0
         movement = Movement(lambda target: lambda part, attempt: cast(SendPart, None), Speed(bucket="b"))
         content = Content(
-            "copy", SourceIdentity("-"), "copy to s3://b/k", movement, copied_from="s3://b/source", copied_crc=copied_crc
+            "copy",
+            SourceIdentity("-"),
+            "copy to s3://b/k",
+            movement,
+            copied_from="s3://b/source",
+            copied_crc=copied_crc,
         )
         ends = Ends(self.parts.append, self.trouble)
         self.sending = Sending(job, content, movement, UPLOAD, self.forms, Trouble(), ends)
