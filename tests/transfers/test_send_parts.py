@@ -158,7 +158,7 @@ def test_copied_parts_where_a_checksum_is_declared(site: Site, proxy: FaultProxy
     copies = writer in COPYING
     assert (can.copied_checksums is False) is copies
     assert bool(proxy.count("CopyPart", status=200)) is copies
-    assert proxy.count("Create") == (2 if copies else 1)
+    assert (proxy.count("Create") > 1) is copies
 
 
 @pytest.mark.parametrize("writer", [append, patch])
