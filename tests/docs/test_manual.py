@@ -6,6 +6,7 @@ Blocks of code are run by test_blocks.py.
 from __future__ import annotations
 
 import argparse
+import pkgutil
 import re
 import unicodedata
 from pathlib import Path
@@ -83,6 +84,11 @@ def test_navigation_lists_every_page_once() -> None:
     configuration = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
     navigation = configuration[configuration.index("\nnav:") : configuration.index("\nvalidation:")]
     assert sorted(re.findall(r"[\w-]+\.md", navigation)) == sorted(PAGES)
+
+
+@pytest.mark.parametrize("name", re.findall(r"^::: (\S+)", PAGES["api.md"], re.MULTILINE))
+def test_names_of_the_python_api_exist(name: str) -> None:
+    assert pkgutil.resolve_name(name).__doc__
 
 
 def slug(heading: str) -> str:
