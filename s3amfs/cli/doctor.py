@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 SUMMARY = "show what an S3 service can do, proven by its behaviour"
 DESCRIPTION = """\
 Sends at most 40 requests below URL, about 10 MiB in all, and prints a line for each capability: yes, no or unknown, its
-name, and the answer that shows it. Probe objects are removed, old versions too; a bucket that locks new objects by
-default gets none. The result is remembered for 30 days and used by later transfers, until an answer contradicts it."""
+name, and the answer that shows it. Probe objects are removed, old versions too (one by one, in about ten requests
+more, where the service has no DeleteObjects); a bucket that locks new objects by default gets none. The result is
+remembered for 30 days and used by later transfers, until an answer contradicts it."""
 EXAMPLES = """\
 examples:
   s3am doctor s3://bucket

@@ -9,7 +9,7 @@ from fsspec.callbacks import Callback
 
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
-from ..transfers.encryption import kind_of, refuse_in_the_clear, require_encrypted
+from ..transfers.encryption import is_settled, refuse_in_the_clear, require_encrypted
 from ..transfers.one_request import Fetched, begin_get, begin_put
 from .arguments import customer_key
 from .bridge import answer, call, room, run
@@ -67,11 +67,11 @@ async def _store(
     fs: EngineFileSystem, client: S3Client, target: S3Location, data: bytes, options: ObjectOptions
 ) -> StoredInfo | None:
     """None: not stored. Raises Unsupported where it is not encrypted as it was to be."""
-    if kind_of(options) is not None:
+    settled = is_settled(client, target, options)
+    if not settled:
         await run(partial(refuse_in_the_clear, client, target, options))
-    begin = partial(begin_put, client, target, data, options, fs.checks)
-    stored: StoredInfo | None = await answer(begin, target.url)
-    if stored is not None and kind_of(options) is not None:
+    stored: StoredInfo | None = await answer(partial(begin_put, client, target, data, options, fs.checks), target.url)
+    if stored is not None and not settled:
         await run(partial(require_encrypted, client, target, options, stored.etag))
     return stored
 

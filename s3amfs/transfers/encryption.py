@@ -32,6 +32,12 @@ def kind_of(options: s3api.ObjectOptions) -> str | None:
     return CUSTOMER_KEY if options.customer_key is not None else options.sse
 
 
+def is_settled(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> bool:
+    """Whether no encryption is asked for, or the server was seen to encrypt so: then nothing is to be looked at."""
+    kind = kind_of(options)
+    return kind is None or client.session.capabilities(target.bucket).encrypts.get(kind) is True
+
+
 def refuse_in_the_clear(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> None:
     """Before a transfer. Raises Unsupported where the server is known, or seen now, not to encrypt as `options` say."""
     kind = kind_of(options)

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from s3amfs.demo.seaweed import SeaweedServer
 from tests.faults.chaos_cluster import ClusterRun
+from tests.faults.chaos_changing import ChangingRun
 from tests.faults.chaos_mount import MountRun
 from tests.faults.chaos_runs import CliRun, FsRun, Run, Tally, World
 from tests.support.ftpserver import FtpServer
@@ -36,6 +37,10 @@ KINDS: dict[str, type[Run]] = {
     "fs put": FsRun,
     "fs get": FsRun,
     "mount": MountRun,
+    **dict.fromkeys(
+        (f"changing {kind}" for kind in ("file", "http", "ftp", "copy", "download", "fs put")),
+        ChangingRun,
+    ),
 }
 CLUSTER: dict[str, type[Run]] = {
     f"{by} {kind}": ClusterRun for by in ("split", "dask") for kind in ("file", "download", "copy")

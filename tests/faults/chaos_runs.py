@@ -105,6 +105,8 @@ class Run:
     sizes: tuple[int, ...] = SIZES
     stalls = True
     """Whether its user has --timeout; else a stalled request would take its minute."""
+    again_after: tuple[int, ...] = AGAIN
+    forced_after: tuple[int, ...] = (13,)
 
     def __init__(self, world: World, seed: int, tally: Tally, kind: str, how: random.Random) -> None:
         self.world, self.seed, self.tally, self.kind, self.how = world, seed, tally, kind, how
@@ -198,11 +200,11 @@ class Run:
                 self.tally.lost_errors.append(f"hangs: {error}: {self.name}")
                 raise
             there = self._judge_attempt(result, attempt)
-            if result.rc == 0 or (result.rc in EXISTS and there and attempt > 0) or result.rc not in AGAIN:
+            if result.rc == 0 or (result.rc in EXISTS and there and attempt > 0) or result.rc not in self.again_after:
                 return result
             self.again = True
             # Killed between a Create whose answer was lost and the abort of what it left: there are two of them.
-            resume = "--force" if result.rc == 13 else "--resume"
+            resume = "--force" if result.rc in self.forced_after else "--resume"
             if self.wipes and attempt == 0:
                 self.cli.forget_state()
         return result
@@ -224,7 +226,7 @@ class Run:
         lines = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
         if (result.rc not in (0, -9) and len(lines) != 1) or "Traceback" in result.stderr:
             self.tally.lost_errors.append(f"{result.stderr[-500:]!r}: {said}")
-        if result.rc not in (0, *AGAIN) and not (result.rc in EXISTS and same and attempt > 0):
+        if result.rc not in (0, *self.again_after) and not (result.rc in EXISTS and same and attempt > 0):
             self.tally.wrong.append(f"{result.stderr[-500:]!r}: {said}")
         alive = self.alive()
         if alive:

