@@ -11,13 +11,12 @@ from ..core.capabilities import refuses_copy
 from ..core.expected import Expected
 from ..core.failures import Kind
 from ..core.locations import S3Location
-from ..engine.client import CountingClient
 from ..errors import ChecksumMismatch, Unsupported
 from ..wire.failures import to_error
 from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
 from .commit import Commit
-from .encryption import refuse_in_the_clear, require_encrypted
+from .encryption import EncryptionWatch, refuse_in_the_clear, require_encrypted
 from .job import Job
 
 CLOCK_SECONDS = 1.0
@@ -72,7 +71,7 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
     commit = Commit(
         job.client, target, options.expects, "copy", job.report.warn, customer_key=options.object.customer_key
     )
-    counting = CountingClient(job.client)
+    counting = EncryptionWatch(job.client, target, options.object)
     refuse_in_the_clear(job.client, target, options.object)
 
     def build(condition: Expected) -> S3Request:

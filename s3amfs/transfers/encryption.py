@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from ..core.failures import Failure, Kind
 from ..core.locations import S3Location
-from ..engine.client import S3Client
+from ..engine.client import CountingClient, S3Client
 from ..engine.uploads import abort_upload
 from ..errors import Unsupported
 from ..wire.aws.capabilities import Feature
@@ -39,43 +39,54 @@ def is_settled(client: S3Client, target: S3Location, options: s3api.ObjectOption
 
 
 def refuse_in_the_clear(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> None:
-    """Before a transfer. Raises Unsupported where the server is known, or seen now, not to encrypt as `options` say."""
+    """Before a transfer. Raises Unsupported where the server is known not to encrypt as `options` say."""
     kind = kind_of(options)
-    if kind is None:
-        return
-    encrypts = client.session.capabilities(target.bucket).encrypts
-    if encrypts.get(kind) is False:
+    if kind is not None and client.session.capabilities(target.bucket).encrypts.get(kind) is False:
         raise Unsupported(f"{target.url}: {_how(kind)}: nothing was sent")
-    if kind != CUSTOMER_KEY and kind not in encrypts and (said := _fails_always(client, target, options)):
-        encrypts[kind] = False
-        raise Unsupported(
-            f"{target.url}: this server fails each request for {kind} ({said}) and takes the same one without: "
-            "it has no such encryption; nothing was sent"
-        )
 
 
-def _fails_always(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> str:
-    """The answer to uploads that ask for encryption, if it is always a failure and plain ones are taken; else "".
+def refuse_if_always_failed(
+    client: S3Client, target: S3Location, options: s3api.ObjectOptions, failure: Failure, began: float
+) -> None:
+    """After a few failures of the server. Raises Unsupported where it takes the same request without encryption.
 
     SeaweedFS without keys answers 500, which looks like trouble that ends. Uploads are begun, which shows nothing, and
-    aborted: a few with encryption, then one without. Those that were begun in spite of the 500 are aborted, too.
+    aborted, one with encryption and one without; and those that were begun in spite of the 500.
+
+    failure: the last one. began: when the first try was made (time.monotonic()).
     """
-    plain = replace(options, sse=None, sse_kms_key_id=None, bucket_key=None)
-    known = {upload.upload_id for upload in unfinished.list_unfinished(client, target) or ()}
-    began, said = time.monotonic(), ""
-    for _ in range(TRIES):
-        begun, failure = _create(client, target, options)
-        if begun is not None:
-            abort_upload(client, begun)
-        if failure is None or failure.kind is not Kind.SERVER:
-            return ""
-        said = failure.message
-    begun, _ = _create(client, target, plain)
+    kind = kind_of(options)
+    if kind is None or kind == CUSTOMER_KEY or failure.kind is not Kind.SERVER or is_settled(client, target, options):
+        return
+    begun, again = _create(client, target, options)
+    if begun is not None:
+        abort_upload(client, begun)
+    if again is None or again.kind is not Kind.SERVER:
+        return
+    begun, _ = _create(client, target, replace(options, sse=None, sse_kms_key_id=None, bucket_key=None))
     if begun is None:
-        return ""
-    unfinished.abort_orphans(client, begun, known, time.monotonic() - began)
+        return
+    unfinished.abort_orphans(client, begun, set(), time.monotonic() - began)
     abort_upload(client, begun)
-    return said
+    client.session.capabilities(target.bucket).encrypts[kind] = False
+    raise Unsupported(
+        f"{target.url}: this server fails each request for {kind} ({again.message}) and takes the same one without: "
+        "it has no such encryption; nothing was stored"
+    )
+
+
+class EncryptionWatch(CountingClient):
+    """A client like `client` whose retries end where the server fails for the encryption that is asked for."""
+
+    def __init__(self, client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> None:
+        super().__init__(client)
+        self._given, self._target, self._options = client, target, options
+        self._began = time.monotonic()
+
+    def _count(self, failure: Failure, delay: float) -> None:
+        super()._count(failure, delay)
+        if self.retries == TRIES:
+            refuse_if_always_failed(self._given, self._target, self._options, failure, self._began)
 
 
 def _create(

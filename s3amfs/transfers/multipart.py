@@ -16,7 +16,7 @@ from ..core import manifest as m
 from ..core.capabilities import Evidence
 from ..core.claims import Compared
 from ..engine.attempt import PartResult
-from ..engine.client import CountingClient, S3Client
+from ..engine.client import S3Client
 from ..engine.journal import Journal
 from ..engine.uploads import abort_upload, look_at
 from ..errors import ChecksumMismatch, ObjectExists, SourceChanged, Unsupported
@@ -25,7 +25,7 @@ from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
 from .complete import Parts, complete
-from .encryption import refuse_in_the_clear, require_encrypted
+from .encryption import EncryptionWatch, refuse_in_the_clear, require_encrypted
 from .etag_probe import etags_are_md5
 from .job import Job
 from .upload_manifest import UploadManifest
@@ -118,7 +118,8 @@ class Multipart:
         )
         known = {upload.upload_id for upload in listed or ()}
         self._manifest.begin(part_size, checks)
-        client, began = CountingClient(self._client), time.monotonic()
+        client = EncryptionWatch(self._client, self._target, self._options.object)
+        began = time.monotonic()
         upload, checks = self._create(checks, client)
         self.upload, self._checks = upload, checks
         self.records.clear()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..core.capabilities import DOUBT
 from ..core.checksums import encode
 from ..core.claims import NOT_CHECKED, claim
 from ..core.expected import Expected, this_etag
+from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
@@ -17,7 +20,7 @@ from ..errors import ChecksumMismatch, ObjectExists, S3AMError, SourceChanged
 from ..wire.s3 import api as s3api
 from . import checksum_choice
 from .commit import Commit
-from .encryption import refuse_in_the_clear, require_encrypted
+from .encryption import TRIES, is_settled, refuse_if_always_failed, refuse_in_the_clear, require_encrypted
 from .job import Job
 from .read_back import content_crc
 from .speed import Speed, make_transfer, move_all
@@ -59,6 +62,9 @@ class _Put:
         self._sent: list[PutTarget] = []
         """Attempts that may have stored the object although they failed."""
         self._damaged = 0
+        self._troubles = 0
+        self._suspected: Failure | None = None
+        self._began = time.monotonic()
         self._checks = checksum_choice.choose(job.options.checksum, job.can, job.options.object)
         self._forms = self._new_forms()
 
@@ -90,6 +96,16 @@ class _Put:
     def _new_forms(self) -> checksum_choice.PartForms:
         return checksum_choice.PartForms(self._checks, self._job.can, judges_etags=False)
 
+    def _judge(self, number: int, failure: Failure) -> Failure:
+        """In a loop's thread. Trouble that may come of the encryption asked for ends the attempt, to be looked into."""
+        judged, options = self._forms.judge(number, failure), self._job.options.object
+        self._troubles += judged.kind is Kind.SERVER
+        if self._troubles != TRIES or options.sse is None or is_settled(self._job.client, self._job.target, options):
+            return judged
+        self._troubles += 1
+        self._suspected = judged
+        return replace(judged, kind=Kind.FATAL)
+
     def _attempt(self) -> tuple[PutTarget, Transfer, list[PartResult], S3AMError | None]:
         job, results = self._job, list[PartResult]()
         put = PutTarget(job.client.session, job.target, job.options.object, self._forms, self._commit.condition)
@@ -103,7 +119,7 @@ class _Put:
             others=self._others,
             gate=job.gate,
             total=self._length,
-            judge=self._forms.judge,
+            judge=self._judge,
         )
         try:
             move_all(transfer, [Part(1, 0, self._length)])
@@ -127,6 +143,11 @@ class _Put:
         assert failure is not None
         if put.damaged or transfer.retries or put.sent_twice:
             self._sent.append(put)
+        suspected, self._suspected = self._suspected, None
+        if suspected is not None:
+            job = self._job
+            refuse_if_always_failed(job.client, job.target, job.options.object, suspected, self._began)
+            return None
         if self._commit.is_lost(failure):
             return self._lost()
         if failure.code == DOUBT and put.damaged:

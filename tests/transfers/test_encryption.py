@@ -63,7 +63,7 @@ def test_trouble_that_ends_is_no_missing_feature(lax: str, lax_bucket: str, tmp_
     source = LocalPath(str(make_file(tmp_path / "f", 1000, 1)))
     options = UploadOptions(object=ObjectOptions(sse="AES256"))
     with FaultProxy(lax) as proxy:
-        proxy.rules.append(Rule("Create", error(500, "InternalError"), times=2))
+        proxy.rules.append(Rule("Put", error(500, "InternalError"), times=4))
         upload(source, S3Location(lax_bucket, "k"), client_at(proxy.endpoint_url), options)
     assert boto_client(lax, "key", "secret").head_object(Bucket=lax_bucket, Key="k")["ServerSideEncryption"] == "AES256"
 
