@@ -20,8 +20,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from s3amfs.demo.seaweed import SeaweedServer
-from tests.faults.chaos_cluster import ClusterRun
 from tests.faults.chaos_changing import ChangingRun
+from tests.faults.chaos_cluster import ClusterRun
 from tests.faults.chaos_mount import MountRun
 from tests.faults.chaos_runs import CliRun, FsRun, Run, Tally, World
 from tests.support.ftpserver import FtpServer
