@@ -12,8 +12,11 @@ import pytest
 
 from s3amfs import cluster
 from s3amfs.core.events import Event, WorkerMoved
+from s3amfs.core.locations import S3Location
 from s3amfs.demo.seaweed import SeaweedServer
+from s3amfs.engine.connect import connect
 from s3amfs.errors import NotFound, SourceChanged, UsageError
+from s3amfs.jobs.dask_cluster import transfer_with
 from s3amfs.jobs.workers import Cluster
 from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from tests.support.cli import Cli
@@ -32,6 +35,18 @@ def test_a_file_and_a_copy(dask: Any, s3: SeaweedServer, boto: Any, bucket: str,
     cluster.transfer(dask, url, f"s3://{bucket}/copy", config=config(s3), options=small_parts())
     assert content(boto, bucket, "copy") == data
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
+
+
+def test_workers_read_a_source_in_another_service(
+    dask: Any, s3: SeaweedServer, boto: Any, bucket: str, proxy: FaultProxy
+) -> None:
+    data = os.urandom(12 * MIB)
+    boto.put_object(Bucket=bucket, Key="from", Body=data)
+    reader = connect(config(s3, proxy.endpoint_url))
+    source, target = S3Location(bucket, "from"), S3Location(bucket, "k")
+    transfer_with(Cluster(dask), source, target, connect(config(s3)), small_parts(), reader=reader)
+    assert content(boto, bucket, "k") == data
+    assert proxy.count("GetRange") >= 2
 
 
 def test_a_killed_worker_costs_what_it_had_in_hand(
