@@ -64,9 +64,10 @@ class Cluster:
         found = self.client.run(function, *arguments, workers=workers, on_error="return")
         failed = {name: error for name, error in found.items() if isinstance(error, BaseException)}
         for name, error in failed.items():
-            if not isinstance(error, S3AMError):
+            if isinstance(error, S3AMError):
+                raise type(error)(f"{len(failed)} of {len(workers)} workers can't do it, such as {name}: {error}")
+            if not isinstance(error, OSError):  # those are of workers that have just left the cluster
                 raise error
-            raise type(error)(f"{len(failed)} of {len(workers)} workers can't do it, such as {name}: {error}")
 
     def move(self, task: Task, job: SplitJob, settings: part_task.Settings, moving: Moving) -> None:
         """Has all parts of `moving` moved by `task`. Raises what a worker raised, TransferError."""

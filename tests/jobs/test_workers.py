@@ -177,3 +177,11 @@ def test_a_look_names_the_worker_that_fails() -> None:
     with pytest.raises(NotFound, match=r"1 of 3 workers .*w1: /big does not exist"):
         Cluster(FakeCluster(3)).look(look)
     Cluster(FakeCluster(1)).look(look)
+
+
+def test_a_worker_that_has_just_left_is_not_asked() -> None:
+    def look(worker: str) -> None:
+        if worker == "w0":
+            raise ConnectionResetError("closed")
+
+    Cluster(FakeCluster(2)).look(look)
