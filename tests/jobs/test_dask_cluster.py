@@ -69,7 +69,6 @@ def test_a_killed_worker_costs_what_it_had_in_hand(
     assert content(boto, bucket, "k") == data
     assert done.proof == "crc64nvme of the whole object, checked by the server"
     assert len(proxy.parts_sent_again()) == 0
-    dask.wait_for_workers(2)
 
 
 def test_a_client_that_died_resumes(
@@ -160,7 +159,7 @@ def test_a_source_that_one_worker_does_not_see_is_named_before_anything_is_begun
         look(self, *arguments)
 
     monkeypatch.setattr(Cluster, "look", as_if_it_were_another)
-    with pytest.raises(SourceChanged, match="2 of 2 workers can't do it, such as tcp"):
+    with pytest.raises(SourceChanged, match="workers can't do it, such as tcp"):
         cluster.transfer(dask, str(tmp_path / "big"), f"s3://{bucket}/k", config=config(s3), options=small_parts())
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
 
