@@ -51,3 +51,9 @@ def test_entries_that_are_not_shown_are_in_the_report(tmp_path: Path, capsys: py
     found = [json.loads(line) for line in (tmp_path / "r.jsonl").read_text().splitlines()]
     assert [line["event"] for line in found] == ["entry", "warning"]
     assert capsys.readouterr().out == ""
+
+
+def test_the_status_names_the_limit(clock: SimpleNamespace, capfd: pytest.CaptureFixture[str]) -> None:
+    Output(json=False, verbose=False, progress=False).status()
+    said = capfd.readouterr().err
+    assert said == "status: nothing moved; nothing has begun; limited by: round trips (75 % of the time)\n"

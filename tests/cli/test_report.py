@@ -48,7 +48,7 @@ def test_of_a_list_and_of_a_failure(cli: Cli, bucket: str, tmp_path: Path) -> No
 
 def test_of_a_command_that_was_killed(cli: Cli, bucket: str, tmp_path: Path) -> None:
     make_file(tmp_path / "f", 40 * MIB, 1)
-    words = ("--report", tmp_path / "r.jsonl", "--json", "--part-size", "5M", "--bwlimit", "20M")
+    words = ("--report", tmp_path / "r.jsonl", "--json", "--part-size", "5M", "--upload-slots", "2", "--bwlimit", "10M")
     running = cli.start("upload", *words, tmp_path / "f", f"s3://{bucket}/k")
     assert running.kill_when(lambda: running.stdout().count('"part_finished"') >= 2)
     running.wait()

@@ -23,7 +23,7 @@ def test_upload_that_is_killed(cli: Cli, bucket: str, tmp_path: Path, proxy: Fau
     """All spans of parts that are done are there; the closing bracket is missing."""
     make_file(tmp_path / "f", 60 * MIB, 1)
     trace = tmp_path / "t.json"
-    words = ("--trace", trace, "--json", "--part-size", "5M", "--upload-slots", "2", "--bwlimit", "20M")
+    words = ("--trace", trace, "--json", "--part-size", "5M", "--upload-slots", "2", "--bwlimit", "12M")
     running = cli.start(
         "upload", *words, tmp_path / "f", f"s3://{bucket}/k", env={"AWS_ENDPOINT_URL": proxy.endpoint_url}
     )
