@@ -56,7 +56,6 @@ UNTESTED_YET = {
     "jobs/inventory.py",
     "jobs/job_options.py",
     "jobs/jobs_left.py",
-    "jobs/local_target.py",
     "jobs/obedience.py",
     "jobs/remove.py",
     "jobs/renames.py",
