@@ -147,3 +147,24 @@ def test_checksums_only_where_they_are_required(
     proxy.clear()
     refused = cli("upload", file, f"s3://{bucket}/k2", env={"AWS_ENDPOINT_URL": proxy.endpoint_url, name: "never"})
     assert (refused.rc, len(proxy.requests)) == (2, 0), refused.stderr
+
+
+@pytest.mark.parametrize("size", [1000, 2 * PART])
+def test_a_copy_that_a_policy_forbids_is_relayed(
+    cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy, size: int
+) -> None:
+    """403 to the copy alone: what may be read and stored goes through this machine; where it may not, that is said."""
+    boto.upload_file(str(make_file(tmp_path / "f", size, 1)), bucket, "a")
+    proxy.rules.append(Rule(("Copy", "CopyPart"), error(403, "AccessDenied")))
+    words = ("upload", "--part-size", "5M", f"s3://{bucket}/a")
+    done = cli.ok(*words, f"s3://{bucket}/b", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    assert "relayed through this machine" in done.stderr
+    assert object_digest(boto, bucket, "b") == digest(tmp_path / "f")
+    assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+    proxy.rules.append(Rule(("Get", "GetRange"), error(403, "AccessDenied")))
+    refused = cli(*words, f"s3://{bucket}/c", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    assert refused.rc == 14, refused.stderr
+    keys = [entry["Key"] for entry in boto.list_objects_v2(Bucket=bucket)["Contents"]]
+    assert keys == ["a", "b"]
+    for upload in boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+        boto.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
