@@ -70,7 +70,6 @@ UNTESTED_YET = {
     "objects/unpublished.py",
     "transfers/expected_digests.py",
     "transfers/job.py",
-    "transfers/one_request.py",
     "transfers/options.py",
     "transfers/partial_file.py",
     "transfers/report.py",

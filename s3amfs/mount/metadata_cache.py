@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 
 from ..core.names import Place, child_of, place_of, to_key
 from ..engine.client import S3Client
-from ..engine.interruptible import check, result_of
+from ..engine.interruptible import check, result_of, wait_for
 from ..errors import Interrupted, NotFound
-from ..transfers.options import ListedObject, ObjectInfo
+from ..transfers.one_request import begin_list
+from ..transfers.options import ListedObject, ListPage, ObjectInfo
 
 AHEAD = 128
 """Objects of a directory that are looked at ahead of being asked for."""
@@ -53,6 +54,31 @@ class _Listing:
     places: dict[str, int] = field(default_factory=dict)
     """Name -> place in `names`."""
     looked_to: int = 0
+
+
+class _FirstKey:
+    """Looks for the first key that begins with `prefix`, while the caller does something else."""
+
+    def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
+        self._client, self._bucket, self._prefix = client, bucket, prefix
+        self._page: ListPage | None = None
+        self._came = threading.Event()
+        self._cut = begin_list(client, bucket, prefix, self._on_page, max_keys=1)
+
+    def _on_page(self, page: ListPage | None) -> None:
+        self._page = page
+        self._came.set()
+
+    def stop(self) -> None:
+        """Nobody waits for it any more."""
+        if not self._came.is_set():
+            self._cut()
+
+    def result(self) -> str | None:
+        """The key, None if there is none. Raises AccessDenied, TransferError; what did not come is asked once more."""
+        wait_for(self._came)
+        page = self._page or self._client.list_page(self._bucket, self._prefix, max_keys=1)
+        return page.objects[0].key if page.objects else None
 
 
 class Lookup:
@@ -184,21 +210,27 @@ class Lookup:
         return None
 
     def _find(self, place: Place) -> Entry:
-        """A directory hides an object of the same name, which then has another one (core/names.py)."""
+        """A directory hides an object of the same name, which then has another one (core/names.py).
+
+        Object and directory are looked for at the same time.
+        """
         until = self._until()
         if not place.key:
             return Entry(self._root, True, None, until)
-        key = self._root + place.key
+        key, prefix = self._root + place.key, self._root + place.prefix
+        below = None if place.shadowed else _FirstKey(self._client, self._bucket, prefix)
         info = None
-        if not place.partial:
-            with suppress(NotFound):
-                info = self._client.head(self._bucket, key)
-        if not place.shadowed:
-            prefix = self._root + place.prefix
-            page = self._client.list_page(self._bucket, prefix, max_keys=1)
-            if page.objects:
-                marker = page.objects[0].key == prefix and not place.partial
-                return Entry(prefix, True, self._client.head(self._bucket, prefix) if marker else None, until)
+        try:
+            if not place.partial:
+                with suppress(NotFound):
+                    info = self._client.head(self._bucket, key)
+            first = below.result() if below is not None else None
+        finally:
+            if below is not None:
+                below.stop()
+        if first is not None:
+            marker = first == prefix and not place.partial
+            return Entry(prefix, True, self._client.head(self._bucket, prefix) if marker else None, until)
         if info is None:
             raise NotFound("no such file or directory")
         return Entry(key, False, info, until)

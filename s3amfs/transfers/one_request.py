@@ -89,6 +89,21 @@ def _stored(
     return stored
 
 
+def begin_list(
+    client: S3Client, bucket: str, prefix: str, done: Callable[[s3api.ListPage | None], None], *, max_keys: int
+) -> Cut:
+    """Lists the first keys that begin with `prefix`. Returns what cuts it."""
+
+    def ended(reply: Reply | None) -> None:
+        try:
+            page = s3api.parse_objects(reply) if reply is not None else None
+        except S3AMError:
+            page = None
+        done(page)
+
+    return client.begin(s3api.list_objects(bucket, prefix=prefix, max_keys=max_keys), ended).cut
+
+
 def begin_get(
     client: S3Client,
     source: S3Location,

@@ -8,9 +8,9 @@ from typing import Literal
 from ..core.bandwidth import Bandwidth
 from ..core.expected import NOTHING, WHATEVER, Expected
 from ..core.ssec import CustomerKey
-from ..wire.s3.api import ListedObject, ObjectInfo, ObjectOptions, StoredInfo
+from ..wire.s3.api import ListedObject, ListPage, ObjectInfo, ObjectOptions, StoredInfo
 
-__all__ = ["DownloadOptions", "ListedObject", "ObjectInfo", "ObjectOptions", "StoredInfo", "UploadOptions"]
+__all__ = ["DownloadOptions", "ListPage", "ListedObject", "ObjectInfo", "ObjectOptions", "StoredInfo", "UploadOptions"]
 
 Unfinished = Literal["refuse", "resume", "restart", "continue"]
 """'continue' is for programs: go on with what the manifest knows, leave other uploads alone, never refuse."""

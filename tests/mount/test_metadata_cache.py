@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from s3amfs.errors import NotFound
+from s3amfs.mount import metadata_cache
 from s3amfs.mount.metadata_cache import Lookup
 from s3amfs.transfers.options import ObjectInfo
 
@@ -21,6 +22,8 @@ class Client:
     def __init__(self, **objects: str) -> None:
         self.objects = {name.replace("__", "/"): etag for name, etag in objects.items()}
         self.asked: list[str] = []
+        self.lists = True
+        """Whether a listing that nobody waits for succeeds."""
         self.gate: threading.Event | None = None
 
     def info(self, key: str) -> ObjectInfo:
@@ -54,6 +57,15 @@ class Client:
         yield SimpleNamespace(objects=objects, prefixes=folders)
 
 
+@pytest.fixture(autouse=True)
+def listed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def begin_list(client: Client, bucket: str, prefix: str, done: Callable[[Any], None], *, max_keys: int) -> Any:
+        done(client.list_page(bucket, prefix, max_keys) if client.lists else None)
+        return pytest.fail  # it has ended: nothing to cut
+
+    monkeypatch.setattr(metadata_cache, "begin_list", begin_list)
+
+
 @pytest.fixture
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(4) as pool:
@@ -80,6 +92,14 @@ def test_what_is_at_a_path(pool: ThreadPoolExecutor) -> None:
     assert entries["/d"].info is None
     with pytest.raises(NotFound):
         found.entry("/none")
+
+
+def test_a_listing_that_did_not_come_is_asked_for_again(pool: ThreadPoolExecutor) -> None:
+    client = Client(root__d__x="2")
+    client.lists = False
+    assert lookup(client, pool).entry("/d").directory
+    with pytest.raises(NotFound):
+        lookup(client, pool).entry("/none")
 
 
 def test_an_answer_is_used_until_its_ttl_or_a_change(pool: ThreadPoolExecutor) -> None:
