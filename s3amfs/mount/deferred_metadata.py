@@ -119,8 +119,8 @@ class Changes:
             waiting = self._waiting.pop(key, None)
             return waiting[1] if waiting else None
 
-    def store(self, key: str) -> None:
-        """Stores what waits for `key` now. Raises OSError."""
+    def store(self, key: str, *, remembers: bool = False) -> None:
+        """Stores what waits for `key` now. Raises OSError; remembers: the next `store_all` raises it, too."""
         with holding(self._condition):
             while key in self._applying:
                 wait_on(self._condition)
@@ -130,6 +130,11 @@ class Changes:
             self._applying.add(key)
         try:
             self._apply(key, waiting[1])
+        except OSError as error:
+            if remembers:  # before anybody who waits for this one can look
+                with self._condition:
+                    self._failed.append(f"{key}: {error}")
+            raise
         finally:
             with self._condition:
                 self._applying.discard(key)
@@ -152,11 +157,9 @@ class Changes:
 
     def _try(self, key: str) -> None:
         try:
-            self.store(key)
+            self.store(key, remembers=True)
         except OSError as error:
             log.error("times or mode of %s were not stored, or it was not removed: %s", key, error)
-            with self._condition:
-                self._failed.append(f"{key}: {error}")
 
     def _run(self) -> None:
         while True:

@@ -112,11 +112,19 @@ class WriteBack:
             self._publishing.add(file)
             return self._waiting[file][1]
 
-    def _do(self, file: OpenFile) -> None:
-        """Publishes a file that was taken; without success it stays on disk, on record."""
+    def _do(self, file: OpenFile, *, remembers: bool = False) -> None:
+        """Publishes a file that was taken; without success it stays on disk, on record.
+
+        remembers: the next `settle_all` raises what went wrong, too.
+        """
         try:
             if file.is_delayed:
                 self._publish(file)
+        except Exception as error:
+            if remembers:  # before anybody who waits for this one can look
+                with self._condition:
+                    self._failed.append(f"{file.key}: {error}")
+            raise
         finally:
             with self._condition:
                 _, number = self._waiting.pop(file)
@@ -131,11 +139,9 @@ class WriteBack:
         if self._take(file) is None:
             return
         try:
-            self._do(file)
+            self._do(file, remembers=True)
         except Exception as error:  # noqa: BLE001 - nobody waits for it: it is logged, and raised by the next settle_all
             log.error("%s was closed, and could not be published: %s", file.key, error)
-            with self._condition:
-                self._failed.append(f"{file.key}: {error}")
 
     def _run(self) -> None:
         assert self._pool is not None

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from s3amfs.mount import deferred_metadata
 from s3amfs.mount.deferred_metadata import Changes, Waiting
 from s3amfs.transfers.options import ObjectInfo
 
@@ -93,3 +94,23 @@ def test_after_all_was_stored_a_change_is_stored_at_once(changes: Changes, appli
     changes.store_all()
     changes.put("k", BASE, {"mtime": "1"})
     assert len(applied.seen) == 1
+
+
+def test_a_failure_in_another_thread_is_known_to_whoever_waited_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    began, go_on, over = threading.Event(), threading.Event(), threading.Event()
+
+    def apply(key: str, waiting: Waiting) -> None:
+        began.set()
+        assert go_on.wait(30)
+        raise OSError(5, "no")
+
+    monkeypatch.setattr(deferred_metadata.log, "error", lambda *_: over.wait(30))  # it comes late
+    changes = Changes(apply, delay=0.0)
+    changes.put("k", BASE, {"mtime": "1"})
+    assert began.wait(30)
+    threading.Timer(0.1, go_on.set).start()
+    try:
+        with pytest.raises(OSError, match="1 files could not be stored"):
+            changes.store_all()
+    finally:
+        over.set()
