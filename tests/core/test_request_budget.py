@@ -39,7 +39,7 @@ def test_there_is_no_limit_as_long_as_nothing_is_turned_away() -> None:
 @pytest.mark.parametrize("accepts", [5, 20, 100, 500])
 def test_a_limit_of_the_server_is_kept_closely(accepts: float) -> None:
     accepted, away = play(RequestBudget(), accepts, 60)
-    assert accepted >= 0.93 * accepts
+    assert accepted >= 0.95 * accepts
     assert away <= max(0.02, 0.3 / accepts)
 
 
