@@ -42,6 +42,7 @@ class Pages:
         self._asks: deque[Ask[Objects | bytes]] = deque()
         self._threads = self._idle = 0
         self._closed = False
+        self._broken: BaseException | None = None
         ask = self._plan.ask()
         assert ask is not None
         self._arrived(ask, *first)
@@ -68,8 +69,8 @@ class Pages:
             while (taken := None if self._closed else self._plan.take()) is None:
                 if self._closed or self._plan.over:
                     return None
-                if self._plan.error is not None:
-                    raise self._plan.error
+                if (error := self._broken or self._plan.error) is not None:
+                    raise error
                 self._dispatch()  # the plan may go on otherwise now
                 self._changed.wait()
             self._dispatch()
@@ -96,10 +97,15 @@ class Pages:
                     self._plan.failed(ask, error)
                     self._changed.notify_all()
                 continue
-            packed = _packed(page.objects) if self._plan.is_parallel else page.objects
             with self._changed:
-                self._arrived(ask, page, more, packed)
-                self._dispatch()
+                is_parallel = self._plan.is_parallel
+            packed = _packed(page.objects) if is_parallel else page.objects
+            with self._changed:
+                try:
+                    self._arrived(ask, page, more, packed)
+                    self._dispatch()
+                except BaseException as error:  # noqa: BLE001 - raised to the reader
+                    self._broken = error
                 self._changed.notify_all()
 
     def _take_ask(self) -> Ask[Objects | bytes] | None:

@@ -86,6 +86,20 @@ def test_what_lies_before_an_error_is_listed() -> None:
     assert len(found) > 1900
 
 
+def test_a_key_that_has_no_place_in_any_order_is_an_error() -> None:
+    """A lone surrogate cannot be UTF-8: the reader gets an error, and does not wait."""
+    server = Server(3000)
+
+    def fetch(after: str | None, token: str | None) -> Page:
+        page, more = server(after, token)
+        if server.requests > 60 and page.objects:
+            page = s3api.ListPage((*page.objects[:-1], s3api.ListedObject("\ud800", 1, "")), next_token=page.next_token)
+        return page, more
+
+    with pytest.raises(UnicodeEncodeError):
+        listed(fetch)
+
+
 def test_a_reader_that_stops_ends_the_requests() -> None:
     server = Server(3000)
     pages = Pages(server, server(None, None))

@@ -127,7 +127,10 @@ def _character(match: re.Match[str]) -> str:
     if found in _NAMED:
         return _NAMED[found]
     digits = found[2:-1]
-    return chr(int(digits[1:], 16) if digits[0] in "xX" else int(digits))
+    number = int(digits[1:], 16) if digits[0] in "xX" else int(digits)
+    if 0xD800 <= number <= 0xDFFF:
+        raise ValueError(f"{found} is no character")
+    return chr(number)
 
 
 def parse_versions(reply: Reply) -> VersionsPage:

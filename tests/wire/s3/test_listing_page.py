@@ -56,6 +56,12 @@ def test_times_are_those_of_the_parser(day: str, clock: str) -> None:
     assert parse_listing(reply)[0] == parse_objects(reply)
 
 
+def test_a_surrogate_is_no_character() -> None:
+    body = page([("key", 1, '"e"', True)], escaped=False, more=False).replace(b">key<", b">&#xD800;<")
+    with pytest.raises(MalformedXml):
+        parse_listing(Reply(200, {}, body))
+
+
 def test_an_answer_that_is_cut_is_none() -> None:
     body = page([("key", 1, '"e"', True)], escaped=False, more=False)
     for length in range(len(body) - 1):
