@@ -1,9 +1,10 @@
 """A file that is open: one for all its holders. How it works:
 
-It is in one of five states (states.py): `Clean` (what is in S3, read through objects/reader.py), `Streaming` (a new
+It is in one of six states (states.py): `Clean` (what is in S3, read through objects/reader.py), `Streaming` (a new
 content that is being sent, objects/streamed_file.py), `Spooled` (what differs from the base, in a local sparse file,
-objects/spooled_file.py), `GivenUp` (its writer was killed) or `Unlinked` (no name leads to it). `publish` makes what
-was written the object and leads back to Clean; a failure leaves the state, so that the next attempt has all it needs.
+objects/spooled_file.py), `Delayed` (the same, closed and not published yet: write_back.py), `GivenUp` (its writer was
+killed) or `Unlinked` (no name leads to it). `publish` makes what was written the object and leads back to Clean; a
+failure leaves the state, so that the next attempt has all it needs.
 How a state's content is made, moved to a spool and dropped: file_content.py.
 
 Threads may share it; a lock is held while it changes and while it is published. Looks take no lock.
