@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
+from s3amfs.core.failures import Failure
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.loop import Engine
 from s3amfs.wire.aws.config import S3Config
@@ -33,6 +34,7 @@ class ScriptedEngine:
         self.asked: list[Asked] = []
         self._answer = answer
         self.lines = self
+        self.sampler = self
 
     def call(self, request: HttpRequest, **_: Any) -> Reply:
         self.asked.append(Asked(request))
@@ -40,6 +42,12 @@ class ScriptedEngine:
 
     def found_latency(self, endpoint: str, seconds: float) -> None:
         """No line is measured."""
+
+    def back_off(self, key: object, failure: Failure, delay: float) -> None:
+        """No wait is counted."""
+
+    def leave(self, key: object) -> None:
+        """Nothing was."""
 
 
 def scripted(answer: Answer, **choices: Any) -> tuple[S3Client, ScriptedEngine]:
