@@ -38,13 +38,16 @@ _URL = re.compile(r"(?<![\w+.-])([a-zA-Z][a-zA-Z0-9+.-]{1,20}://)(?:[^\s/@]*@)?(
 def find_failure(reply: Reply, *, role: Role = "target") -> Failure | None:
     """None if `reply` is a success, else what is wrong with it.
 
-    A 200 whose body is an S3 <Error> (CompleteMultipartUpload, CopyObject and UploadPartCopy do that) is a failure.
+    A 200 whose body is an S3 <Error> (CompleteMultipartUpload, CopyObject and UploadPartCopy do that) is a failure; the
+    errors in a <DeleteResult> are those of single keys.
     `role` is 'source' for reads of the object being transferred, and for copies: a failed condition then means that
     the source changed, not that the target exists.
     """
     if reply.curl_code != 0 or reply.status == 0 or not reply.ok:
         return classify(reply, role=role)
     start = reply.body[:_SNIFF]
+    if b"<DeleteResult" in start:
+        return None
     if reply.is_http and b"<Error" in start and (b"<Code>" in start or b"<Error>" in start or b"<Error " in start):
         return classify(reply, role=role)
     return None

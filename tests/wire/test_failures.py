@@ -268,3 +268,11 @@ def test_a_500_to_a_request_for_encryption_names_it() -> None:
     assert naming_encryption(None, headers) is None
     throttled = classify(reply(503, "SlowDown"))
     assert naming_encryption(throttled, headers) is throttled
+
+
+def test_errors_of_single_keys_are_no_failure_of_the_batch() -> None:
+    """DeleteObjects answers 200 with an <Error> for each key that stays, also for the first one."""
+    body = b"<DeleteResult><Error><Key>k</Key><Code>AccessDenied</Code></Error></DeleteResult>"
+    assert find_failure(Reply(200, body=body)) is None
+    whole = find_failure(Reply(200, body=b"<Error><Code>InternalError</Code></Error>"))
+    assert whole is not None
