@@ -19,7 +19,9 @@ COLUMNS = 108
 LINE_HEIGHT = 18
 MARGIN = 16
 CHARACTER = 7.8
-HOLD = 6.0
+LONGEST_WAIT = 1.5
+"""Seconds; longer waits between two lines are cut to this."""
+HOLD = 8.0
 """Seconds for which the last picture stands before the recording begins again."""
 STYLE = """\
 text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;fill:#d6deeb;white-space:pre}
@@ -32,17 +34,20 @@ URL = re.compile(r"(ftp|http)://127\.0\.0\.1:\d+")
 
 
 def record(size: str = SIZE) -> list[tuple[float, str]]:
-    """Runs `s3am demo` and returns (seconds since its start, line) of what it prints.
+    """Runs `s3am demo` and returns (seconds since its first line, line) of what it prints, long waits cut.
 
     Raises CalledProcessError if the demonstration fails.
     """
     command = [sys.executable, "-m", "s3amfs.cli.main", "demo", "--size", size]
-    begun = time.monotonic()
-    found = []
+    found: list[tuple[float, str]] = []
+    shown, last = 0.0, time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         for line in child.stdout:
-            found.append((time.monotonic() - begun, line.rstrip("\n")))
+            now = time.monotonic()
+            shown += min(now - last, LONGEST_WAIT) if found else 0.0
+            last = now
+            found.append((shown, line.rstrip("\n")))
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, command)
     return found
@@ -72,8 +77,9 @@ def wrapped(line: str) -> list[str]:
 def draw(recorded: list[tuple[float, str]]) -> str:
     """The SVG: one <text> a line, which appears when it was printed. Readers without motion see all at once."""
     seconds = recorded[-1][0] + HOLD
-    styles, texts = [], []
     y = MARGIN + LINE_HEIGHT
+    styles, texts = [], [f'<text x="{MARGIN}" y="{y}" style="opacity:1;animation:none" class="c">$ s3am demo</text>']
+    y += LINE_HEIGHT
     for number, (at, line) in enumerate(recorded):
         share = 100 * at / seconds
         shown = min(100, share + 0.1)
@@ -92,10 +98,11 @@ def draw(recorded: list[tuple[float, str]]) -> str:
 
 
 def texts_of(svg: str) -> list[str]:
-    """The words of a picture in one list of lines, as they are printed on it."""
+    """The lines of a picture below its command."""
     from xml.etree import ElementTree
 
-    return ["".join(one.itertext()) for one in ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")]
+    found = ElementTree.fromstring(svg).iter("{http://www.w3.org/2000/svg}text")
+    return ["".join(one.itertext()) for one in found][1:]
 
 
 if __name__ == "__main__":

@@ -30,10 +30,11 @@ from .wrapped import as_wanted, compression_of, text_arguments
 class S3AMFileSystem(EngineFileSystem):
     """All arguments of s3fs.S3FileSystem, and:
 
-    part_size: bytes, or text such as '64MiB'; None: chosen. slots: most requests with bodies at a time in each
-    direction, for this instance; None: adapted. multipart_threshold: bytes from which on the engine moves an object in
-    parts. checksum: 'auto', 'crc64nvme', 'crc32c', 'md5' or 'none'. on_unfinished: what to do about an interrupted put
-    or get of the same source to the same target: 'resume', 'restart' or 'error'.
+    - part_size: bytes, or text such as '64MiB'; None: chosen.
+    - slots: most requests with bodies at a time in each direction, for this instance; None: adapted.
+    - multipart_threshold: bytes from which on the engine moves an object in parts.
+    - checksum: 'auto', 'crc64nvme', 'crc32c', 'md5' or 'none'.
+    - on_unfinished: 'resume', 'restart' or 'error': after an interrupted put or get of the same source and target.
     """
 
     protocol = ("s3am", "s3", "s3a")  # the latter two as in s3fs: paths may bear them, register_s3() needs them
