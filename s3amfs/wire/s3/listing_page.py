@@ -18,13 +18,13 @@ _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<ListBucketResult(?:\s+xmlns=\"[^
 _CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
 _FIELD = re.compile(rb"<(Key|Size|ETag|LastModified|StorageClass)>([^<]*)</\1>")
 _AS_S3_WRITES = re.compile(
-    r"<Contents><Key>([^<]+)</Key><LastModified>([^<]*)</LastModified><ETag>([^<]*)</ETag>"
+    r"<Contents><Key>([^<]+)</Key>"
+    r"<LastModified>(\d{4}-\d\d-\d\dT\d\d:)([0-5]\d):([0-5]\d)(?:\.(\d{3}))?Z</LastModified><ETag>([^<]*)</ETag>"
     r"(?:<ChecksumAlgorithm>[^<]*</ChecksumAlgorithm>)*(?:<ChecksumType>[^<]*</ChecksumType>)?"
     r"<Size>([0-9]{1,20})</Size>(?:<StorageClass>([^<]*)</StorageClass>)?</Contents>",
     re.ASCII,
 )
 """One object, its elements in S3's order (S3 API, "ListObjectsV2"); most other servers keep it, too."""
-_S3_TIME = re.compile(r"(\d{4}-\d\d-\d\d)T(\d\d):([0-5]\d):([0-5]\d)\.(\d{3})Z", re.ASCII)
 _TRUNCATED = re.compile(rb"<IsTruncated>\s*(true|false)\s*</IsTruncated>", re.IGNORECASE)
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>")
 _REFERENCE = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
@@ -71,25 +71,31 @@ def _as_s3_writes(body: bytes, count: int, escaped: bool) -> tuple[ListedObject,
     if len(rows) != count:
         return None
     return tuple(
-        ListedObject(_key(key, escaped), int(size), bare_etag(_plain(etag)), _time(modified), kind or None)
-        for key, modified, etag, size, kind in rows
+        ListedObject(
+            _key(key, escaped),
+            int(size),
+            bare_etag(_plain(etag)),
+            None
+            if (begun := _hour(hour)) is None
+            else begun + (int(mins) * 60 + int(secs)) + int(ms or 0) * 1000 / 1e6,
+            kind or None,
+        )
+        for key, hour, minutes, seconds, fraction, etag, size, kind in rows
     )
 
 
-def _time(text: str) -> float | None:
-    """As `iso_time`; times as S3 writes them take a quarter of the time."""
-    match = _S3_TIME.fullmatch(text)
-    if match is None:
-        return iso_time(text)
-    midnight, hours = _midnight(match[1]), int(match[2])
-    if midnight is None or hours > 23:
-        return iso_time(text)
-    return midnight + hours * 3600 + int(match[3]) * 60 + int(match[4]) + int(match[5]) * 1000 / 1e6
+def _time(hour: str, minutes: str, seconds: str, fraction: str) -> float | None:
+    """As `iso_time` of the whole text. fraction: milliseconds; '' for none."""
+    begun = _hour(hour)
+    if begun is None:
+        return None
+    return begun + (int(minutes) * 60 + int(seconds)) + (int(fraction) * 1000 / 1e6 if fraction else 0.0)
 
 
 @lru_cache(maxsize=4096)
-def _midnight(day: str) -> float | None:
-    return iso_time(f"{day}T00:00:00Z")
+def _hour(text: str) -> float | None:
+    """The time of '2026-01-31T12:'; None where there is none."""
+    return iso_time(f"{text}00:00Z")
 
 
 def _key(text: str, escaped: bool) -> str:
