@@ -41,8 +41,12 @@ class Home:
     def lines(self) -> list[SimpleNamespace]:
         return [SimpleNamespace(gate=gate) for gate in self.gates[1:]]
 
-    def reserve(self, now: float) -> float:
-        return self.delay
+    def take_turn(self, later: Callable[[float, Callable[[], None]], None], begin: Callable[[], None]) -> bool:
+        if self.delay > 0:
+            later(self.delay, begin)
+            return False
+        begin()
+        return True
 
     @property
     def multi(self) -> Home:
@@ -135,4 +139,4 @@ def test_a_part_waits_for_the_request_budget_with_its_slots() -> None:
     assert home.flight.waits() == (1, 0), "for the server"
     function()
     assert home.admitted == [(1, 1)]
-    assert home.later[1:] == [], "reserved once"
+    assert home.later[1:] == [], "one turn each"
