@@ -86,7 +86,7 @@ def test_umount_stores_what_waits(mounted: Mount, stored: Stored) -> None:
 
 def test_an_umount_that_loses_something_says_so(watched: Mount, proxy: FaultProxy, stored: Stored) -> None:
     (watched / "f").write_text("x")
-    proxy.rules.append(Rule("Copy", faults.error(403, "AccessDenied")))
+    proxy.rules.append(Rule(("Copy", "Put"), faults.error(403, "AccessDenied"), times=None))
     (watched / "f").chmod(0o600)
     result = watched.umount()
     assert result.rc == 1
