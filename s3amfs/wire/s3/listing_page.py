@@ -75,9 +75,7 @@ def _as_s3_writes(body: bytes, count: int, escaped: bool) -> tuple[ListedObject,
             _key(key, escaped),
             int(size),
             bare_etag(_plain(etag)),
-            None
-            if (begun := _hour(hour)) is None
-            else begun + (int(mins) * 60 + int(secs)) + int(ms or 0) * 1000 / 1e6,
+            _time(hour, minutes, seconds, fraction),
             kind or None,
         )
         for key, hour, minutes, seconds, fraction, etag, size, kind in rows
