@@ -7,6 +7,7 @@ the Host header, the certificate's name and redirects as they are. Behind a prox
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import ipaddress
 import os
@@ -70,7 +71,8 @@ class Names:
             if not answered_by or not book.is_due(now):
                 return
             book.looked_up_at = now
-        threading.Thread(target=self._find, args=(*place, book), name="s3am-names", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # at the interpreter's end, or at a limit: there is no choice then
+            threading.Thread(target=self._find, args=(*place, book), name="s3am-names", daemon=True).start()
 
     def _find(self, host: str, port: int, book: Addresses) -> None:
         try:

@@ -141,6 +141,22 @@ def test_a_look_up_that_fails_changes_nothing() -> None:
     server.close()
 
 
+def test_without_a_thread_there_is_no_choice(multi: Multi, names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at the interpreter's end, when files are still closed by exit handlers."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't create new thread at interpreter shutdown")
+
+    server = Server("127.0.0.1")
+    url = f"http://{NAME}:{server.port}/x"
+    with monkeypatch.context() as patched:
+        patched.setattr("s3amfs.wire.curl.name_lookup.threading.Thread.start", refuse)
+        names.end(url, None, answered_by="127.0.0.1")
+    assert names.begin(url) is None
+    assert run(multi, HttpRequest("GET", url)).reply.status == 204
+    server.close()
+
+
 def test_a_cut_request_gives_its_address_back(multi: Multi, names: Names) -> None:
     server = Server("127.0.0.1", "127.0.0.2")
     url = f"http://{NAME}:{server.port}/x"
