@@ -190,8 +190,8 @@ def test_a_tree_and_a_download_by_the_command(dask: Any, cli: Cli, boto: Any, bu
         (("download", "--processes", "2", "--dry-run", "s3://b/k", "f"), "--dry-run"),
         (("download", "--processes", "2", "--sse-key", "k" * 32, "s3://b/k", "f"), "key files"),
         (("upload", "--dask", "local:2", "--bwlimit", "08:00,10M 18:00,off", __file__, "s3://b/k"), "one rate"),
-        (("sync", "--dask", "local:no", ".", "s3://b/k"), "local:N"),
-        (("sync", "--processes", "2", "--src-sse-key", "k" * 32, "s3://a", "s3://b"), "key files"),
+        (("sync", "--dask", "local:no", ".", "s3://bucket/k"), "local:N"),
+        (("sync", "--processes", "2", "--src-sse-key", "k" * 32, "s3://bucket1", "s3://bucket2"), "key files"),
     ],
 )
 def test_options_that_workers_do_not_take(cli: Cli, words: tuple[str, ...], says: str) -> None:
