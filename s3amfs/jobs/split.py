@@ -216,7 +216,7 @@ def finish_upload(
     try:
         there = listed_parts(job, client, options)
     except UploadGone:
-        return _found(job, target, client, options, path, report)
+        return _found(job, client, options, path, report)
     missing = [part.number for part in job.plan if not _fits(job, there, part.number)]
     if missing:
         raise TransferError(
@@ -250,8 +250,7 @@ def upload_progress(job: SplitJob, client: S3Client, options: UploadOptions) -> 
     """How far an upload or copy is. Raises UploadGone if it is neither there nor finished."""
     if job.finished or _is_empty_copy(job):
         return Progress(len(job.plan), (), job.size, job.size, finished=bool(job.finished))
-    there = listed_parts(job, client, options)
-    missing = tuple(part.number for part in job.plan if not _fits(job, there, part.number))
+    missing = tuple(sorted(_missing(job, client, options)))
     moved = job.size - sum(job.plan.part(number).length for number in missing)
     return Progress(len(job.plan), missing, moved, job.size)
 
@@ -292,8 +291,22 @@ def listed_parts(job: SplitJob, client: S3Client, options: UploadOptions) -> dic
 
 
 def _missing(job: SplitJob, client: S3Client, options: UploadOptions) -> set[int]:
-    there = listed_parts(job, client, options)
+    try:
+        there = listed_parts(job, client, options)
+    except UploadGone:
+        if _completed(job, client, options) is None:
+            raise
+        return set()  # a 'finish' was killed before it could write that down
     return {part.number for part in job.plan if not _fits(job, there, part.number)}
+
+
+def _completed(job: SplitJob, client: S3Client, options: UploadOptions) -> s3api.ObjectInfo | None:
+    """The object that the upload has made, by size and number of parts; None: there is no such object."""
+    target = parse_s3_url(job.target)
+    found = client.find(target.bucket, target.key, customer_key=options.object.customer_key)
+    if found is None or found.size != job.size or not found.etag.endswith(f"-{len(job.plan)}"):
+        return None
+    return found
 
 
 def _fits(job: SplitJob, there: dict[int, s3api.PartInfo], number: int) -> bool:
@@ -334,12 +347,10 @@ def finished(job: SplitJob, report: Report) -> TransferResult:
     )
 
 
-def _found(
-    job: SplitJob, target: S3Location, client: S3Client, options: UploadOptions, path: str, report: Report
-) -> TransferResult:
+def _found(job: SplitJob, client: S3Client, options: UploadOptions, path: str, report: Report) -> TransferResult:
     """The upload is no more: either the object is what it made, or somebody has aborted it."""
-    found = client.find(target.bucket, target.key, customer_key=options.object.customer_key)
-    if found is None or found.size != job.size or not found.etag.endswith(f"-{len(job.plan)}"):
+    found = _completed(job, client, options)
+    if found is None:
         raise UploadGone(f"the upload of {job.target} is no more and there is no such object: start the job again")
     save(replace(job, finished={"etag": found.etag, "checksum": ""}), path, new=False)
     drop_records(job, path)

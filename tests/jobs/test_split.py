@@ -89,3 +89,16 @@ def test_an_empty_object_and_records_of_a_killed_finish(cli: Cli, boto: Any, buc
     (tmp_path / "job.host-1.parts").write_bytes(b"left")
     assert cli("split", "finish", str(job)).rc == 0
     assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "job"]
+
+
+def test_a_move_after_a_finish_that_was_killed(cli: Cli, boto: Any, bucket: str, tmp_path: Path, data: bytes) -> None:
+    job = tmp_path / "job"
+    start(cli, tmp_path / "big", f"s3://{bucket}/k", job)
+    assert cli("split", "move", str(job), "1/1").rc == 0
+    before = job.read_bytes()
+    assert cli("split", "finish", str(job)).rc == 0
+    job.write_bytes(before)
+    done = cli("split", "move", str(job), "1/1")
+    assert done.rc == 0, done.stderr
+    assert cli("split", "finish", str(job)).rc == 0
+    assert content(boto, bucket, "k") == data
