@@ -118,12 +118,12 @@ def test_a_signed_url_that_expires_asks_for_a_fresh_one_and_no_credentials() -> 
 
 
 def read_all(source: FileSource, part: Part, size: int) -> bytes:
-    reader, found = source.reader(part), b""
+    reader, found = source.reader(part), bytearray()
     while len(found) < part.length:
         data = reader.read(min(size, part.length - len(found)))
         assert data
         found += data
-    return found
+    return bytes(found)
 
 
 @pytest.mark.parametrize("size", [1000, 4096, 65536, 1 << 20])
