@@ -21,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 BLOCK = re.compile(
-    r"<!-- run: (?P<before>.*?) -->"
+    r"^<!-- run: (?P<before>.*?) -->"
     r"|(?:<!-- (?P<mark>not run|made by): (?P<said>.*?) -->\n)?(?P<indent> *)```(?P<kind>\w*)[^\n]*\n(?P<text>.*?)```",
-    re.DOTALL,
+    re.DOTALL | re.MULTILINE,
 )
 NUMBER = re.compile(r"[0-9a-f]{6,}\u2026|(?<!HTTP )(?<!\d)\d+(?:\.\d+)?(?: (?:[KMGT]i)?B\b)?|\u2026")
 PRINTED = re.compile(r"^ *print\(.*\)  # (.+)$", re.MULTILINE)
