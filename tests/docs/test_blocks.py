@@ -162,7 +162,11 @@ def test_what_a_shown_line_stands_for(shown: str, printed: str, fits: bool) -> N
 
 
 def test_what_is_found_on_a_page() -> None:
-    page = "| `<!-- run: c -->` |\n<!-- run: a -->\n<!-- not run: it needs x -->\n```sh\nb\n```\n- c\n\n  ```python\n  print(1)  # 1\n  ```\n"
+    quoted = "| `<!-- run: c -->` |\n"
+    page = (
+        quoted
+        + "<!-- run: a -->\n<!-- not run: it needs x -->\n```sh\nb\n```\n- c\n\n  ```python\n  print(1)  # 1\n  ```\n"
+    )
     before, marked, indented = blocks(page)
     assert (before.text, before.kind, before.mark) == ("a", "sh", "")
     assert (marked.text, marked.mark, marked.said) == ("b\n", "not run", "it needs x")
