@@ -69,6 +69,21 @@ def test_a_server_with_neither_is_refused() -> None:
         listed(Server(500, ignores=True, token=False))
 
 
+def test_a_token_that_is_missing_half_way_ends_a_listing_by_tokens() -> None:
+    """Without it only StartAfter were left, of which such a server takes no notice: the listing would never end."""
+    server = Server(100, ignores=True)
+
+    def fetch(after: str | None, token: str | None) -> Page:
+        page, more = server(after, token)
+        return s3api.ListPage(page.objects, next_token=page.next_token if server.requests < 3 else None), more
+
+    found: list[str] = []
+    with pytest.raises(TransferError, match="not where"):
+        for page in Pages(fetch, fetch(None, None), by_token=True):
+            found += [item.key for item in page]
+    assert found == server.keys[: len(found)]
+
+
 def test_what_lies_before_an_error_is_listed() -> None:
     server = Server(3000)
     limit = server.keys[2000]

@@ -58,11 +58,14 @@ class KeySpace:
                 return found
         return None
 
-    def steps(self, first: str, last: str, end: str) -> float:
-        """How often the distance from `first` to `last` fits between `last` and `end`; 0 where it is unknown."""
+    def steps(self, first: str, last: str, end: str) -> int:
+        """How often the distance from `first` to `last` fits between `last` and `end`; 0 where it is unknown.
+
+        An integer: it may have more digits than a float can.
+        """
         width = max(self._width(first, last), self._width(last, end))
         step = self._number(last, width, True) - self._number(first, width, True)
-        return (self._number(end, width, True) - self._number(last, width, True)) / step if step > 0 else 0.0
+        return (self._number(end, width, True) - self._number(last, width, True)) // step if step > 0 else 0
 
     # -- numbers ----------------------------------------------------------------------------------------------------
 

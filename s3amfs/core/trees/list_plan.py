@@ -195,7 +195,7 @@ class ListPlan(Generic[T]):
         segment.asked = False
         if segment.dropped or self._begins_again(segment, ask, keys):
             return
-        if more and (token == ask.token if self._by_token else not keys and token is None):
+        if more and (token in (None, ask.token) if self._by_token else not keys and token is None):
             segment.error = TransferError("the server's listing says that more follows, but not where")
             return
         if self.is_parallel and not _in_order(ask.after, keys):

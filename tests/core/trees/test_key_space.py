@@ -24,7 +24,7 @@ def test_estimates_lie_between_their_ends(seen: list[str], one: str, other: str,
     assert middle is None or low < middle < high
     beyond = keys.beyond((low, high), factor, high)
     assert beyond is None or beyond > high
-    assert isinstance(keys.steps(low, high, high + "z"), float)
+    assert keys.steps(low, high, high + "z") >= 0
 
 
 def test_numbers_count_in_tens() -> None:
@@ -42,3 +42,10 @@ def test_hashes_count_in_sixteens() -> None:
 def test_a_letter_that_never_changes_counts_last() -> None:
     keys = space("a/98", "a/99")
     assert (keys.beyond(("a/98", "a/99"), 1, "a/99") or "") > "b/"
+
+
+def test_distances_that_no_float_holds() -> None:
+    many = "".join(chr(0x4E00 + number) for number in range(1000))
+    long = "".join(many[place] for place in range(150))
+    keys = space(*(character * 160 for character in many), long + "a", long + "b")
+    assert keys.steps(long + "a", long + "b", many[-1] * 160) > 10**308
