@@ -56,6 +56,8 @@ class Position:
     at_target: int
     problems: int
     """Entries that could not be done, and are named."""
+    existing: int = 0
+    """Entries that were left alone since something stood at the target, which the exit code says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _fields(record: Record) -> list[Any]:
             entry.inode,
         ]
     if isinstance(record, Position):
-        return ["p", record.key, record.at_source, record.at_target, record.problems]
+        return ["p", record.key, record.at_source, record.at_target, record.problems, record.existing]
     if isinstance(record, End):
         return ["e", record.exit_code]
     return ["j", record.source, record.target, record.options, record.started, record.verb, record.version]

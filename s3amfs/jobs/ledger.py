@@ -97,7 +97,7 @@ class Ledger:
 
     def _go_on(self, position: Position) -> None:
         self.after = position.key
-        self.seen = Seen(position.at_source, position.at_target, problems=position.problems)
+        self.seen = Seen(position.at_source, position.at_target, problems=position.problems, existing=position.existing)
         self.watermark.position = position.key
         self.watermark.counts = (position.at_source, position.at_target)
         self._listener.note(
@@ -186,7 +186,7 @@ class Ledger:
             return
         mark = self.watermark
         if mark.position:
-            self._journal.add(Position(mark.position, *mark.counts, self.seen.problems))
+            self._journal.add(Position(mark.position, *mark.counts, self.seen.problems, self.seen.existing))
         try:
             self._journal.flush()
         except OSError as error:

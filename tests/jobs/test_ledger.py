@@ -43,11 +43,12 @@ def test_a_run_goes_on_behind_what_is_done(tmp_path: Path) -> None:
     made.watermark.finish(numbers[0])
     made.watermark.finish(numbers[2])  # 'b' is not
     made.problem("a", "a FIFO", 0)
+    made.seen.existing += 1
     made.note_position(always=True)
     made.close(None)
     assert [(entry.key, entry.action) for entry in entries] == [("a", "fail")]
     again, _, notes = ledger(tmp_path, resume=True)
-    assert (again.after, again.seen.at_source, again.seen.problems) == ("a", 1, 1)
+    assert (again.after, again.seen.at_source, again.seen.problems, again.seen.existing) == ("a", 1, 1, 1)
     assert "going on behind 'a'" in notes[0]
     again.close(0)
     assert JobJournal(*NAMES, str(tmp_path)).unfinished is None
