@@ -102,7 +102,7 @@ class LocalTarget:
         """A small file. finish: gives the open file its times and mode before it appears. Returns its stat."""
         with self._lock:
             partials = self._partials()
-        name = f"{os.getpid()}-{next(_numbers)}.partial"
+        name = _free_name(partials)
         fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=partials)
         try:
             write_all(fd, data)
@@ -132,7 +132,7 @@ class LocalTarget:
         """A symbolic link to `text`. mtime: nanoseconds."""
         with self._lock:
             partials = self._partials()
-        name = f"{os.getpid()}-{next(_numbers)}.partial"
+        name = _free_name(partials)
         os.symlink(text, name, dir_fd=partials)
         try:
             os.utime(name, ns=(mtime, mtime), dir_fd=partials, follow_symlinks=False)
@@ -274,6 +274,13 @@ def is_as_listed(there: os.stat_result, entry: Entry) -> bool:
         entry.modified,
         entry.changed,
     )
+
+
+def _free_name(partials: int) -> str:
+    """A name for a partial file; a killed process of the same number, as in containers, may have left some."""
+    while _exists(partials, name := f"{os.getpid()}-{next(_numbers)}.partial"):
+        pass
+    return name
 
 
 def _exists(folder: int, name: str) -> bool:

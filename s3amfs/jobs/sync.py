@@ -84,6 +84,7 @@ class _Run:
                 except OutOfOrder:
                     sort = True
                     self._drain()
+                    self._held.clear()  # their numbers are those of a watermark that counts no more
                     self._ledger.begin_again()
             self._extras()
             broken = bool(self._sides and self._sides.broken)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
 import pytest
 
 from s3amfs.core.entries import Entry, Kind
+from s3amfs.jobs import local_target
 from s3amfs.jobs.local_target import InTheWay, LocalTarget, TargetChanged
 
 
@@ -93,4 +95,16 @@ def test_links_and_times(target: LocalTarget) -> None:
     target.store("f", b"1", None, nothing)
     there = target.set_times("f", listed(target, "f"), 7 * 10**9)
     assert there.st_mtime_ns == 7 * 10**9
+    target.close()
+
+
+def test_what_a_killed_process_of_the_same_number_has_left_stays(
+    target: LocalTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_target, "_numbers", itertools.count())
+    left = Path(target.partials_folder(create=True) or "", f"{os.getpid()}-0.partial")
+    left.write_bytes(b"left")
+    target.store("f", b"new", None, nothing)
+    target.link("l", b"f", None, 0)
+    assert (Path(target.root, "f").read_bytes(), left.read_bytes()) == (b"new", b"left")
     target.close()
