@@ -25,6 +25,7 @@ FOLDER = "s3am-blocks"
 LOCK = "lock"
 USED_SECONDS = 1.0
 """How exactly the last use of a file is kept."""
+EVICTING = "kept below its limit"
 OnNotice = Callable[[str], None]
 
 
@@ -58,7 +59,12 @@ class BlockStore:
         self._lock = threading.Lock()
         self._unseen = 0
         """Bytes written since the files were last counted."""
-        self._evict()
+        try:
+            self._evict()
+        except OSError as error:
+            raise InvalidDestination(
+                f"no cache can be kept in {folder} ({error.strerror}): give another --cache-dir"
+            ) from None
 
     def read(self, name: str, start: int, end: int, size: int) -> list[Block]:
         """Returns the whole blocks of [start, end) that are there, in order. name: of the version, of `size` bytes."""
@@ -101,7 +107,7 @@ class BlockStore:
             self._unseen += written
             full = self._unseen >= self.limit // layout.SCAN_SHARE
         if full:
-            self._evict()
+            self._try_to_evict()
 
     def _write_segment(self, name: str, segment: int, given: Sequence[Place], data: memoryview, start: int) -> int:
         path = self._path(name, segment)
@@ -139,8 +145,15 @@ class BlockStore:
         if not self._noticed:
             self._noticed = True
             self._on_notice(f"the cache in {self._folder} could not be {doing} ({error.strerror}): S3 is read instead")
-        if error.errno == errno.ENOSPC:
+        if error.errno == errno.ENOSPC and doing != EVICTING:
+            self._try_to_evict()
+
+    def _try_to_evict(self) -> None:
+        """As `_evict`, but its errors fail no read."""
+        try:
             self._evict()
+        except OSError as error:
+            self._notice(EVICTING, error)
 
     def _evict(self) -> None:
         """Removes the least recently used files if there are too many; not while another process does so."""

@@ -144,3 +144,21 @@ def test_a_folder_of_others_is_refused(tmp_path: Path, kind: str) -> None:
         folder.write_bytes(b"")
     with pytest.raises(InvalidDestination, match="--cache-dir"):
         BlockStore(str(folder.parent), 64 * MIB, pytest.fail)
+
+
+def test_what_can_not_be_removed_fails_no_read(tmp_path: Path, notices: list[str]) -> None:
+    store = BlockStore(str(tmp_path / "cache"), SEGMENT, notices.append)
+    strange = tmp_path / "cache" / "s3am-blocks" / "00" / "folder"
+    strange.mkdir(parents=True)
+    os.utime(strange, (1, 1))
+    store.write(NAME, 0, [DATA], SIZE)
+    store.write(NAME, 0, [DATA], SIZE)
+    assert len(notices) == 1
+    assert "kept below its limit" in notices[0]
+
+
+def test_a_folder_that_can_not_be_used_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cache" / "s3am-blocks").mkdir(mode=0o700, parents=True)
+    (tmp_path / "cache" / "s3am-blocks" / "lock").mkdir()
+    with pytest.raises(InvalidDestination, match="--cache-dir"):
+        BlockStore(str(tmp_path / "cache"), 64 * MIB, pytest.fail)
