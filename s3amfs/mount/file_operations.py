@@ -169,6 +169,7 @@ class FileOperations(Shared):
         file = self.files[fi.fh]
         self.write_back.settle([file])
         self._publish(file)
+        self.write_back.confirm(file.key)
         self.tree.changes.store(file.key)
         return 0
 

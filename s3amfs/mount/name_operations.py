@@ -33,7 +33,9 @@ class NameOperations(Shared):
         if file is not None and file.published is None:
             raise OSError(errno.EBUSY, "libfuse hides what is open before it unlinks it")
         self.files.forget_pages(path)
-        self.tree.remove(path, self.tree.entry(path))
+        entry = self.tree.entry(path)
+        self.write_back.forget(entry.key)
+        self.tree.remove(path, entry)
         return 0
 
     def _remove_delayed(self, path: str, file: OpenFile) -> bool:

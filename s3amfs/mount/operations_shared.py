@@ -93,6 +93,8 @@ class Shared:
         finally:
             if not published and waiting is not None:
                 self.tree.changes.put_back(file.key, waiting)
+        if published:
+            self.write_back.forget(file.key)
         if published and file.published is not None:
             late = file.take_late_metadata()
             self.tree.remember(self.files.path_of(file), file.published, file.changed_at)
@@ -100,14 +102,20 @@ class Shared:
                 self.tree.changes.put(file.key, file.published, late)
 
     def _settle(self, path: str) -> None:
-        """A file that was closed at `path` and waits to be published is published now."""
+        """A file that was closed at `path` and waits to be published is published now.
+
+        Raises what went wrong, also if that was before.
+        """
         if self.write_back.count and (file := self._open_at(path)) is not None:
             self.write_back.settle([file])
+        if self.write_back.has_failures:
+            self.write_back.confirm(self.tree.key(path))
 
     def _settle_below(self, key: str) -> None:
         """The same for all in the folder `key`, too."""
         if self.write_back.count:
             self.write_back.settle(self.files.below(key))
+        self.write_back.confirm(key)
 
     def _release(self, number: int) -> None:
         file = self.files.drop(number)

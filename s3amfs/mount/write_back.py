@@ -42,11 +42,18 @@ class WriteBack:
         """When it is due, and its handle; in this order."""
         self._publishing: set[OpenFile] = set()
         self._failed: list[str] = []
+        self._unsaid: dict[str, str] = {}
+        """By key: why a file was not published for which nobody waited, until that is raised."""
         self._pool: ThreadPoolExecutor | None = None
 
     @property
     def count(self) -> int:
         return len(self._waiting) + len(self._publishing)
+
+    @property
+    def has_failures(self) -> bool:
+        """Whether `confirm` has something to raise."""
+        return bool(self._unsaid)
 
     def takes(self, file: OpenFile) -> bool:
         """Whether `file`, which is being closed, may wait."""
@@ -89,6 +96,19 @@ class WriteBack:
             _, number = self._waiting.pop(file, (0.0, None))
             return number
 
+    def confirm(self, key: str) -> None:
+        """Raises OSError, once, for what was closed at `key`, or below it, and could not be published by itself."""
+        with self._condition:
+            found = [name for name in self._unsaid if name == key or name.startswith(key + "/")]
+            reasons = [self._unsaid.pop(name) for name in found]
+        if found:
+            raise OSError(errno.EIO, f"{found[0]} was closed, and could not be published: {reasons[0]}")
+
+    def forget(self, key: str) -> None:
+        """The content that could not be published at `key` is superseded."""
+        with self._condition:
+            self._unsaid.pop(key, None)
+
     def settle_all(self) -> None:
         """Publishes all that waits. Raises OSError for what failed, also earlier."""
         pool = self._pool
@@ -101,6 +121,7 @@ class WriteBack:
             while self._publishing:
                 wait_on(self._condition)
             failed, self._failed = self._failed, []
+            self._unsaid.clear()
         if failed:
             raise OSError(errno.EIO, f"{len(failed)} files were not published after their close: {failed[0]}")
 
@@ -115,7 +136,7 @@ class WriteBack:
     def _do(self, file: OpenFile, *, remembers: bool = False) -> None:
         """Publishes a file that was taken; without success it stays on disk, on record.
 
-        remembers: the next `settle_all` raises what went wrong, too.
+        remembers: the next `settle_all`, and `confirm`, raise what went wrong.
         """
         try:
             if file.is_delayed:
@@ -124,6 +145,7 @@ class WriteBack:
             if remembers:  # before anybody who waits for this one can look
                 with self._condition:
                     self._failed.append(f"{file.key}: {error}")
+                    self._unsaid[file.key] = str(error)
             raise
         finally:
             with self._condition:

@@ -41,6 +41,8 @@ class Operations(NameOperations):
             cancel=lambda file: 7 if waits else None,
             count=1 if waits else 0,
             settle=lambda files: note(f"settle {len(list(files))}"),
+            confirm=lambda key: None,
+            forget=lambda key: None,
         )
         self.tree, self.files, self.write_back = tree, files, queue
 

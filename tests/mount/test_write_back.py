@@ -111,6 +111,33 @@ def test_a_failure_is_raised_to_who_waits_or_by_the_next_umount() -> None:
     ends.queue.settle_all()
 
 
+def test_a_failure_for_which_nobody_waited_is_raised_once_by_what_confirms() -> None:
+    ends = Ends(0.01)
+    ends.broken = {"d/a", "d/b"}
+    files: list[Any] = [File(key) for key in ("d/a", "d/b")]
+    ends.put(*files)
+    for _ in files:
+        assert ends.all.acquire(timeout=30)
+    ends.queue.confirm("d/ab")
+    with pytest.raises(OSError, match="no d/a"):
+        ends.queue.confirm("d/a")
+    ends.queue.confirm("d/a")
+    with pytest.raises(OSError, match="no d/b"):
+        ends.queue.confirm("d")
+    with pytest.raises(OSError, match="2 files"):
+        ends.queue.settle_all()
+
+
+def test_a_failure_does_not_outlive_its_file() -> None:
+    ends = Ends(0.01)
+    ends.broken = {"a"}
+    file: Any = File("a")
+    ends.put(file)
+    assert ends.all.acquire(timeout=30)
+    ends.queue.forget("a")
+    ends.queue.confirm("a")
+
+
 def test_only_small_files_wait_and_only_if_asked_to() -> None:
     small: Any = File("a")
     large: Any = File("b", 2**30)
