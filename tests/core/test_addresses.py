@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.addresses import KNOWN_SECONDS, LEFT_SECONDS, Addresses
+from s3amfs.core.addresses import KNOWN_SECONDS, LEFT_SECONDS, USABLE_SECONDS, Addresses
 
 FOUR = ("192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4")
 
@@ -33,11 +33,35 @@ def test_a_bad_address_is_left_for_a_while() -> None:
     assert bad in {addresses.begin(1.0 + LEFT_SECONDS) for _ in range(40)}
 
 
-def test_all_bad_ones_are_tried_all_the_same() -> None:
+def test_where_all_are_bad_libcurl_looks_for_itself() -> None:
+    """They may all be of the past, or of a family that the network has lost."""
     addresses = known(*FOUR)
     for address in FOUR:
         addresses.end(address, 1.0, unreachable=True)
-    assert {addresses.begin(2.0) for _ in range(4)} == set(FOUR)
+    assert addresses.begin(2.0) is None
+    addresses.reached(FOUR[1])
+    assert {addresses.begin(2.0) for _ in range(4)} == {FOUR[1]}
+    assert {addresses.begin(1.0 + LEFT_SECONDS) for _ in range(4)} >= set(FOUR) - {FOUR[1]}
+
+
+def test_what_was_found_long_ago_is_not_used() -> None:
+    """A process that was idle for an hour: a service may have moved meanwhile."""
+    addresses = known(*FOUR)
+    assert addresses.begin(USABLE_SECONDS - 1) is not None
+    assert addresses.begin(USABLE_SECONDS) is None
+    addresses.looked_up_at = USABLE_SECONDS  # a look-up has begun, and fails
+    assert addresses.begin(USABLE_SECONDS) is None
+    addresses.found(FOUR, USABLE_SECONDS)
+    assert addresses.begin(USABLE_SECONDS) is not None
+
+
+def test_the_family_that_worked_last_counts() -> None:
+    addresses = known("2001:db8::1", "2001:db8::2", "192.0.2.1", "192.0.2.2")
+    for address in ("2001:db8::1", "2001:db8::2"):
+        addresses.end(address, 1.0, unreachable=True)
+    addresses.reached("192.0.2.2")
+    later = 1.0 + LEFT_SECONDS
+    assert {addresses.begin(later) for _ in range(4)} == {"192.0.2.1", "192.0.2.2"}
 
 
 def test_there_is_a_choice_only_where_something_was_reached_and_of_its_family() -> None:
@@ -65,11 +89,14 @@ def test_no_address_has_more_than_one_request_more_than_the_least_used_good_one(
     addresses, now, under_way, bad = known(*FOUR), 0.0, list[str](), dict[str, float]()
     for begins, unreachable, seconds in steps:
         now += seconds
+        addresses.found(FOUR, now)
         if begins or not under_way:
             counts = Counter(under_way)
+            good = [address for address in FOUR if bad.get(address, 0.0) <= now]
             chosen = addresses.begin(now)
-            assert chosen is not None
-            good = [address for address in FOUR if bad.get(address, 0.0) <= now] or list(FOUR)
+            assert (chosen is None) == (not good)
+            if chosen is None:
+                continue
             assert counts[chosen] == min(counts[address] for address in good)
             assert chosen in good
             under_way.append(chosen)

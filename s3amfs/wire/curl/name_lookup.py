@@ -30,9 +30,9 @@ PORTS: Final = {"http": 80, "https": 443}
 
 
 def resolve(host: str, port: int) -> list[str]:
-    """All addresses of `host`. Raises OSError."""
+    """All addresses of `host` that need no interface to be named with them (link-local ones do). Raises OSError."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]).partition("%")[0] for *_, address in found]
+    return [str(address[0]) for *_, address in found if not any(address[3:])]
 
 
 class Names:
