@@ -34,6 +34,8 @@ def _uploads_page(client: S3Client, bucket: str, prefix: str, after: tuple[str, 
     try:
         return ask(escaped=False)
     except UploadGone:  # gofakes3, of a bucket that has had no upload yet: 404 NoSuchUpload
+        if after is not None:
+            raise  # what follows is not known
         return s3api.UploadsPage(())
     except MalformedXml:  # a key with a character that XML can't hold
         return ask(escaped=True)

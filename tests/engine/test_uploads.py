@@ -47,6 +47,14 @@ def test_all_pages_of_uploads() -> None:
     assert (second.query["key-marker"], second.query["upload-id-marker"]) == ("k", "1")
 
 
+def test_a_page_that_is_gone_is_no_end_of_the_listing() -> None:
+    """`cancel` would take what it has not seen for what is not there."""
+    pages = [uploads_page(upload_xml("k", "1"), ("k", "1")), refusal(404, "NoSuchUpload")]
+    client, engine = scripted(lambda asked: pages[min(1, len(engine.asked) - 1)])
+    with pytest.raises(UploadGone):
+        list(list_uploads(client, "b"))
+
+
 def test_a_listing_that_does_not_advance_ends() -> None:
     client, _ = scripted(lambda asked: uploads_page(upload_xml("k", "1"), ("k", "1")))
     with pytest.raises(MalformedXml, match="more follows, but not where"):
