@@ -202,19 +202,22 @@ class Share:
 
         Returns whether it was now.
         """
-        delay = self.reserve(time.monotonic())
-        if delay is None:
-            later(HORIZON, partial(self.take_turn, later, begin))
-        elif delay > 0:
-            later(delay, begin)
-        else:
-            begin()
-        return delay == 0.0
+        return self._take_turns(self.lines, 0.0, later, begin)
 
-    def reserve(self, now: float) -> float | None:
-        """As a line's, for a request that moves over all of them."""
-        waits = [line.reserve(now) for line in self.lines]
-        return None if None in waits else max(wait for wait in waits if wait is not None)
+    def _take_turns(self, lines: Sequence[Line], begins: float, later: Later, begin: Callable[[], None]) -> bool:
+        """begins: monotonic seconds, as the lines before `lines` have it; what they have counted is not asked again."""
+        now = time.monotonic()
+        for place, line in enumerate(lines):
+            delay = line.reserve(now)
+            if delay is None:
+                later(HORIZON, partial(self._take_turns, lines[place:], begins, later, begin))
+                return False
+            begins = max(begins, now + delay)
+        if begins > now:
+            later(begins - now, begin)
+            return False
+        begin()
+        return True
 
 
 class Lines:

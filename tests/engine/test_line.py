@@ -11,6 +11,7 @@ import pytest
 from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.http import origin
 from s3amfs.core.lines import LineState, Remembered, format_lines
+from s3amfs.core.pacing import Controller
 from s3amfs.engine import line as lines_module
 from s3amfs.engine.line import MOST_FTP_SLOTS, Line, Lines, Share
 
@@ -201,3 +202,20 @@ def test_a_part_begins_when_the_servers_take_a_further_request(clock: Clock) -> 
     assert not all(waiting)
     assert begun[0] + len(later) == 51, "each either begins or is to ask again"
     assert all(0 < delay <= 0.5 for delay, _ in later)
+
+
+def test_a_relay_that_waits_for_one_server_costs_the_other_no_further_request(clock: Clock) -> None:
+    """Each turn counts once on each line, however often the second one is asked."""
+    source, target = (Line(Controller(9, fixed=9), clock.schedule) for _ in range(2))
+    asked: list[Line] = []
+
+    def count(line: Line, answers: list[float | None]) -> None:
+        line.reserve = lambda now: (asked.append(line), answers.pop(0))[1]  # type: ignore[method-assign]
+
+    count(source, [0.25])
+    count(target, [None, None, 0.0])
+    begun = list[float]()
+    assert not Share([source, target]).take_turn(clock.schedule, lambda: begun.append(clock.now))  # type: ignore[arg-type]
+    clock.run(5.0)
+    assert asked == [source, target, target, target]
+    assert begun == [101.0]
