@@ -98,6 +98,8 @@ class Dispatch:
         hand = self._hands.pop(worker, None)
         self._total -= self._rates.pop(worker, 0.0)
         if hand is not None:
+            for other in self._hands.values():
+                other.helped = other.helped and not set(hand.numbers) & set(other.numbers)
             again = self._missing & set(hand.numbers) - self._in_hands()
             self._todo = sorted({*self._todo, *again}, reverse=True)
 

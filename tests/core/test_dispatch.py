@@ -79,6 +79,17 @@ def test_a_worker_that_has_shown_no_rate_is_helped() -> None:
     assert sorted(simulated.new) == list(range(1, 31))
 
 
+def test_a_worker_whose_helper_died_is_helped_by_another() -> None:
+    dispatch = Dispatch([1, 2, 3, 4, 5, 6], helps=True)
+    slow = dispatch.next_batch("slow", 0.0)
+    for worker in ("fast", "other"):
+        dispatch.done(worker, dispatch.next_batch(worker, 0.0), 1.0)
+    assert dispatch.next_batch("fast", 100.0) == slow[::-1]
+    assert dispatch.next_batch("other", 100.0) == []
+    dispatch.lost("fast")
+    assert dispatch.next_batch("other", 101.0) == slow[::-1]
+
+
 def test_without_help_no_part_is_given_twice() -> None:
     dispatch = Dispatch([1], helps=False)
     assert dispatch.next_batch("a", 0) == [1]
