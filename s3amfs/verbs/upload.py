@@ -134,14 +134,15 @@ class _Upload:
 
     def _run_ranged(self, size: int) -> TransferResult:
         parts = SendParts(self._job, self._content())
+        begun: Begun | None = None
         try:
             begun = parts.find()
             if begun is None and len(Plan(size, self._part_size(size))) == 1:
                 return self._run_single(size)
             return self._run_parts(parts, begun, size)
         except TransferError:
-            if self._needs_digest():
-                parts.abort()  # it has no part
+            if begun is None and self._needs_digest():
+                parts.abort()  # begun here; what an earlier run has sent stays, and is taken up by the stream
             raise
         finally:
             parts.leave()

@@ -108,6 +108,26 @@ def test_a_relay_to_a_bucket_that_wants_content_md5(
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
+def test_what_an_earlier_run_has_sent_to_such_a_bucket_stays(
+    cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
+) -> None:
+    required = "Content-MD5 HTTP header is required for Put Part requests with Object Lock parameters"
+    proxy.rules += [
+        Rule(with_trailer, error(501, "NotImplemented")),
+        Rule(bare, answer(400, xml_error("InvalidRequest", required), {"Content-Type": "application/xml"})),
+    ]
+    file = make_file(tmp_path / "f", 2 * PART, 1)
+    upload = boto.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    boto.upload_part(Bucket=bucket, Key="k", UploadId=upload, PartNumber=1, Body=file.read_bytes()[:PART])
+    with HttpServer() as web:
+        url = web.add("/f", file, etag='"e"')
+        words = ("upload", "--resume", "--part-size", "5M", url, f"s3://{bucket}/k")
+        cli.ok(*words, env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    assert {part.query["partNumber"] for part in proxy.of("UploadPart")} == {"2"}
+    assert (proxy.count("Abort"), proxy.count("Create")) == (0, 0)
+    assert object_digest(boto, bucket, "k") == digest(file)
+
+
 def test_encryption_that_the_server_answers_with_500(
     cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy
 ) -> None:
