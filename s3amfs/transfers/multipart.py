@@ -18,7 +18,7 @@ from ..core.claims import Compared
 from ..engine.attempt import PartResult
 from ..engine.client import S3Client
 from ..engine.journal import Journal
-from ..engine.uploads import abort_upload, look_at
+from ..engine.uploads import look_at
 from ..errors import ChecksumMismatch, ObjectExists, SourceChanged, Unsupported
 from ..wire.aws.capabilities import Feature
 from ..wire.failures import to_error
@@ -79,13 +79,14 @@ class Multipart:
             return None
         ours = manifest if manifest is not None and _is_of(manifest, upload) else None
         if ours is not None and not self._manifest.is_ours(ours):
-            abort_upload(self._client, upload)  # 'continue' only: what is superseded is not left to be paid for
+            self._abort(upload)  # 'continue' only: what is superseded is not left to be paid for
             return None
         try:
             page = look_at(self._client, upload, customer_key=self._options.object.customer_key)
         except Unsupported:
             self._report.warn("the server lists no parts of unfinished uploads: all of it is sent again")
-            self._abort(upload)
+            if ours is not None:  # another's is not touched
+                self._abort(upload)
             return None
         for listed in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
             if listed is not None and listed.checksum_algorithm is not None:
@@ -261,10 +262,7 @@ class Multipart:
         self._manifest.remove()
 
     def _abort(self, upload: s3api.MultipartUpload) -> None:
-        try:
-            abort_upload(self._client, upload)
-        except Unsupported:  # s3rver: 405; nobody can remove it
-            self._report.warn(f"the server aborts no uploads: the parts of {upload.upload_id} stay there")
+        unfinished.abort(self._client, upload, self._report)
 
     def abort_to_begin_again(self) -> None:
         """Removes the upload from the server; `begin` may follow."""

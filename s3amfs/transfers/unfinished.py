@@ -7,7 +7,15 @@ from ..core.locations import S3Location
 from ..core.manifest import Manifest
 from ..engine.client import S3Client
 from ..engine.uploads import abort_upload, list_parts, uploads_of
-from ..errors import BadCredentials, SeveralUnfinishedUploads, UnfinishedUploadExists, Unsupported
+from ..errors import (
+    AccessDenied,
+    BadCredentials,
+    NotFound,
+    SeveralUnfinishedUploads,
+    UnfinishedUploadExists,
+    Unsupported,
+    UploadGone,
+)
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from .options import Unfinished
@@ -53,7 +61,7 @@ def settle(
         uploads[ours.upload_id] = ours  # listings may lag behind, or not exist
     if mode == "restart":
         for upload in uploads.values():
-            abort_upload(client, upload)
+            abort(client, upload, report)
         return None
     if mode == "continue":
         return ours if ours is not None and ours.upload_id in uploads else None
@@ -65,6 +73,14 @@ def settle(
     if uploads and mode == "refuse":
         raise _refusal(target)
     return next(iter(uploads.values()), None)
+
+
+def abort(client: S3Client, upload: s3api.MultipartUpload, report: Report) -> None:
+    """Aborts `upload`; a server that can't is warned of. Raises TransferError."""
+    try:
+        abort_upload(client, upload)
+    except Unsupported:  # s3rver: 405; nobody can remove it
+        report.warn(f"the server aborts no uploads: the parts of {upload.upload_id} stay there")
 
 
 def _refusal(target: S3Location) -> UnfinishedUploadExists:
@@ -87,11 +103,16 @@ def abort_orphans(client: S3Client, ours: s3api.MultipartUpload, known: set[str]
     for found in listed:
         if found is own or found.upload_id in known or found.initiated is None or found.initiator != own.initiator:
             continue
-        upload = _upload(target, found)
-        if own.initiated - seconds - CLOCK_SECONDS <= found.initiated <= own.initiated and not list_parts(
-            client, upload
-        ):
+        if own.initiated - seconds - CLOCK_SECONDS <= found.initiated <= own.initiated:
+            _abort_if_empty(client, _upload(target, found))
+
+
+def _abort_if_empty(client: S3Client, upload: s3api.MultipartUpload) -> None:
+    try:
+        if not list_parts(client, upload):
             abort_upload(client, upload)
+    except (AccessDenied, NotFound, Unsupported, UploadGone):
+        return  # it is no more, or it can't be seen or removed: no reason to fail
 
 
 def _upload(target: S3Location, found: s3api.UploadInfo) -> s3api.MultipartUpload:

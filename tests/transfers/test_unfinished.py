@@ -30,6 +30,7 @@ class Server:
         self.parts: set[str] = set()
         self.listing: Reply | None = None
         self.looking: Reply | None = None
+        self.removing = reply(204)
         self.aborted: list[str] = []
         self.client: S3Client
         self.engine: ScriptedEngine
@@ -45,7 +46,7 @@ class Server:
             )
         if asked.method == "DELETE":
             self.aborted.append(upload_id)
-            return reply(204)
+            return self.removing
         if self.looking is not None:
             return self.looking
         if upload_id not in self.uploads:
@@ -78,6 +79,13 @@ def one() -> Server:
 
 def two() -> Server:
     return Server(u1=(100.0, "me"), u2=(200.0, "other"))
+
+
+def test_a_server_that_aborts_nothing_is_warned_of() -> None:
+    server = one()
+    server.removing = refusal(405, "MethodNotAllowed")
+    assert server.settle("restart") is None
+    assert len(server.events.warnings) == 1
 
 
 MODES: list[Unfinished] = ["refuse", "resume", "restart", "continue"]
@@ -214,6 +222,13 @@ def test_what_was_there_before_or_has_parts_is_no_orphan() -> None:
     server = Server(ours=(100.0, "me"), before=(99.0, "me"), used=(99.0, "me"), orphan=(99.0, "me"))
     server.parts = {"used"}
     assert orphans_of(server, {"before"}) == ["orphan"]
+
+
+@pytest.mark.parametrize("answer", [refusal(405, "MethodNotAllowed"), refusal(403, "AccessDenied"), refusal(404)])
+def test_an_orphan_that_can_not_be_looked_at_stays_and_fails_nothing(answer: Reply) -> None:
+    server = Server(ours=(100.0, "me"), orphan=(99.0, "me"))
+    server.looking = answer
+    assert orphans_of(server) == []
 
 
 def test_where_ours_is_not_listed_nothing_is_touched() -> None:
