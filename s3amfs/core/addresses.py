@@ -16,7 +16,7 @@ LEFT_SECONDS: Final = 30.0
 KNOWN_SECONDS: Final = 60.0
 """After so long the name is looked up again."""
 USABLE_SECONDS: Final = 2 * KNOWN_SECONDS
-"""What was found longer ago is not used: the service may have moved, and its addresses may be another's."""
+"""Addresses that were found longer ago are not used: the service may have moved, and they may be another's."""
 
 
 def is_ipv6(address: str) -> bool:
