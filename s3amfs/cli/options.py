@@ -202,6 +202,8 @@ def workers_of(args: argparse.Namespace, output: Output) -> str | None:
         return None
     if getattr(args, "bwlimit_file", None) is not None or getattr(args, "dry_run", False):
         raise UsageError("--bwlimit-file and --dry-run are not for --dask and --processes: leave one of them out")
+    if getattr(args, "sparse", False):
+        raise UsageError("--sparse is not for --dask and --processes: leave one of them out")
     if not isinstance(bwlimit_of(args) if hasattr(args, "bwlimit") else 0, int):
         raise UsageError("a schedule of --bwlimit is not for --dask and --processes: give one rate")
     for prefix in ("", "src_"):

@@ -42,6 +42,8 @@ def run_list(args: argparse.Namespace, output: Output) -> int:
 
     if args.target is not None:
         raise UsageError("with --from-list there is no SRC: give the list and the prefix")
+    if args.force or args.expect_md5 or args.expect_sha256 or args.dask or args.processes:
+        raise UsageError("--force, --expect-…, --dask and --processes are not for --from-list: leave one of them out")
     prefix = tree_of(args.source, "target")
     if not isinstance(prefix, S3Location):
         raise UsageError(f"{args.source} is no prefix in S3: write s3://BUCKET/PREFIX/")

@@ -26,6 +26,8 @@ from . import part_task
 
 LOOK_SECONDS = 1.0
 """Between two looks after idle workers and after those that have left."""
+ALONE_SECONDS = 60.0
+"""So long a transfer waits for workers after the last one has left: dask starts those again that were killed."""
 RETRIES = 3
 """Batches of one transfer that may fail; each has used up the retry budget of its worker by then."""
 Task = Callable[[SplitJob, Sequence[int], part_task.Settings], part_task.Moved]
@@ -44,10 +46,14 @@ class Cluster:
 
     def workers(self) -> list[str]:
         """Returns the addresses of the workers that are used. Raises UsageError where there are none."""
-        found = sorted(self.client.nthreads())
+        found = self.present()
         if not found:
             raise UsageError("the cluster has no workers: start some, or wait for them")
-        return found[: self.slots] if self.slots is not None else found
+        return found[: self.slots]
+
+    def present(self) -> list[str]:
+        """Returns the addresses of all workers; [] where there are none."""
+        return sorted(self.client.nthreads())
 
     def settings(self, s3: S3Client, verify_tls: bool | str, reader: S3Client | None = None) -> part_task.Settings:
         """Returns the settings of a task, without credentials. reader: of a source in another service."""
@@ -83,7 +89,7 @@ class Moving:
         """keep: called with the record of each part. plan: all parts. helps: as `Dispatch` has it."""
         self.dispatch = Dispatch(numbers, helps=helps)
         self._keep = keep
-        self._report = report
+        self.report = report
         self._size = plan.size
         self._done = plan.size - sum(plan.part(number).length for number in numbers)
         self._of: dict[str, tuple[int, int]] = {}
@@ -96,13 +102,13 @@ class Moving:
         count = sum(record.length for record in records)
         parts, size = self._of.get(worker, (0, 0))
         self._of[worker] = parts + len(records), size + count
-        self._report.count_elsewhere(len(records), count)
+        self.report.count_elsewhere(len(records), count)
         self._done += count
         for record in records:
             self._keep(record)
-            self._report.on_event(PartFinished(record.number, record.length, 1))
-        self._report.on_event(BytesMoved(self._done, self._size))
-        self._report.on_event(WorkerMoved(worker, *self._of[worker]))
+            self.report.on_event(PartFinished(record.number, record.length, 1))
+        self.report.on_event(BytesMoved(self._done, self._size))
+        self.report.on_event(WorkerMoved(worker, *self._of[worker]))
 
 
 class _Run:
@@ -115,6 +121,7 @@ class _Run:
         self._futures: dict[str, Any] = {}
         self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         self._failures = 0
+        self._alone_since: float | None = None
 
     def run(self) -> None:
         dispatch, looked = self._moving.dispatch, float("-inf")
@@ -139,11 +146,23 @@ class _Run:
         """The workers that are there; what others had in hand is to be moved again."""
         if self._cluster.client.status != "running":
             raise TransferError("the connection to the dask scheduler is lost: run the same command again")
-        workers = self._cluster.workers()
-        for gone in self._futures.keys() - set(workers):
+        present = self._cluster.present()
+        for gone in self._futures.keys() - set(present):
             self._cluster.client.cancel([self._futures.pop(gone)])
             self._moving.dispatch.lost(gone)
-        return workers
+        self._wait_for(present)
+        busy = [name for name in present if name in self._futures]
+        return (busy + [name for name in present if name not in self._futures])[: self._cluster.slots]
+
+    def _wait_for(self, present: list[str]) -> None:
+        """Raises TransferError if there has been no worker for a minute."""
+        if present:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = time.monotonic()
+            self._moving.report.warn("no worker is left: waiting up to a minute for another one")
+        elif time.monotonic() - self._alone_since > ALONE_SECONDS:
+            raise TransferError("no worker is left in the cluster: start some, and run the same command again")
 
     def _submit(self, worker: str, batch: list[int]) -> None:
         function, *arguments = self._call(batch)

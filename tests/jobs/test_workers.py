@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from s3amfs.core.events import Event, Warned
 from s3amfs.core.manifest import PartRecord, SourceIdentity
 from s3amfs.core.split_job import SplitJob
 from s3amfs.engine.connect import S3Config, connect
@@ -115,6 +116,53 @@ def test_a_worker_that_leaves_is_replaced() -> None:
     never.set()
     assert sorted(kept) == list(range(1, PARTS + 1))
     assert len(fake.cancelled) == 1
+
+
+def test_a_worker_that_comes_drives_no_busy_one_out() -> None:
+    """With fewer slots than workers: the one that is busy stays among those that are used."""
+    fake, come, looked = FakeCluster(1), threading.Event(), threading.Event()
+
+    def nthreads() -> dict[str, int]:
+        if come.is_set():
+            if "a0" in fake.names:
+                looked.set()  # the names were seen once already: that look is over
+            else:
+                fake.names.append("a0")
+        return dict.fromkeys(fake.names, 1)
+
+    def task(job: SplitJob, numbers: Sequence[int], settings: Settings) -> Moved:
+        come.set()
+        assert looked.wait(30)
+        return send(job, numbers, settings)
+
+    fake.nthreads = nthreads  # type: ignore[method-assign]
+    parts, kept, _ = moving(helps=False)
+    Cluster(fake, slots=1).move(task, JOB, Settings(S3Config()), parts)
+    assert sorted(kept) == list(range(1, PARTS + 1))
+    assert (fake.cancelled, "a0" in fake.busy) == ([], False)
+
+
+@pytest.mark.parametrize("comes", [True, False])
+def test_workers_that_are_started_again_are_waited_for(comes: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not comes:
+        monkeypatch.setattr("s3amfs.jobs.workers.ALONE_SECONDS", 0.0)
+    monkeypatch.setattr("s3amfs.jobs.workers.LOOK_SECONDS", 0.01)
+    fake, warned = FakeCluster(0), threading.Event()
+    parts, kept, _ = moving()
+
+    def on_event(event: Event) -> None:
+        if isinstance(event, Warned) and comes:
+            fake.names.append("w1")
+        warned.set()
+
+    parts.report.on_event = on_event
+    if comes:
+        Cluster(fake).move(send, JOB, Settings(S3Config()), parts)
+        assert len(kept) == PARTS
+    else:
+        with pytest.raises(TransferError, match="no worker is left"):
+            Cluster(fake).move(send, JOB, Settings(S3Config()), parts)
+    assert warned.is_set()
 
 
 @pytest.mark.parametrize(("failures", "fails"), [(RETRIES, False), (RETRIES + 1, True)])
