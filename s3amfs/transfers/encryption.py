@@ -1,7 +1,7 @@
 """Whether an object is encrypted as it was asked for. Servers exist that drop the headers for it and answer 200.
 
 Proven by a look, once for each endpoint, bucket and kind of encryption: an object under a customer's key must not be
-readable without it, and one that the server encrypts must say so (HeadObject, x-amz-server-side-encryption). Where the
+readable without it (HeadObject, then a byte), and one that the server encrypts must say so (HeadObject). Where the
 server is known to store in the clear, nothing is sent.
 """
 
@@ -14,7 +14,7 @@ from ..core.failures import Failure, Kind
 from ..core.locations import S3Location
 from ..engine.client import CountingClient, S3Client
 from ..engine.uploads import abort_upload
-from ..errors import Unsupported
+from ..errors import S3AMError, Unsupported
 from ..wire.aws.capabilities import Feature
 from ..wire.failures import find_failure
 from ..wire.s3 import api as s3api
@@ -23,6 +23,8 @@ from . import unfinished
 CUSTOMER_KEY = "sse-c"
 _SENT_ONCE: tuple[Feature, ...] = ("checksum_mode",)
 """A refusal is the answer that is hoped for: it is not tried without what is optional."""
+LOOK_SECONDS = 10.0
+"""For so long a look is tried again: an upload that has succeeded does not wait for a server that can't answer it."""
 TRIES = 3
 """Answers in a row that are more than one odd one."""
 
@@ -60,14 +62,13 @@ def refuse_if_always_failed(
         return
     begun, again = _create(client, target, options)
     if begun is not None:
-        abort_upload(client, begun)
+        _abort(client, begun)
     if again is None or again.kind is not Kind.SERVER:
         return
     begun, _ = _create(client, target, replace(options, sse=None, sse_kms_key_id=None, bucket_key=None))
     if begun is None:
         return
-    unfinished.abort_orphans(client, begun, set(), time.monotonic() - began)
-    abort_upload(client, begun)
+    _abort(client, begun, since=began)
     client.session.capabilities(target.bucket).encrypts[kind] = False
     raise Unsupported(
         f"{target.url}: this server fails each request for {kind} ({again.message}) and takes the same one without: "
@@ -96,29 +97,76 @@ def _create(
     request = s3api.create_multipart_upload(target.bucket, target.key, options)
     reply = client.engine.call(client.session.prepare(request))
     failure = find_failure(reply)
-    return (s3api.parse_created(reply, target.bucket, target.key), None) if failure is None else (None, failure)
+    if failure is not None:
+        return None, failure
+    try:
+        return s3api.parse_created(reply, target.bucket, target.key), None
+    except S3AMError:
+        return None, None  # an odd answer shows nothing
+
+
+def _abort(client: S3Client, begun: s3api.MultipartUpload, since: float | None = None) -> None:
+    """since: when requests began that may have left uploads of the same key (time.monotonic()); None: none did."""
+    try:
+        if since is not None:
+            unfinished.abort_orphans(client, begun, set(), time.monotonic() - since)
+        abort_upload(client, begun)
+    except S3AMError:
+        return  # without the right to abort (or to list) it stays; that says nothing about encryption
 
 
 def require_encrypted(client: S3Client, target: S3Location, options: s3api.ObjectOptions, etag: str) -> None:
     """Looks at the object that was stored with `etag` unless the server is known to encrypt.
 
-    Raises Unsupported if it is in the clear, TransferError.
+    Where the answers leave that open, nothing is said. Raises Unsupported if it is in the clear.
     """
     kind = kind_of(options)
     encrypts = client.session.capabilities(target.bucket).encrypts
     if kind is None or kind in encrypts:
         return
+    client = _that_gives_up_soon(client)
     reply, failure = client.attempt(s3api.head_object(target.bucket, target.key), keep=_SENT_ONCE)
     if failure is not None:
-        if kind == CUSTOMER_KEY and (failure.kind is Kind.KEY or failure.status == 400):
+        if kind == CUSTOMER_KEY and _asks_for_key(failure):
             encrypts[kind] = True
         return  # a refusal for another reason proves nothing
     found = s3api.parse_object(reply)
     if found.etag != etag and not _ignores_keys(client, target, options):
         return  # another writer was there since
-    encrypts[kind] = kind != CUSTOMER_KEY and found.sse == kind
-    if not encrypts[kind]:
-        raise Unsupported(f"{target.url} is stored, but not encrypted: {_how(kind)}; remove it if that must not be")
+    seen = _needs_key(client, target, found.size) if kind == CUSTOMER_KEY else _is_as_strong(found.sse, kind)
+    if seen is None:
+        return
+    encrypts[kind] = seen
+    if not seen:
+        but = f"encrypted by {found.sse}" if found.sse else "not encrypted"
+        raise Unsupported(f"{target.url} is stored, but {but}: {_how(kind)}; remove it if that must not be")
+
+
+def _that_gives_up_soon(client: S3Client) -> S3Client:
+    looks = S3Client(client.session, client.given_engine, client.on_retry, client.on_notice)
+    budget = min(client.policy.budget, LOOK_SECONDS)
+    looks.policy = replace(client.policy, budget=budget, unreached=min(client.policy.unreached, budget))
+    return looks
+
+
+def _is_as_strong(found: str | None, kind: str) -> bool:
+    """Whether encryption by `found` is what was asked for: some servers do AES256 with a KMS, and say that."""
+    return found == kind or (kind == "AES256" and (found or "").startswith("aws:kms"))
+
+
+def _needs_key(client: S3Client, target: S3Location, size: int) -> bool | None:
+    """Whether an object that HeadObject describes to anybody is readable with its key alone; None: that is open."""
+    if size == 0:
+        return None
+    request = s3api.get_object(target.bucket, target.key, offset=0, length=1)
+    _, failure = client.attempt(request, keep=_SENT_ONCE)
+    if failure is None:
+        return False
+    return True if _asks_for_key(failure) else None
+
+
+def _asks_for_key(failure: Failure) -> bool:
+    return failure.kind is Kind.KEY or failure.status == 400
 
 
 def _ignores_keys(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> bool:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.locations import LocalPath, S3Location
+from s3amfs.core.retry import RetryPolicy
 from s3amfs.core.ssec import CustomerKey
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Client, S3Config, connect
 from s3amfs.errors import Unsupported
+from s3amfs.transfers.encryption import kind_of, refuse_if_always_failed, require_encrypted
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.verbs.upload import upload
+from s3amfs.wire.messages import Reply
 from tests.conftest import boto_client
 from tests.support.clients import PART
 from tests.support.examined import lax, lax_bucket
 from tests.support.faults import Headers, Rule, edit_request, error
 from tests.support.files import make_file
 from tests.support.proxy import FaultProxy
+from tests.support.scripted import Asked, ScriptedEngine, refusal, reply, scripted
 
 __all__ = ["lax", "lax_bucket"]
 pytestmark = pytest.mark.usefixtures("state")
@@ -78,3 +84,63 @@ def test_a_server_that_encrypts_is_asked_once(
     assert proxy.count("Head") == once == 1
     with pytest.raises(Exception, match="400"):
         boto.head_object(Bucket=bucket, Key="k")
+
+
+# -- answers that leave it open, by a script -------------------------------------------------------------------------
+
+TARGET = S3Location("b", "k")
+
+
+def look(options: ObjectOptions, answer: Callable[[Asked], Reply]) -> tuple[bool | None, ScriptedEngine]:
+    """What is known after a look at an object that is stored with the ETag e."""
+    client, engine = scripted(answer)
+    require_encrypted(client, TARGET, options, "e")
+    return client.session.capabilities("b").encrypts.get(kind_of(options) or ""), engine
+
+
+def stored(size: int = 5, **more: str) -> Reply:
+    return reply(etag='"e"', content_length=str(size), **more)
+
+
+def test_a_head_that_needs_no_key_is_no_proof() -> None:
+    def answer(asked: Asked) -> Reply:
+        return stored() if asked.method == "HEAD" else refusal(400, "InvalidRequest")
+
+    known, engine = look(KEY, answer)
+    assert known is True
+    assert [asked.method for asked in engine.asked] == ["HEAD", "GET"]
+    assert look(KEY, lambda asked: stored() if asked.method == "HEAD" else refusal(403, "AccessDenied"))[0] is None
+    with pytest.raises(Unsupported, match="stored, but not encrypted"):
+        look(KEY, lambda asked: stored())
+
+
+@pytest.mark.parametrize("answer", [refusal(403, "AccessDenied"), refusal(500), refusal(404), refusal(405)])
+def test_who_may_not_look_is_not_refused(answer: Reply) -> None:
+    assert look(KEY, lambda asked: answer)[0] is None
+    assert look(ObjectOptions(sse="AES256"), lambda asked: answer)[0] is None
+
+
+def test_other_encryption_than_asked_for() -> None:
+    by_kms = stored(x_amz_server_side_encryption="aws:kms")
+    assert look(ObjectOptions(sse="AES256"), lambda asked: by_kms)[0] is True
+    with pytest.raises(Unsupported, match="but encrypted by AES256"):
+        look(ObjectOptions(sse="aws:kms"), lambda asked: stored(x_amz_server_side_encryption="AES256"))
+
+
+def test_a_look_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s3amfs.transfers.encryption.LOOK_SECONDS", 0.0)
+    client, engine = scripted(lambda asked: refusal(500))
+    client.policy = RetryPolicy()
+    require_encrypted(client, TARGET, KEY, "e")
+    assert (len(engine.asked), client.policy.budget) == (1, 300.0)
+
+
+def test_trouble_with_the_upload_that_is_begun_to_look_fails_nothing() -> None:
+    """No right to abort, or an answer that is none: the upload goes on as if nobody had looked."""
+    options, failure = ObjectOptions(sse="AES256"), Failure(Kind.SERVER, "500", status=500)
+    created = reply(body="<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>")
+    for answer in (created, reply(body="nonsense")):
+        client, engine = scripted(lambda asked, answer=answer: answer if asked.method == "POST" else refusal(403))
+        refuse_if_always_failed(client, TARGET, options, failure, 0.0)
+        assert engine.asked[0].method == "POST"
+        assert "AES256" not in client.session.capabilities("b").encrypts
