@@ -24,6 +24,7 @@ def list_buckets(client: S3Client) -> list[str]:
     while True:
         page = s3api.parse_buckets(client.call(s3api.list_buckets(token=token), "the list of buckets"))
         found += [name for name, _ in page.buckets]
-        token = page.next_token
+        before, token = token, page.next_token
         if token is None:
             return found
+        s3api.must_advance(token != before, "ListBuckets")

@@ -63,9 +63,10 @@ def look_at(
         request = s3api.list_parts(upload, after=after, customer_key=customer_key)
         page = s3api.parse_parts(client.call(request, f"the unfinished upload of s3://{upload.bucket}/{upload.key}"))
         found += page.parts
-        after = page.next_marker
+        before, after = after, page.next_marker
         if after is None:
             return replace(page, parts=tuple(found))
+        s3api.must_advance(before is None or after > before, "ListParts")
 
 
 def abort_upload(client: S3Client, upload: s3api.MultipartUpload) -> None:

@@ -61,6 +61,14 @@ def test_a_listing_that_does_not_advance_ends() -> None:
         list(list_uploads(client, "b"))
 
 
+def test_a_list_of_parts_that_does_not_advance_ends() -> None:
+    """A server that knows no part-number-marker."""
+    client, engine = scripted(lambda asked: parts_page(range(1, 3), 2))
+    with pytest.raises(MalformedXml, match="more follows, but not where"):
+        list_parts(client, UPLOAD)
+    assert len(engine.asked) == 2
+
+
 def test_keys_that_xml_cannot_hold_are_asked_for_escaped() -> None:
     def answer(asked: Asked) -> Reply:
         if asked.query.get("encoding-type") != "url":
