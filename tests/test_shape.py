@@ -65,7 +65,6 @@ UNTESTED_YET = {
     "objects/piece_cache.py",
     "objects/pieces.py",
     "objects/unpublished.py",
-    "transfers/partial_file.py",
     "transfers/report.py",
     "transfers/source.py",
     "wire/s3/model.py",

@@ -143,6 +143,7 @@ class _Run:
             renamed, held = self._renames.run(held, self._ledger.store)
             self._unfinished += len(renamed)
             for outcome in renamed:
+                self._ledger.progress.begin(outcome.work.size)
                 self._settle(outcome)
         for work in held:
             self._send(work)

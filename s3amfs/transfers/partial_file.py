@@ -126,7 +126,7 @@ class PartialFile:
         sparse: how much room it needs is not known.
         """
         assert self._journal is not None
-        os.ftruncate(self.fd, 0)
+        self._renew()
         try:
             if not sparse:
                 local_files.require_room(self.fd, header.size or 0, self._folder)
@@ -135,6 +135,15 @@ class PartialFile:
             raise
         self._journal.begin(header)
         os.ftruncate(self.fd, header.size or 0)
+
+    def _renew(self) -> None:
+        """An empty file: another one, where a worker of an earlier run may still write to the one that is there."""
+        if os.fstat(self.fd).st_size:
+            os.unlink(self.partial)
+            os.close(self.fd)
+            self.fd = -1
+            self.fd = local_files.open_own(self.partial, self.path)
+        os.ftruncate(self.fd, 0)
 
     def proven(
         self, manifest: m.Manifest, plan: Plan, threads: int, *, sparse: bool = False
