@@ -256,7 +256,8 @@ class Controller:
         before = self._previous
         if (before is None or rate >= before[1] * GROWS) and self._room(now):
             self._enter(Verdict.MORE)
-            leaps = before is not None and rate / before[1] >= LEAPS * self.slots / before[0]
+            # Where nothing moved before, nothing is known of how goodput grows with the slots.
+            leaps = before is not None and before[1] > 0 and rate / before[1] >= LEAPS * self.slots / before[0]
             self.rate, self._previous = rate, (self.slots, rate)
             self._change(min(self.slots * (4 if leaps else 2), self._most(now)), now)
             return

@@ -111,7 +111,7 @@ def test_a_line_that_doubles_is_filled_within_seconds() -> None:
 
 @settings(deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from("sntc"), st.integers(0, 10**9), st.floats(0.01, 3)), max_size=80),
+    st.lists(st.tuples(st.sampled_from("sntc"), st.just(0) | st.integers(0, 10**9), st.floats(0.01, 3)), max_size=80),
     st.integers(1, 64),
 )
 def test_slots_keep_to_their_limits(steps: list[tuple[str, int, float]], ceiling: int) -> None:
@@ -129,6 +129,18 @@ def test_slots_keep_to_their_limits(steps: list[tuple[str, int, float]], ceiling
             controller.reserve(now)
             (controller.turned_away if what == "t" else controller.cut_off)(now, in_use)
         assert 1 <= controller.slots <= ceiling
+
+
+@pytest.mark.parametrize("stalls_at", [0.0, 10.0])
+def test_a_line_that_stalls_is_judged_on(stalls_at: float) -> None:
+    """A first byte that takes seconds; a server that says nothing for a while."""
+    controller, moved, now = Controller(1024), 0, 0.0
+    while now < 30.0:
+        now += 0.1
+        moved += 0 if stalls_at <= now < stalls_at + 5.0 else controller.slots * MB // 10
+        controller.sample(now, moved, 0, controller.slots)
+    assert controller.slots > 64
+    assert controller.rate > 0
 
 
 def test_too_little_to_do_decides_nothing() -> None:
