@@ -161,12 +161,18 @@ class _Uploader:
         self._options = replace(options, unfinished="continue")
         self._source_client = source_client
         self._journal = journal
+        self._notes = journal is not None
         self.refuses = options.exists == "refuse"
 
     def note(self, done: _Done) -> None:
-        """Writes down that a line is done; in the thread that runs the job."""
-        if self._journal is not None and done.etag:
+        """Writes down that a line is done, as long as that works; in the thread that runs the job."""
+        if self._journal is None or not self._notes or not done.etag:
+            return
+        try:
             self._journal.add(done.line, done.source, done.entry.size or 0, done.etag)
+        except OSError as error:
+            self._notes = False
+            log.warning("the journal cannot be written (%s): --resume will not know all of this run", error.strerror)
 
     def one(self, line: Line) -> _Done:
         try:

@@ -53,6 +53,8 @@ class JobJournal:
         self._fd = _locked(self.path)
         self._buffer: list[bytes] = []
         self.unfinished: Unfinished | None = None
+        self.interrupted = False
+        """Whether the last run did not come to its end."""
         try:
             self._take_in()
         except BaseException:
@@ -83,6 +85,7 @@ class JobJournal:
                 known += 1
             ended = isinstance(record, End)
         os.ftruncate(self._fd, good)
+        self.interrupted = header is not None and not ended
         if header is not None and position is not None and not ended:
             self.unfinished = Unfinished(header, position, extras)
         if known:
@@ -111,6 +114,11 @@ class JobJournal:
     def memory(self) -> Memory:
         """Returns the records of earlier runs, to be looked up in the order of keys."""
         return Memory(self._known_path)
+
+    def forget(self) -> None:
+        """Drops the records of earlier runs. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self._known_path)
 
     def extras(self) -> Iterator[Entry]:
         """Yields the entries that this run, and the run that it continues, found only at the target."""

@@ -33,7 +33,7 @@ class Line:
 class ListJournal:
     """Raises TransferLocked where another process uploads the same list, OSError where no journal can be kept.
 
-    resume: lines that an earlier run has stored count as done; else all of them are tried.
+    resume: lines that an interrupted run, or those that it continued, have stored count as done; else all are tried.
     """
 
     def __init__(
@@ -46,7 +46,10 @@ class ListJournal:
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
         names = f"list {digest}", f"{prefix.url} at {client.session.endpoint_id(prefix.bucket)}"
         self._journal = JobJournal(*names, options.state_dir)
-        self._done = {known.key: known for known in self._journal.memory().all()} if resume else {}
+        goes_on = resume and self._journal.interrupted
+        self._done = {known.key: known for known in self._journal.memory().all()} if goes_on else {}
+        if not goes_on:  # a later run must not leave a URL alone that a run long ago has stored
+            self._journal.forget()
         self.resumed = resume
         self._journal.begin(JobHeader(*names, digest, time.time(), "upload"), resume=False)
 

@@ -37,7 +37,7 @@ def test_a_line_is_done_while_both_sides_are_what_they_were(
     journal = opened(resume=False)
     journal.add(line, identity(line.source), 1, etag)
     journal.close(None)
-    for resume, stored in ((False, None), (True, 1)):
+    for resume, stored in ((True, 1), (True, 1), (False, None), (True, None)):
         journal = opened(resume=resume)
         assert journal.stored(line) == stored
         journal.close(None)
@@ -47,3 +47,17 @@ def test_a_line_is_done_while_both_sides_are_what_they_were(
     boto.put_object(Bucket=bucket, Key="p/x", Body=b"1")
     assert journal.equal(line) == 1
     journal.close(0)
+
+
+def test_a_run_that_ended_is_not_gone_on_with(client: Any, bucket: str, boto: Any, tmp_path: Path) -> None:
+    """What a URL has now is not what it had then."""
+    line = Line(1, parse_source("https://h/x"), "x")
+    options = UploadOptions(state_dir=str(tmp_path / "state"))
+    etag = boto.put_object(Bucket=bucket, Key="p/x", Body=b"1")["ETag"].strip('"')
+    for code, stored in ((None, 1), (0, None)):
+        journal = ListJournal([line], S3Location(bucket, "p/"), client, options, resume=False)
+        journal.add(line, identity(line.source), 1, etag)
+        journal.close(code)
+        journal = ListJournal([line], S3Location(bucket, "p/"), client, options, resume=True)
+        assert journal.stored(line) == stored
+        journal.close(None)
