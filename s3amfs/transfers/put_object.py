@@ -141,9 +141,9 @@ class _Put:
         """Returns the object if it is stored after all; None: try again. Raises the error that ends the upload."""
         failure = transfer.failure
         assert failure is not None
-        if put.damaged or transfer.retries or put.sent_twice:
-            self._sent.append(put)
         suspected, self._suspected = self._suspected, None
+        if put.damaged or transfer.retries or put.sent_twice or suspected is not None:
+            self._sent.append(put)
         if suspected is not None:
             job = self._job
             refuse_if_always_failed(job.client, job.target, job.options.object, suspected, self._began)
