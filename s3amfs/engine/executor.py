@@ -151,7 +151,7 @@ class Transfer:
         if self.over:
             then()
         elif not self._orphaned:
-            self._on_over = then
+            self._home.submit(lambda: then() if self.over else self.on_over(then))  # in its loop nothing ends meanwhile
             self._home.submit(lambda: self._handle(m.Stop(Failure(Kind.FATAL, "stopped"))))
 
     @property

@@ -147,3 +147,25 @@ def test_slots_that_transfers_share_go_to_all_of_them(server: Server) -> None:
     while line.gate.held and time.monotonic() < deadline:
         time.sleep(0.01)
     assert line.gate.held == 0
+
+
+def test_what_follows_a_stop_is_called_once_also_where_it_ends_before_the_loop_gets_to_it(server: Server) -> None:
+    transfer, _, plan = transfer_of(server, 40, 2, asks_again=False)
+    home, ended, called = get_engine().loop(0), threading.Event(), list[bool]()
+
+    def end_first() -> None:
+        transfer._end()
+        ended.set()
+
+    transfer.add(plan, last=True)
+    entered, go = threading.Event(), threading.Event()
+    home.submit(lambda: (entered.set(), go.wait(60), end_first()))
+    assert entered.wait(60)
+    transfer.stop_soon(lambda: called.append(transfer.over))
+    assert not transfer.over
+    go.set()
+    assert ended.wait(60)
+    done = threading.Event()
+    home.submit(done.set)
+    assert done.wait(60)
+    assert called == [True]
