@@ -278,11 +278,11 @@ class S3Client:
         """Pages of a listing, fetched as they are asked for."""
         token: str | None = None
         while True:
-            page = self.list_page(bucket, prefix, delimiter=delimiter, token=token, start_after=start_after)
-            yield page
-            token = page.next_token
+            yield (page := self.list_page(bucket, prefix, delimiter=delimiter, token=token, start_after=start_after))
+            before, token = token, page.next_token
             if token is None:
                 return
+            s3api.must_advance(token != before, "ListObjectsV2")
 
 
 class CountingClient(S3Client):

@@ -10,6 +10,7 @@ from s3amfs.engine.client import CountingClient
 from s3amfs.errors import AccessDenied, EncryptionKeyError, NotFound, TransferError
 from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3 import api as s3api
+from s3amfs.wire.s3.xml import MalformedXml
 from tests.support.scripted import Asked, refusal, reply, scripted
 
 KEY = CustomerKey(b"k" * 32)
@@ -115,6 +116,15 @@ def test_pages_are_fetched_as_they_are_asked_for() -> None:
     assert [found.objects[0].key for found in pages] == ["b"]
     first = engine.asked[0].query
     assert (first["prefix"], first["delimiter"], first["start-after"]) == ("p", "/", "p0")
+
+
+def test_pages_that_lead_nowhere_end() -> None:
+    """A server that takes no notice of tokens, and does not repeat them."""
+    page = "<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>"
+    client, engine = scripted(lambda asked: reply(body=f"{page}</ListBucketResult>"))
+    with pytest.raises(MalformedXml, match="more follows, but not where"):
+        list(client.list_pages("b"))
+    assert len(engine.asked) == 2
 
 
 def test_deletions() -> None:
