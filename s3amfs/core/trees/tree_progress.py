@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from ..sizes import format_size
 
+SHORTEST = 0.001
+"""Seconds after which there is a rate."""
+
 
 @dataclass(frozen=True, slots=True)
 class TreeProgress:
@@ -23,7 +26,7 @@ class TreeProgress:
     def text(self) -> str:
         more = "" if self.whole else " found so far"
         left = f", about {_duration(self.eta)} left" if self.eta is not None else ""
-        rate = format_size(int(self.done_bytes / self.seconds)) if self.seconds > 0 else "?"
+        rate = format_size(int(self.done_bytes / self.seconds)) if self.seconds >= SHORTEST else "?"
         return (
             f"{self.done_objects:,} of {self.objects:,} objects, {format_size(self.done_bytes)} of "
             f"{format_size(self.bytes)}{more}, {rate}/s{left}"

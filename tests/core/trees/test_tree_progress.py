@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from s3amfs.core.trees.tree_progress import Progress
@@ -19,6 +19,7 @@ def test_the_slower_of_bytes_and_objects_counts() -> None:
 
 
 @given(st.lists(st.integers(0, 10**12), min_size=1, max_size=20), st.floats(0, 1e6))
+@example([1], 5e-324)
 def test_at_its_end_nothing_is_left(sizes: list[int], seconds: float) -> None:
     progress = Progress(0.0)
     progress.all_found()
