@@ -13,6 +13,8 @@ from typing import Any, Final
 
 EXAMPLES: Final = 200
 """Entries of one cause that a page names; of all the others it has the number."""
+LEAST: Final = 1e-9
+"""Smaller numbers are 0: divided by them, bytes would be infinite."""
 SLOWEST: Final = 20
 FAILED: Final = 100
 LIMIT_SECONDS: Final = 5.0
@@ -188,4 +190,4 @@ def requests_of(stories: Iterable[Story]) -> dict[str, int]:
 
 
 def _number(found: object) -> float:
-    return float(found) if isinstance(found, int | float) and 0 <= found < 1e18 else 0.0
+    return float(found) if isinstance(found, int | float) and LEAST <= found < 1e18 else 0.0

@@ -49,6 +49,13 @@ def test_any_lines_make_a_page(found: list[dict[str, Any]]) -> None:
     checked(story, story)
 
 
+def test_times_that_are_almost_nothing_make_a_page() -> None:
+    story = Story()
+    story.add({"event": "result", "seconds": 5e-324, "bytes_sent": 1})
+    story.add({"event": "part_finished", "number": 1, "length": 5, "attempts": 1, "seconds": 5e-324})
+    checked(story)
+
+
 def test_the_page_of_a_transfer() -> None:
     story = Story()
     for line in (
