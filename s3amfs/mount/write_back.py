@@ -143,19 +143,26 @@ class WriteBack:
                 self._publish(file)
         except Exception as error:
             if remembers:  # before anybody who waits for this one can look
-                with self._condition:
-                    self._failed.append(f"{file.key}: {error}")
-                    self._unsaid[file.key] = str(error)
+                self._remember(file, error)
             raise
         finally:
             with self._condition:
                 _, number = self._waiting.pop(file)
             try:
-                self._release(number)
+                self._release(number)  # which publishes what was written meanwhile
+            except Exception as error:
+                if remembers:
+                    self._remember(file, error)
+                raise
             finally:
                 with self._condition:
                     self._publishing.discard(file)
                     self._condition.notify_all()
+
+    def _remember(self, file: OpenFile, error: Exception) -> None:
+        with self._condition:
+            self._failed.append(f"{file.key}: {error}")
+            self._unsaid[file.key] = str(error)
 
     def _try(self, file: OpenFile) -> None:
         if self._take(file) is None:

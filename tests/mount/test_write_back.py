@@ -128,6 +128,22 @@ def test_a_failure_for_which_nobody_waited_is_raised_once_by_what_confirms() -> 
         ends.queue.settle_all()
 
 
+def test_what_the_last_holder_can_not_publish_is_raised_too() -> None:
+    """Written again while it was published: the release publishes it."""
+    ends = Ends(LONG)
+
+    def release(number: int) -> None:
+        raise OSError(5, "no room")
+
+    ends.queue = WriteBack(LONG, ends.publish, release)
+    file: Any = File("a")
+    ends.put(file)
+    with pytest.raises(OSError, match="no room"):
+        ends.queue.settle_all()
+    ends.queue.settle_all()
+    assert ends.queue.count == 0
+
+
 def test_a_failure_does_not_outlive_its_file() -> None:
     ends = Ends(0.01)
     ends.broken = {"a"}
