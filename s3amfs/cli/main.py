@@ -100,7 +100,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = output.error(Interrupted("interrupted" + _how_to_resume(args.command)))
     except BrokenPipeError:
-        pass  # whoever read our output has gone; nothing to say to it
+        code = 1  # the reader of our output has gone: no message would reach it
     finally:
         interruption.over()
         output.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
 from dataclasses import replace
@@ -269,8 +270,6 @@ def _default_block(fs: EngineFileSystem) -> int:
 def _writer(fs: EngineFileSystem, path: str, mode: str, options: Any, first_part: int) -> ObjectWriter:
     location = fs.location(path)
     if mode == "ab":
-        try:
+        with contextlib.suppress(FileNotFoundError):  # a new object
             return Appender(fs.pinned(location), options, gate=fs.gates()[0], first_part=first_part)
-        except FileNotFoundError:
-            pass  # a new object
     return ObjectWriter(stream_job(fs.client, location, options, gate=fs.gates()[0]), first_part=first_part)

@@ -143,7 +143,7 @@ def check_endpoint_url(url: str) -> None:
     """Raises UsageError unless `url` is usable as an endpoint: http(s), a host, no user info, query or fragment."""
     try:
         parts = urlsplit(url)
-        parts.port  # noqa: B018 - raises when it is no number
+        parts.port  # noqa: B018 - raises ValueError
     except ValueError:
         raise UsageError(
             f"the endpoint URL has no valid host or port: use https://HOST[:PORT], not {_safe(url)!r}"

@@ -178,7 +178,7 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
         reply.cookies = tuple(str(line) for line in handle.getinfo(pycurl.INFO_COOKIELIST))
     try:
         reply.url = os.fsdecode(handle.getinfo_raw(pycurl.EFFECTIVE_URL))
-    except pycurl.error:  # libcurl could make nothing of it, as of a port that is no number
+    except pycurl.error:  # libcurl could make nothing of it, for example of a port with letters
         reply.url = exchange.request.url
 
 
