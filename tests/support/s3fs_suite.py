@@ -31,7 +31,10 @@ def fetch() -> Path:
         subprocess.run([*command, "-d", scratch], check=True)
         (archive,) = Path(scratch).glob("s3fs-*.tar.gz")
         with tarfile.open(archive) as packed:
-            packed.extractall(scratch, filter="data")
+            if hasattr(tarfile, "data_filter"):
+                packed.extractall(scratch, filter="data")
+            else:  # Python before 3.10.12 and 3.11.4, as Debian 12 has it
+                packed.extractall(scratch)
         source = archive.with_suffix("").with_suffix("")
         for name, port in FIXED_PORTS.items():
             tests = source / "s3fs" / "tests" / name

@@ -25,4 +25,6 @@ exit $rc""",
 )
 if r.rc == 77:
     cannot("it does not mount so")
+if "cannot change root filesystem propagation" in r.err:
+    cannot("the root here is no mount of its own (chroot): it can't have a mount namespace")
 need(r.rc == 0 or re.search("umount", r.err), r.last)
