@@ -278,9 +278,8 @@ def is_as_listed(there: os.stat_result, entry: Entry) -> bool:
 
 def _free_name(partials: int) -> str:
     """A name for a partial file; a killed process of the same number, as in containers, may have left some."""
-    while _exists(partials, name := f"{os.getpid()}-{next(_numbers)}.partial"):
-        pass
-    return name
+    names = (f"{os.getpid()}-{number}.partial" for number in _numbers)
+    return next(name for name in names if not _exists(partials, name))
 
 
 def _exists(folder: int, name: str) -> bool:
