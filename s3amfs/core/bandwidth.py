@@ -95,9 +95,10 @@ class Bucket:
 
         now: monotonic seconds.
         """
-        lost = now - CREDIT_SECONDS - self._next
+        first = now - CREDIT_SECONDS / REPAID  # the credit may be used up at the faster rate
+        lost = first - self._next
         if lost > 0:
-            self._next = now - CREDIT_SECONDS
+            self._next = first
             self._owed = min(MOST_OWED_SECONDS, self._owed + lost) if lost <= MOST_OWED_SECONDS else 0.0
         delay = max(0.0, self._next - now)
         seconds = count / rate

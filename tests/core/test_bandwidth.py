@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from s3amfs.core.bandwidth import (
@@ -59,6 +59,7 @@ def test_a_quantum_is_never_too_small_nor_too_large(rate: int) -> None:
     assert LEAST_QUANTUM <= quantum(rate) <= MOST_QUANTUM
 
 
+@example(2507, [(1, 0.0)] * 6 + [(1, 0.0625), (27, 0.0), (1, 0.0)])
 @given(
     st.integers(1000, 1 << 32),
     st.lists(st.tuples(st.integers(1, 1 << 20), st.floats(0, 0.1)), min_size=1, max_size=200),
