@@ -94,7 +94,7 @@ def test_a_stall_is_made_up_for_but_idleness_is_not() -> None:
     idle = Bucket()
     idle.reserve(1000, rate, 0.0)
     assert idle.reserve(10_000, rate, 100.0) == 0.0
-    assert idle.reserve(1, rate, 100.0) == pytest.approx(10 - CREDIT_SECONDS)
+    assert idle.reserve(1, rate, 100.0) == pytest.approx(10 - CREDIT_SECONDS / REPAID)
 
 
 def test_an_older_lower_rate_holds_nobody_back() -> None:
