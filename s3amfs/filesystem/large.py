@@ -16,7 +16,6 @@ from .arguments import customer_key, part_size_of
 from .bridge import Cancelled, on_event_of, run
 from .local import check_folder_of
 from .ranges import limits
-from .small import response_of
 
 if TYPE_CHECKING:
     from fsspec.callbacks import Callback
@@ -106,3 +105,9 @@ async def cat(fs: EngineFileSystem, source: S3Location, start: int | None, end: 
         return read_whole(pinned, *limits(start, end, pinned.info.size))
 
     return await run(whole)
+
+
+def response_of(stored: StoredInfo) -> dict[str, Any]:
+    """Returns S3's answer in s3fs's form."""
+    response = {"ETag": f'"{stored.etag}"', "VersionId": stored.version_id}
+    return {name: value for name, value in response.items() if value is not None}

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from fsspec.callbacks import Callback
 
+from ..core.locations import LocalPath
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
 from ..transfers.encryption import is_settled, refuse_in_the_clear, require_encrypted
 from ..transfers.one_request import Fetched, begin_get, begin_put
+from . import large
 from .arguments import customer_key
 from .bridge import answer, call, room, run
 from .local import read_file, write_file
@@ -42,10 +44,13 @@ async def put_file(
     async with room(_gate(fs, client, 0), size):
         data = read_file(path) if size <= QUICK_BYTES else await run(partial(read_file, path))
         stored = await _store(fs, client, target, data, options)
-    if stored is None:
+    if stored is None and is_settled(client, target, options):
         return False
     call(callback.set_size, len(data))
-    call(callback.relative_update, len(data))
+    if stored is None:  # nobody looks at the encryption of what s3fs stores
+        await large.upload_file(fs, LocalPath(path), target, fs.upload_options(options), callback)
+    else:
+        call(callback.relative_update, len(data))
     return True
 
 
@@ -60,7 +65,9 @@ async def pipe_file(
         return None
     async with room(_gate(fs, client, 0), len(data)):
         stored = await _store(fs, client, target, bytes(data), options)
-    return response_of(stored) if stored is not None else None
+    if stored is None and not is_settled(client, target, options):
+        return await large.pipe_file(fs, data, target, fs.upload_options(options))
+    return large.response_of(stored) if stored is not None else None
 
 
 async def _store(
@@ -138,11 +145,6 @@ def _known_size(fs: EngineFileSystem, source: S3Location, path: str) -> int | No
         return None
     listed = next((entry for entry in listing if entry["name"] == name), None)
     return listed["size"] if listed is not None else None
-
-
-def response_of(stored: StoredInfo) -> dict[str, Any]:
-    response = {"ETag": f'"{stored.etag}"', "VersionId": stored.version_id}
-    return {name: value for name, value in response.items() if value is not None}
 
 
 def _gate(fs: EngineFileSystem, client: S3Client, direction: int) -> SlotGate:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from s3amfs import S3AMFileSystem
+from tests.support.faults import Headers, Rule, edit_request, internal_error
 from tests.support.files import make_file
 from tests.support.proxy import FaultProxy
 
@@ -109,3 +110,28 @@ def test_acl_of_open(arguments_of_moto: dict[str, Any], moto_proxy: FaultProxy) 
     with fs.open("how/k", "wb", acl="public-read") as file:
         file.write(bytes(6 * MIB))
     assert [request.headers["x-amz-acl"] for request in moto_proxy.of("Put", "Create")] == ["public-read"]
+
+
+def without_encryption(line: str, headers: Headers) -> tuple[str, Headers]:
+    return line, [(name, value) for name, value in headers if name.lower() != "x-amz-server-side-encryption"]
+
+
+@pytest.mark.parametrize("way", [put, pipe])
+def test_trouble_hides_no_server_that_drops_the_encryption(
+    arguments_of_moto: dict[str, Any], moto_proxy: FaultProxy, tmp_path: Path, way: Write
+) -> None:
+    """A small object whose one request fails is not left to s3fs, which looks at nothing."""
+    moto_proxy.rules.append(Rule("Put", internal_error(), nth=1))
+    moto_proxy.rules.append(Rule("Put", edit_request(without_encryption)))
+    with pytest.raises(OSError, match="not encrypted"):
+        way(S3AMFileSystem(**arguments_of_moto), "how/k", 10, tmp_path, {"ServerSideEncryption": "AES256"})
+    assert moto_proxy.count("Put", status=200) == 1
+
+
+def test_trouble_with_encryption_that_is_done(
+    arguments_of_moto: dict[str, Any], moto_proxy: FaultProxy, boto_of_moto: Any
+) -> None:
+    moto_proxy.rules.append(Rule("Put", internal_error(), nth=1))
+    answered = S3AMFileSystem(**arguments_of_moto).pipe_file("how/k", b"x", ServerSideEncryption="AES256")
+    head = boto_of_moto.head_object(Bucket="how", Key="k")
+    assert (head["ServerSideEncryption"], head["ETag"]) == ("AES256", answered["ETag"])
