@@ -6,13 +6,14 @@ Answers (metadata_cache.py) are cached for `metadata_ttl` seconds.
 from __future__ import annotations
 
 import errno
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
-from ..core.locations import S3Location
+from ..core.locations import MAX_KEY_BYTES, S3Location
 from ..core.names import place_of, to_key
 from ..core.posix_metadata import time_text
 from ..engine.client import S3Client
@@ -230,14 +231,9 @@ class Tree:
         for key in removed:
             self.changes.store(key)
         keys = [o.key for page in self.client.list_pages(self.bucket, start) for o in page.objects]
-        moving = [self._pool.submit(self._move_key, key, target + key[len(start) :], on_moved) for key in keys]
-        try:
-            for moved in moving:
-                result_of(moved)
-        finally:
-            for moved in moving:
-                moved.cancel()
-            wait(moving)
+        # Until the last key has moved the folder is there; SeaweedFS goes on listing one whose marker went first.
+        for _, group in itertools.groupby(sorted(keys, key=_turn), _turn):
+            _all_done([self._pool.submit(self._move_key, key, target + key[len(start) :], on_moved) for key in group])
 
     def _move_key(self, old: str, new: str, on_moved: OnMoved) -> None:
         if old == new:
@@ -282,3 +278,19 @@ class Tree:
 
 def _ignore(key: str, stored: StoredInfo) -> None:
     """Nothing is open."""
+
+
+def _turn(key: str) -> int:
+    """When a key of a directory moves: files at once, then the markers, those that lie deepest first."""
+    return -key.count("/") if key.endswith("/") else -MAX_KEY_BYTES
+
+
+def _all_done(moving: list[Future[None]]) -> None:
+    """Returns, or raises the first error, when nothing moves any more."""
+    try:
+        for moved in moving:
+            result_of(moved)
+    finally:
+        for moved in moving:
+            moved.cancel()
+        wait(moving)

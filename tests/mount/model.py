@@ -296,15 +296,16 @@ def machine(world: World) -> type[RuleBasedStateMachine]:
                 assert found[name] == known, name
 
         def is_left_by_the_server(self, name: str) -> bool:
-            """Whether it is a prefix without a key: SeaweedFS lists a folder for a while after its last key went."""
+            """Whether it is a prefix without a key: SeaweedFS lists a folder whose marker went first."""
             if name in self.files or name in self.folders:
                 return False
-            prefix = self.key(name)
-            listed = world.boto.list_objects_v2(Bucket=world.bucket, Prefix=prefix, Delimiter="/")
-            keys = world.boto.list_objects_v2(Bucket=world.bucket, Prefix=prefix + "/").get("Contents", [])
+            prefix, folder = self.key(name) + "/", name.rpartition("/")[0]
+            parent = prefix[: prefix.rindex("/", 0, -1) + 1]
+            listed = world.boto.list_objects_v2(Bucket=world.bucket, Prefix=parent, Delimiter="/")
+            keys = world.boto.list_objects_v2(Bucket=world.bucket, Prefix=prefix).get("Contents", [])
             prefixes = [found["Prefix"] for found in listed.get("CommonPrefixes", [])]
-            shown = name.rpartition("/")[2] in os.listdir(self.path(self.last, name.rpartition("/")[0]))
-            return not keys and (prefix + "/" in prefixes or not shown)
+            shown = name.rpartition("/")[2] in os.listdir(self.path(self.last, folder))
+            return not keys and (prefix in prefixes or not shown)
 
         def teardown(self) -> None:
             for proxy in world.proxies:

@@ -129,3 +129,12 @@ def test_listing_of_many_objects(mounted: Mount, stored: Stored) -> None:
     names = os.listdir(mounted / "many")
     assert sorted(names) == [f"{n:05}" for n in range(2500)]
     assert sum(1 for entry in os.scandir(mounted / "many") if entry.stat().st_size == 0) == 2500
+
+
+def test_a_directory_that_has_moved_is_listed_nowhere(mounted: Mount, stored: Stored) -> None:
+    """SeaweedFS goes on listing a folder whose marker went before its last key."""
+    (mounted / "d").mkdir()
+    stored.put("d/a", b"x")
+    (mounted / "d").rename(mounted / "f")
+    assert os.listdir(mounted.directory) == ["f"]
+    assert sorted(stored.listed()) == ["f/", "f/a"]
