@@ -1,4 +1,4 @@
-"""Starts `s3am` by a fork of a process that has imported it: 20 ms of CPU instead of 400, some thousand times.
+"""Starts `s3am` by a fork of a process that has imported it: no import for each of some thousand commands.
 
 The command is a process as any other: with its own arguments, environment, directory, descriptors, exit status and
 resource use. What differs: /proc/PID/cmdline and /proc/PID/environ are those of the server, and modules are there
