@@ -27,6 +27,8 @@ NO_TMPFILE = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOE
 """Answers of file systems and kernels that do not know O_TMPFILE (open(2))."""
 NO_LINK = frozenset({errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP})
 """Answers where a file that has lost its name gets none again (linkat(2)), or hard links are unknown."""
+RESERVE_BYTES = 1 << 30
+"""What a copy of a stream leaves free on its disk at least. A tenth of it would be hundreds of GB on a large one."""
 SUFFIX = ".changes"
 NAME_PREFIX = "s3am-unpublished-"
 
@@ -86,9 +88,12 @@ class Spool:
         self.dirty.cut(size)
 
     def has_room(self, size: int, kept: int = 0) -> bool:
-        """Whether the disk can take `size` more bytes and keep a tenth free, and as much as `kept`, which is here."""
+        """Whether the disk can take `size` more bytes and keep as much free as `kept`, which is here, and a reserve.
+
+        The reserve is RESERVE_BYTES or, on a small disk, a tenth of it: other programs need some of it.
+        """
         disk = os.statvfs(self.fd)
-        return disk.f_bavail * disk.f_frsize - size > max(kept, disk.f_blocks * disk.f_frsize // 10)
+        return disk.f_bavail * disk.f_frsize - size > max(kept, min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 10))
 
     def give_name(self, hint: str) -> str:
         """A name, by which it outlives its process. Returns its path. Raises OSError."""

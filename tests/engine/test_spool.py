@@ -8,6 +8,7 @@ import json
 import logging
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -104,3 +105,35 @@ def test_another_users_file_is_not_opened(tmp_path: Path) -> None:
     os.chown(tmp_path / "theirs", 4321, 4321)
     with pytest.raises(PermissionError):
         Spool.open(str(tmp_path / "theirs"))
+
+
+GIB = 1 << 30
+
+
+@pytest.mark.parametrize(
+    ("blocks", "free", "size", "kept", "is_there"),
+    [
+        (100 * GIB, 1 * GIB + 11, 10, 0, True),
+        (100 * GIB, 1 * GIB + 10, 10, 0, False),
+        (5 * GIB, GIB // 2 + 11, 10, 0, True),
+        (5 * GIB, GIB // 2 + 10, 10, 0, False),
+        (100 * GIB, 4 * GIB + 11, 10, 4 * GIB, True),
+        (100 * GIB, 4 * GIB + 10, 10, 4 * GIB, False),
+    ],
+    ids=[
+        "a GiB is left",
+        "less is left",
+        "a tenth of a small disk",
+        "less than a tenth",
+        "as much as is here",
+        "more is here",
+    ],
+)
+def test_room_is_what_leaves_a_reserve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blocks: int, free: int, size: int, kept: int, is_there: bool
+) -> None:
+    disk = SimpleNamespace(f_frsize=1, f_blocks=blocks, f_bavail=free)
+    spool = Spool(str(tmp_path))
+    monkeypatch.setattr("s3amfs.engine.spool.os.statvfs", lambda fd: disk)
+    assert spool.has_room(size, kept) is is_there
+    spool.discard()
