@@ -8,6 +8,7 @@ move; parts of it that the server has by then are not sent again (jobs/part_task
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -119,7 +120,7 @@ class _Run:
         self._call = call
         self._moving = moving
         self._futures: dict[str, Any] = {}
-        self._ended: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
+        self._ended: queue.SimpleQueue[tuple[str, Any, part_task.Moved | BaseException]] = queue.SimpleQueue()
         self._failures = 0
         self._alone_since: float | None = None
 
@@ -168,26 +169,35 @@ class _Run:
         function, *arguments = self._call(batch)
         future = self._cluster.client.submit(function, *arguments, pure=False, workers=[worker], retries=0)
         self._futures[worker] = future
-        future.add_done_callback(lambda ended: self._ended.put((worker, ended)))
+        future.add_done_callback(
+            lambda ended: threading.Thread(target=self._fetch, args=(worker, ended), daemon=True).start()
+        )
 
-    def _settle(self, worker: str, future: Any) -> list[str]:
+    def _fetch(self, worker: str, future: Any) -> None:
+        """Fetches the outcome of a batch from its worker, in a thread of its own: if the worker has left by now, dask
+        waits for it to come back, until `_look` cancels the future."""
+        outcome: part_task.Moved | BaseException
+        try:
+            outcome = future.result()
+        except BaseException as error:  # noqa: BLE001 - raised by `_settle`; a cancelled future raises no Exception
+            outcome = error
+        self._ended.put((worker, future, outcome))
+
+    def _settle(self, worker: str, future: Any, outcome: part_task.Moved | BaseException) -> list[str]:
         """Takes the outcome of a batch. Returns the worker that is idle now, if there is one."""
         if worker not in self._futures or self._futures[worker] is not future:
             return []  # given up before
         del self._futures[worker]
         if future.cancelled():
             raise TransferError("the dask scheduler has dropped the work, or is gone: run the same command again")
-        try:
-            moved = future.result()
-        except S3AMError as error:
+        if isinstance(outcome, BaseException):
             self._failures += 1
-            if not isinstance(error, TransferError) or isinstance(error, UploadGone | Unsupported):
-                raise
-            if self._failures > RETRIES:
-                raise
+            another_try = isinstance(outcome, TransferError) and not isinstance(outcome, UploadGone | Unsupported)
+            if not another_try or self._failures > RETRIES:
+                raise outcome
             self._moving.dispatch.lost(worker)
         else:
-            self._moving.done(worker, moved, time.monotonic())
+            self._moving.done(worker, outcome, time.monotonic())
         return [worker]
 
 

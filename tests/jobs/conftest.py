@@ -15,10 +15,10 @@ from s3amfs.jobs.job_options import TreeOptions
 from s3amfs.jobs.ledger import Listener
 from s3amfs.jobs.sides import Ends
 from s3amfs.jobs.sync import sync
-from tests.support.dask import dask
+from tests.support.dask import dask, dask_client
 from tests.support.trees import Ran, tree_of
 
-__all__ = ["client", "dask", "run"]
+__all__ = ["client", "dask", "dask_client", "run"]
 
 
 @pytest.fixture(autouse=True)

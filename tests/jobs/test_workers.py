@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -116,6 +116,41 @@ def test_a_worker_that_leaves_is_replaced() -> None:
     never.set()
     assert sorted(kept) == list(range(1, PARTS + 1))
     assert len(fake.cancelled) == 1
+
+
+class KeptOutcome(Future[Moved]):
+    """It has moved its batch, and its outcome went with the worker: dask waits until somebody cancels it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.given_up = threading.Event()
+
+    def result(self, timeout: float | None = None) -> Moved:
+        assert self.given_up.wait(30)
+        raise CancelledError
+
+
+def test_a_worker_that_leaves_with_the_outcome_of_its_batch_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s3amfs.jobs.workers.LOOK_SECONDS", 0.01)
+    fake, kept_outcome = FakeCluster(2), KeptOutcome()
+    submit = fake.submit
+
+    def first_leaves(function: Callable[..., Moved], *arguments: Any, workers: list[str], **rest: Any) -> Future[Moved]:
+        if kept_outcome.done():
+            return submit(function, *arguments, workers=workers, **rest)
+        fake.names.remove(workers[0])
+        kept_outcome.set_result(Moved([], ()))
+        return kept_outcome
+
+    def cancel(futures: list[Future[Moved]]) -> None:
+        assert futures == [kept_outcome]
+        kept_outcome.given_up.set()
+
+    monkeypatch.setattr(fake, "submit", first_leaves)
+    monkeypatch.setattr(fake, "cancel", cancel)
+    parts, kept, _ = moving(helps=False)
+    Cluster(fake).move(send, JOB, Settings(S3Config()), parts)
+    assert sorted(kept) == list(range(1, PARTS + 1))
 
 
 def test_a_worker_that_comes_drives_no_busy_one_out() -> None:

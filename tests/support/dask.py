@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import signal
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,7 +18,7 @@ MIB = 1024 * 1024
 
 
 @pytest.fixture(scope="session")
-def dask(s3: SeaweedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+def dask_client(s3: SeaweedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A client of two worker processes that have the server's credentials in their environment."""
     distributed = pytest.importorskip("distributed")
     folder = tmp_path_factory.mktemp("dask")
@@ -31,6 +34,23 @@ def dask(s3: SeaweedServer, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         distributed.Client(local) as client,
     ):
         yield client
+
+
+@pytest.fixture
+def dask(dask_client: Any) -> Any:
+    """The client; both workers are there, also after a test that has killed one."""
+    dask_client.wait_for_workers(2, timeout=60)
+    return dask_client
+
+
+def kill(pid: int) -> None:
+    """Kills a process and waits for its end."""
+    handle = os.pidfd_open(pid)
+    try:
+        os.kill(pid, signal.SIGKILL)
+        assert select.select([handle], [], [], 30)[0]
+    finally:
+        os.close(handle)
 
 
 def config(s3: SeaweedServer, endpoint: str | None = None) -> S3Config:
