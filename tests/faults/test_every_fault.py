@@ -1,13 +1,16 @@
-"""Everything that the proxy can do to a request, one after the other to the same transfer, for every verb."""
+"""Everything that the proxy can do to a request, one after the other to a few transfers, for every verb."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from s3amfs.demo.seaweed import SeaweedServer
 from tests.support import faults
 from tests.support.cli import Cli
 from tests.support.faults import Fault, Rule
@@ -46,12 +49,18 @@ ALL: tuple[Fault, ...] = (
 """What may happen to any request, and is made up for."""
 
 
-class Every:
-    """A file of five parts; every request of one kind meets the next fault until all are through."""
+LOTS = 4
+"""Transfers at a time among which the faults are dealt: as many faults are met, and each waits for its own only."""
 
-    def __init__(self, cli: Cli, boto: Any, bucket: str, folder: Path, proxy: FaultProxy) -> None:
-        self.cli, self.boto, self.bucket, self.proxy = cli, boto, bucket, proxy
-        self.file, self.out = folder / "f", folder / "out"
+
+class Every:
+    """Files of five parts; every request of one kind meets the next fault of its lot until all are through."""
+
+    def __init__(self, cli: Cli, boto: Any, bucket: str, folder: Path, proxies: list[FaultProxy]) -> None:
+        self.cli, self.boto, self.bucket, self.proxies = cli, boto, bucket, proxies
+        self.file = folder / "f"
+        self.outs = [folder / f"out{number}" for number in range(len(proxies))]
+        self.keys = [f"k{number}" for number in range(len(proxies))]
         self.hard: list[Rule] = []
         make_file(self.file, SIZE, 1)
 
@@ -60,26 +69,44 @@ class Every:
         may_pass = (*harmless, "delay", "throttle", "reset after_response")
         self.hard = [Rule(kind, fault, times=1) for fault in which if fault.name not in may_pass]
         soft = [Rule(kind, fault, times=1) for fault in which if fault.name in may_pass]
-        self.proxy.rules += [*self.hard, *soft]
+        for number, proxy in enumerate(self.proxies):
+            proxy.rules += [*self.hard[number::LOTS], *soft[number::LOTS]]
 
-    def run(self, *words: object, command: list[str] | None = None) -> None:
+    def run(self, *words: object, to: list[Any], command: list[str] | None = None) -> None:
+        """One transfer a lot, at the same time. to: the last word of each."""
         self.cli.command = command or self.cli.command
-        result = self.cli(*words, env={"AWS_ENDPOINT_URL": self.proxy.endpoint_url})
-        assert result.rc == 0, result.stderr
+        lots = [
+            self.cli.start(*words, target, env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+            for proxy, target in zip(self.proxies, to, strict=True)
+        ]
+        results = [lot.wait() for lot in lots]
+        assert [result.rc for result in results] == [0] * LOTS, [result.stderr for result in results]
         assert [rule.action.name for rule in self.hard if not rule.fired] == []
-        assert [r for r in self.proxy.parts_sent_again() if r.kind == "UploadPart"] == []
+        sent_again = [request for proxy in self.proxies for request in proxy.parts_sent_again()]
+        assert [r for r in sent_again if r.kind == "UploadPart"] == []
+
+    def urls(self, scheme: str = "s3") -> list[str]:
+        return [f"{scheme}://{self.bucket}/{key}" for key in self.keys]
 
     def put_source(self) -> None:
         self.boto.upload_file(str(self.file), self.bucket, "source")
 
-    def check_object(self) -> None:
-        assert object_digest(self.boto, self.bucket, "k") == digest(self.file)
+    def check_objects(self) -> None:
+        for key in self.keys:
+            assert object_digest(self.boto, self.bucket, key) == digest(self.file)
         assert self.boto.list_multipart_uploads(Bucket=self.bucket).get("Uploads", []) == []
+
+    def check_files(self) -> None:
+        for out in self.outs:
+            assert digest(out) == digest(self.file)
+            assert [path.name for path in out.parent.glob(f".{out.name}*")] == []
 
 
 @pytest.fixture
-def every(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy) -> Every:
-    return Every(cli, boto, bucket, tmp_path, proxy)
+def every(cli: Cli, s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path) -> Iterator[Every]:
+    with ExitStack() as stack:
+        proxies = [stack.enter_context(FaultProxy(s3.endpoint_url)) for _ in range(LOTS)]
+        yield Every(cli, boto, bucket, tmp_path, proxies)
 
 
 NO_BODY = ("reset request_body", "stall request_body")
@@ -92,23 +119,22 @@ SIZES = ("--part-size", "5M")
 
 def test_upload(every: Every) -> None:
     every.meets("UploadPart", (*ALL, *STALLS, faults.flip("request")), NO_ANSWER)
-    every.run(*PATIENT, "upload", *SIZES, every.file, f"s3://{every.bucket}/k")
-    every.check_object()
+    every.run(*PATIENT, "upload", *SIZES, every.file, to=every.urls())
+    every.check_objects()
 
 
 def test_copy(every: Every) -> None:
     every.put_source()
     every.meets("CopyPart", (*ALL, *STALLS, faults.ok_with_error(), faults.ok_with_error(deliver=True)), NO_BODY)
-    every.run(*PATIENT, "upload", *SIZES, f"s3://{every.bucket}/source", f"s3://{every.bucket}/k")
-    every.check_object()
+    every.run(*PATIENT, "upload", *SIZES, f"s3://{every.bucket}/source", to=every.urls())
+    every.check_objects()
 
 
 def test_download(every: Every) -> None:
     every.put_source()
     every.meets("GetRange", (*ALL, *STALLS, faults.flip("response")), NO_BODY)
-    every.run(*PATIENT, "download", *SIZES, f"s3://{every.bucket}/source", every.out)
-    assert digest(every.out) == digest(every.file)
-    assert [path.name for path in every.out.parent.glob(".out*")] == []
+    every.run(*PATIENT, "download", *SIZES, f"s3://{every.bucket}/source", to=every.outs)
+    every.check_files()
 
 
 @pytest.mark.parametrize("kind", ["Create", "Complete"])
@@ -118,21 +144,21 @@ def test_control_calls(every: Every, kind: str) -> None:
         every.meets(kind, (*ALL, faults.ok_with_error()), (*NO_BODY, *DONE))
     else:
         every.meets(kind, ALL, NO_BODY)
-    every.run(*PATIENT, "upload", *SIZES, every.file, f"s3://{every.bucket}/k")
-    every.check_object()
+    every.run(*PATIENT, "upload", *SIZES, every.file, to=every.urls())
+    every.check_objects()
 
 
 def test_fs_put(every: Every) -> None:
     """fsspec users have no --timeout: stalls are for the others."""
     every.meets("UploadPart", (*ALL, faults.flip("request")), NO_ANSWER)
     job = [sys.executable, "-m", "tests.faults.fs_job"]
-    every.run("put", every.file, f"s3am://{every.bucket}/k", command=job)
-    every.check_object()
+    every.run("put", every.file, to=every.urls("s3am"), command=job)
+    every.check_objects()
 
 
 def test_fs_get(every: Every) -> None:
     every.put_source()
     every.meets("GetRange", (*ALL, faults.flip("response")), NO_BODY)
     job = [sys.executable, "-m", "tests.faults.fs_job"]
-    every.run("get", f"s3am://{every.bucket}/source", every.out, command=job)
-    assert digest(every.out) == digest(every.file)
+    every.run("get", f"s3am://{every.bucket}/source", to=every.outs, command=job)
+    every.check_files()
