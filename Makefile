@@ -14,6 +14,8 @@ OPERATIONS ?= 20000
 SEEDS ?= 5
 SEED ?= $(shell date +%s)
 SIZE ?= 1GiB
+# Without it each of some thousand processes would compile the package again, and each worker the tests.
+unexport PYTHONDONTWRITEBYTECODE
 .DEFAULT_GOAL := help
 
 .PHONY: help demo servers test-servers test unit unit-every mutants packages lowest lint format bench bench-filesystem docs chaos cluster-chaos races clean trees bottlenecks fsx model posix

@@ -68,7 +68,18 @@ def run(
         "AWS_SECRET_ACCESS_KEY": "foo",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    command = [sys.executable, "-m", "pytest", "-p", "tests.support.in_place_of_s3fs", "-p", "no:cacheprovider", "-q"]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-p",
+        "tests.support.in_place_of_s3fs",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:zarr",
+        "-q",
+    ]
     command += ["--tb=short", "--show-capture=no", "--timeout=180", f"--rootdir={source}", "-c", os.devnull]
     command += [f"--deselect={test}" for test in without]
     with log.open("w") as said:
