@@ -9,9 +9,12 @@ from urllib.parse import parse_qsl, urlsplit
 from s3amfs.core.failures import Failure
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.loop import Engine
+from s3amfs.engine.one_shot import OneShot, OnReply
 from s3amfs.wire.aws.config import S3Config
 from s3amfs.wire.aws.session import S3Session
-from s3amfs.wire.messages import HttpRequest, Reply
+from s3amfs.wire.curl.streams import Chunks
+from s3amfs.wire.failures import find_failure
+from s3amfs.wire.messages import HttpRequest, Reply, S3Request
 
 
 class Asked:
@@ -50,13 +53,32 @@ class ScriptedEngine:
         """Nothing was."""
 
 
+class ScriptedClient(S3Client):
+    """What is begun is answered at once, in the thread that begins it."""
+
+    def begin(
+        self,
+        request: S3Request,
+        on_reply: OnReply,
+        chunks: Chunks | None = None,
+        *,
+        loop: int = 0,
+        gate: Any = None,
+    ) -> OneShot:
+        reply = self.engine.call(self.session.prepare(request))
+        if chunks is not None:
+            chunks.append(reply.body)
+        on_reply(None if find_failure(reply) else reply)
+        return cast(OneShot, None)
+
+
 def scripted(answer: Answer, **choices: Any) -> tuple[S3Client, ScriptedEngine]:
     """A client that gives up at the first failure, and the engine that knows what was asked."""
     config = S3Config(
         endpoint_url="http://s3.test", access_key="key", secret_key="secret", region="us-east-1", retry_budget=0.0
     )
     engine = ScriptedEngine(answer)
-    return S3Client(S3Session(config), cast(Engine, engine), **choices), engine
+    return ScriptedClient(S3Session(config), cast(Engine, engine), **choices), engine
 
 
 def reply(status: int = 200, body: str = "", **headers: str) -> Reply:
