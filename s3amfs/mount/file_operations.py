@@ -134,7 +134,12 @@ class FileOperations(Shared):
         thread = caller()[2]
         process = process_of(thread)
         has_written = file.written_by(process)
-        if was_killed(thread):
+        try:
+            killed = was_killed(thread)
+        except OSError:
+            file.give_up()  # it may be: then half a file would be published by its release
+            raise
+        if killed:
             if has_written or not self._is_written_elsewhere(file):
                 file.give_up()
             return 0

@@ -15,11 +15,14 @@ FATAL = sum(1 << number - 1 for number in (signal.SIGQUIT, signal.SIGABRT, signa
 
 
 def was_killed(pid: int) -> bool:
-    """Whether `pid` is dying of a signal. One that may not be looked at counts as one that closed its file."""
+    """Whether `pid` is dying of a signal. One that is gone, or may not be looked at, counts as one that has closed.
+
+    Raises OSError where nobody can be looked at (no descriptor is left).
+    """
     try:
         with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
             return dies_of_a_signal(file.read().decode(errors="replace"))
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from s3amfs.errors import Interrupted
-from s3amfs.mount import file_operations
+from s3amfs.mount import file_operations, processes
 from s3amfs.mount.file_operations import FileOperations
 
 OPENER, CHILD = 10, 20
@@ -96,6 +97,21 @@ def test_a_killed_heir_leaves_it_to_the_others(operations: Operations) -> None:
     assert operations.closed() == []
     operations.elsewhere = False
     assert operations.closed() == ["given up"]
+
+
+def test_a_writer_that_cannot_be_looked_at_publishes_nothing_and_learns_it(
+    operations: Operations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No descriptor is left: whether it was killed is not known."""
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(file_operations, "was_killed", processes.was_killed)
+    monkeypatch.setattr(processes, "open", full, raising=False)
+    with pytest.raises(OSError, match="too many open files"):
+        operations.closed()
+    assert operations.file.events == ["given up"]
 
 
 def test_nothing_is_done_for_readers_and_what_is_clean_or_waits(operations: Operations) -> None:
