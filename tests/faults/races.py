@@ -230,10 +230,13 @@ class Race:
         return found is not None and found.startswith(MINE)
 
 
-def races(runs: int, seed: int, *, ignoring: bool = False) -> Tally:
-    """Plays `runs` races, the first with `seed` itself, so that one can be replayed alone."""
+def races(runs: int, seed: int, *, skip: int = 0, ignoring: bool = False) -> Tally:
+    """Plays `runs` races, the first with `seed` itself, so that one can be replayed alone.
+
+    skip: races left out first.
+    """
     draw = random.Random(seed)
-    seeds = [seed, *(draw.randrange(2**31) for _ in range(runs - 1))][:runs]
+    seeds = [seed, *(draw.randrange(2**31) for _ in range(skip + runs - 1))][skip : skip + runs]
     tally = Tally()
     with (
         tempfile.TemporaryDirectory(prefix="s3am-races-") as name,
@@ -255,11 +258,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--skip", type=int, default=0, help="races left out first: a long run in slices")
     parser.add_argument("--ignoring", action="store_true", help="the server ignores conditions")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
     with contextlib.suppress(KeyboardInterrupt):
-        tally = races(args.runs, args.seed, ignoring=args.ignoring)
+        tally = races(args.runs, args.seed, skip=args.skip, ignoring=args.ignoring)
         print(*tally.lost, *tally.odd, *tally.silent, sep="\n")
         print(tally.line())
         return 1 if tally.count else 0
