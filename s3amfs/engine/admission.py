@@ -18,7 +18,8 @@ class Admission:
     gate: slots shared with other transfers, passed first; then come those of the lines of `share`, which also says how
     long a request has to wait that has a slot of every gate. flight: learns what parts wait for. is_current: whether an
     attempt (number, attempt) is still to be made. admitted: called in the home loop with an attempt that may start;
-    `leave` gives its slots back.
+    `leave` gives its slots back. crashed: called in the home loop with an error of ours, by which a part would never
+    start.
     """
 
     def __init__(
@@ -29,6 +30,7 @@ class Admission:
         flight: PartsInFlight,
         is_current: Callable[[int, int], bool],
         admitted: Callable[[int, int], None],
+        crashed: Callable[[BaseException], None],
     ) -> None:
         own = (gate,) if gate is not None else ()
         self._gates = (*own, *(line.gate for line in share.lines))
@@ -37,6 +39,7 @@ class Admission:
         self._flight = flight
         self._is_current = is_current
         self._admitted = admitted
+        self._crashed = crashed
         self._holds: dict[int, int] = {}
         """Part number -> how many of the gates it has passed."""
 
@@ -62,10 +65,16 @@ class Admission:
         else:
             self._gates[passed].enter(partial(self._let_in, number, attempt, passed))
 
+    def _go_on(self, number: int, attempt: int, passed: int) -> None:
+        try:
+            self._pass_gates(number, attempt, passed)
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that owns the transfer
+            self._crashed(error)
+
     def _let_in(self, number: int, attempt: int, passed: int) -> None:
         """By a gate, in any thread."""
         try:
-            self._home.submit(partial(self._pass_gates, number, attempt, passed + 1))
+            self._home.submit(partial(self._go_on, number, attempt, passed + 1))
         except TransferError:  # the loop has ended, and `wait` says so; the slots are for others
             for gate in self._gates[: passed + 1]:
                 gate.leave()

@@ -63,8 +63,11 @@ class Transfer:
         self._home: Loop = self._loops[0]
         self.flight = PartsInFlight(engine.sampler, share.lines, self._parts, self.progress)
         self._delivery = Delivery(settings, self._calls.on_event, self.flight.limit_due)
-        self._admission = Admission(self._home, settings.gate, share, self.flight, self._is_current, self._dispatch)
-        self._runs = PartRuns(self._loops, move, settings.limiter, self.flight, self._ended, self._crashed)
+        dispatch, ended = partial(self._guarded, self._dispatch), partial(self._guarded, self._ended)
+        self._admission = Admission(
+            self._home, settings.gate, share, self.flight, self._is_current, dispatch, self._crashed
+        )
+        self._runs = PartRuns(self._loops, move, settings.limiter, self.flight, ended, self._crashed)
         self._stragglers = Stragglers(self._home.multi.call_later, self._running, self._ask_again)
         self._renewal = Renewal(settings.credentials, self._home, self._crashed)
         self._lines = engine.lines
@@ -75,7 +78,7 @@ class Transfer:
 
     def add(self, parts: Iterable[Part], *, last: bool) -> None:
         """Gives more parts to move (maybe lazily); `last` when these are all."""
-        self._home.submit(lambda: self._add(parts, last=last))
+        self._home.submit(partial(self._guarded, self._add, parts, last))
 
     def on_over(self, function: Callable[[], None]) -> None:
         """Has `function` called in a loop's thread when the transfer ends; set it before parts are added."""
@@ -170,7 +173,7 @@ class Transfer:
 
     # -- the home loop ----------------------------------------------------------------------------------------------
 
-    def _add(self, parts: Iterable[Part], *, last: bool) -> None:
+    def _add(self, parts: Iterable[Part], last: bool) -> None:
         if not self._joined:
             self._joined = True
             for line in self.share.lines:
@@ -183,12 +186,19 @@ class Transfer:
             self._parts[part.number] = part
             yield part.number
 
-    def _handle(self, event: m.Event) -> None:
+    def _guarded(self, function: Callable[..., None], *given: object) -> None:
+        """Calls `function`; what it raises ends the transfer, which would otherwise wait for ever."""
         try:
-            for instruction in self._machine.handle(event, time.monotonic()):
-                self._execute(instruction)
+            function(*given)
         except BaseException as error:  # noqa: BLE001 - a bug or a full disk: raised in the owner's thread by wait()
             self._crashed(error)
+
+    def _handle(self, event: m.Event) -> None:
+        self._guarded(self._advance, event)
+
+    def _advance(self, event: m.Event) -> None:
+        for instruction in self._machine.handle(event, time.monotonic()):
+            self._execute(instruction)
 
     def _crashed(self, error: BaseException) -> None:
         if self._over.is_set():
@@ -252,13 +262,9 @@ class Transfer:
             self._crashed(outcome)
             return
         if isinstance(outcome, Failure):
-            self._failed(number, outcome)
+            self._handle(m.PartFailed(number, self._calls.judge(number, outcome)))
             return
-        try:
-            self._calls.on_part(outcome)
-        except BaseException as error:  # noqa: BLE001 - see _handle
-            self._crashed(error)
-            return
+        self._calls.on_part(outcome)
         self._parts.pop(number, None)
         self._moved_here += outcome.length
         self.parts_moved += 1
@@ -266,14 +272,6 @@ class Transfer:
         if self._settings.asks_again:
             self._stragglers.done(number, outcome.length, seconds)
         self._handle(m.PartSucceeded(number, outcome.length))
-
-    def _failed(self, number: int, failure: Failure) -> None:
-        try:
-            failure = self._calls.judge(number, failure)
-        except BaseException as error:  # noqa: BLE001 - see _handle
-            self._crashed(error)
-            return
-        self._handle(m.PartFailed(number, failure))
 
     def _running(self) -> list[Running] | None:
         return None if self._machine.over else self._runs.running(self._parts, time.monotonic())
@@ -284,8 +282,11 @@ class Transfer:
 
     def _begin(self, number: int, attempt: int) -> None:
         """In the loop of the part."""
-        if self._is_current(number, attempt):
-            self._runs.begin(self._parts[number], attempt)
+        try:
+            if self._is_current(number, attempt):
+                self._runs.begin(self._parts[number], attempt)
+        except BaseException as error:  # noqa: BLE001 - see _guarded
+            self._home.submit(partial(self._crashed, error))
 
 
 def _when_idle(home: Loop, busy: list[Loop], then: Callable[[], None]) -> None:

@@ -22,6 +22,7 @@ from ..core.request_budget import HORIZON
 from .journal import state_dir
 from .limits import SlotGate
 from .memory import read_text, write_text
+from .recurring import Recurring, Schedule
 from .resources import most_slots, slots_by_memory
 
 SAMPLE_SECONDS = 0.1
@@ -30,8 +31,6 @@ MOST_FTP_SLOTS = 16
 FIRST_FTP_SLOTS = 8
 
 Direction = Literal["up", "down", "copy"]
-Schedule = Callable[[float, Callable[[], None]], None]
-"""Has a function called in the engine's first loop after so many seconds."""
 Later = Callable[[float, Callable[[], object]], None]
 """Has a function called in the caller's loop after so many seconds."""
 
@@ -50,14 +49,14 @@ class Line:
     """One endpoint and direction. All but `found_latency` and `state` is called in the engine's first loop."""
 
     def __init__(self, controller: Controller, schedule: Schedule, *, by_memory: bool = False) -> None:
-        """by_memory: memory is what allows no more than the controller's ceiling."""
+        """schedule: has a function called in the engine's first loop. by_memory: memory is what allows no more than the
+        controller's ceiling."""
         self._controller = controller
         self._by_memory = by_memory
-        self._schedule = schedule
         self._lock = threading.Lock()
         self._members: dict[Member, tuple[int, int]] = {}
         self._moved = self._ended = 0
-        self._sampling = False
+        self._samples = Recurring(schedule, SAMPLE_SECONDS, self._sample, lambda: bool(self._members), self._lock)
         self._worked: float | None = None
         self.gate = SlotGate(controller.slots)
 
@@ -79,7 +78,7 @@ class Line:
                 self._controller.pause()
             self._members[member] = member.progress()
             if self._controller.fixed is None:
-                self._sample_later()
+                self._samples.start()
 
     def leave(self, member: Member) -> None:
         with self._lock:
@@ -118,15 +117,10 @@ class Line:
                 self._controller.cut_off(now, self.gate.held)
             else:
                 return
-            self._sample_later()
+            self._samples.start()
         self.gate.set_limit(self.slots)
 
     # -- inside -----------------------------------------------------------------------------------------------------
-
-    def _sample_later(self) -> None:
-        if not self._sampling:
-            self._sampling = True
-            self._schedule(SAMPLE_SECONDS, self._sample)
 
     def _count(self, member: Member) -> None:
         moved, ended = member.progress()
@@ -137,9 +131,6 @@ class Line:
 
     def _sample(self) -> None:
         with self._lock:
-            self._sampling = False
-            if not self._members:
-                return
             for member in self._members:
                 self._count(member)
             before = self.slots
@@ -149,7 +140,6 @@ class Line:
             self._controller.sample(time.monotonic(), self._moved, self._ended, self.gate.held, spent)
             grown = self.slots > before
             members = list(self._members)
-            self._sample_later()
         self.gate.set_limit(self.slots)
         if grown:
             for member in members:

@@ -17,6 +17,7 @@ from ..core.failures import Failure, Kind
 from ..wire.curl.exchange import Exchange
 from . import file_io, trace
 from .line import Line
+from .recurring import Recurring, Schedule
 
 SAMPLE_SECONDS = 0.25
 RECENT_SECONDS = 5.0
@@ -79,14 +80,13 @@ def activity_of(exchange: Exchange, now: float, latency: Latency) -> Activity:
 class Sampler:
     """The samples of one engine. schedule: has a function called in its first loop."""
 
-    def __init__(self, threads: Threads, schedule: Callable[[float, Callable[[], None]], None]) -> None:
+    def __init__(self, threads: Threads, schedule: Schedule) -> None:
         self._threads = threads
-        self._schedule = schedule
         self._lock = threading.Lock()
         self._movers: dict[object, Mover | None] = {}
         self._back_off: dict[object, bool] = {}
         """Control call that has failed and is tried again -> whether the server asked for less."""
-        self._runs = False
+        self._ticks = Recurring(schedule, SAMPLE_SECONDS, self._tick, lambda: bool(self._movers), self._lock)
         self._due = 0.0
         self._last = 0.0
         self._cpu: dict[int, float] = {}
@@ -100,10 +100,8 @@ class Sampler:
         the exchanges of the loops. Any thread."""
         with self._lock:
             self._movers[key] = mover
-            if not self._runs:
-                self._runs = True
+            if self._ticks.start():
                 self._begin()
-                self._schedule(SAMPLE_SECONDS, self._tick)
             return self._tally.copy()
 
     def leave(self, key: object) -> None:
@@ -154,9 +152,6 @@ class Sampler:
 
     def _tick(self) -> None:
         with self._lock:
-            if not self._movers:
-                self._runs = False
-                return
             movers = [mover for mover in self._movers.values() if mover is not None]
         now = time.monotonic()
         sample = self._look(now, movers)
@@ -167,7 +162,6 @@ class Sampler:
         recorder = trace.recorder()
         if recorder is not None:
             recorder.counters(self._counters(movers, sample))
-        self._schedule(SAMPLE_SECONDS, self._tick)
 
     def _look(self, now: float, movers: list[Mover]) -> Sample:
         seconds, self._last = max(1e-6, now - self._last), now

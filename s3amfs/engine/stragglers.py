@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 
 from ..core.lag import LEAST_DONE, LagWatch, Running
+from .recurring import Recurring, Schedule
 
 LAG_SECONDS = 0.5
 """Between two looks for parts that lag."""
@@ -19,12 +21,13 @@ class Stragglers:
 
     def __init__(
         self,
-        call_later: Callable[[float, Callable[[], None]], None],
+        call_later: Schedule,
         running: Callable[[], Sequence[Running] | None],
         ask_again: Callable[[int], None],
     ) -> None:
         self._watch = LagWatch()
-        self._call_later = call_later
+        self._lock = threading.Lock()  # for form's sake: one thread is all that is here
+        self._looks = Recurring(call_later, LAG_SECONDS, self._look, lambda: running() is not None, self._lock)
         self._running = running
         self._ask_again = ask_again
         self._done = 0
@@ -36,13 +39,10 @@ class Stragglers:
         self._watch.done(number, length, seconds)
         self._done += 1
         if self._done == LEAST_DONE:
-            self._call_later(LAG_SECONDS, self._look)
+            with self._lock:
+                self._looks.start()
 
     def _look(self) -> None:
-        running = self._running()
-        if running is None:
-            return
-        for number in self._watch.lagging(running):
+        for number in self._watch.lagging(self._running() or ()):
             self.asked_again += 1
             self._ask_again(number)
-        self._call_later(LAG_SECONDS, self._look)

@@ -23,6 +23,7 @@ class Home:
         self.gates = [SlotGate(limit) for limit in limits]
         self.current: dict[int, int] = {}
         self.admitted: list[tuple[int, int]] = []
+        self.crashes: list[BaseException] = []
         self.ended = False
         self.delay = 0.0
         self.flight = PartsInFlight(cast(Sampler, None), (), {}, lambda: (0, 0))
@@ -35,6 +36,7 @@ class Home:
             self.flight,
             lambda number, attempt: self.current.get(number) == attempt,
             lambda number, attempt: self.admitted.append((number, attempt)),
+            self.crashes.append,
         )
 
     @property

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 
+from s3amfs.core.pacing import Controller
 from s3amfs.core.parts import Part
 from s3amfs.core.retry import RetryPolicy
 from s3amfs.engine.attempt import Move, PartResult, PartWork, ReceivePart, RelayPart, SendPart
 from s3amfs.engine.executor import Transfer
-from s3amfs.engine.line import Share
+from s3amfs.engine.line import Later, Line, Member, Share
 from s3amfs.engine.loop import get_engine
+from s3amfs.engine.renewal import Renewal
 from s3amfs.engine.settings import Settings
 from s3amfs.engine.sinks import MemorySink
 from s3amfs.engine.upload_body import PartChecks, UploadBody
@@ -60,11 +63,10 @@ def web() -> Iterator[HttpServer]:
         yield server
 
 
-def outcome(move: Move) -> BaseException | None:
+def outcome(move: Move, share: Share | None = None) -> BaseException | None:
     """What `wait` raises; fails if it does not return at all."""
-    transfer = Transfer(
-        get_engine(), move, Share([get_engine().lines.fixed(4)]), Settings("test", RetryPolicy(budget=0))
-    )
+    share = share or Share([get_engine().lines.fixed(4)])
+    transfer = Transfer(get_engine(), move, share, Settings("test", RetryPolicy(budget=0)))
     raised: list[BaseException | None] = []
 
     def run() -> None:
@@ -115,3 +117,46 @@ def test_a_relay(web: HttpServer, where: str) -> None:
         return RelayPart(HttpRequest("GET", url), accept, target, body)
 
     assert isinstance(outcome(move), Bug)
+
+
+class BadShare(Share):
+    """Raises when the transfer joins its line, or when a part asks for its turn."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+        line = get_engine().lines.fixed(4)
+        super().__init__([BadLine(Controller(4, fixed=4), lambda delay, function: None) if where == "join" else line])
+
+    def take_turn(self, later: Later, begin: Callable[[], None]) -> bool:
+        if self._where == "turn":
+            raise Bug
+
+        later(0.0, begin)
+        return False
+
+
+class BadLine(Line):
+    def join(self, member: Member) -> None:
+        raise Bug
+
+
+@pytest.mark.parametrize("where", ["join", "turn"])
+def test_admission(web: HttpServer, where: str) -> None:
+    url = web.add("/data", bytes(PART.length))
+    sink = MemorySink(memoryview(bytearray(PART.length)), PART, lambda reply: None)
+    move = partial(received, HttpRequest("GET", url), sink)
+    assert isinstance(outcome(move, BadShare(where)), Bug)
+
+
+def received(request: HttpRequest, sink: MemorySink, part: Part, attempt: int) -> PartWork:
+    return ReceivePart(request, sink)
+
+
+def test_a_part_that_was_admitted_by_a_timer(web: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def bad(self: Renewal, begin: Callable[[], None]) -> None:
+        raise Bug
+
+    monkeypatch.setattr(Renewal, "when_fresh", bad)
+    url = web.add("/data", bytes(PART.length))
+    sink = MemorySink(memoryview(bytearray(PART.length)), PART, lambda reply: None)
+    assert isinstance(outcome(partial(received, HttpRequest("GET", url), sink), BadShare("later")), Bug)
