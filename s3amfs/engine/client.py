@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 
+from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
 from ..core.http import origin
 from ..core.retry import RetryPolicy
@@ -145,11 +146,9 @@ class S3Client:
     def learn(self, failure: Failure, bucket: str | None) -> None:
         """Takes up what a failure says about the service, so that the next request does better."""
         if failure.kind is Kind.REDIRECT and failure.region is None and bucket is not None:
-            failure = replace(failure, region=self._ask_region(bucket))
+            reply = self.engine.call(self.session.prepare(s3api.head_bucket(bucket)))
+            failure = replace(failure, region=s3api.parse_region(reply))
         self.session.learn(failure, bucket)
-
-    def _ask_region(self, bucket: str) -> str | None:
-        return s3api.parse_region(self.engine.call(self.session.prepare(s3api.head_bucket(bucket))))
 
     # -- objects ----------------------------------------------------------------------------------------------------
 
@@ -189,12 +188,15 @@ class S3Client:
 
         self.begin(s3api.head_object(bucket, key, customer_key=customer_key), on_reply)
 
-    def find(self, bucket: str, key: str, *, customer_key: CustomerKey | None = None) -> s3api.ObjectInfo | None:
-        """Like `head`, but None if there is no such object. A missing bucket raises NotFound if it was never there."""
+    def find(
+        self, bucket: str, key: str, *, customer_key: CustomerKey | None = None, checks_bucket: bool = True
+    ) -> s3api.ObjectInfo | None:
+        """Like `head`, but None if there is no such object. A missing bucket raises NotFound if it was never there, but
+        not without `checks_bucket`: that request is for those whose next one does not find it out."""
         try:
             return self.head(bucket, key, customer_key=customer_key)
         except NotFound:
-            if bucket not in self._seen_buckets:
+            if checks_bucket and bucket not in self._seen_buckets:
                 self.check_bucket(bucket)
             return None
 
@@ -233,8 +235,6 @@ class S3Client:
 
     def put(self, bucket: str, key: str, data: bytes, options: s3api.ObjectOptions | None = None) -> s3api.StoredInfo:
         """Stores a small object in one request, with its CRC64NVME where the server knows it."""
-        from ..core.checksums import Crc
-
         crc = Crc("crc64nvme")
         crc.update(data)
         known = self.session.capabilities(bucket).takes_checksums

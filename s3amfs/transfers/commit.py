@@ -155,8 +155,9 @@ class Commit:
 
     def _look(self, *, needed: bool) -> str | None:
         """The ETag of what stands there, None for nothing, _UNKNOWN where that can't be said."""
+        bucket, key = self._target.bucket, self._target.key
         try:
-            found = self._client.find(self._target.bucket, self._target.key, customer_key=self._customer_key)
+            found = self._client.find(bucket, key, customer_key=self._customer_key, checks_bucket=False)
         except EncryptionKeyError:
             return _OTHER_KEY
         except BadCredentials:

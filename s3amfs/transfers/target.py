@@ -11,12 +11,16 @@ from ..wire.s3 import api as s3api
 from .options import UploadOptions
 
 
-def skips_existing(client: S3Client, target: S3Location, options: UploadOptions) -> bool:
-    """Whether the target is there and is to be left as it is. Raises ObjectExists, NotFound (no such bucket)."""
+def skips_existing(client: S3Client, target: S3Location, options: UploadOptions, *, checks_bucket: bool = True) -> bool:
+    """Whether the target is there and is to be left as it is. Raises ObjectExists, NotFound (no such bucket).
+
+    checks_bucket: as in `S3Client.find`; a dry run does so in any case.
+    """
     if options.exists == "overwrite":
         return False
+    key, checks_bucket = options.object.customer_key, checks_bucket or options.dry_run
     try:
-        found = client.find(target.bucket, target.key, customer_key=options.object.customer_key) is not None
+        found = client.find(target.bucket, target.key, customer_key=key, checks_bucket=checks_bucket) is not None
     except EncryptionKeyError:
         # There is an object under another key; or the server refuses the key itself, be there an object or not.
         found = options.object.customer_key is None or _is_there(client, target)

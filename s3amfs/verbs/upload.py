@@ -55,7 +55,7 @@ def upload(
     if isinstance(source, LocalPath) and is_spool(source.path):
         return publish_left(source.path, target, client, options, on_event)
     report = Report("upload", str(source), target.url, on_event)
-    if skips_existing(client, target, options):
+    if skips_existing(client, target, options, checks_bucket=False):
         return report.result(size=None, skipped=True)
     opened = open_source(source, client, options, source_client=source_client, stdin=stdin, report=report)
     try:

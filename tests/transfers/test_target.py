@@ -55,6 +55,16 @@ def test_an_object_that_is_not_there(exists: Literal["refuse", "skip"]) -> None:
     assert not skips_existing(client, TARGET, UploadOptions(exists=exists))
 
 
+def test_the_bucket_is_not_asked_for_where_the_next_request_shows_it() -> None:
+    def requests(options: UploadOptions) -> list[str]:
+        client, engine = scripted(lambda asked: refusal(404) if asked.path.endswith("/k") else reply())
+        assert not skips_existing(client, TARGET, options, checks_bucket=False)
+        return [asked.method for asked in engine.asked]
+
+    assert requests(UploadOptions()) == ["HEAD"]
+    assert requests(UploadOptions(dry_run=True)) == ["HEAD", "HEAD"]
+
+
 @pytest.mark.parametrize("exists", ["refuse", "skip"])
 def test_who_may_not_read_may_still_write(exists: Literal["refuse", "skip"]) -> None:
     assert skips(exists, refusal(403, "AccessDenied"))[0] is False
