@@ -11,8 +11,8 @@ from collections.abc import Iterator
 
 from .file_io import write_all_at
 
-MEMORY_BYTES = 16 * 1024 * 1024
-"""Larger parts go to a file."""
+MEMORY_BYTES = 10 * 1024 * 1024
+"""Larger parts go to a file: with what is in flight and read ahead, a stream holds less than 48 MiB."""
 FILE_COST = 8 * 1024 * 1024
 """Bytes of a budget that a part in a file counts for, so that not too many wait on the disk."""
 CHUNK_BYTES = 1024 * 1024

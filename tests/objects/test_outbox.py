@@ -7,7 +7,11 @@ import pytest
 from s3amfs.core.parts import Part
 from s3amfs.engine.limits import ByteBudget
 from s3amfs.engine.part_buffer import PartBuffer
+from s3amfs.engine.url_source import STREAM_BYTES
 from s3amfs.objects.outbox import Outbox
+from s3amfs.objects.writer import BUDGET_BYTES
+
+MIB = 1024 * 1024
 
 
 def filled(outbox: Outbox, *contents: bytes) -> list[Part]:
@@ -60,3 +64,25 @@ def test_clearing_drops_all_that_is_left() -> None:
     outbox.clear()
     outbox.done(2)
     assert budget._used == 0
+
+
+@pytest.mark.parametrize("part_size", [5, 8, 10, 11, 16, 40])
+def test_a_stream_holds_at_most_48_mib_whatever_its_parts(part_size: int) -> None:
+    """A part is being filled, as many as there is room for are in flight, and a reply is read ahead."""
+    outbox, in_memory, piece = Outbox(ByteBudget(BUDGET_BYTES)), 0, bytes(MIB)
+    for number in range(1, 20):
+        data, most = PartBuffer(), 0
+        for _ in range(part_size):
+            data.append(piece)
+            most = max(most, _in_memory(data))
+        assert in_memory + most + STREAM_BYTES <= 48 * MIB
+        if not outbox.wait_for_room(data, lambda: True):
+            assert number > 2, "one is sent while the next is filled"
+            return
+        outbox.put(Part(number, 0, len(data)), data)
+        in_memory += _in_memory(data)
+    pytest.fail("no part ever had to wait")
+
+
+def _in_memory(data: PartBuffer) -> int:
+    return len(data._memory)
