@@ -19,7 +19,7 @@ from ..core import block_cache as layout
 from ..core.block_cache import Held, Place, Slot
 from ..core.checksums import Crc
 from ..errors import InvalidDestination
-from .file_io import write_all_at
+from .file_io import make_private, write_all_at
 
 FOLDER = "s3am-blocks"
 LOCK = "lock"
@@ -111,8 +111,7 @@ class BlockStore:
 
     def _write_segment(self, name: str, segment: int, given: Sequence[Place], data: memoryview, start: int) -> int:
         path = self._path(name, segment)
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        fd = self._open_to_write(path)
         try:
             identity = layout.encode_identity(name, segment)
             if os.pread(fd, len(identity), 0) != identity:
@@ -127,6 +126,14 @@ class BlockStore:
         finally:
             os.close(fd)
         return sum(place.end - place.start for place in given)
+
+    def _open_to_write(self, path: str) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            return os.open(path, flags, 0o600)
+        except FileNotFoundError:
+            make_private(os.path.dirname(path))  # all of the cache may have been removed
+            return os.open(path, flags, 0o600)
 
     def discard(self, name: str) -> None:
         """Forgets a version whose blocks were found wrong as a whole."""
@@ -206,9 +213,8 @@ def _own_folder(chosen: str) -> str:
     """The folder of this user alone in `chosen`. Raises InvalidDestination."""
     folder = os.path.join(os.path.abspath(chosen), FOLDER)
     try:
-        os.makedirs(chosen, mode=0o700, exist_ok=True)
         if not os.path.lexists(folder):
-            os.makedirs(folder, mode=0o700, exist_ok=True)
+            make_private(folder)
         found = os.lstat(folder)
     except OSError as error:
         raise InvalidDestination(

@@ -74,3 +74,18 @@ def hash_range(fd: int, start: int, end: int, *updates: Callable[[bytes], object
             update(data)
         at += len(data)
     return at - start
+
+
+def make_private(folder: str) -> None:
+    """Makes `folder`, and what is missing above it, for this user alone. Raises OSError.
+
+    Source of the rule: os.makedirs gives its mode to the last folder only, the others get the umask's.
+    """
+    above = os.path.dirname(folder)
+    if above != folder and above and not os.path.isdir(above):
+        make_private(above)
+    try:
+        os.mkdir(folder, 0o700)
+    except FileExistsError:
+        if not os.path.isdir(folder):
+            raise

@@ -15,6 +15,7 @@ import stat
 
 from ..core import manifest as m
 from ..errors import TransferError, TransferLocked
+from .file_io import make_private
 
 
 def state_dir(chosen: str | None = None) -> str:
@@ -50,7 +51,7 @@ class Journal:
         the folder can't be used.
         """
         folder = os.path.dirname(path)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
         while True:
             fd = _open(path)
             try:

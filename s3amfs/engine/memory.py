@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 from ..core import remembered
 from ..core.findings import Finding
+from .file_io import make_private
 from .journal import state_dir
 
 MOST_BYTES = 1 << 20
@@ -31,7 +32,7 @@ def read_text(path: str) -> str:
 def write_text(path: str, text: str) -> None:
     """Replaces the file. Raises OSError."""
     folder = os.path.dirname(path)
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_private(folder)
     fd, temporary = tempfile.mkstemp(prefix=".remembered-", dir=folder)
     try:
         with open(fd, "w", encoding="utf-8") as file:

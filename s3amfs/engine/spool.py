@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 from ..core import unpublished
 from ..core.patch import Ranges
-from .file_io import write_all_at
+from .file_io import make_private, write_all_at
 from .journal import state_dir
 
 _log = logging.getLogger("s3amfs")
@@ -150,7 +150,7 @@ class SpoolRecord:
     def create(cls, header: unpublished.Header, state: str | None = None) -> SpoolRecord:
         """Raises OSError."""
         folder = records_folder(state)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
         path = os.path.join(folder, uuid.uuid4().hex + SUFFIX)
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         record = cls(path, fd)

@@ -24,6 +24,7 @@ from ..core.parts import DEFAULT_PART, MIN_PART, choose_part_size
 from ..core.split_job import Kind, SplitJob
 from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
+from ..engine.file_io import make_private
 from ..engine.journal import state_dir
 from ..engine.limits import SlotGate
 from ..errors import TransferError, UsageError
@@ -282,5 +283,5 @@ def connected(address: str) -> Iterator[Client]:
 def _scratch_folder() -> str:
     """A folder for dask's own files. It is always the same one: dask removes there what killed runs have left."""
     folder = os.path.join(state_dir(), "dask")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+    make_private(folder)
     return folder

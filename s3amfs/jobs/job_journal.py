@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ..core.compare import Remembered
 from ..core.entries import Entry, order
 from ..core.job_records import End, Extra, JobHeader, Known, Position, Record, decode, encode, job_name, read
-from ..engine.file_io import write_all
+from ..engine.file_io import make_private, write_all
 from ..engine.journal import state_dir
 from ..errors import TransferLocked
 from .spill import sorted_by
@@ -46,7 +46,7 @@ class JobJournal:
 
     def __init__(self, source: str, target: str, state: str | None = None) -> None:
         folder = jobs_dir(state)
-        os.makedirs(folder, mode=0o700, exist_ok=True)
+        make_private(folder)
         base = os.path.join(folder, job_name(source, target))
         self.path = base + ".job"
         self._known_path = base + ".known"

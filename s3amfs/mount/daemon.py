@@ -23,6 +23,7 @@ from ..engine import trace
 from ..engine.block_store import BlockStore
 from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
+from ..engine.file_io import make_private
 from ..engine.journal import state_dir
 from ..engine.limits import ByteBudget
 from ..engine.resources import take_all_descriptors
@@ -225,7 +226,7 @@ def _log_to(options: MountOptions) -> None:
     else:
         path = options.log_file or os.path.join(state_dir(None), "mount.log")
         try:
-            os.makedirs(os.path.dirname(os.path.abspath(path)), mode=0o700, exist_ok=True)
+            make_private(os.path.dirname(os.path.abspath(path)))
             # It has the names of files in it: for its owner alone, unless somebody has made it otherwise.
             os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
             handler = logging.FileHandler(path)

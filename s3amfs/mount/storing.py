@@ -9,7 +9,7 @@ from dataclasses import replace
 from ..core.expected import NOTHING, WHATEVER, Expected
 from ..core.locations import S3Location
 from ..engine.client import S3Client
-from ..errors import NotFound, SourceChanged, TargetChanged
+from ..errors import NotFound, ObjectExists, SourceChanged, TargetChanged
 from ..transfers import commit
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..transfers.source import guess_content_type
@@ -81,7 +81,13 @@ class Store:
         Written, not copied: not every server copies a key that ends in a slash.
         """
         if base is None:
-            self._put(prefix, b"", ObjectOptions(metadata=dict(metadata)), NOTHING)
+            options = ObjectOptions(metadata=dict(metadata))
+            try:
+                self._put(prefix, b"", options, NOTHING)
+            except ObjectExists:
+                if not self._is_emptied_folder(prefix):
+                    raise
+                self._put(prefix, b"", options, WHATEVER)
             return
         options = replace(base.copy_options(), metadata=dict(metadata))
         if base.size > MOST_MARKER_BYTES:
@@ -89,6 +95,17 @@ class Store:
             return
         content = self.client.get(self.bucket, prefix, if_match=base.strong_etag)[1] if base.size else b""
         self._put(prefix, content, options, base.expected if base.size else WHATEVER)
+
+    def _is_emptied_folder(self, prefix: str) -> bool:
+        """Whether an empty object stands at `prefix` that no listing shows.
+
+        SeaweedFS keeps a folder for a while after its last key went: it is not listed, but refuses `If-None-Match`.
+        """
+        try:
+            size = self.client.head(self.bucket, prefix).size
+        except NotFound:
+            return True  # it went meanwhile
+        return not size and not self.client.list_page(self.bucket, prefix, max_keys=1).objects
 
     def move_marker(self, old: str, new: str, metadata: Mapping[str, str] | None) -> None:
         """metadata: None for what is stored."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -60,6 +61,20 @@ def test_nobody_else_may_read_it(store: BlockStore, tmp_path: Path) -> None:
     folders = {stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "cache").rglob("*") if path.is_dir()}
     assert (modes, folders) == ({0o600}, {0o700})
     assert "k" not in {path.name for path in files(tmp_path)}
+
+
+def test_a_cache_that_is_removed_is_made_again_for_this_user_alone(
+    store: BlockStore, tmp_path: Path, notices: list[str]
+) -> None:
+    store.write(NAME, 0, [DATA], SIZE)
+    shutil.rmtree(tmp_path / "cache")
+    old = os.umask(0)
+    try:
+        store.write(NAME, 0, [DATA], SIZE)
+    finally:
+        os.umask(old)
+    other = BlockStore(str(tmp_path / "cache"), 64 * MIB, notices.append)
+    assert (b"".join(all_of(other).values()), notices) == (DATA, [])
 
 
 @pytest.mark.parametrize("at", [0, layout.IDENTITY_BYTES + 5, layout.TABLE_BYTES + 77])

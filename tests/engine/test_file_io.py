@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from s3amfs.engine.file_io import hash_range, write_all, write_all_at
+from s3amfs.engine.file_io import hash_range, make_private, write_all, write_all_at
 
 DATA = bytes(range(256)) * 10
 
@@ -53,3 +54,16 @@ def test_a_bytearray_can_grow_afterwards(fd: int) -> None:
     data = bytearray(b"abc")
     write_all_at(fd, data, 0)
     data += b"def"
+
+
+def test_a_private_folder_and_all_that_is_missing_above_it(tmp_path: Path) -> None:
+    old = os.umask(0)
+    try:
+        make_private(str(tmp_path / "a" / "b"))
+        make_private(str(tmp_path / "a" / "b"))
+    finally:
+        os.umask(old)
+    assert [stat.S_IMODE((tmp_path / each).stat().st_mode) for each in ("a", "a/b")] == [0o700, 0o700]
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        make_private(str(tmp_path / "file"))

@@ -6,7 +6,7 @@ import pytest
 
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.client import S3Client
-from s3amfs.errors import S3AMError
+from s3amfs.errors import ObjectExists, S3AMError
 from s3amfs.mount.deferred_metadata import Waiting
 from s3amfs.mount.storing import Store
 from s3amfs.transfers.options import ObjectInfo, ObjectOptions
@@ -95,3 +95,12 @@ def test_a_marker_is_written(store: Store) -> None:
     assert [found.key for found in store.client.list_page(store.bucket).objects] == ["e/"]
     store.move_marker("nothing/", "else/", None)
     assert S3Location(store.bucket, "e/").key == "e/"
+
+
+def test_a_folder_that_another_client_has_emptied_can_be_made(store: Store) -> None:
+    put(store, "d/file", b"x")
+    store.client.delete(store.bucket, "d/file")
+    store.put_marker("d/", {"mode": "16877"}, None)
+    assert [o.key for o in store.client.list_page(store.bucket, "d/", max_keys=2).objects] == ["d/"]
+    with pytest.raises(ObjectExists):
+        store.put_marker("d/", {}, None)

@@ -85,9 +85,8 @@ class Names:
 
 def place_of(url: str) -> tuple[str, int] | None:
     """(host, port) of an http(s) URL whose host is a name to look up, with no proxy in between; None: it is not."""
-    if any(os.environ.get(name) for name in PROXY_VARIABLES):
-        return None
-    return _place(origin(url))
+    place = _place(origin(url))  # first, since it is cached, and the environment is slow to read
+    return None if place is None or any(os.environ.get(name) for name in PROXY_VARIABLES) else place
 
 
 @functools.lru_cache(maxsize=256)
