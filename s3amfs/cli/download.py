@@ -13,16 +13,15 @@ from .options import (
     add_key_options,
     add_memory,
     add_seen,
-    add_workers,
     bwlimit_of,
     connect_from,
     given_key,
     key_of,
     range_size,
     slots,
-    workers_of,
 )
 from .tree_options import add_filters, add_tree_options, run_tree
+from .worker_options import add_workers, chosen_workers, workers_of
 
 if TYPE_CHECKING:
     from ..core.locations import LocalPath, S3Location
@@ -105,10 +104,16 @@ def run(args: argparse.Namespace, output: Output) -> int:
         bwlimit=bwlimit_of(args),
         dry_run=args.dry_run,
     )
+    if workers is None:
+        workers = chosen_workers(args, output, client, source.bucket, "down", lambda: _size(client, source))
     if workers is not None:
         return _by_workers(workers, source, target, client, options, output)
     download(source, target, client, options, on_event=output.on_event)
     return 0
+
+
+def _size(client: S3Client, source: S3Location) -> int:
+    return client.head(source.bucket, source.key, version_id=source.version_id).size
 
 
 def _by_workers(

@@ -184,36 +184,6 @@ def add_bwlimit(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_workers(parser: argparse.ArgumentParser) -> None:
-    """--dask and --processes."""
-    group = parser.add_argument_group("several processes (they need dask: pip install 's3amfs[dask]')")
-    workers = group.add_mutually_exclusive_group()
-    workers.add_argument("--dask", metavar="ADDRESS", help="workers of a dask cluster move the parts; local:N: here")
-    workers.add_argument("--processes", metavar="N", type=slots, help="N processes of this machine move the parts")
-
-
-def workers_of(args: argparse.Namespace, output: Output) -> str | None:
-    """Returns the address of the cluster whose workers move the parts; None: none do.
-
-    Raises UsageError for options that workers do not take.
-    """
-    address: str | None = args.dask or (f"local:{args.processes}" if args.processes else None)
-    if address is None:
-        return None
-    if getattr(args, "bwlimit_file", None) is not None or getattr(args, "dry_run", False):
-        raise UsageError("--bwlimit-file and --dry-run are not for --dask and --processes: leave one of them out")
-    if getattr(args, "sparse", False):
-        raise UsageError("--sparse is not for --dask and --processes: leave one of them out")
-    if not isinstance(bwlimit_of(args) if hasattr(args, "bwlimit") else 0, int):
-        raise UsageError("a schedule of --bwlimit is not for --dask and --processes: give one rate")
-    for prefix in ("", "src_"):
-        if any(getattr(args, f"{prefix}sse_key{how}", None) is not None for how in ("", "_file", "_base64")):
-            raise UsageError("customer keys would have to travel to the workers: use 's3am split' with key files")
-    if getattr(args, "trace", None) is not None:
-        output.warn("the trace has the requests of this process, not those of the workers")
-    return address
-
-
 def memory(text: str) -> int:
     """Returns the memory of the process in bytes. Raises ArgumentTypeError if it is too little for one slot."""
     found = size(text)

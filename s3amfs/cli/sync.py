@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from .options import add_seen, add_workers
+from .options import add_seen
 from .tree_options import add_filters, add_object_options, add_tree_options, max_delete, run_tree, source_options
+from .worker_options import add_workers
 
 if TYPE_CHECKING:
     from .output import Output

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from ..core.deletions import parse_max_delete
 from ..core.filters import Filters, KeyGlob, Rule, glob_of, parse_rules
 from ..errors import InvalidDestination, UsageError
-from .options import add_key_options, bwlimit_of, checked, connect_from, given_key, pair, source_client, workers_of
+from .options import add_key_options, bwlimit_of, checked, connect_from, given_key, pair, source_client
+from .worker_options import workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from .options import (
     add_key_options,
     add_memory,
     add_seen,
-    add_workers,
     bwlimit_of,
     connect_from,
     digest,
@@ -22,10 +22,10 @@ from .options import (
     part_size,
     slots,
     source_client,
-    workers_of,
 )
 from .tree_options import add_directive, object_options
 from .upload_many import add_many, run_list, run_recursive
+from .worker_options import add_workers, chosen_workers, workers_of
 
 if TYPE_CHECKING:
     from ..core.locations import Location, S3Location
@@ -126,6 +126,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
     client = connect_from(args, output)
     reader = source_client(args, output) if isinstance(source, S3Location) else None
     options = options_of(args, output, client, source, reader, target, keys)
+    if workers is None and isinstance(source, LocalPath):
+        workers = chosen_workers(args, output, client, target.bucket, "up", lambda: os.path.getsize(source.path))
     if workers is not None:
         return _by_workers(workers, source, target, client, reader, options, output)
     upload(
