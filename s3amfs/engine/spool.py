@@ -28,7 +28,7 @@ NO_TMPFILE = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOE
 NO_LINK = frozenset({errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP})
 """Answers where a file that has lost its name gets none again (linkat(2)), or hard links are unknown."""
 RESERVE_BYTES = 1 << 30
-"""Bytes that a copy of a stream leaves free on its disk at least. A tenth of it would be hundreds of GB on a large one."""
+"""Bytes that a copy of a stream leaves free on its disk. A tenth of it would be hundreds of GB on a large one."""
 SUFFIX = ".changes"
 NAME_PREFIX = "s3am-unpublished-"
 
