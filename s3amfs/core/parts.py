@@ -38,13 +38,20 @@ _COPY_CEILING = 512 * MIB
 _FEW_SLOTS = 16
 _ROUNDS = 10
 """Parts for each slot, if they can be that small: at the end slots have nothing to do for half a part's time each."""
+_ROUNDS_AT_FIRST = 4
+"""The same for a line that is not known yet, whose number of slots is a guess: small parts are many requests, and some
+servers limit those."""
+_MOST_PARTS = 700
+"""Of an object for which a line has few slots, for the same reason: 50 requests per second are then no limit of 10 Gb/s
+for 16 GiB."""
 _PART_SECONDS = 8.0
 """A part that fails costs no more than that."""
 _WORTH_A_REQUEST = 10
 """Times the latency that a part should take at least, so that waiting for a request is a tenth of it."""
 _LEAST_RANGE = MIB
-_BY_REQUESTS = 3
-"""Times the bytes that moved for each request where the server limits requests: so that they are no limit any more."""
+_AT_LEAST_BY_REQUESTS, _BY_REQUESTS = 1.5, 3
+"""Times the bytes that moved for each request where the server limits requests: so that they are no limit any more. The
+larger one where there are then still two parts for each slot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +136,23 @@ def _suited(size: int, usual: int, line: LineState, least: int) -> int:
 
     usual: bytes, for a line that is as good as none.
     """
-    by_requests = _BY_REQUESTS * line.rate / line.requests if line.requests > 0 else 0.0
-    if by_requests > usual:
-        return max(least, _round_up(int(min(by_requests, size // (2 * _FEW_SLOTS), _AUTO_CEILING))))
+    floor = least
+    if line.requests > 0:
+        just = line.rate / line.requests
+        part = max(_AT_LEAST_BY_REQUESTS * just, min(_BY_REQUESTS * just, size // (2 * line.slots)))
+        if part > usual:
+            return max(least, _round_up(int(min(part, size // (4 * _FEW_SLOTS), _AUTO_CEILING))))
+        floor = max(least, int(part))
+    one = line.rate / line.slots
+    usual = max(usual, min(_AUTO_CEILING, _round_up(size // _MOST_PARTS)))
     if line.slots <= _FEW_SLOTS:
         return usual
-    one = line.rate / line.slots
-    largest = size // (line.slots * _ROUNDS)
+    largest = size // (line.slots * (_ROUNDS if one > 0 else _ROUNDS_AT_FIRST))
     part = min(usual, largest)
     if one > 0:
         part = max(part, min(int(one * line.latency * _WORTH_A_REQUEST), largest, _AUTO_CEILING))
         part = min(part, int(one * _PART_SECONDS))
-    return max(least, _round_up(part))
+    return _round_up(max(floor, part))
 
 
 def check_part_size(explicit: int) -> int:

@@ -270,3 +270,14 @@ def test_parts_are_larger_where_the_server_limits_requests() -> None:
     assert download_part_size(16 * GIB, line=limited) == 46 * MIB
     assert choose_part_size(100 * MIB, line=limited) <= 8 * MIB, "still enough of them"
     assert choose_part_size(16 * GIB, line=LineState(40, 10e6, 0.02, requests=50.0)) <= 17 * MIB, "bytes are the limit"
+    assert choose_part_size(512 * MIB, line=LineState(128, 550e6, 0.2, requests=100.0)) == 8 * MIB, "and none smaller"
+    assert choose_part_size(16 * GIB, line=LineState(380, 1000e6, 0.2, requests=50.0)) < 46 * MIB, (
+        "enough for all slots"
+    )
+
+
+def test_parts_on_a_line_that_is_not_known_yet() -> None:
+    """It may be one of few requests per second, or one of many connections: both are possible with these."""
+    for slots in (8, 96, 128):
+        assert choose_part_size(16 * GIB, line=LineState(slots)) == 24 * MIB
+        assert choose_part_size(4 * GIB, line=LineState(slots)) == 8 * MIB
