@@ -116,6 +116,8 @@ class Run:
     settled: float
     """Second from which on goodput stays within a tenth of the best, as a sliding mean of two seconds."""
     most_slots: int
+    samples: list[tuple[float, int, float]] = field(default_factory=list)
+    """(second, slots, bytes moved so far), of a controller."""
 
 
 def simulate(line: Conditions, size: int, part_size: int, pace: Pace | Controller, *, most_seconds: float = 1e9) -> Run:
@@ -140,6 +142,7 @@ class _Simulation:
 
     def run(self, most_seconds: float) -> Run:
         goodput: list[float] = []
+        samples: list[tuple[float, int, float]] = []
         changes = [70.0, 10.0] if self._line.slow_minute else []
         next_sample = SAMPLE_SECONDS if self._controller is not None else float("inf")
         self._fill()
@@ -153,11 +156,12 @@ class _Simulation:
             if then >= next_sample:
                 next_sample += SAMPLE_SECONDS
                 goodput.append(self._moved)
+                samples.append((round(then, 3), self._pace.slots, self._moved))
                 assert self._controller is not None
                 self._controller.sample(then, int(self._moved), self._ended, self._busy)
             self._fill()
         late = self._late_throttled / self._late if self._late else 0.0
-        return Run(self._now, self._requests, self._throttled, late, _settled(self._line, goodput), self._most)
+        return Run(self._now, self._requests, self._throttled, late, _settled(self._line, goodput), self._most, samples)
 
     def _fill(self) -> None:
         while self._pending and self._busy < self._pace.slots:
