@@ -13,6 +13,7 @@ import hypothesis
 import pytest
 
 from s3amfs.demo.seaweed import SeaweedServer
+from tests.support.botocore_data import read_data_once
 from tests.support.cli import Cli
 from tests.support.kernel import require_fuse
 from tests.support.proxy import FaultProxy
@@ -30,6 +31,7 @@ def pytest_configure() -> None:
     """Background jobs of a shell ignore SIGINT, and so do their children; those of the tests are to be interrupted."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    read_data_once()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

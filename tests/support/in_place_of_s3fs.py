@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from typing import Any
 
-import botocore.loaders
 import fsspec
 import pytest
 import requests
@@ -19,18 +17,10 @@ import s3fs.core
 from moto.moto_server import threaded_moto_server
 
 from s3amfs.filesystem import base, system
+from tests.support.botocore_data import read_data_once
 
 WHICH = os.environ["S3FS_TEST_CLASS"]
 _outcomes: dict[str, str] = {}
-_parsed: dict[str, Any] = {}
-_load_file = botocore.loaders.JSONFileLoader.load_file
-
-
-def _load_once(self: Any, path: str) -> Any:
-    """Each test makes clients anew: most of its time would go into the same files of botocore."""
-    if path not in _parsed:
-        _parsed[path] = _load_file(self, path)
-    return _parsed[path]
 
 
 def _free_port() -> int:
@@ -55,7 +45,7 @@ class OneServer(threaded_moto_server.ThreadedMotoServer):  # type: ignore[misc]
 
 def pytest_configure(config: pytest.Config) -> None:
     os.environ["S3FS_TEST_PORT"] = str(_free_port())
-    botocore.loaders.JSONFileLoader.load_file = _load_once
+    read_data_once()
     threaded_moto_server.ThreadedMotoServer = OneServer
     if WHICH == "s3fs":
         return
