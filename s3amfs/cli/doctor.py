@@ -10,12 +10,16 @@ from .options import connect_from
 if TYPE_CHECKING:
     from .output import Output
 
-SUMMARY = "show what an S3 service can do, proven by its behaviour"
+SUMMARY = "test what an S3 service can do"
 DESCRIPTION = """\
-Sends at most 40 requests below URL, about 10 MiB in all, and prints a line for each capability: yes, no or unknown, its
-name, and the answer that shows it. Probe objects are removed, old versions too (one by one, in about ten requests
-more, where the service has no DeleteObjects); a bucket that locks new objects by default gets none. The result is
-remembered for 30 days and used by later transfers, until an answer contradicts it."""
+Tests what the S3 service can do, with at most 40 requests and about 10 MiB of
+data below URL. Prints one line per capability: yes, no or unknown, its name,
+and the answer that shows it.
+
+The test objects are deleted afterwards, with their versions (one by one, with
+about ten more requests, where the service has no DeleteObjects). A bucket that
+locks new objects by default gets none. Later transfers use the result for 30
+days, or until an answer contradicts it."""
 EXAMPLES = """\
 examples:
   s3am doctor s3://bucket
@@ -23,7 +27,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="s3://BUCKET[/PREFIX]")
+    parser.add_argument("url", metavar="s3://BUCKET[/PREFIX]", help="where to put the test objects")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -29,11 +29,12 @@ if TYPE_CHECKING:
     from ..transfers.options import DownloadOptions
     from .output import Output
 
-SUMMARY = "fetch an S3 object into a local file"
+SUMMARY = "download an S3 object into a local file"
 DESCRIPTION = """\
-Fetches the object SRC into the local file DST, in parallel, checked against what S3 stores. Until it is whole the
-bytes are in .NAME.partial beside it, and .NAME.progress says which. A DST that is a directory gets the last component
-of SRC appended."""
+Downloads the object SRC into the local file DST in parallel ranges, and
+compares it with the checksum that S3 stores. If DST is a directory, the last
+component of SRC is appended. Until it is complete, the data is in
+.NAME.partial beside DST, and .NAME.progress records which ranges are done."""
 EXAMPLES = """\
 examples:
   s3am download s3://bucket/runs/genome.bam .
@@ -42,31 +43,40 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC")
-    parser.add_argument("target", metavar="DST")
+    parser.add_argument("source", metavar="SRC", help="s3://BUCKET/KEY; with -r: s3://BUCKET/PREFIX or a quoted glob")
+    parser.add_argument("target", metavar="DST", help="file or directory")
     add = parser.add_argument
-    add("--file-exists", choices=("overwrite", "skip"), help="what to do if DST exists (default: exit 11)")
+    add(
+        "--file-exists",
+        choices=("overwrite", "skip"),
+        help="replace an existing DST, or leave it and succeed (default: fail with exit code 11)",
+    )
     add(
         "--download-exists",
         choices=("resume", "discard"),
-        help="what to do about a partial download of DST (default: exit 12)",
+        help="continue an interrupted download of DST, or start over (default: fail with exit code 12)",
     )
-    add("--version-id", metavar="ID", help="a version of the object")
-    add("--part-size", metavar="SIZE", type=range_size, help="bytes of one request, 5MiB to 5GiB")
-    add("--download-slots", metavar="N", type=slots, help="requests at a time")
-    add("--checksum-slots", metavar="N", type=slots, help="threads that check what is on disk")
+    add("--version-id", metavar="ID", help="download this version of the object")
+    add("--part-size", metavar="SIZE", type=range_size, help="size of each range, such as 16MiB")
+    add("--download-slots", metavar="N", type=slots, help="number of parallel requests")
+    add("--checksum-slots", metavar="N", type=slots, help="number of threads that check data on disk when resuming")
     add(
         "--checksum",
         choices=("crc64nvme", "crc32c", "md5", "none"),
-        help="what the bytes are compared with (default: what S3 stores of the object)",
+        help="compare with this checksum only; none: do not compare (default: whatever S3 stores)",
     )
-    add("--sparse", action="store_true", help="zeros become holes of the file")
+    add("--sparse", action="store_true", help="write blocks of zeros as holes in the file")
     add_bwlimit(parser)
     add_memory(parser)
     add_seen(parser)
     add_workers(parser)
-    add("--dry-run", action="store_true", help="say what would be done")
-    add("-r", "--recursive", action="store_true", help="SRC is a prefix or a quoted glob, DST a folder")
+    add("--dry-run", action="store_true", help="print what would be done, and change nothing")
+    add(
+        "-r",
+        "--recursive",
+        action="store_true",
+        help="download everything below a prefix, or what a quoted glob matches, into the folder DST",
+    )
     add("--resume", action="store_true", help="with -r: go on where the last run of this job was killed")
     add_filters(parser)
     add_tree_options(parser, own=False)

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "sum up objects and bytes below a prefix"
 DESCRIPTION = """\
-Prints bytes, the same in units, and the number of objects of each folder one level below URL, and of everything below
-it at the end. Unfinished uploads are not counted: 's3am pending' lists them."""
+Prints the size and the number of objects of each folder directly below URL,
+and the total. Unfinished uploads are not counted: 's3am pending' lists them."""
 EXAMPLES = """\
 examples:
   s3am du s3://bucket/runs/
@@ -21,7 +21,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL")
+    parser.add_argument("url", metavar="URL", help="s3://BUCKET[/PREFIX], or a quoted glob")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -10,8 +10,8 @@ if TYPE_CHECKING:
 
 SUMMARY = "write a new encryption key to a file"
 DESCRIPTION = """\
-Writes 32 random bytes to FILE, readable for its owner alone, never over an existing file. Keep a copy: nobody can
-restore what is encrypted with a lost key."""
+Writes 32 random bytes to FILE, which must not exist, with mode 0600. Keep a
+copy: an object that is encrypted with a lost key cannot be recovered."""
 EXAMPLES = """\
 examples:
   s3am generate-sse-key key
@@ -19,7 +19,7 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE")
+    parser.add_argument("file", metavar="FILE", help="the key file; it must not exist")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

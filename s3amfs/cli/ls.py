@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 SUMMARY = "list buckets, folders and objects"
 DESCRIPTION = """\
-Lists what is at URL: time (UTC), bytes and key of each object, one level of folders, or everything below with -r. The
-listing is printed as its pages arrive. 's3://' lists the buckets. Quote URLs with **, *, ? or [...]."""
+Lists one level of folders and objects below URL, or everything with -r: time
+(UTC), bytes and key of each object, as the pages of the listing arrive.
+Without a URL it lists your buckets. Quote URLs that contain **, *, ? or [...]."""
 EXAMPLES = """\
 examples:
   s3am ls s3://
@@ -23,9 +24,9 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL", nargs="?", default="s3://")
-    parser.add_argument("-r", "--recursive", action="store_true", help="everything below, not one level")
-    parser.add_argument("--versions", action="store_true", help="all versions and delete markers")
+    parser.add_argument("url", metavar="URL", nargs="?", default="s3://", help="s3://BUCKET[/PREFIX], or a quoted glob")
+    parser.add_argument("-r", "--recursive", action="store_true", help="list everything below URL, not one level")
+    parser.add_argument("--versions", action="store_true", help="list all versions and delete markers")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

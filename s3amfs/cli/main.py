@@ -58,8 +58,8 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="s3am",
         description="Moves large objects into, across and out of S3: parallel, checked end to end, resumable.",
-        epilog="'s3am COMMAND --help' explains each command with examples. SIGUSR1 makes a running command say on\n"
-        "stderr what it is at; SIGUSR2 makes it read its --bwlimit-file again.\n\n" + EXIT_CODES,
+        epilog="'s3am COMMAND --help' explains a command and shows examples. Send a running command\n"
+        "SIGUSR1 to print its progress on stderr, SIGUSR2 to reread its --bwlimit-file.\n\n" + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"s3am {__version__}")

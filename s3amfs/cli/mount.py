@@ -12,8 +12,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "mount a bucket or prefix as a directory (FUSE)"
 DESCRIPTION = """\
-Mounts s3://BUCKET[/PREFIX] on DIR. Returns when the mount answers and serves in the background. close() is the commit:
-it returns 0 only when the object is in S3, complete and checked. Needs the extra: pip install 's3amfs[mount]'."""
+Mounts s3://BUCKET[/PREFIX] on DIR. Returns when the mount is ready; a daemon
+serves it in the background. A program's close() returns 0 only when the object
+is in S3, complete and checked. Requires: pip install 's3amfs[mount]', and
+libfuse 3."""
 EXAMPLES = """\
 examples:
   s3am mount s3://bucket/runs /mnt/runs
@@ -31,27 +33,51 @@ def octal(text: str) -> int:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("url", metavar="s3://BUCKET[/PREFIX]")
-    parser.add_argument("directory", metavar="DIR", nargs="?")
+    parser.add_argument("directory", metavar="DIR", nargs="?", help="an existing directory")
     add = parser.add_argument
-    add("--status", action="store_true", help="say what the mount on DIR, the only argument then, is at")
-    add("--metrics", action="store_true", help="the same in Prometheus' text format, for a textfile collector")
-    add("--read-only", action="store_true", help="nothing can be changed")
-    add("--allow-other", action="store_true", help="let other users in (needs user_allow_other in /etc/fuse.conf)")
-    add("--uid", type=int, help="owner of files that have none")
-    add("--gid", type=int, help="group of files that have none")
-    add("--umask", type=octal, help="octal; for files and directories without a mode of their own")
-    add("--part-size", metavar="SIZE", type=size, help="5MiB to 5GiB")
-    add("--cache-size", metavar="SIZE", type=size, help="memory for what is read ahead")
-    add("--cache-dir", metavar="DIR", help="keep what was read on disk, in a folder of this user alone")
-    add("--cache-disk", metavar="SIZE", type=size, help="of --cache-dir, at most this much (10GiB)")
-    add("--spool-dir", metavar="DIR", help="where files that are not written in order wait for their close")
-    add("--spool-keep", metavar="SIZE", type=size, help="of a stream, what can be read or written again (1GiB)")
-    add("--write-back", metavar="SECONDS", type=seconds, help="publish small files within that time after their close")
-    add("--metadata-ttl", metavar="SECONDS", type=seconds, help="others' changes are seen after that (default 1)")
-    add("--log-file", metavar="FILE", help="why operations failed (default: mount.log in the state folder)")
-    add("--trace", metavar="FILE", dest="trace_file", help="write each request to FILE, which grows (see 'upload')")
-    add("--foreground", action="store_true", help="stay in the foreground")
-    add("-o", metavar="OPT[,OPT…]", action="append", default=[], dest="fuse_options", help="options for FUSE")
+    add("--status", action="store_true", help="show the state of an existing mount: s3am mount --status DIR")
+    add("--metrics", action="store_true", help="the same in the text format of Prometheus: s3am mount --metrics DIR")
+    add("--read-only", action="store_true", help="allow no changes")
+    add(
+        "--allow-other",
+        action="store_true",
+        help="let other users in (unless root mounts, /etc/fuse.conf must contain user_allow_other)",
+    )
+    add("--uid", type=int, help="owner of files whose metadata names none")
+    add("--gid", type=int, help="group of files whose metadata names none")
+    add("--umask", type=octal, help="octal umask for files and directories whose metadata has no mode")
+    add("--part-size", metavar="SIZE", type=size, help="size of each part of an upload, 5MiB to 5GiB (default: chosen)")
+    add("--cache-size", metavar="SIZE", type=size, help="memory for cached and prefetched data (default 48MiB)")
+    add("--cache-dir", metavar="DIR", help="also cache read data on disk, below DIR")
+    add("--cache-disk", metavar="SIZE", type=size, help="limit of the disk cache (default 10GiB)")
+    add("--spool-dir", metavar="DIR", help="folder for changes that wait for close() (default: TMPDIR, else /tmp)")
+    add(
+        "--spool-keep",
+        metavar="SIZE",
+        type=size,
+        help="how much of a file being written stays readable and rewritable before close() (default 1GiB)",
+    )
+    add(
+        "--write-back",
+        metavar="SECONDS",
+        type=seconds,
+        help="let close() of a small file return early, and publish the file within this time",
+    )
+    add(
+        "--metadata-ttl",
+        metavar="SECONDS",
+        type=seconds,
+        help="how long cached metadata is used, so how late changes by other clients are seen (default 1)",
+    )
+    add("--log-file", metavar="FILE", help="log of failed operations (default: mount.log in the state folder)")
+    add(
+        "--trace",
+        metavar="FILE",
+        dest="trace_file",
+        help="write a trace of every request to FILE, which grows as long as the mount lives",
+    )
+    add("--foreground", action="store_true", help="stay in the foreground and log to stderr")
+    add("-o", metavar="OPT[,OPT…]", action="append", default=[], dest="fuse_options", help="more options for FUSE")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

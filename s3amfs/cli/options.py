@@ -131,31 +131,39 @@ def add_common(parser: argparse.ArgumentParser, *, top: bool) -> None:
     def default(value: object) -> object:
         return value if top else argparse.SUPPRESS
 
-    group = parser.add_argument_group("general options")
-    add = group.add_argument
-    add("--verbose", "-v", action="store_true", default=default(False), help="say what happens, line by line")
-    add("--debug", action="store_true", default=default(False), help="tracebacks; never a key or a secret")
-    add("--json", action="store_true", default=default(False), help="events and result as JSON lines on stdout")
+    def flag(*names: str, text: str) -> None:
+        add(*names, action="store_true", default=default(False), help=text)
+
+    add = parser.add_argument_group("general options").add_argument
+    flag("--verbose", "-v", text="report each step, retry and fallback on stderr")
+    flag("--debug", text="as --verbose, and tracebacks; never prints a key or a secret")
+    flag("--json", text="print events and the result as JSON lines on stdout")
     add(
         "--progress",
         action=argparse.BooleanOptionalAction,
         default=default(None),
-        help="a progress bar on stderr (default: on a terminal)",
+        help="show progress on stderr (default: only if stderr is a terminal)",
     )
-    add("--profile", metavar="NAME", default=default(None), help="profile of the AWS configuration")
-    add("--region", metavar="NAME", default=default(None), help="region of the service")
-    add("--endpoint-url", metavar="URL", default=default(None), help="S3 service to talk to, if not AWS")
-    add("--requester-pays", action="store_true", default=default(False), help="pay for requests to others' buckets")
-    add("--no-sign-request", action="store_true", default=default(False), help="no credentials: public buckets")
-    add("--no-verify-tls", action="store_true", default=default(False), help="trust any server (dangerous)")
-    add("--ca-bundle", metavar="FILE", default=default(None), help="certificates to trust, for a private CA")
-    add("--timeout", metavar="SECONDS", type=seconds, default=default(60.0), help="give up a request without a byte")
+    add("--profile", metavar="NAME", default=default(None), help="profile of ~/.aws/config and ~/.aws/credentials")
+    add("--region", metavar="NAME", default=default(None), help="region of the bucket")
+    add("--endpoint-url", metavar="URL", default=default(None), help="S3 service to use, if not AWS")
+    flag("--requester-pays", text="agree to pay for requests to a requester-pays bucket")
+    flag("--no-sign-request", text="send no credentials (for public buckets)")
+    flag("--no-verify-tls", text="do not check TLS certificates (dangerous)")
+    add("--ca-bundle", metavar="FILE", default=default(None), help="PEM file of certificates to trust (a private CA)")
+    add(
+        "--timeout",
+        metavar="SECONDS",
+        type=seconds,
+        default=default(60.0),
+        help="abort and retry a request that moves no byte for this long (default 60)",
+    )
     add(
         "--retry-budget",
         metavar="SECONDS",
         type=seconds,
         default=default(None),
-        help="keep trying that long without progress (default 300; 30 if the server never answered)",
+        help="give up after this long without progress (default 300; 30 if the server never answered)",
     )
 
 
@@ -174,13 +182,13 @@ def add_bwlimit(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         type=bandwidth,
         default=0,
-        help="bytes per second, such as 10MiB/s, or by the time of day: '08:00,10M 18:00,off'",
+        help="limit to so many bytes per second, such as 10MiB/s; or by time of day: '08:00,10M 18:00,off'",
     )
     forms.add_argument(
         "--bwlimit-file",
         metavar="FILE",
         type=bandwidth_file,
-        help="the same from a file, which is read again at SIGUSR2",
+        help="read the limit from FILE, and again at each SIGUSR2",
     )
 
 
@@ -198,7 +206,7 @@ def add_memory(parser: argparse.ArgumentParser) -> None:
         "--memory",
         metavar="SIZE",
         type=memory,
-        help="most memory for this process (default: a fourth of the machine's): 64MiB and 0.5MiB for each slot",
+        help="memory limit of this process, at least 65MiB (default: a fourth of the machine's)",
     )
 
 
@@ -206,9 +214,9 @@ def add_seen(parser: argparse.ArgumentParser, *, report: bool = True) -> None:
     """--trace and --report, of commands that move bytes."""
     group = parser.add_argument_group("seeing what happens")
     add = group.add_argument
-    add("--trace", metavar="FILE", help="write each request and wait to FILE, for ui.perfetto.dev or chrome://tracing")
+    add("--trace", metavar="FILE", help="write a trace of every request to FILE, for ui.perfetto.dev")
     if report:
-        add("--report", metavar="FILE", help="write what was done to FILE (.jsonl or .html)")
+        add("--report", metavar="FILE", help="write a report to FILE: a page (.html) or JSON lines (.jsonl)")
 
 
 def bwlimit_of(args: argparse.Namespace) -> Bandwidth | int:
@@ -222,14 +230,15 @@ def add_key_options(parser: argparse.ArgumentParser, prefix: str = "", what: str
     group = parser.add_argument_group(f"encryption key of {what} (SSE-C)")
     forms = group.add_mutually_exclusive_group()
     name = f"{prefix}sse-key".replace("-", "_")
-    forms.add_argument(f"--{prefix}sse-key", metavar="KEY", dest=name, help="32 characters; visible to other users")
-    forms.add_argument(f"--{prefix}sse-key-file", metavar="PATH", dest=f"{name}_file", help="file of 32 bytes")
-    forms.add_argument(f"--{prefix}sse-key-base64", metavar="KEY", dest=f"{name}_base64", help="base64 of 32 bytes")
+    add = forms.add_argument
+    add(f"--{prefix}sse-key", metavar="KEY", dest=name, help="the key, 32 characters; visible in the process list")
+    add(f"--{prefix}sse-key-file", metavar="PATH", dest=f"{name}_file", help="file that holds the key, 32 bytes")
+    add(f"--{prefix}sse-key-base64", metavar="KEY", dest=f"{name}_base64", help="the key; visible in the process list")
     group.add_argument(
         f"--{prefix}sse-key-is-master",
         action="store_true",
         dest=f"{name}_is_master",
-        help="the key is a master key: derive that of the object from it",
+        help="derive the object's key from this key and the object's URL",
     )
 
 

@@ -12,9 +12,11 @@ if TYPE_CHECKING:
 
 SUMMARY = "list unfinished uploads and what they hold"
 DESCRIPTION = """\
-Lists unfinished uploads: key, age, parts, bytes held (they cost money), whether a manifest on this machine can resume
-them, owner, upload id; and what a mount could not publish, or did not come to, with the local file that has it. Without
-a URL: of all buckets."""
+Lists unfinished uploads, whose parts S3 stores and charges for: key, age,
+parts, bytes, whether this machine has the manifest to resume it, owner and
+upload id. Also lists interrupted jobs, and changes that a mount has not
+published, with the local file that holds them. Without a URL it lists those of
+all buckets."""
 EXAMPLES = """\
 examples:
   s3am pending s3://bucket
@@ -22,8 +24,10 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="s3://BUCKET[/PREFIX]", nargs="?")
-    parser.add_argument("--older-than", metavar="AGE", type=age, help="only those begun that long ago, such as 7d")
+    parser.add_argument("url", metavar="s3://BUCKET[/PREFIX]", nargs="?", help="default: all buckets")
+    parser.add_argument(
+        "--older-than", metavar="AGE", type=age, help="only uploads that began at least this long ago, such as 7d"
+    )
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -11,11 +11,13 @@ from ..errors import UsageError
 if TYPE_CHECKING:
     from .output import Output
 
-SUMMARY = "make a page of the JSON lines of transfers and jobs"
+SUMMARY = "make an HTML report from JSON lines"
 DESCRIPTION = """\
-Makes one HTML page of the JSON lines that --report FILE.jsonl (or --json) has written, also of a command that was
-killed, and of many processes: one file each. The page loads nothing: a timeline, what limited the transfers, the
-slowest and the failed parts, the requests by their price class, the entries of a tree by cause."""
+Makes one HTML page from the JSON lines that --report FILE.jsonl (or --json)
+wrote, even if the command was killed. Give several files to combine several
+processes. The page shows a timeline, what limited the transfers, the slowest
+and the failed parts, the requests by price class, and the entries of a tree
+grouped by cause. It loads nothing from the network."""
 EXAMPLES = """\
 examples:
   s3am upload --report upload.jsonl big.tar s3://bucket/ && s3am report upload.jsonl
@@ -23,8 +25,13 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("files", metavar="FILE.jsonl", nargs="+")
-    parser.add_argument("-o", "--output", metavar="FILE.html", help="default: the first FILE with .html for .jsonl")
+    parser.add_argument("files", metavar="FILE.jsonl", nargs="+", help="one file per process")
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE.html",
+        help="the page (default: the name of the first file, with .html for .jsonl)",
+    )
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 SUMMARY = "delete objects"
 DESCRIPTION = """\
-Deletes the object URL; with -r everything in the folder URL; or what a quoted glob matches (**, *, ?, [...]), a
-thousand keys a request. One absent key is an error; nothing that matches is none. --max-delete is judged before the
-first deletion."""
+Deletes the object URL, everything in the folder URL with -r, or the objects
+that a quoted glob (**, *, ?, [...]) matches, 1,000 keys per request. It is an
+error (exit 17) if a single key does not exist, but not if -r or a glob matches
+nothing. --max-delete is checked before anything is deleted."""
 EXAMPLES = """\
 examples:
   s3am rm s3://bucket/runs/old.bam
@@ -26,13 +27,18 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL")
+    parser.add_argument("url", metavar="URL", help="s3://BUCKET/KEY, s3://BUCKET/PREFIX/ with -r, or a quoted glob")
     add = parser.add_argument
-    add("-r", "--recursive", action="store_true", help="everything in the folder URL")
-    add("--dry-run", action="store_true", help="say what would be deleted")
-    add("--max-delete", metavar="N|N%", type=max_delete, help="refuse (exit 18) to delete more, or a larger share")
-    add("--if-match", metavar="ETAG", help="delete one object only if it has this ETag")
-    add("--version-id", metavar="ID", help="delete a version of one object, permanently")
+    add("-r", "--recursive", action="store_true", help="delete everything in the folder URL")
+    add("--dry-run", action="store_true", help="print what would be deleted, and delete nothing")
+    add(
+        "--max-delete",
+        metavar="N|N%",
+        type=max_delete,
+        help="delete nothing (exit code 18) if it were more than N objects, or N percent",
+    )
+    add("--if-match", metavar="ETAG", help="delete a single object only if it has this ETag")
+    add("--version-id", metavar="ID", help="permanently delete this version of a single object")
     add_filters(parser)
 
 

@@ -17,11 +17,13 @@ from .output import Output
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-SUMMARY = "run one s3am command a line, in one process, in parallel"
+SUMMARY = "run many s3am commands from a file, in parallel in one process"
 DESCRIPTION = """\
-Reads commands from FILE, or from standard input where that is '-': one a line, quoted as in a shell, with or without a
-leading 's3am'. Blank lines and lines that begin with # are skipped. Several run at a time, in no order. General options
-given to 'run' hold for all lines that do not give their own. Errors name the line; exit code 1 if any line failed."""
+Reads s3am commands from FILE, or from standard input if FILE is -, and runs
+them in parallel, in no particular order. Each line is one command, quoted as
+in a shell, with or without a leading 's3am'. Blank lines and lines that begin
+with # are skipped. General options given to 'run' apply to every line that
+does not give its own. Errors name the line; exit code 1 if any line failed."""
 EXAMPLES = """\
 examples:
   s3am run commands.txt
@@ -80,7 +82,7 @@ class _Named(S3AMError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE|-")
+    parser.add_argument("file", metavar="FILE|-", help="file of commands; -: standard input")
     add_seen(parser, report=False)
 
 

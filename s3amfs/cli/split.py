@@ -30,13 +30,19 @@ if TYPE_CHECKING:
     from ..transfers.options import DownloadOptions, UploadOptions
     from .output import Output
 
-SUMMARY = "move one object by many processes, on one machine or many"
+SUMMARY = "transfer one object with many processes, on one machine or many"
 DESCRIPTION = """\
-'start' begins and writes a job file that holds no secret; 'move JOB I/N' moves share I of N, then helps with what is
-missing; 'finish' proves the whole and makes it visible; 'status' says what is missing (exit 0: nothing). Any of them
-may be killed and run again. The processes need the job file, the source and the S3 service, nothing else: a Slurm
-array, GNU parallel, a Kubernetes Indexed Job or a shell loop runs them. A DST may be a local file on a shared file
-system."""
+Transfers one large object with many processes:
+
+  start SRC DST -o JOB   begins the transfer and writes the job file JOB
+  move JOB I/N           transfers share I of N, then helps with other shares
+  status JOB             prints what is missing; exit code 0 if nothing is
+  finish JOB             checks the whole object and makes it visible
+
+The processes need only the job file, the source and the S3 service, so a Slurm
+array, GNU parallel, a Kubernetes Indexed Job or a shell loop can run them.
+Each of them may be killed and run again. The job file holds no secret. DST may
+also be a file on a file system that all processes share."""
 EXAMPLES = """\
 examples:
   s3am split start /data/300GB.bam s3://bucket/300GB.bam -o job.json
@@ -48,24 +54,30 @@ examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     steps = parser.add_subparsers(dest="step", metavar="STEP", required=True, parser_class=Parser)
-    start = steps.add_parser("start", help="begin, and write the job file")
-    start.add_argument("source", metavar="SRC")
-    start.add_argument("target", metavar="DST")
+    start = steps.add_parser("start", help="begin a transfer and write its job file")
+    start.add_argument("source", metavar="SRC", help="file, URL or s3://BUCKET/KEY")
+    start.add_argument("target", metavar="DST", help="s3://BUCKET/KEY, or a file on a shared file system")
     upload_command.add_transfer_arguments(start)
-    start.add_argument("-o", "--output", metavar="JOB", required=True, help="the job file; it must not exist")
-    start.add_argument("--file-exists", choices=("overwrite", "skip"), help="what to do if a local DST exists")
-    start.add_argument("--download-exists", choices=("discard",), help="drop the partial file of an earlier download")
-    move = steps.add_parser("move", help="move a share of the parts")
-    move.add_argument("job", metavar="JOB")
+    start.add_argument(
+        "-o", "--output", metavar="JOB", required=True, help="write the job file here; it must not exist"
+    )
+    start.add_argument(
+        "--file-exists", choices=("overwrite", "skip"), help="replace an existing local DST, or leave it and succeed"
+    )
+    start.add_argument(
+        "--download-exists", choices=("discard",), help="discard the partial file of an earlier download"
+    )
+    move = steps.add_parser("move", help="transfer one share of the parts")
+    move.add_argument("job", metavar="JOB", help="the job file")
     move.add_argument("share", metavar="I/N", help="share I of N, such as 3/8")
-    move.add_argument("--slots", metavar="N", type=slots, help="requests at a time")
+    move.add_argument("--slots", metavar="N", type=slots, help="number of parallel requests")
     add_bwlimit(move)
     add_seen(move)
-    finish = steps.add_parser("finish", help="prove that all is there, and complete")
-    finish.add_argument("job", metavar="JOB")
+    finish = steps.add_parser("finish", help="check the whole object and make it visible")
+    finish.add_argument("job", metavar="JOB", help="the job file")
     add_seen(finish)
-    status = steps.add_parser("status", help="say what is missing")
-    status.add_argument("job", metavar="JOB")
+    status = steps.add_parser("status", help="print what is missing")
+    status.add_argument("job", metavar="JOB", help="the job file")
     for step in (move, finish, status):
         _add_elsewhere(step)
     for step in (start, move, finish, status):
@@ -73,13 +85,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_elsewhere(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("where this machine differs from the one that started the job")
-    group.add_argument("--sse-key-file", metavar="PATH", help="file of the customer key of the object in S3")
-    group.add_argument("--src-sse-key-file", metavar="PATH", help="file of the customer key of an s3:// SRC")
-    group.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of an s3:// SRC, if another")
-    group.add_argument("--src-profile", metavar="NAME", help="profile for an s3:// SRC")
+    group = parser.add_argument_group("if this machine differs from the one that started the job")
+    group.add_argument("--sse-key-file", metavar="PATH", help="file that holds the encryption key of the object in S3")
+    group.add_argument("--src-sse-key-file", metavar="PATH", help="file that holds the encryption key of an s3:// SRC")
+    group.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of an s3:// SRC")
+    group.add_argument("--src-profile", metavar="NAME", help="AWS profile for an s3:// SRC")
     group.add_argument("--src-region", metavar="NAME", help="region of an s3:// SRC")
-    group.add_argument("--src-no-sign-request", action="store_true", help="no credentials for an s3:// SRC")
+    group.add_argument(
+        "--src-no-sign-request", action="store_true", help="send no credentials to the service of an s3:// SRC"
+    )
 
 
 SOURCE_OPTIONS = ("src_endpoint_url", "src_profile", "src_region", "src_no_sign_request")

@@ -12,12 +12,16 @@ from .worker_options import add_workers
 if TYPE_CHECKING:
     from .output import Output
 
-SUMMARY = "make one tree like another, moving only what differs"
+SUMMARY = "make one tree equal to another, transferring only what differs"
 DESCRIPTION = """\
-Makes DST like SRC: a local folder and s3://BUCKET[/PREFIX], either way, or from S3 to S3. An entry of equal size and
-time is left alone; of another time, it is compared by the checksum that S3 stores before a byte moves. Nothing is
-deleted without --delete, and then last, only if all of SRC could be read and nothing failed. Repeat a killed run with
-the same command: nothing is sent twice; --resume also lists nothing twice."""
+Makes DST equal to SRC, transferring only what differs: from a local folder to
+s3://BUCKET[/PREFIX], back, or from S3 to S3.
+
+A file of equal size and time is skipped. If only the time differs, the file is
+compared with the checksum that S3 stores before anything is transferred.
+Nothing is deleted without --delete. Deletions come last, and only if SRC could
+be read completely and no transfer failed. If a run is killed, repeat the same
+command: nothing is sent twice. With --resume nothing is listed twice either."""
 EXAMPLES = """\
 examples:
   s3am sync data/ s3://bucket/data/
@@ -27,27 +31,35 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC")
-    parser.add_argument("target", metavar="DST")
+    parser.add_argument("source", metavar="SRC", help="folder or s3://BUCKET[/PREFIX]")
+    parser.add_argument("target", metavar="DST", help="folder or s3://BUCKET[/PREFIX]")
     add = parser.add_argument
-    add("--delete", action="store_true", help="delete what is only at DST, at the end")
-    add("--delete-excluded", action="store_true", help="delete at DST also what the filters leave out")
+    add("--delete", action="store_true", help="at the end, delete from DST what SRC does not have")
+    add("--delete-excluded", action="store_true", help="also delete from DST what the filters leave out")
     add(
         "--max-delete",
         metavar="N|N%",
         type=max_delete,
-        help="refuse (exit 18) to delete more, or a larger share (default: 50%% of more than 100)",
+        help="delete nothing (exit 18) if it were more than N entries, or N%% of DST (default: 50%% of more than 100)",
     )
-    add("--backup-dir", metavar="URL", help="keep there what is replaced or deleted at DST")
-    add("--track-renames", action="store_true", help="with --delete: rename at DST what was renamed at SRC")
+    add("--backup-dir", metavar="URL", help="keep what is replaced or deleted at DST below this folder or prefix")
+    add(
+        "--track-renames",
+        action="store_true",
+        help="with --delete: rename at DST what was renamed at SRC, instead of sending it again",
+    )
     compare = parser.add_argument_group("what counts as changed")
     how = compare.add_mutually_exclusive_group()
-    how.add_argument("--size-only", action="store_true", help="another size, nothing else")
-    how.add_argument("--checksum", action="store_true", help="another content, always looked at")
-    how.add_argument("--exact-timestamps", action="store_true", help="another time too, without a look at the content")
-    compare.add_argument("--update", action="store_true", help="leave alone what is newer at DST")
-    compare.add_argument("--existing", action="store_true", help="make nothing new at DST")
-    compare.add_argument("--ignore-existing", action="store_true", help="leave alone whatever exists at DST")
+    how.add_argument("--size-only", action="store_true", help="compare sizes only")
+    how.add_argument("--checksum", action="store_true", help="compare contents even if size and time are equal")
+    how.add_argument(
+        "--exact-timestamps",
+        action="store_true",
+        help="treat any difference in time as a change, without comparing contents",
+    )
+    compare.add_argument("--update", action="store_true", help="skip files that are newer at DST")
+    compare.add_argument("--existing", action="store_true", help="only update what DST already has")
+    compare.add_argument("--ignore-existing", action="store_true", help="only add what DST does not have")
     add_filters(parser, names=True)
     add_tree_options(parser)
     add_object_options(parser)

@@ -65,13 +65,28 @@ def read_text(path: str, what: str) -> str:
 def add_filters(parser: argparse.ArgumentParser, *, names: bool = False) -> None:
     """--exclude, --include, --filter-from; names: --files-from, too."""
     group = parser.add_argument_group(
-        "filters", "In the order given, the last that matches decides. A pattern without / matches a name at any depth."
+        "filters",
+        "The last filter that matches decides. Without / a pattern matches at any depth.",
     )
-    _add(group.add_argument, "--exclude", "exclude", "GLOB", "leave out what matches, and all below it")
-    _add(group.add_argument, "--include", "include", "GLOB", "take what matches in again")
-    _add(group.add_argument, "--filter-from", "file", "FILE", "lines of '+ GLOB' and '- GLOB'")
+    _add(group.add_argument, "--exclude", "exclude", "GLOB", "leave out files and folders that match")
+    _add(
+        group.add_argument,
+        "--include",
+        "include",
+        "GLOB",
+        "take in what matches, although an earlier filter leaves it out",
+    )
+    _add(
+        group.add_argument,
+        "--filter-from",
+        "file",
+        "FILE",
+        "read filters from FILE: lines of '+ GLOB' (include) and '- GLOB' (exclude)",
+    )
     if names:
-        group.add_argument("--files-from", metavar="FILE|-", help="only these names exist, one a line")
+        group.add_argument(
+            "--files-from", metavar="FILE|-", help="consider only the names listed in FILE, one per line, on both sides"
+        )
 
 
 def _add(add: Callable[..., object], option: str, const: str, metavar: str, text: str) -> None:
@@ -88,36 +103,48 @@ def add_tree_options(parser: argparse.ArgumentParser, *, own: bool = True) -> No
     group = parser.add_argument_group("trees")
     add = group.add_argument
     if own:
-        add("--dry-run", action="store_true", help="say what would be done, with a reason for each key")
-        add("--resume", action="store_true", help="go on where the last run of this job was killed")
-    add("--price-file", metavar="FILE", help="with --dry-run: prices (JSON) by which the cost is estimated")
+        add("--dry-run", action="store_true", help="print what would be done and why, and change nothing")
+        add(
+            "--resume",
+            action="store_true",
+            help="continue a killed run of this job without listing again what it had finished",
+        )
+    add("--price-file", metavar="FILE", help="with --dry-run: estimate the cost from the prices in FILE (JSON)")
     add_links(group)
-    add("--create-empty-dirs", action="store_true", help="empty folders, too ('dir/' objects in S3)")
-    add("--preserve", action="store_true", help="keep mode, mtime and owner in metadata, as the mount does")
+    add("--create-empty-dirs", action="store_true", help="transfer empty folders, too (as 'dir/' objects in S3)")
+    add("--preserve", action="store_true", help="keep mode, mtime and owner (in metadata, as the mount does)")
 
 
 def add_links(parser: argparse._ActionsContainer) -> None:
     """Adds the options for symbolic links."""
     links = parser.add_mutually_exclusive_group()
-    links.add_argument("--follow-symlinks", action="store_true", help="store what links lead to (default)")
-    links.add_argument("--skip-symlinks", action="store_true", help="leave links out")
-    links.add_argument("--keep-symlinks", action="store_true", help="store links as links, as the mount does")
+    links.add_argument(
+        "--follow-symlinks", action="store_true", help="transfer the files that symbolic links point to (default)"
+    )
+    links.add_argument("--skip-symlinks", action="store_true", help="ignore symbolic links")
+    links.add_argument(
+        "--keep-symlinks", action="store_true", help="transfer symbolic links as links, as the mount does"
+    )
 
 
 def add_object_options(parser: argparse.ArgumentParser) -> None:
     """How new objects are stored."""
     group = parser.add_argument_group("new objects")
     add = group.add_argument
-    add("--content-type", metavar="TYPE", help="default: guessed from the name, or what the source has")
-    add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata")
+    add("--content-type", metavar="TYPE", help="Content-Type (default: the source's, or guessed from the name)")
+    add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata; repeatable")
     add_directive(group)
-    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[], help="tag of the object; repeatable")
-    add("--storage-class", metavar="CLASS", help="default: STANDARD; S3 to S3: that of the source")
+    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[], help="object tag; repeatable")
+    add(
+        "--storage-class",
+        metavar="CLASS",
+        help="such as STANDARD_IA (default: STANDARD, or the source's from S3 to S3)",
+    )
     add("--acl", metavar="ACL", help="canned ACL, such as bucket-owner-full-control")
-    add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encryption with keys of the service")
-    add("--sse-kms-key-id", metavar="ID", help="key for --sse aws:kms (default: the AWS managed key)")
-    add_key_options(parser, what="objects at the S3 side, or at DST")
-    add_key_options(parser, "src-", "objects at an s3:// SRC")
+    add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encrypt with a key of the service")
+    add("--sse-kms-key-id", metavar="ID", help="KMS key for --sse aws:kms (default: the AWS managed key)")
+    add_key_options(parser, what="the S3 side, or of DST from S3 to S3")
+    add_key_options(parser, "src-", "SRC from S3 to S3")
 
 
 def add_directive(group: argparse._ActionsContainer) -> None:
@@ -126,17 +153,17 @@ def add_directive(group: argparse._ActionsContainer) -> None:
         "--metadata-directive",
         choices=("COPY", "REPLACE"),
         default="COPY",
-        help="S3 to S3: keep what the source has (default), or only what is given here",
+        help="S3 to S3: keep the source's metadata and headers (COPY, default), or only those given here",
     )
 
 
 def source_options(parser: argparse.ArgumentParser) -> None:
     """An s3:// SRC of another service."""
     source = parser.add_argument_group("an s3:// SRC of another service or account (the bytes pass through here)")
-    source.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of an s3:// SRC, if another")
-    source.add_argument("--src-profile", metavar="NAME", help="profile for an s3:// SRC")
-    source.add_argument("--src-region", metavar="NAME", help="region of an s3:// SRC")
-    source.add_argument("--src-no-sign-request", action="store_true", help="no credentials for an s3:// SRC")
+    source.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of SRC")
+    source.add_argument("--src-profile", metavar="NAME", help="AWS profile for SRC")
+    source.add_argument("--src-region", metavar="NAME", help="region of SRC")
+    source.add_argument("--src-no-sign-request", action="store_true", help="send no credentials to the service of SRC")
 
 
 def run_tree(args: argparse.Namespace, output: Output, verb: str, exists: str = "compare") -> int:

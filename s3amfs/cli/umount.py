@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from .output import Output
 
-SUMMARY = "unmount; returns when every pending byte is in S3"
+SUMMARY = "unmount, once everything written is in S3"
 DESCRIPTION = """\
-Unmounts DIR. Returns when every pending byte is in S3, or fails with an error; a mount that is in use stays, and the
-error says who uses it."""
+Unmounts DIR. Returns when everything written to the mount is in S3, or fails
+with an error. If the mount is in use it stays mounted, and the error lists the
+processes that use it."""
 EXAMPLES = """\
 examples:
   s3am umount /mnt/bucket"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("directory", metavar="DIR")
+    parser.add_argument("directory", metavar="DIR", help="where the mount is")
 
 
 def run(args: argparse.Namespace, output: Output) -> int:

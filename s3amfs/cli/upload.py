@@ -36,12 +36,17 @@ if TYPE_CHECKING:
 
 SUMMARY = "stream a file, URL, S3 object or standard input into S3"
 DESCRIPTION = """\
-Streams SRC into the object DST. SRC is a file, a file:, http(s):, ftp(s): or sftp: URL, s3://BUCKET/KEY, or - for
-standard input. From s3:// to s3:// S3 copies by itself: no byte passes through this machine.
-A DST that ends in / or is a bare bucket gets the last component of SRC appended.
-Part size and slots need no tuning: left out, they are chosen and adapted.
-With -r SRC is a folder (or s3://BUCKET/PREFIX), and all that is in it goes below DST; keys that exist are named and
-left as they are, unless --exists says otherwise. With --from-list a list of sources goes below DST."""
+Streams SRC into the object DST. SRC is a file, a file:, http(s):, ftp(s): or
+sftp: URL, s3://BUCKET/KEY, or - for standard input. If DST ends in / or is a
+bare bucket, the last component of SRC is appended. From s3:// to s3:// the
+service copies by itself: no byte passes through this machine.
+
+With -r, SRC is a folder or s3://BUCKET/PREFIX, and everything in it is stored
+below DST. Existing keys are listed and left alone unless --exists is given.
+With --from-list, every source in a list is stored below DST.
+
+Part size and parallelism are chosen from the source, the size and the line
+unless you set them."""
 EXAMPLES = """\
 examples:
   s3am upload genome.bam s3://bucket/runs/
@@ -54,8 +59,8 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("source", metavar="SRC")
-    parser.add_argument("target", metavar="DST", nargs="?")
+    parser.add_argument("source", metavar="SRC", help="file, URL, s3://BUCKET/KEY, or - for standard input")
+    parser.add_argument("target", metavar="DST", nargs="?", help="s3://BUCKET/KEY, or s3://BUCKET/PREFIX/")
     add_many(parser)
     add_transfer_arguments(parser)
     add_workers(parser)
@@ -65,44 +70,67 @@ def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options for the upload of one object."""
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
-        "--resume", action="store_true", help="continue the unfinished upload of DST; -r, --from-list: the job"
+        "--resume",
+        action="store_true",
+        help="continue the unfinished upload of DST; with -r and --from-list: the interrupted job",
     )
-    again.add_argument("--force", action="store_true", help="abort unfinished uploads of DST and start from scratch")
+    again.add_argument(
+        "--force", action="store_true", help="abort all unfinished uploads of DST and start from scratch"
+    )
     add = parser.add_argument
-    add("--exists", choices=("overwrite", "skip"), help="what to do if DST exists (default: exit 3)")
-    add("--if-none-match", action="store_true", help="store only if there is no such object, also not by then")
-    add("--part-size", metavar="SIZE", type=part_size, help="5MiB to 5GiB; 5M, 5MB and 5MiB are the same")
-    add("--download-slots", metavar="N", type=slots, help="requests at a time to a remote SRC")
-    add("--upload-slots", metavar="N", type=slots, help="requests at a time to S3")
-    add("--checksum", choices=("crc64nvme", "crc32c", "md5", "none"), help="how content is checked (default: best)")
-    add("--expect-md5", metavar="HEX", type=digest("MD5", 16), help="the MD5 that the whole of SRC must have")
-    add("--expect-sha256", metavar="HEX", type=digest("SHA-256", 32), help="the SHA-256 of the whole of SRC")
+    add(
+        "--exists",
+        choices=("overwrite", "skip"),
+        help="replace an existing DST, or leave it and succeed (default: fail with exit code 3)",
+    )
+    add(
+        "--if-none-match",
+        action="store_true",
+        help="fail if DST exists, even if another client creates it during the upload",
+    )
+    add(
+        "--part-size",
+        metavar="SIZE",
+        type=part_size,
+        help="size of each part, 5MiB to 5GiB; 5M, 5MB and 5MiB are the same",
+    )
+    add("--download-slots", metavar="N", type=slots, help="number of parallel requests to a remote SRC")
+    add("--upload-slots", metavar="N", type=slots, help="number of parallel requests to S3")
+    add(
+        "--checksum",
+        choices=("crc64nvme", "crc32c", "md5", "none"),
+        help="checksum of the content (default: crc64nvme where the server supports it)",
+    )
+    add("--expect-md5", metavar="HEX", type=digest("MD5", 16), help="store DST only if SRC has this MD5")
+    add("--expect-sha256", metavar="HEX", type=digest("SHA-256", 32), help="store DST only if SRC has this SHA-256")
     add_bwlimit(parser)
     add_memory(parser)
     add_seen(parser)
-    add("--dry-run", action="store_true", help="say what would be done")
+    add("--dry-run", action="store_true", help="print what would be done, and change nothing")
     _add_object_arguments(parser)
     add_key_options(parser, what="DST")
     add_key_options(parser, "src-", "an s3:// SRC")
     source = parser.add_argument_group("an s3:// SRC of another service or account (the bytes pass through here)")
-    source.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of an s3:// SRC, if another")
-    source.add_argument("--src-profile", metavar="NAME", help="profile for an s3:// SRC")
-    source.add_argument("--src-region", metavar="NAME", help="region of an s3:// SRC")
-    source.add_argument("--src-no-sign-request", action="store_true", help="no credentials for an s3:// SRC")
+    source.add_argument("--src-endpoint-url", metavar="URL", help="S3 service of SRC")
+    source.add_argument("--src-profile", metavar="NAME", help="AWS profile for SRC")
+    source.add_argument("--src-region", metavar="NAME", help="region of SRC")
+    source.add_argument("--src-no-sign-request", action="store_true", help="send no credentials to the service of SRC")
 
 
 def _add_object_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the new object")
     add = group.add_argument
-    add("--content-type", metavar="TYPE", help="default: guessed from the name, or what the source says")
-    add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata")
-    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[], help="tag of the object; repeatable")
+    add("--content-type", metavar="TYPE", help="Content-Type (default: the source's, or guessed from the name)")
+    add("--metadata", metavar="NAME=VALUE", type=pair, action="append", default=[], help="user metadata; repeatable")
+    add("--tag", metavar="NAME=VALUE", type=pair, action="append", default=[], help="object tag; repeatable")
     add(
-        "--storage-class", metavar="CLASS", help="such as STANDARD_IA (default: STANDARD; S3 to S3: that of the source)"
+        "--storage-class",
+        metavar="CLASS",
+        help="such as STANDARD_IA (default: STANDARD, or the source's from S3 to S3)",
     )
     add("--acl", metavar="ACL", help="canned ACL, such as bucket-owner-full-control")
-    add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encryption with keys of the service")
-    add("--sse-kms-key-id", metavar="ID", help="key for --sse aws:kms (default: the AWS managed key)")
+    add("--sse", choices=("AES256", "aws:kms", "aws:kms:dsse"), help="encrypt with a key of the service")
+    add("--sse-kms-key-id", metavar="ID", help="KMS key for --sse aws:kms (default: the AWS managed key)")
     add_directive(group)
 
 

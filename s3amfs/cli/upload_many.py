@@ -16,9 +16,11 @@ if TYPE_CHECKING:
 def add_many(parser: argparse.ArgumentParser) -> None:
     """Options of many sources."""
     what = parser.add_mutually_exclusive_group()
-    what.add_argument("-r", "--recursive", action="store_true", help="SRC is a folder: all that is in it")
+    what.add_argument("-r", "--recursive", action="store_true", help="upload everything in the folder SRC")
     what.add_argument(
-        "--from-list", metavar="FILE|-", help="SRC is left out: one source a line, or SRC<TAB>KEY; DST is a prefix"
+        "--from-list",
+        metavar="FILE|-",
+        help="upload every source listed in FILE, one per line: SOURCE, or SOURCE<TAB>KEY; give only DST, a prefix",
     )
     add_filters(parser)
     add_tree_options(parser, own=False)

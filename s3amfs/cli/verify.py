@@ -13,9 +13,12 @@ if TYPE_CHECKING:
 
 SUMMARY = "print an object's checksum, or prove it equal to a file or URL"
 DESCRIPTION = """\
-Prints the checksum (default: md5) of the object's content, read for that, and nothing else. With --against: proves
-object and file, URL or other object equal from what S3 stores, without a download where it stores a checksum; says
-which proof it was, and exits with 16 if they differ."""
+Reads the object and prints its checksum (md5 unless --checksum is given), and
+nothing else.
+
+With --against, compares the object with a file, a URL or another object. Where
+S3 stores a checksum the object is not downloaded. Prints which proof was made;
+exit code 16 if they differ."""
 EXAMPLES = """\
 examples:
   s3am verify --checksum sha256 s3://bucket/runs/genome.bam
@@ -23,11 +26,13 @@ examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("url", metavar="URL")
-    parser.add_argument("--checksum", metavar="NAME", help="md5, sha256, crc64nvme, … (default md5)")
-    parser.add_argument("--against", metavar="FILE_OR_URL", help="what the object should be equal to")
-    parser.add_argument("--part-size", metavar="SIZE", type=size, help="no effect: for scripts of S3AM 2")
-    parser.add_argument("--version-id", metavar="ID", help="a version of the object")
+    parser.add_argument("url", metavar="URL", help="s3://BUCKET/KEY")
+    parser.add_argument("--checksum", metavar="NAME", help="algorithm: md5, sha256, crc64nvme, … (default md5)")
+    parser.add_argument("--against", metavar="FILE_OR_URL", help="file, URL or object to compare with")
+    parser.add_argument(
+        "--part-size", metavar="SIZE", type=size, help="ignored; scripts written for S3AM 2 may give it"
+    )
+    parser.add_argument("--version-id", metavar="ID", help="use this version of the object")
     add_key_options(parser)
     add_seen(parser, report=False)
 

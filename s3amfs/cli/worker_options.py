@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 def add_workers(parser: argparse.ArgumentParser) -> None:
     """--dask and --processes."""
-    group = parser.add_argument_group("several processes (they need dask: pip install 's3amfs[dask]')")
+    group = parser.add_argument_group("several processes (need dask: pip install 's3amfs[dask]')")
     workers = group.add_mutually_exclusive_group()
-    workers.add_argument("--dask", metavar="ADDRESS", help="workers of a dask cluster move the parts; local:N: here")
+    workers.add_argument("--dask", metavar="ADDRESS", help="move the parts with the workers of this dask cluster")
     workers.add_argument(
         "--processes",
         metavar="N",
