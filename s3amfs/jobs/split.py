@@ -188,6 +188,7 @@ def move_upload(
         return report.result(size=plan.size, parts=moved, proof="parts; 's3am split finish' completes the object")
     finally:
         ends.close()
+        drop_late_records(job, path)
 
 
 def finish_upload(
@@ -264,6 +265,21 @@ def drop_records(job: SplitJob, path: str) -> None:
     """Removes the records of a finished job, also those that a killed `finish` has left."""
     with Records(job, path) as records:
         records.drop()
+
+
+def is_finished(job: SplitJob, path: str) -> bool:
+    """Whether the job file says that `job` is finished by now; `finish` writes that down before it drops records."""
+    try:
+        now = load(path)
+    except (NotFound, UsageError):
+        return False
+    return bool(now.finished) and replace(now, finished={}) == replace(job, finished={})
+
+
+def drop_late_records(job: SplitJob, path: str) -> None:
+    """For a process that may have written records after `finish` has dropped them."""
+    if is_finished(job, path):
+        drop_records(job, path)
 
 
 def upload_of(job: SplitJob) -> s3api.MultipartUpload:

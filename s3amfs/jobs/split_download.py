@@ -30,7 +30,7 @@ from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.s3_source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
-from .split import Progress, check_new, drop_records, finished, save
+from .split import Progress, check_new, drop_late_records, drop_records, finished, is_finished, save
 from .split_ends import compare
 from .split_pace import Pace
 from .split_records import Records
@@ -104,6 +104,8 @@ def move_download(
         try:
             pace = Pace(share, len(plan))
             while missing := {part.number for part in plan} - records.read().keys():
+                if is_finished(job, path):
+                    break
                 batch = pace.next_batch(missing)
                 if not batch:
                     continue
@@ -112,6 +114,7 @@ def move_download(
                 moved += len(done)
         finally:
             os.close(fd)
+            drop_late_records(job, path)
     return report.result(size=plan.size, parts=moved, proof="ranges; 's3am split finish' gives the file its name")
 
 

@@ -21,6 +21,14 @@ def error_of(text: str) -> str:
     return lines[-1] if lines else text
 
 
+def failed(code: int, text: str) -> int:
+    """Ends as the process that failed has ended: by the same signal, or with its error and exit code."""
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    print(error_of(text), file=sys.stderr)
+    return code
+
+
 def attempt(source: str, target: str, job: str, count: int) -> int:
     if not os.path.exists(job):
         # An earlier attempt may have been killed before its job was written: what it left is known by its name alone.
@@ -28,19 +36,15 @@ def attempt(source: str, target: str, job: str, count: int) -> int:
         process = begin("start", "--part-size", "5M", *again, source, target, "-o", job)
         text = process.communicate()[1]
         if process.returncode:
-            print(error_of(text), file=sys.stderr)
-            return process.returncode
+            return failed(process.returncode, text)
     movers = [begin("move", job, f"{index}/{count}") for index in range(1, count + 1)]
     ended = [(mover.communicate()[1], mover.returncode) for mover in movers]
     for text, code in ended:
         if code not in (0, -9):
-            print(error_of(text), file=sys.stderr)
-            return code
+            return failed(code, text)
     process = begin("finish", job)
     text = process.communicate()[1]
-    if process.returncode:
-        print(error_of(text), file=sys.stderr)
-    return process.returncode
+    return failed(process.returncode, text) if process.returncode else 0
 
 
 if __name__ == "__main__":
