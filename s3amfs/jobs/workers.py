@@ -31,6 +31,7 @@ ALONE_SECONDS = 60.0
 """So long a transfer waits for workers after the last one has left: dask starts those again that were killed."""
 RETRIES = 3
 """Batches of one transfer that may fail; each has used up the retry budget of its worker by then."""
+NO_SCHEDULER = "the connection to the dask scheduler is lost: run the same command again"
 Task = Callable[[SplitJob, Sequence[int], part_task.Settings], part_task.Moved]
 
 
@@ -53,8 +54,11 @@ class Cluster:
         return found[: self.slots]
 
     def present(self) -> list[str]:
-        """Returns the addresses of all workers; [] where there are none."""
-        return sorted(self.client.nthreads())
+        """Returns the addresses of all workers; [] where there are none. Raises TransferError without a scheduler."""
+        try:
+            return sorted(self.client.nthreads())
+        except OSError as error:
+            raise TransferError(f"{NO_SCHEDULER} ({error})") from error
 
     def settings(self, s3: S3Client, verify_tls: bool | str, reader: S3Client | None = None) -> part_task.Settings:
         """Returns the settings of a task, without credentials. reader: of a source in another service."""
@@ -138,6 +142,12 @@ class _Run:
                     idle = self._settle(*self._ended.get(timeout=LOOK_SECONDS))
                 except queue.Empty:
                     idle = ()
+        except S3AMError:
+            raise
+        except Exception as error:
+            if self._cluster.client.status == "running":
+                raise
+            raise TransferError(NO_SCHEDULER) from error
         finally:
             # What runs on here sends what is there already, to an upload that is completed or taken up by then.
             if self._futures and self._cluster.client.status == "running":
@@ -146,7 +156,7 @@ class _Run:
     def _look(self) -> list[str]:
         """The workers that are there; what others had in hand is to be moved again."""
         if self._cluster.client.status != "running":
-            raise TransferError("the connection to the dask scheduler is lost: run the same command again")
+            raise TransferError(NO_SCHEDULER)
         present = self._cluster.present()
         for gone in self._futures.keys() - set(present):
             self._cluster.client.cancel([self._futures.pop(gone)])

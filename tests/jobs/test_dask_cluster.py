@@ -14,13 +14,13 @@ from s3amfs.core.events import Event, WorkerMoved
 from s3amfs.core.locations import S3Location
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import connect
-from s3amfs.errors import NotFound, SourceChanged, UsageError
+from s3amfs.errors import NotFound, SourceChanged, TransferError, UsageError
 from s3amfs.jobs.dask_cluster import transfer_with
 from s3amfs.jobs.workers import Cluster, _Run
 from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from tests.support.cli import Cli
-from tests.support.dask import MIB, config, content, kill, small_parts
-from tests.support.faults import Rule, delay
+from tests.support.dask import MIB, config, content, kill, own_scheduler, small_parts
+from tests.support.faults import Rule, delay, stall
 from tests.support.proxy import FaultProxy
 
 
@@ -112,6 +112,36 @@ def test_a_client_that_died_resumes(
     cluster.transfer(dask, str(tmp_path / "big"), url, config=there, options=small_parts())
     assert proxy.count("UploadPart") == before
     assert content(boto, bucket, "k") == data
+
+
+def test_a_transfer_whose_scheduler_was_killed_is_resumed_by_another_cluster(
+    dask: Any,
+    s3: SeaweedServer,
+    boto: Any,
+    bucket: str,
+    tmp_path: Path,
+    proxy: FaultProxy,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("s3amfs.core.dispatch.MUCH_LONGER", float("inf"))
+    data = os.urandom(42 * MIB + 7)
+    (tmp_path / "big").write_bytes(data)
+    there, url, folder = config(s3, proxy.endpoint_url), f"s3://{bucket}/k", tmp_path / "dask"
+    folder.mkdir()
+    # The first batch is two parts: of the second one the records are lost with the scheduler.
+    proxy.rules.append(Rule("UploadPart", stall("before_response", 2), nth=(5,)))
+    with own_scheduler(s3, folder) as (client, kill_scheduler):
+        killer = threading.Thread(
+            target=lambda: proxy.wait_for(lambda: proxy.count("UploadPart") >= 5) and kill_scheduler()
+        )
+        killer.start()
+        with pytest.raises(TransferError, match="run the same command again"):
+            cluster.transfer(client, str(tmp_path / "big"), url, config=there, options=small_parts())
+        killer.join()
+    cluster.transfer(dask, str(tmp_path / "big"), url, config=there, options=small_parts())
+    assert content(boto, bucket, "k") == data
+    assert proxy.parts_sent_again() == []
+    assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
 
 
 def test_a_source_that_workers_do_not_have(dask: Any, s3: SeaweedServer, bucket: str, tmp_path: Path) -> None:

@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -41,6 +46,28 @@ def dask(dask_client: Any) -> Any:
     """The client; both workers are there, also after a test that has killed one."""
     dask_client.wait_for_workers(2, timeout=60)
     return dask_client
+
+
+@contextmanager
+def own_scheduler(s3: SeaweedServer, folder: Path) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """A client of a scheduler and a worker that are processes of their own, and a function that kills the scheduler."""
+    distributed = pytest.importorskip("distributed")
+    at = ("--scheduler-file", str(folder / "scheduler.json"))
+    programs = (
+        ("dask_scheduler", *at, "--host", "127.0.0.1", "--port", "0", "--no-dashboard"),
+        ("dask_worker", *at, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--local-directory", str(folder)),
+    )
+    environment = {**os.environ, **s3.environment(), "HOME": str(folder)}
+    with ExitStack() as stack:
+        running = []
+        for program, *words in programs:
+            command = [sys.executable, "-m", f"distributed.cli.{program}", *words]
+            running.append(subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL))
+            stack.callback(running[-1].wait)
+            stack.callback(running[-1].kill)
+        with distributed.Client(scheduler_file=at[1], timeout=60) as client:
+            client.wait_for_workers(1, timeout=60)
+            yield client, partial(kill, running[0].pid)
 
 
 def kill(pid: int) -> None:
