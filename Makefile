@@ -5,7 +5,9 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-JOBS ?= 2
+# Tests wait about a third of their time: three processes keep two cores at work. Units do not wait.
+JOBS ?= 3
+UNIT_JOBS ?= 2
 TESTS ?= tests
 MUTANTS ?= 100
 UNITS ?= $(wildcard tests/core tests/engine tests/transfers tests/test_layers.py tests/test_shape.py tests/test_words.py)
@@ -79,7 +81,7 @@ test-servers: packages $(VENV)/.test  ## one suite on every S3 server that is he
 	$(BIN)/python -m pytest -q tests/servers
 
 unit: $(VENV)/.unit  ## the quick ones: core, layers, engine, transfers; no server, no FUSE, no pandas
-	$(BIN)/python -m pytest -q -n $(JOBS) -m 'not slow and not server' --hypothesis-profile=unit --durations=5 $(UNITS)
+	$(BIN)/python -m pytest -q -n $(UNIT_JOBS) -m 'not slow and not server' --hypothesis-profile=unit --durations=5 $(UNITS)
 
 unit-every:  ## make unit with every Python from 3.10 that is found here (PATH, pyenv)
 	@PATH="$$(printf '%s:' $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin)$$PATH"; for minor in 10 11 12 13 14; do \
