@@ -9,7 +9,9 @@ import pytest
 
 from s3amfs import cluster
 from s3amfs.demo.seaweed import SeaweedServer
+from tests.faults.written_blocks import write_blocks
 from tests.support.dask import MIB, config, content
+from tests.support.proxy import FaultProxy
 
 
 def make_block(seed: int, size: int) -> bytes:
@@ -35,4 +37,16 @@ def test_a_block_that_fails_publishes_nothing(dask: Any, s3: SeaweedServer, boto
     with pytest.raises(ValueError, match="no number"):
         cluster.write_object(dask, f"s3://{bucket}/k", blocks, config=config(s3))
     assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
+    assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
+
+
+def test_blocks_while_a_worker_is_killed(
+    dask: Any, s3: SeaweedServer, boto: Any, bucket: str, proxy: FaultProxy
+) -> None:
+    sizes = [int(size * MIB) for size in (6, 1, 8, 0.5, 7, 2, 2, 9, 6, 1)]
+    there = config(s3, proxy.endpoint_url)
+    written = write_blocks(dask, there, proxy, boto, f"s3://{bucket}/k", sizes, 1)
+    assert written.right, written.line()
+    assert written.proof == "crc64nvme of the whole object, checked by the server"
+    assert written.scheduler_bytes < 5 * MIB < written.size // 8, written.line()
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
