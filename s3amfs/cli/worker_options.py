@@ -21,7 +21,9 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
     """--dask and --processes."""
     group = parser.add_argument_group("several processes (need dask: pip install 's3amfs[dask]')")
     workers = group.add_mutually_exclusive_group()
-    workers.add_argument("--dask", metavar="ADDRESS", help="move the parts with the workers of this dask cluster")
+    workers.add_argument(
+        "--dask", metavar="ADDRESS", help="move the parts with this dask cluster; local:N: N on this machine"
+    )
     workers.add_argument(
         "--processes",
         metavar="N",
