@@ -1,10 +1,10 @@
 """Syncs of trees while listings lie, requests fail, files change and somebody else writes; all drawn from a seed.
 
-    python -m tests.faults.trees --runs 200 --seed 1 [--tool rclone]
+    python -m tests.faults.trees --runs 200 --seed 1 [--skip 100] [--tool rclone]
 
 The last line counts runs that failed at first, wrong deletes, runs that ended well with work undone, lost updates, and
 runs that the next one did not mend; the exit code is 0 only if the last four are 0. A failing run prints the seed that
-replays it: `--runs 1 --seed THAT`.
+replays it: `--runs 1 --seed THAT`. `--skip N` leaves out the first N of the seeds that would be played.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
+from xml.sax.saxutils import escape
 
 from s3amfs.core.compare import Rules
 from s3amfs.core.deletions import MaxDelete
@@ -188,41 +189,46 @@ class Trouble:
     # -- listings that lie --------------------------------------------------------------------------------------------
 
     def _keys(self, request: Recorded) -> list[dict[str, Any]]:
-        prefix, after = request.query.get("prefix", ""), request.query.get("start-after", "")
-        found = self.world.boto.list_objects_v2(Bucket="trees", Prefix=prefix, StartAfter=after, MaxKeys=PAGE)
+        prefix, token = request.query.get("prefix", ""), request.query.get("continuation-token")
+        where = {"ContinuationToken": token} if token else {"StartAfter": request.query.get("start-after", "")}
+        found = self.world.boto.list_objects_v2(Bucket="trees", Prefix=prefix, MaxKeys=PAGE, **where)
         return list(found.get("Contents", ()))
 
-    def _page(self, items: list[dict[str, Any]], *, truncated: bool, token: str = "") -> bytes:
+    def _page(
+        self, request: Recorded, items: list[dict[str, Any]], *, truncated: bool, token: str = ""
+    ) -> faults.Answer:
+        encoding = request.query.get("encoding-type", "")
+        encoded = quote if encoding == "url" else escape
         contents = "".join(
-            f"<Contents><Key>{quote(item['Key'])}</Key><LastModified>{item['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z"
+            f"<Contents><Key>{encoded(item['Key'])}</Key><LastModified>{item['LastModified']:%Y-%m-%dT%H:%M:%S}.000Z"
             f"</LastModified><ETag>{item['ETag']}</ETag><Size>{item['Size']}</Size></Contents>"
             for item in items
         )
         token = f"<NextContinuationToken>{token}</NextContinuationToken>" if token else ""
         text = (
-            f"<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>{str(truncated).lower()}</IsTruncated>"
-            f"{contents}{token}</ListBucketResult>"
+            f"<ListBucketResult>{'<EncodingType>url</EncodingType>' if encoding == 'url' else ''}"
+            f"<IsTruncated>{str(truncated).lower()}</IsTruncated>{contents}{token}</ListBucketResult>"
         )
-        return text.encode()
+        return faults.Answer(200, text.encode())
 
     def cut(self, request: Recorded) -> faults.Answer:
-        body = self._page(self._keys(request), truncated=False)
+        body = self._page(request, self._keys(request), truncated=False).body
         return faults.Answer(200, body[: len(body) * 2 // 3])
 
     def lost_token(self, request: Recorded) -> faults.Answer:
-        return faults.Answer(200, self._page(self._keys(request), truncated=True))
+        return self._page(request, self._keys(request), truncated=True)
 
     def repeated(self, request: Recorded) -> faults.Answer:
         first = self.world.boto.list_objects_v2(Bucket="trees", Prefix=request.query.get("prefix", ""), MaxKeys=PAGE)
-        return faults.Answer(200, self._page(list(first.get("Contents", ())), truncated=True, token="again"))
+        return self._page(request, list(first.get("Contents", ())), truncated=True, token="again")
 
     def foreign(self, request: Recorded) -> faults.Answer:
         other = self.world.boto.list_objects_v2(Bucket="trees", MaxKeys=PAGE)
-        return faults.Answer(200, self._page(list(other.get("Contents", ())), truncated=True, token="other"))
+        return self._page(request, list(other.get("Contents", ())), truncated=True, token="other")
 
     def ends_early(self, request: Recorded) -> faults.Answer:
         """A full page that says it is the last."""
-        return faults.Answer(200, self._page(self._keys(request), truncated=False))
+        return self._page(request, self._keys(request), truncated=False)
 
 
 Tool = Callable[[World, Scene, bool], int]
@@ -257,13 +263,31 @@ def by_rclone(world: World, scene: Scene, faulty: bool) -> int:
         "RCLONE_CONFIG_R_ACCESS_KEY_ID": world.s3.access_key,
         "RCLONE_CONFIG_R_SECRET_ACCESS_KEY": world.s3.secret_key,
         "RCLONE_CONFIG_R_LIST_CHUNK": str(PAGE),
+        "RCLONE_CONFIG_R_LIST_VERSION": "2",
     }
     names = [str(world.place(scene, end)).replace("s3://", "r:") for end in ("source", "target")]
     command = ["rclone", "sync", "--retries", "1", "--low-level-retries", "2", "--checksum", *names]
     return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
 
 
-TOOLS: dict[str, Tool] = {"s3am": by_s3am, "rclone": by_rclone}
+def by_s5cmd(world: World, scene: Scene, faulty: bool) -> int:
+    """Its pages have 1,000 keys: only answers that lie are as short as those of the others."""
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(world.folder),
+        "AWS_ACCESS_KEY_ID": world.s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": world.s3.secret_key,
+        "AWS_REGION": "us-east-1",
+        "S3_ENDPOINT_URL": world.proxy.endpoint_url,
+    }
+    source, target = (f"{world.place(scene, end)}".rstrip("/") + "/" for end in ("source", "target"))
+    if source.startswith("s3:"):
+        source += "*"
+    command = ["s5cmd", "--retry-count", "2", "sync", "--delete", source, target]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
+
+
+TOOLS: dict[str, Tool] = {"s3am": by_s3am, "rclone": by_rclone, "s5cmd": by_s5cmd}
 
 
 def play(world: World, seed: int, tool: Tool) -> Counter[str]:
@@ -298,10 +322,10 @@ def play(world: World, seed: int, tool: Tool) -> Counter[str]:
     return wrong
 
 
-def trees(runs: int, seed: int, tool: str = "s3am") -> Counter[str]:
-    """Plays `runs` runs, the first with `seed` itself."""
+def trees(runs: int, seed: int, tool: str = "s3am", skip: int = 0) -> Counter[str]:
+    """Plays `runs` runs, the first with `seed` itself, but for the first `skip` of them."""
     draw = random.Random(seed)
-    seeds = [seed, *(draw.randrange(2**31) for _ in range(runs - 1))][:runs]
+    seeds = [seed, *(draw.randrange(2**31) for _ in range(runs - 1))][skip:runs]
     found = Counter[str]()
     page = pages.PAGE_KEYS
     listing.PAGE_KEYS = pages.PAGE_KEYS = PAGE
@@ -324,12 +348,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--skip", type=int, default=0, help="runs that were played before")
     parser.add_argument("--tool", choices=tuple(TOOLS), default="s3am")
     args = parser.parse_args()
-    found = trees(args.runs, args.seed, args.tool)
+    found = trees(args.runs, args.seed, args.tool, args.skip)
     failed = found.pop("failed at first", 0)
     print(
-        f"trees: {args.runs} runs ({failed} of them failed at first), {found['wrong deletes']} wrong deletes, "
+        f"trees: {args.runs - args.skip} runs ({failed} of them failed at first), "
+        f"{found['wrong deletes']} wrong deletes, "
         f"{found['undone']} ended well with work undone, {found['lost updates']} lost updates, "
         f"{found['not mended']} not mended by the next run"
     )
