@@ -11,7 +11,8 @@ from ..core.locations import LocalPath
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
 from ..transfers.encryption import is_settled, refuse_in_the_clear, require_encrypted
-from ..transfers.one_request import Fetched, begin_get, begin_put
+from ..transfers.one_request import Fetched, begin_copy, begin_get, begin_put
+from ..wire.s3 import api as s3api
 from . import large
 from .arguments import customer_key
 from .bridge import answer, call, room, run
@@ -68,6 +69,18 @@ async def pipe_file(
     if stored is None and not is_settled(client, target, options):
         return await large.pipe_file(fs, data, target, fs.upload_options(options))
     return large.response_of(stored) if stored is not None else None
+
+
+async def copy_file(fs: EngineFileSystem, source: S3Location, target: S3Location, options: ObjectOptions) -> bool:
+    """Copies a small object by one request. Returns False if it did not: then s3fs, or a verb, has to do it."""
+    client = await _client(fs)
+    if client is None or options.content_headers() or not is_settled(client, target, options):
+        return False  # content's headers: what the source has and what is given would have to be put together
+    key = customer_key(fs.s3_additional_kwargs, "CopySource") or customer_key(fs.s3_additional_kwargs)
+    original = s3api.CopySource(source.bucket, source.key, source.version_id, customer_key=key)
+    request = s3api.copy_object(target.bucket, target.key, original, options)
+    async with room(_gate(fs, client, 0)):
+        return await answer(partial(begin_copy, client, request), source.url) is not None
 
 
 async def _store(

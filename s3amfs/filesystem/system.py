@@ -2,8 +2,8 @@
 
 From `multipart_threshold` on, put, get, copy, pipe and cat go through verbs/ (`large.py`), and open files always.
 Smaller objects are one request on the engine's connections (`small.py`); where the first attempt fails, s3fs does it
-again and decides about errors. Listings and everything else are s3fs's. The event loop never waits for the engine
-(`bridge.py`).
+again and decides about errors. Whole trees are listed by jobs/ (`tree_system.py`); everything else is s3fs's. The event
+loop never waits for the engine (`bridge.py`).
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ import fsspec
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from ..core.expected import WHATEVER, Expected
-from ..core.locations import LocalPath, Url, last_component
+from ..core.locations import LocalPath
 from . import large, small
-from .base import EngineFileSystem
 from .local import is_writable_object, put_source, replacing, size_of
 from .ranges import cat_ranges
-from .trees import move, refuse_object, refuse_one_object, seen_at
+from .tree_system import TreeFileSystem
+from .trees import refuse_object, refuse_one_object, seen_at
 from .wrapped import as_wanted, compression_of, text_arguments
 
 
-class S3AMFileSystem(EngineFileSystem):
+class S3AMFileSystem(TreeFileSystem):
     """All arguments of s3fs.S3FileSystem, and:
 
     - part_size: bytes, or text such as '64MiB'; None: chosen.
@@ -38,23 +38,6 @@ class S3AMFileSystem(EngineFileSystem):
     """
 
     protocol = ("s3am", "s3", "s3a")  # the latter two as in s3fs: paths may bear them, register_s3() needs them
-
-    # -- trees ------------------------------------------------------------------------------------------------------
-
-    async def _put(self, lpath: Any, rpath: Any, *args: Any, **kwargs: Any) -> Any:
-        kwargs.pop("on_error", None)  # s3fs's put and get take no notice of it
-        source = put_source(lpath) if isinstance(rpath, str) else None
-        if isinstance(source, Url):  # nothing of this machine, whose folders fsspec would look at
-            if rpath.endswith("/") or await self._isdir(rpath):
-                rpath = f"{rpath.rstrip('/')}/{last_component(source)}"
-            lpath, rpath = [lpath], [rpath]
-        return await super()._put(lpath, rpath, *args, **kwargs)
-
-    async def _get(self, rpath: Any, lpath: Any, *args: Any, **kwargs: Any) -> Any:
-        kwargs.pop("on_error", None)
-        if not is_writable_object(lpath):
-            return await super()._get(rpath, lpath, *args, **kwargs)
-        return await self._get_file(rpath, lpath, kwargs.get("callback", DEFAULT_CALLBACK))
 
     # -- put, get, copy, pipe, cat ----------------------------------------------------------------------------------
 
@@ -166,7 +149,8 @@ class S3AMFileSystem(EngineFileSystem):
         try:
             is_theirs = options is None or not source.key or target.version_id
             if is_theirs or (expected == WHATEVER and not self.is_large(info["size"] or 0)):
-                await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
+                if is_theirs or options is None or not await small.copy_file(self, source, target, options):
+                    await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
                 return True
             assert options is not None
             chosen = replace(self.upload_options(options), expected=expected)
@@ -240,14 +224,6 @@ class S3AMFileSystem(EngineFileSystem):
             )
             return found
         return await cat_ranges(self, paths, starts, ends, on_error)
-
-    async def _mv(
-        self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
-    ) -> None:
-        """Copies, then removes what was copied, and nothing else; if a copy fails nothing is removed."""
-        await move(self, path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
-
-    mv = fsspec.asyn.sync_wrapper(_mv)
 
     # -- open files -------------------------------------------------------------------------------------------------
 

@@ -1,21 +1,122 @@
-"""Whole folders: moving them, and keys that are a folder's name as well."""
+"""Whole folders: what is in them, moving them, and keys that are a folder's name as well."""
 
 from __future__ import annotations
 
 import errno
+import os
 import posixpath
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from fsspec.core import has_magic
+from fsspec.implementations.local import make_path_posix, trailing_sep
+
+from ..core.entries import Kind, not_a_key
 from ..core.expected import NOTHING, WHATEVER, Expected
-from ..errors import AccessDenied, BadCredentials, EncryptionKeyError, InvalidDestination, TargetChanged
+from ..errors import (
+    AccessDenied,
+    BadCredentials,
+    EncryptionKeyError,
+    InvalidDestination,
+    InvalidSource,
+    NotFound,
+    S3AMError,
+    TargetChanged,
+)
 from ..jobs.deletes import Deleted, Victim, delete_all
+from ..jobs.walk import walk
 from ..wire.s3.api import bare_etag
 from .arguments import customer_key
 from .bridge import run
 
 if TYPE_CHECKING:
     from .base import EngineFileSystem
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A folder as `put` and `get` take it: pairs of names, and what cannot be moved."""
+
+    sources: list[str]
+    targets: list[str]
+    problem: S3AMError | None = None
+    """Names the first entry that cannot be moved; the others are."""
+
+    def check(self) -> None:
+        """When the others have been moved. Raises `problem`."""
+        if self.problem is not None:
+            raise self.problem
+
+
+async def local_tree(fs: EngineFileSystem, lpath: Any, rpath: Any) -> Tree | None:
+    """The files below the folder `lpath`, and their names below `rpath` as fsspec's `put` gives them.
+
+    Returns None for what is no folder, and for patterns: fsspec expands these.
+    """
+    if not isinstance(lpath, str) or not isinstance(rpath, str) or has_magic(lpath):
+        return None
+    root = make_path_posix(lpath).rstrip("/")
+    if not root or not os.path.isdir(root):
+        return None
+    base = fs._strip_protocol(rpath).rstrip("/")
+    if not trailing_sep(lpath) and (trailing_sep(rpath) or await fs._isdir(rpath)):
+        base += "/" + posixpath.basename(root)
+    prefix = fs.location(base).key + "/"
+    sources, targets = [root], [base]
+    problems: list[S3AMError] = []
+    for entry in await run(lambda: list(walk(root))):
+        why = entry.problem or not_a_key(prefix + entry.key)
+        if why:
+            kind = NotFound if entry.kind is Kind.LINK else InvalidSource
+            problems.append(kind(f"{root}/{entry.key}: {why}"))
+        elif entry.kind is not Kind.FOLDER:
+            sources.append(f"{root}/{entry.key}")
+            targets.append(f"{base}/{entry.key}")
+    return Tree(sources, targets, _first(problems))
+
+
+async def remote_tree(fs: EngineFileSystem, rpath: Any, lpath: Any) -> Tree | None:
+    """The objects below the folder `rpath`, and their names below `lpath` as fsspec's `get` gives them.
+
+    Returns None for what is no folder, for patterns, and where a name has '..': fsspec sees to these.
+    """
+    if not isinstance(rpath, str) or not isinstance(lpath, str | os.PathLike):
+        return None
+    root = fs._strip_protocol(rpath)
+    if has_magic(root) or fs._service is None or not root or fs.location(root).version_id:
+        return None
+    found = sorted(set(await fs._find(root, withdirs=True)))  # an object and a folder may have one name
+    if not found or found == [root] or any(".." in name.split("/") for name in found):
+        return None
+    path = make_path_posix(os.fspath(lpath))
+    base = path.rstrip("/")
+    if not trailing_sep(rpath) and (trailing_sep(path) or os.path.isdir(path)):
+        base += "/" + posixpath.basename(root)
+    sources = [root, *(name for name in found if name != root)]
+    targets = [base + name[len(root) :] for name in sources]
+    twice = _names_of_several(targets)
+    problems: list[S3AMError] = [
+        InvalidDestination(f"s3://{source}: another object would have the same local name {os.path.normpath(target)}")
+        for source, target in zip(sources, targets, strict=True)
+        if os.path.normpath(target) in twice and not target.endswith("/")
+    ]
+    kept = [pair for pair in zip(sources, targets, strict=True) if os.path.normpath(pair[1]) not in twice]
+    return Tree([source for source, _ in kept], [target for _, target in kept], _first(problems))
+
+
+def _names_of_several(targets: Iterable[str]) -> set[str]:
+    """Local files that more than one object would become: 'a//b' and 'a/b' are one."""
+    counted = Counter(os.path.normpath(target) for target in targets if not target.endswith("/"))
+    return {name for name, count in counted.items() if count > 1}
+
+
+def _first(problems: list[S3AMError]) -> S3AMError | None:
+    if len(problems) < 2:
+        return problems[0] if problems else None
+    return type(problems[0])(f"{problems[0].message} (and {len(problems) - 1} more)")
 
 
 async def move(

@@ -12,10 +12,10 @@ from ..core.locations import S3Location
 from ..engine.client import S3Client
 from ..errors import AccessDenied, ObjectExists, S3AMError, TargetChanged, TransferError
 from ..transfers import commit
-from ..transfers.one_request import Fetched, begin_get, begin_put
+from ..transfers.one_request import Fetched, begin_copy, begin_get, begin_put
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.copy import SINGLE_BYTES
-from ..wire.messages import Reply, S3Request
+from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
 from ..wire.s3.model import CONTENT_HEADERS
 from .content import two_objects
@@ -71,18 +71,14 @@ class Across(Mover):
             return
         give = room.take(0)
 
-        def copied(reply: Reply | None) -> None:
+        def copied(stored: StoredInfo | None) -> None:
             give()
-            try:
-                stored = s3api.parse_copied(reply) if reply is not None else None
-            except S3AMError:
-                stored = None
             if stored is None:
                 retry()
             else:
                 done(self._moved(work, work.size, stored.etag))
 
-        self._client.begin(self._copy_request(work, work.expected), copied)
+        begin_copy(self._client, self._copy_request(work, work.expected), copied)
 
     def _copy_request(self, work: Work, expected: Expected) -> S3Request:
         source, target = self.source(work.key), self.location(work.key)

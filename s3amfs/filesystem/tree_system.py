@@ -1,0 +1,77 @@
+"""Whole trees of `S3AMFileSystem`: listing them, put and get of folders, moving."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import fsspec
+from fsspec.callbacks import DEFAULT_CALLBACK
+
+from ..core.locations import Url, last_component
+from ..errors import S3AMError
+from .base import EngineFileSystem
+from .bridge import run
+from .local import is_writable_object, put_source
+from .trees import local_tree, move, remote_tree
+from .whole_listing import list_all
+
+
+class TreeFileSystem(EngineFileSystem):
+    """Folders are read by the walk of jobs/, prefixes by its listing; fsspec's own code expands patterns and lists."""
+
+    async def _lsdir(
+        self,
+        path: str,
+        refresh: bool = False,
+        max_items: int | None = None,
+        delimiter: str = "/",
+        prefix: str = "",
+        versions: bool = False,
+    ) -> Any:
+        """A whole tree is listed by the engine; one folder, and versions, by s3fs."""
+        client = None
+        if self._service is not None and not (delimiter or versions or self.version_aware or max_items is not None):
+            with suppress(S3AMError):  # without usable credentials: s3fs's users know its errors
+                client = await self.ready_client()
+        if client is None:
+            return await super()._lsdir(path, refresh, max_items, delimiter, prefix, versions)
+        where = self.location(path)
+        root = where.key.lstrip("/") + "/" if where.key else ""
+        return await run(partial(list_all, client, where.bucket, root + prefix))
+
+    async def _put(self, lpath: Any, rpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("on_error", None)  # s3fs's put and get take no notice of it
+        if recursive and not args and kwargs.get("maxdepth") is None:
+            tree = await local_tree(self, lpath, rpath)
+            if tree is not None:
+                done = await super()._put(tree.sources, tree.targets, **kwargs)
+                tree.check()
+                return done
+        source = put_source(lpath) if isinstance(rpath, str) else None
+        if isinstance(source, Url):  # nothing of this machine, whose folders fsspec would look at
+            if rpath.endswith("/") or await self._isdir(rpath):
+                rpath = f"{rpath.rstrip('/')}/{last_component(source)}"
+            lpath, rpath = [lpath], [rpath]
+        return await super()._put(lpath, rpath, recursive, *args, **kwargs)
+
+    async def _get(self, rpath: Any, lpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
+        kwargs.pop("on_error", None)
+        if is_writable_object(lpath):
+            return await self._get_file(rpath, lpath, kwargs.get("callback", DEFAULT_CALLBACK))
+        if recursive and not args and kwargs.get("maxdepth") is None:
+            tree = await remote_tree(self, rpath, lpath)
+            if tree is not None:
+                done = await super()._get(tree.sources, tree.targets, **kwargs)
+                tree.check()
+                return done
+        return await super()._get(rpath, lpath, recursive, *args, **kwargs)
+
+    async def _mv(
+        self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any
+    ) -> None:
+        """Copies, then removes what was copied, and nothing else; if a copy fails nothing is removed."""
+        await move(self, path1, path2, recursive=recursive, maxdepth=maxdepth, **kwargs)
+
+    mv = fsspec.asyn.sync_wrapper(_mv)

@@ -1,0 +1,81 @@
+"""Whole trees: read by the walk and the listing of jobs/, so that nothing in them is left out silently."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from s3amfs import S3AMFileSystem
+from s3amfs.engine.client import S3Client
+from s3amfs.errors import InvalidDestination, InvalidSource, TransferError
+from s3amfs.filesystem.whole_listing import list_all
+from tests.jobs.test_listing import KEYS, Service
+from tests.support.proxy import FaultProxy
+from tests.support.trees import make_tree, read_prefix, read_tree
+
+
+def test_what_cannot_be_put_is_named_and_the_rest_is_there(
+    fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path
+) -> None:
+    files = {"a/b": b"1", "a-c": b"2", "é": b""}
+    source = make_tree(tmp_path / "src", files)
+    os.mkfifo(source / "a" / "fifo")
+    (source / "a" / "loop").symlink_to("..")
+    (source / "nothing").symlink_to("absent")
+    with pytest.raises(InvalidSource, match=r"a/fifo: a FIFO.*\(and 2 more\)"):
+        fs.put(f"{source}/", f"{bucket}/up", recursive=True)
+    assert read_prefix(boto, bucket, "up/") == files
+    (source / "a" / "fifo").unlink()
+    (source / "a" / "loop").unlink()
+    with pytest.raises(FileNotFoundError, match="nothing: a link to nothing"):
+        fs.put(str(source), f"{bucket}/up/", recursive=True)
+    assert read_prefix(boto, bucket, "up/src/") == files
+
+
+def test_objects_of_one_local_name_are_both_named_and_neither_is_written(
+    moto: str, boto_of_moto: Any, tmp_path: Path
+) -> None:
+    boto_of_moto.create_bucket(Bucket="folded")
+    for key in ("p/a//b", "p/a/b", "p/c"):
+        boto_of_moto.put_object(Bucket="folded", Key=key, Body=key.encode())
+    fs = S3AMFileSystem(key="key", secret="secret", endpoint_url=moto, skip_instance_cache=True)
+    with pytest.raises(InvalidDestination, match="the same local name"):
+        fs.get("folded/p", str(tmp_path / "out"), recursive=True)
+    assert read_tree(tmp_path / "out") == {"c": b"p/c"}
+
+
+def test_small_objects_are_copied_by_one_request_of_the_engine(
+    watched: S3AMFileSystem, proxy: FaultProxy, boto: Any, bucket: str
+) -> None:
+    files = {"a/b": b"1", "c": b"22"}
+    for key, data in files.items():
+        boto.put_object(Bucket=bucket, Key=f"from/{key}", Body=data)
+    watched.cp(f"{bucket}/from", f"{bucket}/to", recursive=True)
+    assert read_prefix(boto, bucket, "to/") == files
+    copies = [request for request in proxy.requests if request.kind == "Copy"]
+    assert len(copies) == len(files)
+    assert not any("aiobotocore" in request.headers.get("user-agent", "").lower() for request in copies)
+
+
+def test_a_whole_prefix_is_listed_as_s3fs_describes_it() -> None:
+    found = list_all(cast(S3Client, Service(KEYS)), "bucket", "root/")
+    assert [row["name"] for row in found] == [f"bucket/{key}" for key in KEYS]
+    assert {name: found[0][name] for name in ("type", "size", "StorageClass")} == {
+        "type": "file",
+        "size": 1,
+        "StorageClass": "STANDARD",
+    }
+
+
+@pytest.mark.parametrize("cut", [10, 2500])
+def test_another_order_of_the_server_leaves_nothing_out(cut: int) -> None:
+    found = list_all(cast(S3Client, Service([*KEYS[cut:], *KEYS[:cut]])), "bucket", "root/")
+    assert [row["name"] for row in found] == [f"bucket/{key}" for key in KEYS]
+
+
+def test_a_listing_that_breaks_off_is_no_shorter_tree() -> None:
+    with pytest.raises(TransferError, match="names 'stray'"):
+        list_all(cast(S3Client, Service([*KEYS[:2000], "stray"])), "bucket", "root/")
