@@ -10,7 +10,8 @@ from ..core.tree_events import Listed, PrefixTotal
 from ..engine.client import S3Client
 from ..errors import NotFound
 from ..wire.s3 import api as s3api
-from .listing import Listing, ListOptions, is_directory_bucket
+from .listing import is_directory_bucket
+from .object_pages import object_pages
 
 Found = Listed | PrefixTotal
 
@@ -73,13 +74,9 @@ def _named(bucket: str, key: str, client: S3Client, versions: bool) -> Iterator[
 
 
 def _all(bucket: str, prefix: str, client: S3Client) -> Iterator[Listed]:
-    listing = Listing(client, bucket, ListOptions(prefix=prefix))
-    try:
-        for page in listing.pages():
-            for item in page:
-                yield _listed(item)
-    finally:
-        listing.close()
+    for page in object_pages(client, bucket, prefix):
+        for item in page:
+            yield _listed(item)
 
 
 def _versions(bucket: str, prefix: str, client: S3Client, delimiter: str | None = None) -> Iterator[Found]:

@@ -110,9 +110,14 @@ class Listing:
                     raise
         raise AssertionError("unreachable")
 
+    @property
+    def is_checked(self) -> bool:
+        """Whether `pages` come in the order of keys; else the server is known to have another one."""
+        return not self._sort
+
     def pages(self) -> Iterator[Objects]:
-        """The pages as the server gives them, in whatever order. Raises S3AMError."""
-        return iter(self._pages)
+        """The pages as the server gives them. Raises S3AMError, OutOfOrder (only if `is_checked`)."""
+        return self._checked() if self.is_checked else iter(self._pages)
 
     def _checked(self) -> Iterator[Objects]:
         """Pages in order. Raises OutOfOrder, S3AMError."""

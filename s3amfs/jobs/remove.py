@@ -20,7 +20,7 @@ from ..errors import InvalidDestination, NotFound, SourceChanged, TooManyDeletio
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from .deletes import Victim, delete_all
-from .listing import Listing, ListOptions
+from .object_pages import object_pages
 
 CHUNK = 1000
 
@@ -150,20 +150,17 @@ class _Matched:
             self._prefix, self._root = self._pattern.prefix, self._pattern.root
         else:
             self._prefix = self._root = where.key if where.key.endswith("/") or not where.key else where.key + "/"
-        self._listing = Listing(client, where.bucket, ListOptions(prefix=self._prefix))
+        self._pages = object_pages(client, where.bucket, self._prefix)
         self.seen = 0
 
     def __iter__(self) -> Iterator[Victim]:
-        try:
-            for page in self._listing.pages():
-                for item in page:
-                    if self._filters and not self._filters.includes(item.key[len(self._root) :]):
-                        continue
-                    self.seen += 1
-                    if self._pattern is None or self._pattern.matches(item.key):
-                        yield Victim(item.key, item.size)
-        finally:
-            self._listing.close()
+        for page in self._pages:
+            for item in page:
+                if self._filters and not self._filters.includes(item.key[len(self._root) :]):
+                    continue
+                self.seen += 1
+                if self._pattern is None or self._pattern.matches(item.key):
+                    yield Victim(item.key, item.size)
 
 
 def _judged(matched: _Matched, limit: MaxDelete) -> Iterator[Victim]:
