@@ -20,7 +20,7 @@ from .options import (
     range_size,
     slots,
 )
-from .tree_options import add_filters, add_tree_options, run_tree
+from .tree_options import add_filters, add_tree_options, refuse_tree_options, run_tree
 from .worker_options import add_workers, chosen_workers, workers_of
 
 if TYPE_CHECKING:
@@ -95,6 +95,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         return run_tree(args, output, "download", exists=args.file_exists or "refuse")
     if args.resume:
         raise UsageError("--resume is for -r: one object is continued with --download-exists resume")
+    refuse_tree_options(args, "give -r, or leave it out")
     workers = workers_of(args, output)
     source = replace(parse_s3_url(args.source, what="source"), version_id=args.version_id)
     if not source.key:

@@ -115,6 +115,21 @@ def add_tree_options(parser: argparse.ArgumentParser, *, own: bool = True) -> No
     add("--preserve", action="store_true", help="keep mode, mtime and owner (in metadata, as the mount does)")
 
 
+def refuse_tree_options(args: argparse.Namespace, advice: str) -> None:
+    """Where there is no tree. advice: what to do. Raises UsageError for an option that would be ignored."""
+    given = {
+        "--price-file": args.price_file is not None,
+        "--create-empty-dirs": args.create_empty_dirs,
+        "--preserve": args.preserve,
+        "--skip-symlinks": args.skip_symlinks,
+        "--keep-symlinks": args.keep_symlinks,
+        "--exclude, --include and --filter-from": bool(args.rules),
+    }
+    names = [name for name, is_given in given.items() if is_given]
+    if names:
+        raise UsageError(f"{', '.join(names)}: only for folders and prefixes: {advice}")
+
+
 def add_links(parser: argparse._ActionsContainer) -> None:
     """Adds the options for symbolic links."""
     links = parser.add_mutually_exclusive_group()

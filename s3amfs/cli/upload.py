@@ -23,7 +23,7 @@ from .options import (
     slots,
     source_client,
 )
-from .tree_options import add_directive, object_options
+from .tree_options import add_directive, object_options, refuse_tree_options
 from .upload_many import add_many, run_list, run_recursive
 from .worker_options import add_workers, chosen_workers, workers_of
 
@@ -144,6 +144,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
         return run_list(args, output) if args.from_list is not None else run_recursive(args, output)
     if args.target is None:
         raise UsageError("the following arguments are required: DST; see 's3am upload --help'")
+    refuse_tree_options(args, "give -r, or leave it out")
     workers = workers_of(args, output)
     source = parse_source(args.source)
     target = resolve_target(args.target, source)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import UsageError
 from .options import bwlimit_of, connect_from, given_key, source_client
-from .tree_options import add_filters, add_tree_options, finish, read_text, run_tree, tree_of
+from .tree_options import add_filters, add_tree_options, finish, read_text, refuse_tree_options, run_tree, tree_of
 
 if TYPE_CHECKING:
     from .output import Output
@@ -49,8 +49,9 @@ def run_list(args: argparse.Namespace, output: Output) -> int:
     prefix = tree_of(args.source, "target")
     if not isinstance(prefix, S3Location):
         raise UsageError(f"{args.source} is no prefix in S3: write s3://BUCKET/PREFIX/")
-    if given_key(args, output)[1] or args.rules:
-        raise UsageError("--from-list takes neither filters nor a master key: upload such objects singly or with -r")
+    refuse_tree_options(args, "--from-list takes single files and objects; leave it out, or give -r")
+    if given_key(args, output)[1]:
+        raise UsageError("--from-list takes no master key: upload such objects singly or with -r")
     lines = parse_list(read_text(args.from_list, "list").split("\n"), prefix.key)
     client = connect_from(args, output)
     options = UploadOptions(
