@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,6 +12,10 @@ from ..core.job_records import JobHeader
 from ..core.locations import S3Location
 from ..core.sizes import format_age
 from .job_journal import Unfinished, forget_job, unfinished_jobs
+from .local_target import LocalTarget
+
+_LOCAL = "file://"
+"""Before the path of a local end, in a job's header."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +58,16 @@ def jobs_left(
     for path, found, running in unfinished_jobs(state):
         header = found if isinstance(found, JobHeader) else found.header
         position = found.position.key if isinstance(found, Unfinished) else ""
-        ends = [name.rpartition(" at ")[0] or name for name in (header.source, header.target)]
+        ends = [_without_endpoint(name) for name in (header.source, header.target)]
         age = max(0.0, now - header.started)
         if older_than is not None and age < older_than:
             continue
         if where is None or any(_is_at(end, where, below) for end in ends):
             yield JobLeft(path, header.verb, ends[0], ends[1], age, position, running)
+
+
+def _without_endpoint(name: str) -> str:
+    return name.rpartition(" at ")[0] or name if name.startswith("s3://") else name
 
 
 def _is_at(end: str, where: S3Location, below: bool) -> bool:
@@ -67,6 +76,19 @@ def _is_at(end: str, where: S3Location, below: bool) -> bool:
     return end.rstrip("/") == where.url.rstrip("/")
 
 
+def is_local_target_of_unfinished(folder: str, state: str | None = None) -> bool:
+    """Whether a job that is not at its end, or still runs, goes to `folder`. state: the state folder."""
+    return any(job.target == _LOCAL + os.path.abspath(folder) for job in jobs_left(None, state=state))
+
+
 def forget(job: JobLeft) -> bool:
-    """The job is not gone on with any more; False where it is running."""
-    return forget_job(job.path)
+    """The job is not gone on with any more, and its partial files go; False where it is running."""
+    if not forget_job(job.path):
+        return False
+    folder = job.target.removeprefix(_LOCAL)
+    if folder != job.target and os.path.isdir(folder):
+        state = os.path.dirname(os.path.dirname(job.path))
+        local = LocalTarget(folder)
+        local.clean()
+        local.close(lambda: not is_local_target_of_unfinished(folder, state))
+    return True

@@ -20,6 +20,8 @@ from collections.abc import Callable
 from ..core.entries import RESERVED, Entry, Kind
 from ..engine.file_io import write_all
 from ..errors import S3AMError
+from .partials import NAME as PARTIALS
+from .partials import close_partials, open_partials
 
 FOLDERS_OPEN = 64
 _numbers = itertools.count()
@@ -68,8 +70,13 @@ class LocalTarget:
 
     def _partials(self) -> int:
         if self._partial_fd < 0:
-            self._partial_fd = _subfolder(self._open_root(), RESERVED.rstrip("/"), RESERVED, mode=0o700)
+            root = self._open_root()
+            self._partial_fd = open_partials(root, lambda: _subfolder(root, PARTIALS, RESERVED, mode=0o700))
         return self._partial_fd
+
+    def clean(self) -> None:
+        """Removes what runs that were killed have left and no run continues."""
+        self.partials_folder(create=os.path.isdir(os.path.join(self.root, RESERVED)))
 
     def _with_folder(self, key: str, act: Callable[[int, str], None], *, create: bool = True) -> None:
         """Calls `act` with the descriptor of the folder of `key` and the name in it, under the lock."""
@@ -250,17 +257,15 @@ class LocalTarget:
                 return error.errno == errno.ENOENT
             return True
 
-    def close(self) -> None:
-        """Lets go of the folders; `.s3am/` goes if nothing unfinished is in it."""
+    def close(self, none_left: Callable[[], bool] = lambda: False) -> None:
+        """Lets go of the folders; `.s3am/` goes if nothing unfinished is in it. none_left: see `close_partials`."""
         with self._lock:
             for fd in self._folders.values():
                 os.close(fd)
             self._folders.clear()
             if self._partial_fd >= 0:
-                os.close(self._partial_fd)
+                close_partials(self._root_fd, self._partial_fd, none_left)
                 self._partial_fd = -1
-                with contextlib.suppress(OSError):
-                    os.rmdir(RESERVED.rstrip("/"), dir_fd=self._root_fd)
             if self._root_fd >= 0:
                 os.close(self._root_fd)
                 self._root_fd = -1

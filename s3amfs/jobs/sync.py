@@ -26,6 +26,7 @@ from .collisions import FoldedNames
 from .down import Down
 from .extras import Extras
 from .job_options import TreeOptions
+from .jobs_left import is_local_target_of_unfinished
 from .ledger import Ledger, Listener
 from .local_target import LocalTarget
 from .renames import Renames
@@ -76,6 +77,8 @@ class _Run:
         code: int | None = None
         try:
             self._ledger.open()
+            if self._local is not None and not self._options.dry_run:
+                self._local.clean()
             sort = False
             while True:
                 try:
@@ -100,10 +103,11 @@ class _Run:
         if self._sides is not None:
             self._sides.close()
         self._mover.close()
-        if self._local is not None and not self._options.dry_run:
-            self._local.close()
         unfinished = code is None or self._ledger.seen.failures > 0 or bool(self._sides and self._sides.broken)
         self._ledger.close(None if unfinished else code)
+        if self._local is not None and not self._options.dry_run:
+            folder, state = self._local.root, self._options.state_dir
+            self._local.close(lambda: not is_local_target_of_unfinished(folder, state))
 
     # -- one pass over both listings --------------------------------------------------------------------------------
 
