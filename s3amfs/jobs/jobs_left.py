@@ -81,14 +81,17 @@ def is_local_target_of_unfinished(folder: str, state: str | None = None) -> bool
     return any(job.target == _LOCAL + os.path.abspath(folder) for job in jobs_left(None, state=state))
 
 
+def close_target(target: LocalTarget, state: str | None = None) -> None:
+    """Closes a local target at the end of a job; partial files go if no job is left that continues them."""
+    target.clean()  # also where this job has written nothing
+    target.close(lambda: not is_local_target_of_unfinished(target.root, state))
+
+
 def forget(job: JobLeft) -> bool:
     """The job is not gone on with any more, and its partial files go; False where it is running."""
     if not forget_job(job.path):
         return False
     folder = job.target.removeprefix(_LOCAL)
     if folder != job.target and os.path.isdir(folder):
-        state = os.path.dirname(os.path.dirname(job.path))
-        local = LocalTarget(folder)
-        local.clean()
-        local.close(lambda: not is_local_target_of_unfinished(folder, state))
+        close_target(LocalTarget(folder), os.path.dirname(os.path.dirname(job.path)))
     return True

@@ -128,9 +128,9 @@ class Pages:
 
 def _packed(objects: Objects) -> bytes:
     """About 30 bytes a key, of which many have to wait."""
-    rows = [(item.key, item.size, item.etag, item.last_modified, item.storage_class) for item in objects]
+    rows = [tuple(item) for item in objects]  # plain tuples are quicker to store
     return zlib.compress(pickle.dumps(rows, pickle.HIGHEST_PROTOCOL), 1)
 
 
 def _unpacked(data: bytes) -> Objects:
-    return tuple(s3api.ListedObject(*row) for row in pickle.loads(zlib.decompress(data)))
+    return tuple(map(s3api.ListedObject._make, pickle.loads(zlib.decompress(data))))

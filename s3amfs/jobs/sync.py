@@ -26,7 +26,7 @@ from .collisions import FoldedNames
 from .down import Down
 from .extras import Extras
 from .job_options import TreeOptions
-from .jobs_left import is_local_target_of_unfinished
+from .jobs_left import close_target
 from .ledger import Ledger, Listener
 from .local_target import LocalTarget
 from .renames import Renames
@@ -77,8 +77,6 @@ class _Run:
         code: int | None = None
         try:
             self._ledger.open()
-            if self._local is not None and not self._options.dry_run:
-                self._local.clean()
             sort = False
             while True:
                 try:
@@ -106,8 +104,7 @@ class _Run:
         unfinished = code is None or self._ledger.seen.failures > 0 or bool(self._sides and self._sides.broken)
         self._ledger.close(None if unfinished else code)
         if self._local is not None and not self._options.dry_run:
-            folder, state = self._local.root, self._options.state_dir
-            self._local.close(lambda: not is_local_target_of_unfinished(folder, state))
+            close_target(self._local, self._options.state_dir)
 
     # -- one pass over both listings --------------------------------------------------------------------------------
 

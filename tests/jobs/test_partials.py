@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from s3amfs.core.job_records import JobHeader
+from s3amfs.jobs.job_journal import JobJournal
+from s3amfs.jobs.jobs_left import close_target, forget, jobs_left
 from s3amfs.jobs.local_target import LocalTarget
 
 SMALL = ("4711-3.partial", "s3am-probe-0123456789abcdef-a")
@@ -52,6 +55,21 @@ def test_nothing_goes_while_another_run_is_at_work(left: Path) -> None:
     assert set(os.listdir(left)) == {SMALL[0], *LARGE}
     other.close(lambda: True)
     assert set(os.listdir(left)) == {SMALL[0]}  # of the first run's own time: the next one removes it
+
+
+def test_a_run_that_moves_nothing_and_cancel_clean_too(left: Path, tmp_path: Path) -> None:
+    state = os.fspath(tmp_path / "state")
+    ends = "s3://b/p/ at here", f"file://{left.parent}"
+    journal = JobJournal(*ends, state)
+    journal.begin(JobHeader(*ends, "options", 0.0), resume=False)
+    journal.flush()
+    close_target(target_of(left), state)
+    assert set(os.listdir(left)) == set(LARGE)  # that job would continue them
+    job = next(iter(jobs_left(None, state=state)))
+    assert not forget(job)
+    journal.close(None)
+    assert forget(next(iter(jobs_left(None, state=state))))
+    assert not left.exists()
 
 
 def test_files_of_others_stay(left: Path) -> None:
