@@ -18,14 +18,16 @@ _ROOT = re.compile(rb"\s*(?:<\?xml[^>]*\?>\s*)?<ListBucketResult(?:\s+xmlns=\"[^
 _CONTENTS = re.compile(rb"<Contents>(.*?)</Contents>", re.DOTALL)
 _FIELD = re.compile(rb"<(Key|Size|ETag|LastModified|StorageClass)>([^<]*)</\1>")
 _AS_S3_WRITES = re.compile(
-    r"<Contents><Key>([^<]+)</Key>"
-    r"<LastModified>(\d{4}-\d\d-\d\dT\d\d:)([0-5]\d):([0-5]\d)(?:\.(\d{3}))?Z</LastModified><ETag>([^<]*)</ETag>"
+    r"<Contents><Key>([^<]+)</Key><LastModified>([^<]*)</LastModified><ETag>([^<]*)</ETag>"
     r"(?:<ChecksumAlgorithm>[^<]*</ChecksumAlgorithm>)*(?:<ChecksumType>[^<]*</ChecksumType>)?"
     r"<Size>([0-9]{1,20})</Size>(?:<StorageClass>([^<]*)</StorageClass>)?</Contents>",
     re.ASCII,
 )
 """One object, its elements in S3's order (S3 API, "ListObjectsV2"); most other servers keep it, too."""
-_TRUNCATED = re.compile(rb"<IsTruncated>\s*(true|false)\s*</IsTruncated>", re.IGNORECASE)
+_HOUR = re.compile(r"\d{4}-\d\d-\d\dT\d\d:", re.ASCII)
+_CLOCK = {f"{minutes:02}:{seconds:02}": minutes * 60 + seconds for minutes in range(60) for seconds in range(60)}
+_FRACTION = {"Z": 0.0, **{f".{millis:03}Z": millis * 1000 / 1e6 for millis in range(1000)}}
+_TRUNCATED = re.compile(rb"<IsTruncated>\s*((?i:true|false))\s*</IsTruncated>")
 _TOKEN = re.compile(rb"<NextContinuationToken>([^<]+)</NextContinuationToken>")
 _REFERENCE = re.compile(r"&(?:amp|lt|gt|quot|apos|#\d{1,7}|#x[0-9A-Fa-f]{1,6});")
 _NAMED = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
@@ -38,7 +40,7 @@ def parse_listing(reply: Reply) -> tuple[ListPage, bool]:
     Raises MalformedXml.
     """
     body = reply.body
-    if not body.rstrip().endswith(b"</ListBucketResult>") or _ROOT.match(body) is None or b"<!" in body:
+    if not body[-100:].rstrip().endswith(b"</ListBucketResult>") or _ROOT.match(body) is None or b"<!" in body:
         return _usual(reply)
     flag = _TRUNCATED.search(body)
     count = body.count(b"<Contents>")
@@ -48,7 +50,7 @@ def parse_listing(reply: Reply) -> tuple[ListPage, bool]:
         raise xml.MalformedXml(f"the server's XML answer is too large: {len(body)} bytes")
     escaped = b"<EncodingType>url</EncodingType>" in body
     try:
-        objects = _as_s3_writes(body, count, escaped)
+        objects = _quickly(body, count, escaped)
         if objects is None:
             objects = tuple(_object(block, escaped) for block in _CONTENTS.findall(body))
     except (KeyError, ValueError):
@@ -65,40 +67,48 @@ def _usual(reply: Reply) -> tuple[ListPage, bool]:
     return page, page.next_token is not None
 
 
+def _quickly(body: bytes, count: int, escaped: bool) -> tuple[ListedObject, ...] | None:
+    try:
+        return _as_s3_writes(body, count, escaped)
+    except ValueError:
+        return None
+
+
 def _as_s3_writes(body: bytes, count: int, escaped: bool) -> tuple[ListedObject, ...] | None:
-    """All objects at one pass; None unless each of them looks as S3 writes it."""
-    rows = _AS_S3_WRITES.findall(body.decode("utf-8"))
+    """All objects at one pass; None, or ValueError, unless each of them looks as S3 writes it."""
+    text = body.decode("utf-8")
+    if "&" in text:
+        text = text.replace("&quot;", '"')  # around each ETag; '<' and '&' stay what they are
+    rows = _AS_S3_WRITES.findall(text)
     if len(rows) != count:
         return None
+    if "&" in text:
+        rows = [(_plain(key), time, _plain(etag), size, kind) for key, time, etag, size, kind in rows]
+    if escaped and ("%" in text or "+" in text):
+        rows = [(unquote_plus(key), time, etag, size, kind) for key, time, etag, size, kind in rows]
     return tuple(
-        ListedObject(
-            _key(key, escaped),
-            int(size),
-            bare_etag(_plain(etag)),
-            _time(hour, minutes, seconds, fraction),
-            kind or None,
-        )
-        for key, hour, minutes, seconds, fraction, etag, size, kind in rows
+        [
+            ListedObject(key, int(size), bare_etag(etag), _time(time), kind or None)
+            for key, time, etag, size, kind in rows
+        ]
     )
 
 
-def _time(hour: str, minutes: str, seconds: str, fraction: str) -> float | None:
-    """As `iso_time` of the whole text. fraction: milliseconds; '' for none."""
-    begun = _hour(hour)
-    if begun is None:
-        return None
-    return begun + (int(minutes) * 60 + int(seconds)) + (int(fraction) * 1000 / 1e6 if fraction else 0.0)
+def _time(text: str) -> float | None:
+    """As `iso_time`. Raises ValueError for what does not look as S3 writes it."""
+    clock, fraction = _CLOCK.get(text[14:19]), _FRACTION.get(text[19:])
+    if clock is None or fraction is None:
+        raise ValueError(text)
+    begun = _hour(text[:14])
+    return begun + clock + fraction if begun is not None else None
 
 
 @lru_cache(maxsize=4096)
 def _hour(text: str) -> float | None:
-    """The time of '2026-01-31T12:'; None where there is none."""
+    """The time of '2026-01-31T12:'; None where there is none. Raises ValueError for what does not look so."""
+    if _HOUR.fullmatch(text) is None:
+        raise ValueError(text)
     return iso_time(f"{text}00:00Z")
-
-
-def _key(text: str, escaped: bool) -> str:
-    text = _plain(text)
-    return unquote_plus(text) if escaped and ("%" in text or "+" in text) else text
 
 
 def _plain(text: str) -> str:
@@ -107,7 +117,9 @@ def _plain(text: str) -> str:
 
 def _object(block: bytes, escaped: bool) -> ListedObject:
     fields = dict(reversed(_FIELD.findall(block)))  # the first of a name counts
-    key = _key(fields[b"Key"].decode("utf-8"), escaped)
+    key = _text(fields[b"Key"])
+    if escaped:
+        key = unquote_plus(key)
     etag = _text(fields.get(b"ETag", b""))
     size = fields[b"Size"].strip()
     if not size.isdigit() or len(size) > 20 or not key:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from ...core.expected import Expected
@@ -282,8 +282,9 @@ class UploadInfo:
     """Display name or id of who began it."""
 
 
-@dataclass(frozen=True)
-class ListedObject:
+class ListedObject(NamedTuple):
+    """A row of ListObjectsV2. A tuple: a fourth of the time that an object takes, of which listings have millions."""
+
     key: str
     size: int
     etag: str
