@@ -77,6 +77,8 @@ class Cluster:
         for name, error in failed.items():
             if isinstance(error, S3AMError):
                 raise type(error)(f"{len(failed)} of {len(workers)} workers can't do it, such as {name}: {error}")
+            if isinstance(error, ImportError):
+                raise UsageError(f"worker {name} can't import s3amfs ({error}): install there what is installed here")
             if not isinstance(error, OSError):  # those are of workers that have just left the cluster
                 raise error
 

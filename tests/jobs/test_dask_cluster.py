@@ -114,7 +114,7 @@ def test_a_client_that_died_resumes(
     assert content(boto, bucket, "k") == data
 
 
-def test_a_transfer_whose_scheduler_was_killed_is_resumed_by_another_cluster(
+def test_a_transfer_whose_scheduler_was_killed_is_resumed_from_another_machine_by_another_cluster(
     dask: Any,
     s3: SeaweedServer,
     boto: Any,
@@ -138,7 +138,9 @@ def test_a_transfer_whose_scheduler_was_killed_is_resumed_by_another_cluster(
         with pytest.raises(TransferError, match="run the same command again"):
             cluster.transfer(client, str(tmp_path / "big"), url, config=there, options=small_parts())
         killer.join()
-    cluster.transfer(dask, str(tmp_path / "big"), url, config=there, options=small_parts())
+    monkeypatch.setenv("S3AM_STATE_DIR", str(tmp_path / "state of another machine"))
+    again = UploadOptions(unfinished="resume")
+    cluster.transfer(dask, str(tmp_path / "big"), url, config=there, options=again)
     assert content(boto, bucket, "k") == data
     assert proxy.parts_sent_again() == []
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)

@@ -227,9 +227,21 @@ def test_what_another_try_would_not_mend_ends_the_transfer(error: Exception) -> 
         Cluster(FakeCluster(2)).move(task, JOB, Settings(S3Config()), moving()[0])
 
 
-def test_a_scheduler_that_is_gone() -> None:
+def closed() -> dict[str, int]:
+    raise OSError("closed")
+
+
+@pytest.mark.parametrize("how", [{"status": "closed"}, {"nthreads": closed}, {"submit": None, "status": "running"}])
+def test_a_scheduler_that_is_gone(how: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was gone before, is while it is asked, or goes while it is given work."""
     fake = FakeCluster(1)
-    fake.status = "closed"
+
+    def submit(*_arguments: Any, **_options: Any) -> Future[Moved]:
+        monkeypatch.setattr(fake, "status", "connecting")
+        raise RuntimeError("sent after closing")
+
+    for name, value in how.items():
+        monkeypatch.setattr(fake, name, value or submit)
     with pytest.raises(TransferError, match="run the same command again"):
         Cluster(fake).move(send, JOB, Settings(S3Config()), moving()[0])
 
@@ -260,6 +272,15 @@ def test_a_look_names_the_worker_that_fails() -> None:
     with pytest.raises(NotFound, match=r"1 of 3 workers .*w1: /big does not exist"):
         Cluster(FakeCluster(3)).look(look)
     Cluster(FakeCluster(1)).look(look)
+
+
+def test_a_worker_without_the_package_is_named() -> None:
+    def look(worker: str) -> None:
+        if worker == "w1":
+            raise ModuleNotFoundError("No module named 's3amfs'")
+
+    with pytest.raises(UsageError, match="worker w1 can't import s3amfs"):
+        Cluster(FakeCluster(2)).look(look)
 
 
 def test_a_worker_that_has_just_left_is_not_asked() -> None:
