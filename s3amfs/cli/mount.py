@@ -126,7 +126,7 @@ def _status(directory: str, output: Output, *, metrics: bool) -> int:
     assert isinstance(files, dict)
     states = ", ".join(f"{count} {state}" for state, count in sorted(files.items())) or "none"
     text = (
-        f"{directory}: {found['url']}, daemon {found['pid']}, open files: {states}, waiting: {found['waiting']} changes"
+        f"{directory}: {found['url']}, daemon {found['pid']}, open files: {states}, changes waiting: {found['waiting']}"
     )
     output.result(text, {"event": "status", "directory": directory, **found})
     return 0
