@@ -5,7 +5,7 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Tests wait about a third of their time: three processes keep two cores at work. Units do not wait.
+# Many tests wait (for back-offs, time-outs, other processes): three processes keep two cores at work. Units do not.
 JOBS ?= 3
 UNIT_JOBS ?= 2
 TESTS ?= tests

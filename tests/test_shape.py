@@ -47,8 +47,6 @@ UNTESTED_YET = {
     "jobs/check.py",
     "jobs/down.py",
     "jobs/extras.py",
-    "jobs/inventory.py",
-    "jobs/jobs_left.py",
     "jobs/renames.py",
     "jobs/up.py",
     "mount/caller.py",
