@@ -241,7 +241,10 @@ Tool = Callable[[World, Scene, bool], int]
 def by_s3am(world: World, scene: Scene, faulty: bool) -> int:
     endpoint = world.proxy.endpoint_url
     config = S3Config(
-        endpoint_url=endpoint, access_key=world.s3.access_key, secret_key=world.s3.secret_key, retry_budget=0.3
+        endpoint_url=endpoint,
+        access_key=world.s3.access_key,
+        secret_key=world.s3.secret_key,
+        retry_budget=0.3 if faulty else 10.0,  # the run that mends may meet a server that is busy
     )
     ends = Ends(tree_of(world.place(scene, "source")), tree_of(world.place(scene, "target")), connect(config))
     options = TreeOptions(
