@@ -33,6 +33,8 @@ SHARED_SLOTS = 4096
 """Requests with parts in each direction, of all transfers that share them: their lines have limits of their own."""
 SMALL_SLOTS = 64
 SMALL_BYTES = 32 * 1024 * 1024
+SMALL_IN_FLIGHT = 64 * 1024 * 1024
+"""Bytes of small objects at a time: a slot for each of 64 chunks of 1 MiB."""
 ENDED = "the engine's thread is no more (it crashed, or this process is a fork of the one that had it): open it again"
 
 
@@ -165,7 +167,7 @@ class Engine:
         self.pid = os.getpid()
         self.sending = SlotGate(SHARED_SLOTS)
         self.receiving = SlotGate(SHARED_SLOTS)
-        self.small = SlotGate(SMALL_SLOTS, SMALL_BYTES)
+        self.small = SlotGate(SMALL_SLOTS, SMALL_IN_FLIGHT)
         """Whole objects in one request, in memory: more at a time, since each of them waits most of its time."""
         self._lock = threading.Lock()
         self._loops: list[Loop | None] = [None] * loops

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
 
@@ -125,3 +126,12 @@ def test_a_loop_of_the_parent_takes_no_work_in_a_forked_child() -> None:
             os._exit(0)
         os._exit(1)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_64_chunks_of_a_mebibyte_move_at_a_time() -> None:
+    """As zarr asks for them: neither the number nor the bytes of small objects let fewer in."""
+    admitted: list[int] = []
+    small = Engine().small
+    for number in range(70):
+        small.enter(partial(admitted.append, number), 1 << 20)
+    assert len(admitted) == 64
