@@ -62,6 +62,7 @@ def _pyplot() -> Any:
 
     matplotlib.use("svg")
     matplotlib.rcParams["svg.hashsalt"] = "s3amfs"  # the same file from the same figures
+    matplotlib.rcParams["svg.fonttype"] = "none"
     import matplotlib.pyplot
 
     return matplotlib.pyplot
