@@ -181,7 +181,7 @@ def test_progress_of_others_keeps_a_part_alive() -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 16), st.floats(1, 600), st.floats(1, 120))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 def test_parts_that_only_drip_end_with_the_budget(
     seed: int, parts: int, slots: int, budget: float, timeout: float
 ) -> None:

@@ -78,6 +78,7 @@ def imports(path: Path) -> list[tuple[int, str]]:
 
 
 @functools.cache
+@functools.cache
 def own_module(dotted: str) -> str:
     """The module in a dotted name that may end in a name of that module."""
     path = ROOT / Path(*dotted.split("."))
