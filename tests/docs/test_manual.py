@@ -70,6 +70,15 @@ def test_every_variable_is_on_the_page_of_configuration() -> None:
     assert [name for name in names - {"PATH"} if f"`{name}`" not in PAGES["configuration.md"]] == []
 
 
+def test_every_event_is_on_the_page_of_json() -> None:
+    """Events that commands print as they are: their line of the table, and their name in the schema."""
+    code = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "s3amfs").rglob("*.py"))
+    names = set(re.findall(r'"event": "(\w+)"', code))
+    assert {"result", "status", "split"} <= names
+    assert [name for name in names if not re.search(rf"^\| [^|]*`{name}`", PAGES["json.md"], re.MULTILINE)] == []
+    assert [name for name in names if f'"{name}"' not in PAGES["json.md"]] == []
+
+
 def test_every_exit_code_is_on_its_page() -> None:
     codes = {one.exit_code for one in vars(errors).values() if isinstance(one, type) and hasattr(one, "exit_code")}
     assert [code for code in codes if f"| {code} |" not in PAGES["errors.md"]] == []
