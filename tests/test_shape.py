@@ -49,12 +49,10 @@ UNTESTED_YET = {
     "jobs/extras.py",
     "jobs/renames.py",
     "jobs/up.py",
-    "mount/caller.py",
     "mount/daemon.py",
     "mount/fuse.py",
     "mount/namespace.py",
     "mount/open_file.py",
-    "mount/operations.py",
     "objects/unpublished.py",
     "wire/s3/model.py",
 }
