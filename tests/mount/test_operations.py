@@ -11,7 +11,18 @@ from s3amfs.mount.operations import Operations
 
 ASKED = (
     *("chmod", "chown", "create", "flush", "fsync", "getattr", "getxattr", "listxattr", "mkdir", "mknod", "open"),
-    *("opendir", "read", "readdir", "readlink", "release", "rename", "rmdir", "setxattr", "statfs", "symlink"),
+    *(
+        "opendir",
+        "read",
+        "readdir_with_offset",
+        "readlink",
+        "release",
+        "rename",
+        "rmdir",
+        "setxattr",
+        "statfs",
+        "symlink",
+    ),
     *("truncate", "unlink", "utimens", "write"),
 )
 
