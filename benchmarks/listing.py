@@ -82,7 +82,7 @@ class _Pages(BaseHTTPRequestHandler):
 
 
 def serve(keys: int, delay: float, pipe: Connection) -> None:
-    """Serves until the pipe says something; then tells how many requests there were."""
+    """Serves until the pipe says something; then sends the number of requests and its CPU seconds."""
     _Pages.keys, _Pages.delay = keys, delay
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
     import threading
@@ -90,11 +90,11 @@ def serve(keys: int, delay: float, pipe: Connection) -> None:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     pipe.send(server.server_address[1])
     pipe.recv()
-    pipe.send(_Pages.requests)
+    pipe.send((_Pages.requests, time.process_time()))
 
 
-def list_all(keys: int, delay: float, width: int) -> tuple[float, int]:
-    """Lists one prefix in this process: seconds and requests. width: pages in flight at most."""
+def list_all(keys: int, delay: float, width: int) -> tuple[float, int, str]:
+    """Lists one prefix in this process: seconds, requests, CPU a page. width: pages in flight at most."""
     from s3amfs.engine.connect import S3Config, connect
     from s3amfs.jobs import listing
 
@@ -104,15 +104,19 @@ def list_all(keys: int, delay: float, width: int) -> tuple[float, int]:
     server.start()
     client = connect(S3Config(endpoint_url=f"http://127.0.0.1:{here.recv()}", access_key="key", secret_key="secret"))
     listing.WIDTH = width
-    begun = time.monotonic()
+    begun, cpu = time.monotonic(), time.process_time()
     found = listing.Listing(client, "bucket", listing.ListOptions(prefix="a/"))
     count = sum(len(page) for page in found.pages())
-    wall = time.monotonic() - begun
+    wall, cpu = time.monotonic() - begun, time.process_time() - cpu
     here.send("end")
-    requests = here.recv()
+    requests, server_cpu = here.recv()
     server.terminate()
     assert count == keys, f"{count} keys of {keys}"
-    return wall, requests
+    return (
+        wall,
+        requests,
+        f"{cpu / requests * 1000:.1f} ms CPU a page here, {server_cpu / requests * 1000:.1f} ms there",
+    )
 
 
 def compare_pages(keys: int, delay: float) -> None:
@@ -120,9 +124,9 @@ def compare_pages(keys: int, delay: float) -> None:
 
     rates: list[float] = []
     for name, width in (("page after page", 1), ("in parallel", WIDTH)):
-        wall, requests = list_all(keys, delay, width)
+        wall, requests, cpu = list_all(keys, delay, width)
         rates.append(keys / wall)
-        print(f"{name}: {wall:.1f} s, {keys / wall:,.0f} keys/s, {requests:,} requests", flush=True)
+        print(f"{name}: {wall:.1f} s, {keys / wall:,.0f} keys/s, {requests:,} requests, {cpu}", flush=True)
     print(f"in parallel {rates[1] / rates[0]:.1f} times the rate")
 
 
@@ -141,6 +145,7 @@ def measure(command: list[str], keys: int, delay: float) -> str:
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": "us-east-1",
             "AWS_ENDPOINT_URL": endpoint,
+            "S3_ENDPOINT_URL": endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
             "RCLONE_CONFIG": os.devnull,
             "RCLONE_CONFIG_R_TYPE": "s3",
@@ -154,7 +159,7 @@ def measure(command: list[str], keys: int, delay: float) -> str:
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - begun
     here.send("end")
-    requests = here.recv()
+    requests, _ = here.recv()
     server.terminate()
     cpu = usage.ru_utime + usage.ru_stime
     return (
