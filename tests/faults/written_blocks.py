@@ -104,7 +104,9 @@ def write_blocks(
             while not over.is_set():
                 if proxy.wait_for(lambda: over.is_set() or proxy.count("UploadPart", status=200) >= wanted, 5):  # noqa: B023
                     break
-            nannies = [nanny for nanny in client.cluster.workers.values() if nanny.pid is not None]
+            # One that is killed while it starts is not started again by dask.
+            present = client.nthreads()
+            nannies = [nanny for nanny in client.cluster.workers.values() if nanny.worker_address in present]
             if over.is_set() or not nannies:
                 return
             killed.append(nannies[number % len(nannies)].pid)
