@@ -70,6 +70,17 @@ def table(actions: list[argparse.Action], prog: str) -> str:
     return "\n".join(["| option | meaning |", "|---|---|", *rows])
 
 
+def prose(description: str) -> str:
+    """The description of a command as Markdown: its paragraphs, and indented lines as they are."""
+    paragraphs = []
+    for paragraph in description.strip("\n").split("\n\n"):
+        if paragraph.startswith("  "):
+            paragraphs.append(f"```text\n{paragraph}\n```")
+        else:
+            paragraphs.append(" ".join(paragraph.split()).replace("<", "&lt;").replace("*", "\\*"))
+    return "\n\n".join(paragraphs)
+
+
 def options_page() -> str:
     """Markdown: a section for each command, a table of its own options; general options once."""
     from s3amfs.cli.main import build_parser
@@ -81,7 +92,7 @@ def options_page() -> str:
         own = [a for a in arguments(parser) if not a.option_strings or not general.issuperset(a.option_strings)]
         parts = [f"## {name}" if name.count(" ") == 1 else f"### {name}"]
         if parser.description:
-            parts.append(" ".join(parser.description.split()).replace("<", "&lt;").replace("*", "\\*"))
+            parts.append(prose(parser.description))
         if own:
             parts.append(table(own, parser.prog))
         sections.append("\n\n".join(parts))
