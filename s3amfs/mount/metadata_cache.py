@@ -20,6 +20,8 @@ from ..engine.interruptible import check, result_of, wait_for
 from ..errors import Interrupted, NotFound
 from ..transfers.one_request import begin_list
 from ..transfers.options import ListedObject, ListPage, ObjectInfo
+from .missing_folders import MOST_LISTED as MOST_NAMES
+from .missing_folders import MissingFolders
 
 AHEAD = 128
 """Objects of a directory that are looked at ahead of being asked for."""
@@ -97,6 +99,10 @@ class Lookup:
         """By path: the look that is made now. One forgotten meanwhile is no longer in here; its answer is not kept."""
         self._infos: dict[str, ObjectInfo] = {}
         """By key: the info seen last, to be recognised in listings."""
+        self._missing = MissingFolders(
+            lambda prefix: client.list_page(bucket, prefix, delimiter="/", max_keys=MOST_NAMES), ttl
+        )
+        self.made_folder = self._missing.made
         self._answered: dict[str, str] = {}
         """By path: ETag of the version whose size and times the kernel got last; it caches them for a while."""
 
@@ -218,7 +224,8 @@ class Lookup:
         if not place.key:
             return Entry(self._root, True, None, until)
         key, prefix = self._root + place.key, self._root + place.prefix
-        below = None if place.shadowed else _FirstKey(self._client, self._bucket, prefix)
+        may_be_folder = not place.shadowed and (place.partial or not self._missing.has(prefix))
+        below = _FirstKey(self._client, self._bucket, prefix) if may_be_folder else None
         info = None
         try:
             if not place.partial:
@@ -232,6 +239,8 @@ class Lookup:
             marker = first == prefix and not place.partial
             return Entry(prefix, True, self._client.head(self._bucket, prefix) if marker else None, until)
         if info is None:
+            if not place.shadowed and not place.partial:
+                self._missing.missed(prefix)
             raise NotFound("no such file or directory")
         return Entry(key, False, info, until)
 

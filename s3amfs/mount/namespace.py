@@ -125,6 +125,7 @@ class Tree:
     def make_directory(self, path: str, metadata: Mapping[str, str]) -> None:
         prefix = self.root + to_key(place_of(path)) + "/"
         self._put_marker(prefix, metadata, None)
+        self._lookup.made_folder(prefix)
         self.forget(path)
 
     def remove_directory(self, path: str) -> None:
@@ -214,6 +215,8 @@ class Tree:
             else:
                 self._move_directory(old, new, on_moved)
         finally:
+            if entry.directory:
+                self._lookup.made_folder(self.prefix(new))
             self._lookup.forget_below(old)
             self._lookup.forget_below(new)
         self.times.forget_below(old)

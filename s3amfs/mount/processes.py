@@ -10,6 +10,8 @@ PF_EXITING = 0x4
 """include/linux/sched.h: getting shut down."""
 UNLINKING = {"x86_64": ("87", "263"), "aarch64": ("35",), "riscv64": ("35",)}
 """Numbers of unlink and unlinkat by machine."""
+MOST_NAMED = 5
+"""Processes of other mount namespaces that are named."""
 FATAL = sum(1 << number - 1 for number in (signal.SIGQUIT, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS))
 """Signals that end a process with a core dump: they are not made SIGKILL before the process takes them."""
 
@@ -144,6 +146,24 @@ def users_of(directory: str) -> list[str]:
             links = [f"/proc/{entry}/cwd", *(f"/proc/{entry}/fd/{n}" for n in os.listdir(f"/proc/{entry}/fd"))]
             if any((_target(link) + "/").startswith(below) for link in links):
                 found.append(f"{entry} ({Path(f'/proc/{entry}/comm').read_text().strip()})")
+        except OSError:
+            continue  # it ended, or is another user's
+    return found
+
+
+def processes_with(device: int) -> list[str]:
+    """'PID (name)' of processes in whose mount namespace the file system `device` (st_dev) is mounted, the first few.
+
+    Source of the rule: proc(5), /proc/PID/mountinfo, whose third field is major:minor of st_dev.
+    """
+    number = f"{os.major(device)}:{os.minor(device)}"
+    found: list[str] = []
+    for entry in os.listdir("/proc"):
+        try:
+            if entry.isdigit() and len(found) < MOST_NAMED:
+                mounts = Path(f"/proc/{entry}/mountinfo").read_text(errors="replace").splitlines()
+                if any(line.split()[2] == number for line in mounts):
+                    found.append(f"{entry} ({Path(f'/proc/{entry}/comm').read_text().strip()})")
         except OSError:
             continue  # it ended, or is another user's
     return found

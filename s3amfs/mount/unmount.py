@@ -12,12 +12,16 @@ import subprocess
 from pathlib import Path
 
 from ..errors import InvalidDestination, TransferError
-from .processes import find_process, users_of
+from .processes import find_process, processes_with, users_of
 from .xattrs import NAMESPACE_XATTR, PID_XATTR, STATUS_XATTR, SYNC_XATTR
 
 FILE_SYSTEM = "fuse.s3am"
 MNT_DETACH = 2
 """umount2(2): take it away now, whoever uses it."""
+
+
+ELSEWHERE_SECONDS = 30.0
+"""How often it is looked whether the daemon stays because another mount namespace has the mount."""
 
 
 def is_dead(directory: str) -> bool:
@@ -67,6 +71,7 @@ def umount(directory: str) -> bool:
             f"{directory}: some files, or times or modes, could not be stored (the mount's log says why): it is still "
             "mounted; unmount once more to go without them"
         ) from None
+    device = os.stat(directory).st_dev
     found = find_process(daemon, namespace)
     watch = os.pidfd_open(found) if found is not None else -1
     try:
@@ -75,8 +80,12 @@ def umount(directory: str) -> bool:
             users = users_of(directory)
             by = f"in use by {', '.join(users)}" if users else said
             raise TransferError(f"{directory} was not unmounted: {by}")
-        if watch >= 0:
-            select.select([watch], [], [])
+        while watch >= 0 and not select.select([watch], [], [], ELSEWHERE_SECONDS)[0]:
+            if elsewhere := processes_with(device):
+                raise TransferError(
+                    f"{directory} is unmounted here, and all that was closed is in S3; its daemon goes on, since other "
+                    f"mount namespaces (containers) have it, too: {', '.join(elsewhere)}"
+                )
     finally:
         if watch >= 0:
             os.close(watch)

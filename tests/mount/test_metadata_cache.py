@@ -13,6 +13,7 @@ import pytest
 from s3amfs.errors import NotFound
 from s3amfs.mount import metadata_cache
 from s3amfs.mount.metadata_cache import Lookup
+from s3amfs.mount.missing_folders import STREAK
 from s3amfs.transfers.options import ObjectInfo
 
 
@@ -41,7 +42,10 @@ class Client:
         self.asked.append(f"ahead {key}")
         on_info(self.info(key) if key in self.objects else None)
 
-    def list_page(self, bucket: str, prefix: str, max_keys: int) -> Any:
+    def list_page(self, bucket: str, prefix: str, max_keys: int, delimiter: str | None = None) -> Any:
+        if delimiter is not None:
+            self.asked.append(f"list all of {prefix}")
+            return SimpleNamespace(prefixes=next(self.list_pages(bucket, prefix, delimiter)).prefixes, next_token=None)
         self.asked.append(f"list {prefix}")
         found = sorted(key for key in self.objects if key.startswith(prefix))[:max_keys]
         return SimpleNamespace(objects=[SimpleNamespace(key=key) for key in found])
@@ -129,6 +133,21 @@ def test_threads_that_ask_at_once_share_one_answer(pool: ThreadPoolExecutor) -> 
     client.gate.set()
     assert {each.result(30).key for each in asking} == {"root/a"}
     assert client.asked.count("head root/a") == 1
+
+
+def test_many_new_names_share_a_listing(pool: ThreadPoolExecutor) -> None:
+    client = Client(root__d__x="1")
+    found = lookup(client, pool)
+    for number in range(30):
+        with pytest.raises(NotFound):
+            found.entry(f"/new{number}")
+    heads = sum(each.startswith("head ") for each in client.asked)
+    lists = sum(each.startswith("list root/") for each in client.asked)
+    assert (heads, lists, client.asked.count("list all of root/")) == (30, STREAK, 1)
+    assert found.entry("/d").directory
+    client.objects["root/e/x"] = "1"
+    found.made_folder("root/e/")
+    assert found.entry("/e").directory
 
 
 def test_an_object_that_was_just_stored_is_not_asked_for(pool: ThreadPoolExecutor) -> None:

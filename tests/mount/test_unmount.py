@@ -5,11 +5,14 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from s3amfs.errors import TransferError
+from s3amfs.mount import unmount
 from s3amfs.mount.processes import find_process, pid_namespace
 from s3amfs.mount.unmount import is_dead, unescape
 from tests.support.cli import Cli
@@ -53,6 +56,20 @@ def test_a_read_only_mount_is_unmounted(new_mount: Callable[..., Mount]) -> None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="umount(2) is root's")
+def test_a_mount_that_another_namespace_has(mounted: Mount, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(unmount, "ELSEWHERE_SECONDS", 0.1)
+    (mounted / "f").write_bytes(b"x")
+    command = ["unshare", "--mount", "--propagation", "private", "sh", "-c", "echo ready; exec cat"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        if other.stdout.readline() != b"ready\n":
+            pytest.skip("no mount namespace can be made here")
+        with pytest.raises(TransferError, match=rf"mount namespaces .*{other.pid} \("):
+            unmount.umount(str(mounted.directory))
+        assert not mounted.is_mounted
+        other.communicate()
+
+
 def test_root_needs_no_fusermount3(mounted: Mount, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     result = mounted.cli("umount", mounted.directory, env={"PATH": str(tmp_path / "empty")})

@@ -1,0 +1,128 @@
+"""Folders that are not there: known from one listing while many new names are looked for, never longer than the TTL."""
+
+from __future__ import annotations
+
+import pytest
+
+from s3amfs.errors import AccessDenied
+from s3amfs.mount.missing_folders import LARGE_SECONDS, STREAK, MissingFolders
+from s3amfs.transfers.options import ListPage
+
+
+class Bucket:
+    def __init__(self) -> None:
+        self.now = 100.0
+        self.asked: list[str] = []
+        self.page = ListPage((), ("d/there/",))
+        self.meanwhile = ""
+
+    def list_folder(self, prefix: str) -> ListPage:
+        self.asked.append(prefix)
+        if self.meanwhile:
+            self.missing.made(self.meanwhile)
+        return self.page
+
+    def look(self, prefix: str, times: int = STREAK, ttl: float = 1.0) -> MissingFolders:
+        self.missing = MissingFolders(self.list_folder, ttl, lambda: self.now)
+        for _ in range(times):
+            assert not self.missing.has(prefix)
+            self.missing.missed(prefix)
+        return self.missing
+
+
+@pytest.fixture
+def bucket() -> Bucket:
+    return Bucket()
+
+
+def test_one_listing_for_many_names(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    assert [missing.has(f"d/{name}/") for name in ("a", "b", "there", "c")] == [True, True, False, True]
+    assert not missing.has("e/a/")
+    assert bucket.asked == ["d/"]
+
+
+def test_a_few_names_list_nothing(bucket: Bucket) -> None:
+    bucket.look("d/new/", STREAK - 1).has("d/a/")
+    assert not bucket.asked
+
+
+def test_it_is_not_used_after_its_time(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    assert missing.has("d/a/")
+    bucket.page, bucket.now = ListPage((), ("d/a/",)), 101.0
+    assert not missing.has("d/a/")
+    assert bucket.asked == ["d/", "d/"]
+
+
+def test_slow_misses_are_no_streak(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/", 0)
+    for _ in range(2 * STREAK):
+        bucket.now += 1.5
+        missing.missed("d/new/")
+    assert not missing.has("d/new/")
+    assert not bucket.asked
+
+
+def test_without_a_ttl_nothing_is_listed(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/", 0, ttl=0.0)
+    for _ in range(2 * STREAK):
+        bucket.now += 0.001
+        missing.missed("d/new/")
+        assert not missing.has("d/new/")
+    assert not bucket.asked
+
+
+def test_folders_of_this_mount_are_known_at_once(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    assert missing.has("d/a/")
+    missing.made("d/a/")
+    assert (missing.has("d/a/"), missing.has("d/b/")) == (False, True)
+
+
+def test_a_folder_that_is_made_while_the_listing_comes(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    bucket.meanwhile = "d/a/"
+    assert not missing.has("d/a/")
+    assert (missing.has("d/a/"), missing.has("d/b/")) == (False, True)
+
+
+def test_a_large_directory_is_left_alone(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    bucket.page = ListPage((), (), "more")
+    assert not missing.has("d/a/")
+    assert not missing.has("d/a/")
+    assert bucket.asked == ["d/"]
+    bucket.now += LARGE_SECONDS
+    assert not missing.has("d/a/")
+    assert bucket.asked == ["d/", "d/"]
+
+
+def test_a_folder_that_came_whole_may_have_folders_in_it(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    assert missing.has("d/a/")
+    missing.made("d/")
+    assert not missing.has("d/a/")
+
+
+def test_a_directory_that_may_not_be_listed(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+
+    def refuse(prefix: str) -> ListPage:
+        bucket.asked.append(prefix)
+        raise AccessDenied(prefix)
+
+    missing._list = refuse
+    assert not missing.has("d/a/")
+    assert not missing.has("d/b/")
+    assert bucket.asked == ["d/"]
+
+
+def test_a_listing_that_fails_is_made_again(bucket: Bucket) -> None:
+    missing, good = bucket.look("new/"), bucket.page
+    del bucket.page
+    with pytest.raises(AttributeError):
+        missing.has("a/")
+    bucket.page = good
+    assert missing.has("a/")
+    assert bucket.asked == ["", ""]
