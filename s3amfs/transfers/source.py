@@ -126,7 +126,7 @@ class RangedUpload(UploadSource):
         clients: tuple[S3Client, ...] = (),
         look: Callable[[], SourceIdentity] | None = None,
     ) -> None:
-        """look: looks at the source again; None: each range says its ETag, and a look adds nothing."""
+        """look: looks at the source again; None: an S3 object's ETag with each range is proof."""
         super().__init__(source.identity, content_type)
         self._look = look
         self._source = source
@@ -334,7 +334,7 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
             open_stream,
             content_type,
             endpoint=origin(source.url),
-            look=(lambda: look().identity) if identity.etag is None else None,
+            look=lambda: look().identity,  # a file that is changed in place changes below an answer that has begun
         )
     else:
         report.warn("the source has no byte ranges: it is read as one stream, its parts held in memory")

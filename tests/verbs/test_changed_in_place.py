@@ -1,0 +1,45 @@
+"""A file behind a server is changed in place while the last range of it is on its way: nothing becomes visible."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s3amfs.core.locations import S3Location, parse_source
+from s3amfs.engine.connect import S3Client
+from s3amfs.errors import SourceChanged
+from s3amfs.transfers.options import UploadOptions
+from s3amfs.verbs.upload import upload
+from tests.support import faults
+from tests.support.clients import PART, through
+from tests.support.faults import Recorded, Rule
+from tests.support.files import make_file
+from tests.support.httpserver import HttpServer
+from tests.support.proxy import FaultProxy
+
+__all__ = ["through"]
+
+
+def test_the_last_range_was_under_way(
+    through: S3Client, proxy: FaultProxy, bucket: str, boto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each range said the same ETag; only a look at the end sees another one."""
+    monkeypatch.setenv("S3AM_STATE_DIR", str(tmp_path / "state"))
+    file = make_file(tmp_path / "f", 2 * PART, 1)
+    asked: list[str] = []
+
+    def change(request: Recorded) -> bool:
+        asked.append(request.kind)
+        if request.kind == "UploadPart" and asked.count("UploadPart") == 2:
+            file.write_bytes(bytes(2 * PART))
+        return False
+
+    options = UploadOptions(part_size=PART, upload_slots=1, download_slots=1)
+    with HttpServer() as web:
+        source = parse_source(web.add("/f", file))
+        proxy.rules.append(Rule(change, faults.delay(0.0)))
+        with pytest.raises(SourceChanged):
+            upload(source, S3Location(bucket, "k"), through, options)
+    assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
