@@ -56,6 +56,10 @@ class Unsupported(TransferError):
     default_errno = _errno.EOPNOTSUPP
 
 
+class InTheClear(Unsupported):
+    """The server does not encrypt as it was asked to: another form of the same request would not change that."""
+
+
 class UsageError(S3AMError):
     exit_code = 2
     default_errno = _errno.EINVAL

@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 SECOND = 10**9
+NAMES = frozenset(("mode", "mtime", "uid", "gid"))
+"""Of metadata that holds them."""
 _TIME = re.compile(r"\s*(-?)(\d{1,12})(?:\.(\d{1,20}))?\s*\Z", re.ASCII)
 _NUMBER = re.compile(r"\s*\d{1,10}\s*\Z", re.ASCII)
 

@@ -62,6 +62,8 @@ class SplitJob:
     """Another service, or account, of an s3:// source: names of options and their values, none of them a secret."""
     version_id: str | None = None
     """Of an s3:// source; None: the one that stands under its name."""
+    asked: dict[str, Any] = field(default_factory=dict)
+    """Options of the object beside its key, by the names of `ObjectOptions`: `finish` looks whether it has them."""
 
     @property
     def plan(self) -> Plan:
@@ -105,7 +107,11 @@ def _job(found: dict[str, Any]) -> SplitJob:
             "master_keys": (bool(masters[0]), bool(masters[1])),
         }
     )
-    if job.kind not in ("upload", "copy", "download") or not isinstance(job.size, int):
+    if (
+        job.kind not in ("upload", "copy", "download")
+        or not isinstance(job.size, int)
+        or not isinstance(job.asked, dict)
+    ):
         raise ValueError(job.kind)
     Plan(job.size, job.part_size)
     return job

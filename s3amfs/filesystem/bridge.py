@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import logging
 import os
 import threading
 from collections import deque
@@ -17,12 +18,13 @@ from typing import Any, TypeVar
 
 from fsspec.callbacks import Callback
 
-from ..core.events import BytesMoved, Event, TransferResult
+from ..core.events import BytesMoved, Event, TransferResult, Warned
 from ..engine import waiting
 from ..engine.limits import SlotGate
 from ..errors import Interrupted
 
 T = TypeVar("T")
+log = logging.getLogger("s3amfs")
 
 MOST_THREADS = 32
 """Verbs at a time; each only waits, since the engine's loops do the work."""
@@ -59,8 +61,21 @@ def on_event_of(
             callback.absolute_update(event.done)
         elif isinstance(event, TransferResult):
             keep(event)
+        else:
+            pass_on_warning(event)
 
     return on_event
+
+
+def pass_on_warning(event: Event) -> None:
+    """A warning goes to the log `s3amfs`, which Python shows on stderr unless the program decides otherwise."""
+    if isinstance(event, Warned):
+        warn(event.message)
+
+
+def warn(message: str) -> None:
+    """Shows `message` to the user of the file system."""
+    log.warning("%s", message)
 
 
 class Threads:

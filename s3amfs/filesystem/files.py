@@ -18,6 +18,7 @@ from ..objects.appender import Appender
 from ..objects.reader import ObjectReader
 from ..objects.writer import ObjectWriter
 from ..transfers.job import stream_job
+from .bridge import pass_on_warning
 
 if TYPE_CHECKING:
     from ..objects.ranges import Pinned
@@ -271,5 +272,8 @@ def _writer(fs: EngineFileSystem, path: str, mode: str, options: Any, first_part
     location = fs.location(path)
     if mode == "ab":
         with contextlib.suppress(FileNotFoundError):  # a new object
-            return Appender(fs.pinned(location), options, gate=fs.gates()[0], first_part=first_part)
-    return ObjectWriter(stream_job(fs.client, location, options, gate=fs.gates()[0]), first_part=first_part)
+            return Appender(
+                fs.pinned(location), options, on_event=pass_on_warning, gate=fs.gates()[0], first_part=first_part
+            )
+    job = stream_job(fs.client, location, options, on_event=pass_on_warning, gate=fs.gates()[0])
+    return ObjectWriter(job, first_part=first_part)

@@ -13,7 +13,7 @@ from ..transfers.options import DownloadOptions
 from ..verbs.download import download
 from ..verbs.upload import upload
 from .arguments import customer_key, part_size_of
-from .bridge import Cancelled, on_event_of, run
+from .bridge import Cancelled, on_event_of, pass_on_warning, run
 from .local import check_folder_of
 from .ranges import limits
 
@@ -85,7 +85,7 @@ async def pipe_file(fs: EngineFileSystem, data: Any, target: S3Location, options
     client, gate = await fs.ready_client(), fs.gates()[0]
 
     def store() -> StoredInfo:
-        writer = ObjectWriter(stream_job(client, target, options, gate=gate))
+        writer = ObjectWriter(stream_job(client, target, options, on_event=pass_on_warning, gate=gate))
         try:
             writer.write(data)
             return writer.close()

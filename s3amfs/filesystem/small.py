@@ -10,12 +10,12 @@ from fsspec.callbacks import Callback
 from ..core.locations import LocalPath
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
-from ..transfers.encryption import is_settled, refuse_in_the_clear, require_encrypted
+from ..transfers.as_asked import is_settled, look_at_stored, refuse_in_the_clear
 from ..transfers.one_request import Fetched, begin_copy, begin_get, begin_put
 from ..wire.s3 import api as s3api
 from . import large
 from .arguments import customer_key
-from .bridge import answer, call, room, run
+from .bridge import answer, call, room, run, warn
 from .local import read_file, write_file
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ async def put_file(
     if stored is None and is_settled(client, target, options):
         return False
     call(callback.set_size, len(data))
-    if stored is None:  # nobody looks at the encryption of what s3fs stores
+    if stored is None:  # nobody looks how s3fs has stored it
         await large.upload_file(fs, LocalPath(path), target, fs.upload_options(options), callback)
     else:
         call(callback.relative_update, len(data))
@@ -86,14 +86,24 @@ async def copy_file(fs: EngineFileSystem, source: S3Location, target: S3Location
 async def _store(
     fs: EngineFileSystem, client: S3Client, target: S3Location, data: bytes, options: ObjectOptions
 ) -> StoredInfo | None:
-    """None: not stored. Raises Unsupported where it is not encrypted as it was to be."""
+    """None: not stored. Raises Unsupported where it is not encrypted as it was to be; warns of what else is dropped."""
     settled = is_settled(client, target, options)
     if not settled:
         await run(partial(refuse_in_the_clear, client, target, options))
     stored: StoredInfo | None = await answer(partial(begin_put, client, target, data, options, fs.checks), target.url)
     if stored is not None and not settled:
-        await run(partial(require_encrypted, client, target, options, stored.etag))
+        await run(partial(look_at_stored, client, target, options, stored.etag, warn))
     return stored
+
+
+async def is_left_to_s3fs(
+    fs: EngineFileSystem, info: dict[str, Any], target: S3Location, options: ObjectOptions | None
+) -> bool:
+    """Whether the object `info` is small and s3fs may copy it: nobody looks then whether it is stored as asked for."""
+    if fs.is_large(info["size"] or 0):
+        return False
+    client = await _client(fs) if options is not None else None
+    return client is None or options is None or is_settled(client, target, options)
 
 
 async def get_file(fs: EngineFileSystem, source: S3Location, path: str, lpath: str, callback: Callback) -> bool:

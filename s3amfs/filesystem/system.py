@@ -148,7 +148,7 @@ class S3AMFileSystem(TreeFileSystem):
             return False  # S3 has no folders; what is in this one is copied by itself
         try:
             is_theirs = options is None or not source.key or target.version_id
-            if is_theirs or (expected == WHATEVER and not self.is_large(info["size"] or 0)):
+            if is_theirs or (expected == WHATEVER and await small.is_left_to_s3fs(self, info, target, options)):
                 if is_theirs or options is None or not await small.copy_file(self, source, target, options):
                     await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
                 return True

@@ -12,6 +12,7 @@ from ..core.locations import S3Location
 from ..engine.client import S3Client
 from ..errors import AccessDenied, ObjectExists, S3AMError, TargetChanged, TransferError
 from ..transfers import commit
+from ..transfers.as_asked import is_settled
 from ..transfers.one_request import Fetched, begin_copy, begin_get, begin_put
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.copy import SINGLE_BYTES
@@ -68,6 +69,9 @@ class Across(Mover):
             return
         if self._options.copy_metadata and self._gives_content():
             retry()  # what the source has and what is given have to be put together
+            return
+        if not is_settled(self._client, target, self._object(work, target)):
+            retry()  # by a verb, which looks whether it is stored as asked for
             return
         give = room.take(0)
 
@@ -223,6 +227,10 @@ class Across(Mover):
                 retry()
                 return
             options = self._with_kept(self._object(work, target), found.info)
+            if not is_settled(self._client, target, options):
+                give()
+                retry()
+                return
             size = len(found.data)
             begin_put(
                 self._client,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from ..core.checksums import decode
@@ -29,7 +29,7 @@ from ..transfers.send_parts import SendParts
 from ..transfers.target import skips_existing
 from ..verbs.upload import upload
 from ..wire.s3 import api as s3api
-from .split_begin import begin
+from .split_begin import asked_in, begin
 from .split_ends import Ends
 from .split_pace import Pace
 from .split_records import Records
@@ -125,6 +125,7 @@ def start_upload(
     kind: Literal["copy", "upload"] = "copy" if isinstance(source, S3Location) and reader is None else "upload"
     report = Report(f"split start: {kind}", text, target.url, on_event)
     empty = SplitJob("upload", text, target.url, client.session.endpoint_id(target.bucket), SourceIdentity(text), 0, 1)
+    empty = replace(empty, asked=asked_in(options.object))
     if skips_existing(client, target, options):
         job = replace(empty, finished={"skipped": "the object existed"})
         save(job, path, new=True)
@@ -288,6 +289,9 @@ def upload_of(job: SplitJob) -> s3api.MultipartUpload:
     return s3api.MultipartUpload(target.bucket, target.key, job.upload_id, job.checksum_algorithm, job.checksum_type)
 
 
+_ASKED = {found.name for found in fields(s3api.ObjectOptions)} - {"customer_key", "extra_headers"}
+
+
 def options_for(job: SplitJob, options: UploadOptions) -> UploadOptions:
     """`options` with the choices that the job was started with."""
     exists = job.exists if job.exists in ("overwrite", "skip") else "refuse"
@@ -297,6 +301,7 @@ def options_for(job: SplitJob, options: UploadOptions) -> UploadOptions:
         exists="overwrite" if exists == "overwrite" else "refuse",
         checksum=checksum,  # type: ignore[arg-type]
         expect=job.expect,
+        object=replace(options.object, **{name: job.asked[name] for name in _ASKED if name in job.asked}),
     )
 
 

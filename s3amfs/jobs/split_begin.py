@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from typing import Any
+
 from ..core.parts import Plan, choose_part_size, copy_part_size
 from ..core.split_job import Kind, SplitJob
 from ..transfers.resume import part_size_of
 from ..transfers.send_parts import SendParts
+from ..wire.s3 import api as s3api
 from .split_ends import Ends
+
+_UNWRITTEN = ("customer_key", "extra_headers")
+"""May be secrets."""
 
 
 def begin(ends: Ends, sending: SendParts, source: str) -> SplitJob:
@@ -47,4 +54,11 @@ def begin(ends: Ends, sending: SendParts, source: str) -> SplitJob:
         checksum=options.checksum,
         expect=options.expect,
         version_id=ends.version_id,
+        asked=asked_in(options.object),
     )
+
+
+def asked_in(options: s3api.ObjectOptions) -> dict[str, Any]:
+    """Returns what `options` ask for, for a job file; nothing that may be secret."""
+    found = asdict(replace(options, customer_key=None, extra_headers=()))
+    return {name: value for name, value in found.items() if value and name not in _UNWRITTEN}

@@ -15,6 +15,7 @@ from ..core.locations import LocalPath, S3Location
 from ..engine.client import S3Client
 from ..errors import ObjectExists, S3AMError, SourceChanged, TargetChanged, TransferError
 from ..transfers import commit
+from ..transfers.as_asked import is_settled
 from ..transfers.one_request import begin_put
 from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
 from ..transfers.source import guess_content_type
@@ -58,6 +59,10 @@ class Up(Mover):
         if len(data) > SMALL_LIMIT:
             give()
             retry()
+            return
+        if not is_settled(self._client, target, options):
+            give()
+            retry()  # by a verb, which looks whether it is stored as asked for
             return
 
         def stored(info: StoredInfo | None) -> None:

@@ -89,7 +89,7 @@ class FileContent:
         """base: the object that it will replace."""
         service = self._service
         options = self._upload_options(base, goes_on=False)
-        job = stream_job(service.client, S3Location(service.bucket, self.key), options)
+        job = stream_job(service.client, S3Location(service.bucket, self.key), options, on_event=self._on_event)
         writer = ObjectWriter(job, budget=service.budget)
         return FileStream(writer, Spool(service.options.spool_dir), keeps=self.keeps)
 

@@ -20,7 +20,7 @@ from ..core.patch import Ranges, plan_patch
 from ..engine.client import S3Client
 from ..engine.limits import ByteBudget
 from ..engine.spool import Spool, SpoolRecord
-from ..errors import Unsupported
+from ..errors import InTheClear, Unsupported
 from ..transfers.job import stream_job
 from ..transfers.options import ObjectInfo, UploadOptions
 from ..transfers.report import OnEvent, ignore
@@ -143,7 +143,7 @@ class SpooledFile:
         """Makes it the object. Raises what went wrong, SourceChanged for another base; then nothing is visible."""
         self.spool.resize(self.size)
         if self._base is None or not self.valid:
-            return self._write_whole(options, budget)
+            return self._write_whole(options, budget, on_event)
         options = replace(options, expected=self._base.expected)  # what was changed here is this very object
         plan = plan_patch(
             self.spool.dirty,
@@ -156,18 +156,21 @@ class SpooledFile:
             self.fetch(start, end)
         if plan.whole or all(part.kind == "upload" for part in plan.parts):
             self._pinned().check("changed here")
-            return self._write_whole(options, budget)
+            return self._write_whole(options, budget, on_event)
         try:
             return patch(self._pinned(), self.spool.path, plan, options, on_event=on_event)
+        except InTheClear:
+            raise  # all of it would be, too
         except Unsupported as error:
             on_event(Warned(f"{self.location.url}: the server can't copy parts ({error}): all of it is sent"))
             self._pinned().check("changed here")
-            return self._write_whole(options, budget)
+            return self._write_whole(options, budget, on_event)
 
-    def _write_whole(self, options: UploadOptions, budget: ByteBudget | None) -> StoredInfo:
+    def _write_whole(self, options: UploadOptions, budget: ByteBudget | None, on_event: OnEvent) -> StoredInfo:
         """All of it from the spool; parts that an earlier attempt has sent are found again."""
         writer = ObjectWriter(
-            stream_job(self.client, self.location, replace(options, unfinished="continue")), budget=budget
+            stream_job(self.client, self.location, replace(options, unfinished="continue"), on_event=on_event),
+            budget=budget,
         )
         try:
             while writer.position < self.size:

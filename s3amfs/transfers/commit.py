@@ -23,6 +23,7 @@ from ..errors import AccessDenied, BadCredentials, EncryptionKeyError, ObjectExi
 from ..wire.failures import to_error
 from ..wire.messages import Reply, S3Request
 from ..wire.s3 import api as s3api
+from .as_asked import look_at_stored, refuse_in_the_clear
 
 Warn = Callable[[str], None]
 Build = Callable[[Expected], S3Request]
@@ -211,8 +212,10 @@ def put(
 ) -> s3api.StoredInfo:
     """Stores a small object in one request, with its CRC64NVME where the server knows it, if what is expected is there.
 
-    Raises ObjectExists or TargetChanged if something else stands there, and it stays; AccessDenied, TransferError.
+    Raises ObjectExists or TargetChanged if something else stands there, and it stays; Unsupported (it is not encrypted
+    as it was to be), AccessDenied, TransferError.
     """
+    refuse_in_the_clear(client, target, options)
     can = client.session.capabilities(target.bucket)
     body = s3api.Body(data, checksum=("crc64nvme", crc64(data)) if can.takes_checksums else None)
     commit = Commit(client, target, expected, "put", warn, customer_key=options.customer_key)
@@ -223,6 +226,7 @@ def put(
     if failure is None:
         stored = s3api.parse_stored(reply)
         commit.after(stored.etag)
+        look_at_stored(client, target, options, stored.etag, warn)
         return stored
     if commit.is_lost(failure) and counting.retries:
         found = client.find(target.bucket, target.key, customer_key=options.customer_key)

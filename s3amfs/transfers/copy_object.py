@@ -15,8 +15,9 @@ from ..errors import ChecksumMismatch, Unsupported
 from ..wire.failures import to_error
 from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
+from .as_asked import look_at_stored
 from .commit import Commit
-from .encryption import EncryptionWatch, refuse_in_the_clear, require_encrypted
+from .encryption import EncryptionWatch, refuse_in_the_clear
 from .job import Job
 
 CLOCK_SECONDS = 1.0
@@ -84,7 +85,7 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
     if failure is None:
         stored = s3api.parse_copied(reply)
         commit.after(stored.etag)
-        require_encrypted(job.client, target, options.object, stored.etag)
+        look_at_stored(job.client, target, options.object, stored.etag, job.report.warn)
         return stored
     if failure.kind is Kind.CONDITION and _source_changed(job, original):
         raise to_error(replace(failure, kind=Kind.CHANGED), original.location.url)

@@ -14,7 +14,7 @@ from ..core.failures import Failure, Kind
 from ..core.locations import S3Location
 from ..engine.client import CountingClient, S3Client
 from ..engine.uploads import abort_upload
-from ..errors import S3AMError, Unsupported
+from ..errors import InTheClear, S3AMError
 from ..wire.aws.capabilities import Feature
 from ..wire.failures import find_failure
 from ..wire.s3 import api as s3api
@@ -41,16 +41,16 @@ def is_settled(client: S3Client, target: S3Location, options: s3api.ObjectOption
 
 
 def refuse_in_the_clear(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> None:
-    """Before a transfer. Raises Unsupported where the server is known not to encrypt as `options` say."""
+    """Before a transfer. Raises InTheClear where the server is known not to encrypt as `options` say."""
     kind = kind_of(options)
     if kind is not None and client.session.capabilities(target.bucket).encrypts.get(kind) is False:
-        raise Unsupported(f"{target.url}: {_how(kind)}: nothing was sent")
+        raise InTheClear(f"{target.url}: {_how(kind)}: nothing was sent")
 
 
 def refuse_if_always_failed(
     client: S3Client, target: S3Location, options: s3api.ObjectOptions, failure: Failure, began: float
 ) -> None:
-    """After a few failures of the server. Raises Unsupported where it takes the same request without encryption.
+    """After a few failures of the server. Raises InTheClear where it takes the same request without encryption.
 
     SeaweedFS without keys answers 500, which looks like trouble that ends. Uploads are begun, which shows nothing, and
     aborted, one with encryption and one without; and those that were begun in spite of the 500.
@@ -70,7 +70,7 @@ def refuse_if_always_failed(
         return
     _abort(client, begun, since=began)
     client.session.capabilities(target.bucket).encrypts[kind] = False
-    raise Unsupported(
+    raise InTheClear(
         f"{target.url}: this server fails each request for {kind} ({again.message}) and takes the same one without: "
         "it has no such encryption; nothing was stored"
     )
@@ -118,13 +118,15 @@ def _abort(client: S3Client, begun: s3api.MultipartUpload, since: float | None =
 def require_encrypted(client: S3Client, target: S3Location, options: s3api.ObjectOptions, etag: str) -> None:
     """Looks at the object that was stored with `etag` unless the server is known to encrypt.
 
-    Where the answers leave that open, nothing is said. Raises Unsupported if it is in the clear.
+    Where the answers leave that open, nothing is said. Raises InTheClear if it is in the clear.
     """
     kind = kind_of(options)
     encrypts = client.session.capabilities(target.bucket).encrypts
-    if kind is None or kind in encrypts:
+    if kind is None or encrypts.get(kind) is True:
         return
-    client = _that_gives_up_soon(client)
+    if encrypts.get(kind) is False:  # found out while this was under way
+        raise InTheClear(_stored_in_the_clear(target, kind, None))
+    client = that_gives_up_soon(client)
     reply, failure = client.attempt(s3api.head_object(target.bucket, target.key), keep=_SENT_ONCE)
     if failure is not None:
         if kind == CUSTOMER_KEY and _asks_for_key(failure):
@@ -138,11 +140,17 @@ def require_encrypted(client: S3Client, target: S3Location, options: s3api.Objec
         return
     encrypts[kind] = seen
     if not seen:
-        but = f"encrypted by {found.sse}" if found.sse else "not encrypted"
-        raise Unsupported(f"{target.url} is stored, but {but}: {_how(kind)}; remove it if that must not be")
+        raise InTheClear(_stored_in_the_clear(target, kind, found.sse))
 
 
-def _that_gives_up_soon(client: S3Client) -> S3Client:
+def _stored_in_the_clear(target: S3Location, kind: str, sse: str | None) -> str:
+    named = f"encrypted by {sse}" if sse else "no encryption is named for it"
+    but = "not encrypted" if kind == CUSTOMER_KEY else named
+    return f"{target.url} is stored, but {but}: {_how(kind)}; remove it if that must not be"
+
+
+def that_gives_up_soon(client: S3Client) -> S3Client:
+    """Returns a client for looks after a success, whose retries end after `LOOK_SECONDS`."""
     looks = S3Client(client.session, client.given_engine, client.on_retry, client.on_notice)
     budget = min(client.policy.budget, LOOK_SECONDS)
     looks.policy = replace(client.policy, budget=budget, unreached=min(client.policy.unreached, budget))
@@ -180,4 +188,7 @@ def _ignores_keys(client: S3Client, target: S3Location, options: s3api.ObjectOpt
 def _how(kind: str) -> str:
     if kind == CUSTOMER_KEY:
         return "this server drops customer keys without a word, and objects are readable without them"
-    return f"this server drops the request for {kind} without a word"
+    return (
+        f"this server drops the request for {kind} without a word, or never says how it encrypts (where it is known to "
+        "encrypt everything, leave --sse out)"
+    )

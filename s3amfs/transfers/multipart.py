@@ -24,8 +24,9 @@ from ..wire.aws.capabilities import Feature
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
+from .as_asked import look_at_stored
 from .complete import Parts, complete
-from .encryption import EncryptionWatch, refuse_in_the_clear, require_encrypted
+from .encryption import EncryptionWatch, refuse_in_the_clear
 from .etag_probe import etags_are_md5
 from .job import Job
 from .upload_manifest import UploadManifest
@@ -243,7 +244,7 @@ class Multipart:
                 self.abort()  # what may not become an object is nothing to continue
             raise
         self._manifest.remove()
-        require_encrypted(self._client, self._target, self._options.object, found[0].etag)
+        look_at_stored(self._client, self._target, self._options.object, found[0].etag, self._report.warn)
         return found
 
     def whole_crc(self) -> tuple[str, str] | None:

@@ -19,8 +19,9 @@ from ..engine.targets import PutTarget, Target
 from ..errors import ChecksumMismatch, ObjectExists, S3AMError, SourceChanged
 from ..wire.s3 import api as s3api
 from . import checksum_choice
+from .as_asked import look_at_stored
 from .commit import Commit
-from .encryption import TRIES, is_settled, refuse_if_always_failed, refuse_in_the_clear, require_encrypted
+from .encryption import TRIES, is_settled, refuse_if_always_failed, refuse_in_the_clear
 from .job import Job
 from .read_back import content_crc
 from .speed import Speed, make_transfer, move_all
@@ -45,7 +46,7 @@ def put_single(
     """
     refuse_in_the_clear(job.client, job.target, job.options.object)
     stored = _Put(job, length, move, others).run(looked=looked)
-    require_encrypted(job.client, job.target, job.options.object, stored[0].etag)
+    look_at_stored(job.client, job.target, job.options.object, stored[0].etag, job.report.warn)
     return stored
 
 

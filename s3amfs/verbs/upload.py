@@ -11,7 +11,7 @@ from ..core.parts import MAX_PARTS, Part, Plan, choose_part_size
 from ..core.sizes import format_size
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
-from ..errors import ObjectExists, TransferError, Unsupported
+from ..errors import InTheClear, ObjectExists, TransferError, Unsupported
 from ..objects.unpublished import is_spool, publish_left
 from ..objects.writer import ObjectWriter
 from ..transfers import expected_digests
@@ -48,6 +48,8 @@ def upload(
     if isinstance(source, S3Location) and source_client is None:
         try:
             return copy(source, target, client, options, on_event=on_event, gate=gate)
+        except InTheClear:
+            raise  # a relay would be, too
         except Unsupported as error:
             report = Report("copy", source.url, target.url, on_event)
             report.warn(f"the server can't copy this by itself ({error}): it is relayed through this machine")

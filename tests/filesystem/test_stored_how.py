@@ -123,9 +123,41 @@ def test_trouble_hides_no_server_that_drops_the_encryption(
     """A small object whose one request fails is not left to s3fs, which looks at nothing."""
     moto_proxy.rules.append(Rule("Put", internal_error(), nth=1))
     moto_proxy.rules.append(Rule("Put", edit_request(without_encryption)))
-    with pytest.raises(OSError, match="not encrypted"):
+    with pytest.raises(OSError, match="no encryption is named"):
         way(S3AMFileSystem(**arguments_of_moto), "how/k", 10, tmp_path, {"ServerSideEncryption": "AES256"})
     assert moto_proxy.count("Put", status=200) == 1
+
+
+def test_a_small_copy_is_looked_at(arguments_of_moto: dict[str, Any], moto_proxy: FaultProxy) -> None:
+    """s3fs would make it, and look at nothing."""
+    fs = S3AMFileSystem(**arguments_of_moto)
+    fs.pipe_file("how/a", b"x")
+    fs.cp_file("how/a", "how/b", ServerSideEncryption="AES256")
+    S3AMFileSystem.clear_instance_cache()  # what the server was seen to do is known of it
+    moto_proxy.rules.append(Rule("Copy", edit_request(without_encryption)))
+    with pytest.raises(OSError, match="no encryption is named"):
+        S3AMFileSystem(**arguments_of_moto).cp_file("how/a", "how/c", ServerSideEncryption="AES256")
+
+
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+@pytest.mark.parametrize("way", [put, pipe, write, copy])
+def test_tags_that_are_dropped_are_said(
+    arguments_of_moto: dict[str, Any],
+    moto_proxy: FaultProxy,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    way: Write,
+    size: int,
+) -> None:
+    for kind in ("Put", "Create", "Copy"):
+        moto_proxy.rules.append(Rule(kind, edit_request(without_tags)))
+    fs = S3AMFileSystem(**arguments_of_moto)
+    way(fs, "how/k", size, tmp_path, {"Tagging": "a=1"})
+    assert [record.message for record in caplog.records if "drops tags" in record.message]
+
+
+def without_tags(line: str, headers: Headers) -> tuple[str, Headers]:
+    return line, [(name, value) for name, value in headers if name.lower() != "x-amz-tagging"]
 
 
 def test_trouble_with_encryption_that_is_done(

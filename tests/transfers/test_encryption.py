@@ -14,7 +14,7 @@ from s3amfs.core.retry import RetryPolicy
 from s3amfs.core.ssec import CustomerKey
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Client, S3Config, connect
-from s3amfs.errors import Unsupported
+from s3amfs.errors import InTheClear, Unsupported
 from s3amfs.transfers.encryption import kind_of, refuse_if_always_failed, require_encrypted
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.verbs.upload import upload
@@ -84,6 +84,14 @@ def test_a_server_that_encrypts_is_asked_once(
     assert proxy.count("Head") == once == 1
     with pytest.raises(Exception, match="400"):
         boto.head_object(Bucket=bucket, Key="k")
+
+
+def test_an_upload_that_was_under_way_when_it_was_found_out_fails_too() -> None:
+    client, engine = scripted(lambda asked: stored())
+    client.session.capabilities("b").encrypts["AES256"] = False
+    with pytest.raises(InTheClear, match="is stored, but no encryption is named"):
+        require_encrypted(client, TARGET, ObjectOptions(sse="AES256"), "e")
+    assert engine.asked == []
 
 
 # -- answers that leave it open, by a script -------------------------------------------------------------------------

@@ -46,6 +46,10 @@ class Capabilities:
     """Whether conditions on what is replaced or deleted are obeyed; a success proves nothing, a refusal by 412 does."""
     encrypts: dict[str, bool] = field(default_factory=dict)
     """Whether objects are encrypted as asked for: 'sse-c' (a customer's key), 'AES256', 'aws:kms', …, as seen."""
+    keeps: dict[str, bool] = field(default_factory=dict)
+    """Whether objects have what was asked for beside their bytes: 'tags', 'metadata', …, as seen."""
+    looks: dict[str, int] = field(default_factory=dict)
+    """How often that was looked at, by kind."""
     warned: set[str] = field(default_factory=set)
     """Warnings that the user has already seen."""
     etag_md5: bool | None = None
