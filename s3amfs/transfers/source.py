@@ -143,12 +143,8 @@ class RangedUpload(UploadSource):
         return self._open
 
     def check(self) -> None:
-        if self._look is None:
-            return
-        differs = difference(self.identity, self._look())
-        if differs is not None:
-            failure = Failure(Kind.CHANGED, f"the source changed while it was read ({differs})", of_source=True)
-            raise to_error(failure, self.identity.url)
+        if self._look is not None:
+            require_same(self.identity, self._look())
 
     def close(self) -> None:
         if self._open is not None:
@@ -267,6 +263,14 @@ def open_source(
     return _open_url(source, client, options, report)
 
 
+def require_same(before: SourceIdentity, now: SourceIdentity) -> None:
+    """Raises SourceChanged if the source of a transfer is no longer what it was at the beginning."""
+    differs = difference(before, now)
+    if differs is not None:
+        failure = Failure(Kind.CHANGED, f"the source changed while it was read ({differs})", of_source=True)
+        raise to_error(failure, before.url)
+
+
 def require_readable(source: LocalPath) -> os.stat_result:
     """Returns the status of a local source, before any request. Raises NotFound, AccessDenied, InvalidSource."""
     try:
@@ -338,7 +342,12 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
         )
     else:
         report.warn("the source has no byte ranges: it is read as one stream, its parts held in memory")
-        opened = StreamUpload(identity, open_stream, content_type)
+
+        def look_again() -> None:
+            if identity.etag is not None or identity.last_modified is not None:
+                require_same(identity, look().identity)
+
+        opened = StreamUpload(identity, open_stream, content_type, check=look_again)
     opened.digests = seen.digests
     return opened
 

@@ -43,3 +43,24 @@ def test_the_last_range_was_under_way(
         with pytest.raises(SourceChanged):
             upload(source, S3Location(bucket, "k"), through, options)
     assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
+
+
+def test_a_stream_that_has_begun(
+    through: S3Client, proxy: FaultProxy, bucket: str, boto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server without ranges: its one answer said the old ETag."""
+    monkeypatch.setenv("S3AM_STATE_DIR", str(tmp_path / "state"))
+    file = make_file(tmp_path / "f", 2 * PART, 1)
+
+    def change(request: Recorded) -> bool:
+        if request.kind == "UploadPart":
+            file.write_bytes(bytes(2 * PART))
+        return False
+
+    options = UploadOptions(part_size=PART, upload_slots=1)
+    with HttpServer() as web:
+        source = parse_source(web.add("/f", file, ranges=False))
+        proxy.rules.append(Rule(change, faults.delay(0.0)))
+        with pytest.raises(SourceChanged):
+            upload(source, S3Location(bucket, "k"), through, options)
+    assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
