@@ -98,16 +98,21 @@ def write_blocks(
     killed: list[int] = []
     over = threading.Event()
 
+    def joined() -> list[Any]:
+        """One that is killed while it starts is not started again by dask."""
+        present = client.nthreads()
+        return [nanny for nanny in client.cluster.workers.values() if nanny.worker_address in present]
+
     def killer() -> None:
         for number in range(1, kills + 1):
             wanted = number * parts // (kills + 1)
             while not over.is_set():
                 if proxy.wait_for(lambda: over.is_set() or proxy.count("UploadPart", status=200) >= wanted, 5):  # noqa: B023
                     break
-            # One that is killed while it starts is not started again by dask.
-            present = client.nthreads()
-            nannies = [nanny for nanny in client.cluster.workers.values() if nanny.worker_address in present]
-            if over.is_set() or not nannies:
+            nannies = joined()
+            while not nannies and not over.wait(0.2):
+                nannies = joined()
+            if over.is_set():
                 return
             killed.append(nannies[number % len(nannies)].pid)
             kill(killed[-1])
