@@ -122,9 +122,10 @@ class Tree:
         removed = self.changes.removals_in(prefix)
         return all(found.key == prefix or found.key in removed for found in page.objects)
 
-    def make_directory(self, path: str, metadata: Mapping[str, str]) -> None:
+    def make_directory(self, path: str, metadata: Mapping[str, str], *, again: bool = True) -> None:
+        """again: as in `Store.put_marker`."""
         prefix = self.root + to_key(place_of(path)) + "/"
-        self._put_marker(prefix, metadata, None)
+        self._put_marker(prefix, metadata, None, again=again)
         self._lookup.made_folder(prefix)
         self.forget(path)
 
@@ -154,8 +155,8 @@ class Tree:
         self.times.name_changed(path)
         parent = path.rpartition("/")[0]
         if parent and not self.client.list_page(self.bucket, self.prefix(parent), max_keys=1).objects:
-            with suppress(ObjectExists):
-                self.make_directory(parent, {})
+            with suppress(ObjectExists):  # SeaweedFS shows a folder for a while after its last key went
+                self.make_directory(parent, {}, again=False)
 
     # -- changes ----------------------------------------------------------------------------------------------------
 
@@ -191,13 +192,15 @@ class Tree:
         parent = key.rpartition("/")[0] + "/"
         if len(parent) > len(self.root) and not self.client.list_page(self.bucket, parent, max_keys=1).objects:
             with suppress(ObjectExists):
-                self._put_marker(parent, {}, None)
+                self._put_marker(parent, {}, None, again=False)
 
-    def _put_marker(self, prefix: str, metadata: Mapping[str, str], base: ObjectInfo | None) -> None:
+    def _put_marker(
+        self, prefix: str, metadata: Mapping[str, str], base: ObjectInfo | None, *, again: bool = True
+    ) -> None:
         """Not every server keeps metadata of a key that ends in a slash: this mount remembers it."""
         with self._lock:
             self._directories[prefix] = dict(metadata)
-        self.store.put_marker(prefix, metadata, base)
+        self.store.put_marker(prefix, metadata, base, again=again)
 
     # -- renames ----------------------------------------------------------------------------------------------------
 

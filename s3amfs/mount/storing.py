@@ -75,8 +75,11 @@ class Store:
         except TargetChanged:
             log.warning("%s was stored again by somebody else: theirs stays", key)
 
-    def put_marker(self, prefix: str, metadata: Mapping[str, str], base: ObjectInfo | None) -> None:
-        """A directory's marker. base: the object that stands there; its content is kept. Raises ObjectExists.
+    def put_marker(
+        self, prefix: str, metadata: Mapping[str, str], base: ObjectInfo | None, *, again: bool = True
+    ) -> None:
+        """A directory's marker. base: the object that stands there; its content is kept. again: also where the server
+        still shows a folder that has been emptied. Raises ObjectExists.
 
         Written, not copied: not every server copies a key that ends in a slash.
         """
@@ -85,7 +88,7 @@ class Store:
             try:
                 self._put(prefix, b"", options, NOTHING)
             except ObjectExists:
-                if not self._is_emptied_folder(prefix):
+                if not again or not self._is_emptied_folder(prefix):
                     raise
                 self._put(prefix, b"", options, WHATEVER)
             return
