@@ -67,14 +67,14 @@ def _python(module: str, code: str) -> Make | None:
     return lambda endpoint, way, path: ([sys.executable, "-c", code, way, endpoint, path], {})
 
 
-def _program(name: str) -> str | None:
+def program(name: str) -> str | None:
     """Where a program is: beside this Python (the extra 'bench' puts s5cmd there) or on the PATH."""
     return shutil.which(name, path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}")
 
 
 def _s5cmd(endpoint: str, way: str, path: str) -> Command:
     ends = [path, "s3://bench/up-s5cmd"] if way == "up" else ["s3://bench/down", path]
-    return [_program("s5cmd") or "", "--endpoint-url", endpoint, "cp", *ends], {}
+    return [program("s5cmd") or "", "--endpoint-url", endpoint, "cp", *ends], {}
 
 
 def _rclone(endpoint: str, way: str, path: str) -> Command:
@@ -98,9 +98,9 @@ def trust(certificate: str, name: str) -> dict[str, str]:
 def others() -> dict[str, Make | None]:
     """Tools to compare with, by name."""
     return {
-        "s5cmd": _s5cmd if _program("s5cmd") else None,
+        "s5cmd": _s5cmd if program("s5cmd") else None,
         "obstore": _python("obstore", OBSTORE),
-        "rclone": _rclone if _program("rclone") else None,
+        "rclone": _rclone if program("rclone") else None,
         "AWS CRT": _python("awscrt", CRT),
         "boto3": _python("boto3", BOTO3),
     }
