@@ -39,7 +39,7 @@ class TreeFileSystem(EngineFileSystem):
             return await super()._lsdir(path, refresh, max_items, delimiter, prefix, versions)
         where = self.location(path)
         root = where.key.lstrip("/") + "/" if where.key else ""
-        return await run(partial(list_all, client, where.bucket, root + prefix))
+        return await run(partial(list_all, client, where.bucket, root + (prefix or "")))
 
     async def _put(self, lpath: Any, rpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("on_error", None)  # s3fs's put and get take no notice of it

@@ -16,6 +16,8 @@ DIFFERENT = {
     f"{CORE}test_autocommit": "wants an error of commit after discard: a transaction goes on after a file that failed",
     f"{CORE}test_get_directories": "ours names an object that has the name of a folder, after the rest was fetched",
     f"{CORE}test_errors": "reads an object of which a with block that failed was to store nothing",
+    f"{CORE}test_listing_retries_transient_errors": "counts requests of s3fs, and the engine lists trees",
+    f"{CORE}test_find_ls_fail": "ours leaves ChecksumAlgorithm out of what find has put in the cache",
     f"{CORE}test_list_del_multipart": "moto answers 500 to parts of an upload that is gone: tried for 5 minutes",
 }
 """What ours does otherwise on purpose, with the reason."""
