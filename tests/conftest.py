@@ -35,10 +35,14 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that need an S3 server are no unit tests: `make unit` leaves them out."""
+    """Tests that need an S3 server are no unit tests: `make unit` leaves them out.
+
+    Slow ones come first, so that the last minutes of several processes are not those of a single one.
+    """
     for item in items:
         if {"s3", "lax"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("server")
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
