@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 VERSION = 1
+SETTLED_SECONDS = 2.0
+"""Age from which on a time of whole seconds is that of the last change: a second, and one for clocks that differ."""
 
 
 class ManifestDamaged(ValueError):
@@ -139,6 +141,20 @@ def proves_same(before: SourceIdentity, now: SourceIdentity) -> bool:
         return before.ctime_ns is None or now.ctime_ns is None or before.ctime_ns == now.ctime_ns
     weak = before.etag is not None and before.etag == now.etag
     return weak or (before.last_modified is not None and before.last_modified == now.last_modified)
+
+
+def unsettled_seconds(source: SourceIdentity, now: float) -> float:
+    """Returns the seconds until any change of a URL's content shows in its identity; 0.0: it does already.
+
+    Times of HTTP, FTP and SFTP are whole seconds: a file that changes twice within one has the same time before and
+    after the second change (RFC 9110 section 8.8.2.2). now: seconds since the epoch, by this machine's clock.
+    """
+    if source.last_modified is None or not 0 <= now - source.last_modified < SETTLED_SECONDS:
+        return 0.0
+    strong = source.etag is not None and not source.etag.startswith("W/")
+    if strong and f"{int(source.last_modified):x}" not in str(source.etag).lower():  # nginx makes them of the time
+        return 0.0
+    return source.last_modified + SETTLED_SECONDS - now
 
 
 def encode(record: Record) -> bytes:

@@ -195,6 +195,8 @@ class UrlSource:
             # The login worked before: what ends now is the server's patience with so many of them (RFC 959, 4.2).
             said = f"the server refuses further connections ({failure.message}): --download-slots N makes fewer"
             failure = replace(failure, kind=Kind.THROTTLE, message=said)
+        elif failure.status == 554 and not self._http:  # RFC 959, 4.2.2: REST to a place behind the end
+            failure = replace(failure, kind=Kind.CHANGED, message="the source became shorter while it was read")
         elif failure.kind is Kind.EXPIRED:
             failure = replace(failure, kind=Kind.DENIED)  # the URL's signature: none of our credentials helps
         return replace(failure, of_source=True, source=self._url.display)

@@ -6,6 +6,7 @@ import io
 import mimetypes
 import os
 import stat
+import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import BinaryIO, Protocol
@@ -14,7 +15,7 @@ from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
 from ..core.http import origin, plain_content_type
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
-from ..core.manifest import SourceIdentity, difference
+from ..core.manifest import SourceIdentity, difference, unsettled_seconds
 from ..core.parts import Part
 from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart
 from ..engine.client import S3Client
@@ -317,6 +318,10 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
         return probe(client.engine, source, verify_tls=options.verify_tls, policy=client.policy, timeouts=timeouts)
 
     seen = look()
+    unsettled = unsettled_seconds(seen.identity, time.time())
+    if unsettled:  # once: what changes all the time is found changed at the end
+        time.sleep(unsettled)
+        seen = look()
     content_type = seen.content_type or guess_content_type(last_component(source))
     identity = seen.identity
     opened: UploadSource

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,9 @@ MIB = 1024 * 1024
 PART = 5 * MIB
 SIZE = 4 * PART
 OLD, NEW = content(SIZE, 1), content(SIZE, 2)
+LONG_AGO = 1e9
+RATE = 2 * MIB
+"""Of each data connection, but for its first two seconds' worth: a part takes two seconds."""
 
 
 class Job:
@@ -111,7 +115,9 @@ def test_a_content_type_that_s3_would_not_take(job: Job, kind: str) -> None:
 @pytest.mark.parametrize("without", [("REST",), ("SIZE",), ("REST", "SIZE"), ("MDTM",)])
 def test_ftp_servers_that_lack_a_command(job: Job, tmp_path: Path, without: tuple[str, ...]) -> None:
     (tmp_path / "www").mkdir()
-    (tmp_path / "www" / "f").write_bytes(OLD)
+    path = tmp_path / "www" / "f"
+    path.write_bytes(OLD)
+    os.utime(path, (LONG_AGO, LONG_AGO))
     with FtpServer(tmp_path / "www", without=without) as ftp:
         result = job.upload(ftp.url("/f"))
         assert result.rc == 0, result.stderr
@@ -120,14 +126,15 @@ def test_ftp_servers_that_lack_a_command(job: Job, tmp_path: Path, without: tupl
 
 
 def test_an_ftp_file_that_is_replaced_while_it_is_read(job: Job, tmp_path: Path) -> None:
+    """Within a second it would have the same time: the first look waits for that, and a second one follows."""
     (tmp_path / "www").mkdir()
     path = tmp_path / "www" / "f"
     path.write_bytes(OLD)
-    with FtpServer(tmp_path / "www", rate=4 * MIB) as ftp:
+    with FtpServer(tmp_path / "www", rate=RATE) as ftp:
         running = job.cli.start(
             *("upload", "--part-size", "5M", "--download-slots", "1", ftp.url("/f"), f"s3://{job.bucket}/k")
         )
-        assert running.wait_until(lambda: ftp.count("RETR") >= 3)
+        assert running.wait_until(lambda: ftp.count("RETR") >= 4)
         path.write_bytes(NEW)
         result = running.wait()
     assert (result.rc, job.stored()) == (15, None), result.stderr
@@ -137,7 +144,8 @@ def test_an_ftp_file_that_gets_shorter_while_it_is_read(job: Job, tmp_path: Path
     (tmp_path / "www").mkdir()
     path = tmp_path / "www" / "f"
     path.write_bytes(OLD)
-    with FtpServer(tmp_path / "www", rate=4 * MIB) as ftp:
+    os.utime(path, (LONG_AGO, LONG_AGO))
+    with FtpServer(tmp_path / "www", rate=RATE) as ftp:
         running = job.cli.start(
             *("upload", "--part-size", "5M", "--download-slots", "1", ftp.url("/f"), f"s3://{job.bucket}/k")
         )

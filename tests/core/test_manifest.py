@@ -21,6 +21,7 @@ from s3amfs.core.manifest import (
     manifest_name,
     parse,
     proves_same,
+    unsettled_seconds,
 )
 
 TEXT = st.text(max_size=40)
@@ -155,3 +156,28 @@ def test_what_proves_a_source_to_be_unchanged(before: dict[str, Any], now: dict[
 @given(SOURCES, SOURCES)
 def test_what_differs_is_never_proven_to_be_the_same(one: SourceIdentity, other: SourceIdentity) -> None:
     assert difference(one, other) is None or not proves_same(one, other)
+
+
+@pytest.mark.parametrize(
+    ("etag", "modified", "seconds"),
+    [
+        (None, 1000.0, 1.5),
+        ('W/"weak"', 1000.0, 1.5),
+        ('"3e8-20"', 1000.0, 1.5),
+        ('"strong"', 1000.0, 0.0),
+        (None, 998.5, 0.0),
+        (None, 998.0, 0.0),
+        (None, 1001.0, 0.0),
+        (None, None, 0.0),
+    ],
+    ids=["a time", "weak", "nginx's", "strong", "just settled", "old", "a clock ahead", "no time"],
+)
+def test_a_time_of_this_second_proves_nothing_yet(etag: str | None, modified: float | None, seconds: float) -> None:
+    assert unsettled_seconds(SourceIdentity("u", etag=etag, last_modified=modified), 1000.5) == seconds
+
+
+@given(st.integers(0, 2**32), st.floats(0, 10), st.floats(0, 10))
+def test_what_changes_after_the_wait_has_another_time(second: int, seen_after: float, changed_after: float) -> None:
+    now = second + seen_after
+    start = now + unsettled_seconds(SourceIdentity("u", last_modified=float(second)), now)
+    assert int(start + changed_after) > second

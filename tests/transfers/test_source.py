@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -240,6 +241,18 @@ def test_a_url_is_looked_at_again(later: int, changed: bool, monkeypatch: pytest
             found.check()
     else:
         found.check()
+
+
+@pytest.mark.parametrize(("modified", "waits"), [(1000.0, [1.5]), (900.0, [])])
+def test_a_url_of_this_second_is_looked_at_when_it_is_over(
+    modified: float, waits: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is changed within the second of its time could not be seen."""
+    waited: list[float] = []
+    monkeypatch.setattr(module, "time", SimpleNamespace(time=lambda: 1000.5, sleep=waited.append))
+    identities = [SourceIdentity(url=URL.display, size=size, last_modified=modified) for size in (10, 11)]
+    found = probed(monkeypatch, *(Probe(identity, True) for identity in identities)).open(URL)
+    assert (waited, found.size) == (waits, 11 if waits else 10)
 
 
 def test_a_url_without_ranges_is_one_stream_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
