@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -156,7 +155,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     reader = source_client(args, output) if isinstance(source, S3Location) else None
     options = options_of(args, output, client, source, reader, target, keys)
     if workers is None and isinstance(source, LocalPath):
-        workers = chosen_workers(args, output, client, target.bucket, "up", lambda: os.path.getsize(source.path))
+        workers = chosen_workers(args, output, client, target.bucket, "up", lambda: require_readable(source).st_size)
     if workers is not None:
         return _by_workers(workers, source, target, client, reader, options, output)
     upload(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -64,18 +63,13 @@ def chosen_workers(
 ) -> str | None:
     """Returns the address of as many processes as one object is worth, where no option forbids them; None: this one.
 
-    bucket, direction: of the line at `client`'s service. size: returns the object's bytes; called only if it matters.
+    bucket, direction, size: as in `local_processes`.
     """
-    from ..core.process_count import choose_processes
-    from ..engine.resources import usable_cores
+    from ..jobs.local_processes import local_processes
 
     if args.processes is not None or _keeps_to_one(args):
         return None
-    state = client.engine.lines.line(client.endpoint(bucket), direction).state()
-    cores, rate = usable_cores(), state.rate if state is not None else 0.0
-    if choose_processes(cores=cores, rate=rate, size=1 << 62) == 1 or find_spec("distributed") is None:
-        return None
-    count = choose_processes(cores=cores, rate=rate, size=size())
+    count = local_processes(client, bucket, direction, size)
     if count == 1:
         return None
     output.detail(f"{count} processes move the parts: one would end at its cores (--processes 1: this one alone)")

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from s3amfs.cli import worker_options
 from s3amfs.cli.main import build_parser
 from s3amfs.cli.output import Output
-from s3amfs.core.lines import LineState
 from s3amfs.engine.client import S3Client
 
-GIB = 1024**3
 QUIET = Output(json=False, verbose=False, progress=False)
 
 
@@ -22,39 +19,22 @@ def parsed(*words: str) -> argparse.Namespace:
     return build_parser().parse_args(["download", *words, "s3://bucket/k", "f"])
 
 
-def chosen(args: argparse.Namespace, *, rate: float = 2e9, size: int = 500 * GIB) -> str | None:
-    line = SimpleNamespace(state=lambda: LineState(64, rate))
-    lines = SimpleNamespace(line=lambda _endpoint, _direction: line)
-    client: Any = SimpleNamespace(endpoint=lambda _bucket: "https://s3", engine=SimpleNamespace(lines=lines))
-    return worker_options.chosen_workers(args, QUIET, cast(S3Client, client), "bucket", "down", lambda: size)
+def chosen(args: argparse.Namespace, monkeypatch: pytest.MonkeyPatch, count: int = 4) -> str | None:
+    monkeypatch.setattr("s3amfs.jobs.local_processes.local_processes", lambda *_: count)
+    return worker_options.chosen_workers(args, QUIET, cast(S3Client, None), "bucket", "down", lambda: 1)
 
 
-@pytest.fixture(autouse=True)
-def _machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("s3amfs.engine.resources.usable_cores", lambda: 8)
-    monkeypatch.setattr(worker_options, "find_spec", lambda _name: True)
-
-
-def test_a_large_object_over_a_fast_line() -> None:
-    assert chosen(parsed()) == "local:4"
-
-
-def test_not_for_a_slow_line_or_a_smaller_object() -> None:
-    assert chosen(parsed(), rate=1e8) is None
-    assert chosen(parsed(), size=GIB) is None
-
-
-def test_not_where_dask_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_options, "find_spec", lambda _name: None)
-    assert chosen(parsed()) is None
+def test_as_many_as_the_object_is_worth(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(parsed(), monkeypatch) == "local:4"
+    assert chosen(parsed(), monkeypatch, 1) is None
 
 
 @pytest.mark.parametrize(
     "words",
     ["--processes 1", "--bwlimit 1M", "--sparse", "--trace t", "--download-slots 4", "--sse-key-file k", "--memory 1G"],
 )
-def test_not_where_an_option_speaks_of_one_process(words: str) -> None:
-    assert chosen(parsed(*words.split())) is None
+def test_not_where_an_option_speaks_of_one_process(words: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chosen(parsed(*words.split()), monkeypatch) is None
 
 
 def test_one_process_is_this_one() -> None:
