@@ -349,7 +349,7 @@ def _open_url(source: Url, client: S3Client, options: UploadOptions, report: Rep
         report.warn("the source has no byte ranges: it is read as one stream, its parts held in memory")
 
         def look_again() -> None:
-            if source.scheme in ("http", "https") and (identity.etag or identity.last_modified is not None):
+            if identity.etag is not None or identity.last_modified is not None:
                 require_same(identity, look().identity)
 
         opened = StreamUpload(identity, open_stream, content_type, check=look_again)

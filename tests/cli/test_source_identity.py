@@ -122,7 +122,8 @@ def test_ftp_servers_that_lack_a_command(job: Job, tmp_path: Path, without: tupl
         result = job.upload(ftp.url("/f"))
         assert result.rc == 0, result.stderr
         assert job.stored() == OLD
-        assert (ftp.count("RETR") > 2) == (without == ("MDTM",))
+        # a look before and one after; between them one stream, or a request a part
+        assert (ftp.count("RETR") > 3) == (without == ("MDTM",))
 
 
 def test_an_ftp_file_that_is_replaced_while_it_is_read(job: Job, tmp_path: Path) -> None:
