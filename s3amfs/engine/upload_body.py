@@ -65,7 +65,7 @@ class UploadBody:
 
     def read(self, size: int) -> bytes | object:
         if self._head:
-            head, self._head = self._head, b""
+            head, self._head = self._head[:size], self._head[size:]
             return head
         if self.moved < self._length:
             data = self._inner.read(min(size, self._length - self.moved))
@@ -88,7 +88,7 @@ class UploadBody:
         if self._tail is None:
             assert self._crc is not None and self._checks.trailer is not None
             self._tail = aws_chunked.suffix(self._length, self._checks.trailer, self._crc.base64)
-        tail, self._tail = self._tail, b""
+        tail, self._tail = self._tail[:size], self._tail[size:]
         return tail
 
     def rewind(self) -> bool:

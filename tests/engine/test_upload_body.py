@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from s3amfs.core.capabilities import DOUBT, NO_ECHO
 from s3amfs.core.checksums import Crc
@@ -61,6 +64,21 @@ def test_a_trailer_frames_them() -> None:
     expected = aws_chunked.prefix(10) + DATA + aws_chunked.suffix(10, "crc64nvme", CRC.base64)
     assert read(body) == expected
     assert body.read(4) == b""
+
+
+@given(st.lists(st.integers(1, 60), min_size=1))
+def test_no_piece_is_larger_than_asked_for(sizes: list[int]) -> None:
+    """curl asks for a few bytes where its buffer is nearly full, and fails the request if it gets more."""
+    body = UploadBody(BytesReader(DATA), 3, len(DATA), PartChecks())
+    pieces = []
+    for size in itertools.cycle(sizes):
+        piece = body.read(size)
+        assert isinstance(piece, bytes)
+        assert len(piece) <= size
+        if not piece:
+            break
+        pieces.append(piece)
+    assert b"".join(pieces) == aws_chunked.prefix(10) + DATA + aws_chunked.suffix(10, "crc64nvme", CRC.base64)
 
 
 def test_it_can_be_sent_again_from_the_beginning() -> None:
