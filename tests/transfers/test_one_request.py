@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,3 +56,24 @@ def test_the_first_keys_of_a_prefix(through: S3Client, boto: Any, bucket: str, p
     assert answer(lambda done: begin_list(through, bucket, "none/", done, max_keys=1)).objects == ()
     proxy.rules.append(Rule("List", internal_error()))
     assert answer(lambda done: begin_list(through, bucket, "d/", done, max_keys=1)) is None
+
+
+@pytest.mark.parametrize(("endpoint", "loops"), [("https://s3.test", {0, 1}), ("http://s3.test", {0})])
+def test_bytes_take_turns_on_the_loops_where_tls_costs_cpu(
+    through: S3Client, monkeypatch: pytest.MonkeyPatch, endpoint: str, loops: set[int]
+) -> None:
+    used: list[int] = []
+
+    def begin(*_: Any, loop: int = 0, **__: Any) -> Any:
+        used.append(loop % 2)
+        return SimpleNamespace(cut=None)
+
+    monkeypatch.setattr(through, "begin", begin)
+    monkeypatch.setattr(through.session, "uses_tls", lambda bucket: endpoint.startswith("https"))
+    where = S3Location("b", "k")
+    for _ in range(2):
+        begin_get(through, where, lambda _: None, limit=100)
+    assert set(used) == loops
+    for _ in range(2):
+        begin_put(through, where, b"", ObjectOptions(), None, lambda _: None, NOTHING)
+    assert (set(used), len(used)) == (loops, 4)
