@@ -116,6 +116,12 @@ class Journal:
         if written != len(data):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
 
+    def forget(self) -> None:
+        """What was found is about nothing any more: the file is empty, and goes with `close`. Raises OSError."""
+        if self.manifest is not None:
+            os.ftruncate(self._fd, 0)
+            self.manifest = None
+
     def remove(self) -> None:
         """The transfer is over: the file goes, then the lock."""
         if not self.too_new:

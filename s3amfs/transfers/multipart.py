@@ -76,11 +76,13 @@ class Multipart:
         """The upload to continue, if there is one and it may be. Raises the contract's errors (4, 10, 13, 15)."""
         manifest = self._manifest.found
         upload = unfinished.settle(self._client, self._target, self._options.unfinished, manifest, self._report)
-        if upload is None:
+        if upload is None:  # what a manifest is about was aborted, or the server has it no more
+            self._manifest.forget()
             return None
         ours = manifest if manifest is not None and _is_of(manifest, upload) else None
         if ours is not None and not self._manifest.is_ours(ours):
             self._abort(upload)  # 'continue' only: what is superseded is not left to be paid for
+            self._manifest.forget()
             return None
         try:
             page = look_at(self._client, upload, customer_key=self._options.object.customer_key)
@@ -88,6 +90,7 @@ class Multipart:
             self._report.warn("the server lists no parts of unfinished uploads: all of it is sent again")
             if ours is not None:  # another's is not touched
                 self._abort(upload)
+                self._manifest.forget()
             return None
         for listed in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
             if listed is not None and listed.checksum_algorithm is not None:

@@ -81,9 +81,22 @@ class UploadManifest:
         except S3AMError:
             raise
         except OSError as error:
-            self._job.report.warn(f"no manifest can be kept ({error.strerror}): resuming will need more checks")
-            self._journal.close()
-            self._journal = None
+            self._go_without(error)
+
+    def forget(self) -> None:
+        """The upload that `found` is about is no more. An object stored in one request would leave the file behind."""
+        if self._journal is None:
+            return
+        try:
+            self._journal.forget()
+        except OSError as error:
+            self._go_without(error)
+
+    def _go_without(self, error: OSError) -> None:
+        assert self._journal is not None
+        self._job.report.warn(f"no manifest can be kept ({error.strerror}): resuming will need more checks")
+        self._journal.close()
+        self._journal = None
 
     def record(self, *records: m.UploadRecord | m.PartRecord, sync: bool = False) -> None:
         """Adds records. sync: they are on the disk when this returns."""

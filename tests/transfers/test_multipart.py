@@ -87,3 +87,19 @@ def test_a_failed_upload_stays_to_be_resumed(
     upload(LocalPath(str(file)), S3Location(bucket, "k"), hasty, replace(OPTIONS, unfinished="resume"))
     assert proxy.count("UploadPart") == 0
     assert object_digest(boto, bucket, "k") == digest(file)
+
+
+@pytest.mark.parametrize("choice", ["restart", "continue"])
+def test_one_request_in_place_of_an_upload_leaves_no_manifest(
+    hasty: S3Client, proxy: FaultProxy, bucket: str, file: Path, boto: Any, state: Path, choice: str
+) -> None:
+    """The source is smaller than what an earlier run has begun with."""
+    proxy.rules.append(Rule("Complete", error(500, "InternalError")))
+    with pytest.raises(TransferError):
+        upload(LocalPath(str(file)), S3Location(bucket, "k"), hasty, OPTIONS)
+    proxy.rules.clear()
+    file.write_bytes(b"less")
+    options = replace(OPTIONS, unfinished=choice)  # type: ignore[arg-type]
+    upload(LocalPath(str(file)), S3Location(bucket, "k"), hasty, options)
+    assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == b"less"
+    assert (unfinished(boto, bucket), list(state.glob("*.manifest"))) == ([], [])

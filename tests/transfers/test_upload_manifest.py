@@ -176,3 +176,22 @@ def test_what_was_left_can_still_be_removed(site: Site) -> None:
     assert site.path.exists()
     manifest.remove()
     assert not site.path.exists()
+
+
+def test_a_forgotten_one_goes_with_its_lock(site: Site) -> None:
+    site.write(site.job())
+    manifest = UploadManifest(site.job(), "upload", SOURCE, Journal.open(str(site.path)))
+    manifest.forget()
+    assert manifest.found is None
+    assert site.path.exists(), "it is the lock of what comes now"
+    manifest.close()
+    assert not site.path.exists()
+
+
+def test_forgetting_where_there_is_none(site: Site) -> None:
+    manifest = UploadManifest(site.job(), "upload", SOURCE, Journal.open(str(site.path)))
+    manifest.forget()
+    manifest.begin(60, by_etag(site.job().options.object, site.job().can))
+    manifest.close()
+    assert site.path.exists()
+    UploadManifest(site.job(), "upload", SOURCE, None).forget()
