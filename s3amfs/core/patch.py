@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..errors import UsageError
@@ -96,8 +96,8 @@ class PatchPart:
     offset: int
     """The same in the base and in the new object: a patch moves nothing."""
     length: int
-    kind: Literal["copy", "upload"]
-    """Copied from the base by S3, or sent from the spool."""
+    kind: Literal["copy", "upload", "zeros"]
+    """Copied from the base by S3, sent from the spool, or neither dirty nor in the base."""
 
     @property
     def end(self) -> int:
@@ -138,7 +138,7 @@ def plan_patch(
         if least > size and target >= MAX_PART:
             raise UsageError(f"an object of {size:,} bytes with these changes does not fit in {MAX_PARTS:,} parts")
         least, target, copied = least * 2, min(MAX_PART, target * 2), min(MAX_PART, copied * 2)
-    parts = tuple(_number(segments, target, copied))
+    parts = tuple(_with_zeros(_number(segments, target, copied), dirty, clean))
     fills = tuple(gap for start, end, up in segments if up for gap in dirty.gaps(start, min(end, clean)))
     return PatchPlan(size, False, parts, fills)
 
@@ -196,6 +196,12 @@ def _runs(dirty: Ranges, clean: int, size: int) -> Iterator[tuple[int, int, bool
 def _pieces(length: int, target: int) -> int:
     """In how many parts `length` bytes go: none smaller than `target` (unless all is), none above 5 GiB."""
     return max(1, length // target, -(-length // MAX_PART))
+
+
+def _with_zeros(parts: Iterable[PatchPart], dirty: Ranges, clean: int) -> Iterator[PatchPart]:
+    for part in parts:
+        empty = part.offset >= clean and next(dirty.within(part.offset, part.end), None) is None
+        yield replace(part, kind="zeros") if empty else part
 
 
 def _number(segments: list[tuple[int, int, bool]], target: int, copied: int) -> Iterator[PatchPart]:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Protocol
 
 from ..core.checksums import decode
+from ..core.claims import Compared
 from ..core.expected import WHATEVER, Expected
 from ..core.failures import Failure, Kind
+from ..core.holes import Digests
 from ..core.locations import S3Location
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
@@ -156,8 +159,13 @@ class MultipartTarget:
     def body(self, part: Part, inner: InnerReader, checks: PartChecks) -> UploadBody:
         return UploadBody(inner, part.number, part.length, checks)
 
-    def copy(self, part: Part, source: s3api.CopySource, offset: int | None = None) -> PartWork:
-        """UploadPartCopy of the part's range (at `offset` of the source; None: the part's own offset)."""
+    def copy(
+        self, part: Part, source: s3api.CopySource, offset: int | None = None, digests: Digests | None = None
+    ) -> PartWork:
+        """UploadPartCopy of the part's range (at `offset` of the source; None: the part's own offset).
+
+        digests: of the part, where they are known; an answer that differs is refused.
+        """
         self._forms.copies(part.number)
         request = s3api.upload_part_copy(
             self.upload,
@@ -167,7 +175,9 @@ class MultipartTarget:
             length=part.length,
             customer_key=self._customer_key,
         )
-        return SendPart(self._session.prepare(request), _CopyBody(part))
+        if digests is None:
+            return SendPart(self._session.prepare(request), _CopyBody(part))
+        return SendPart(self._session.prepare(request), _KnownCopyBody(part, digests, self.upload))
 
 
 def send(target: Target, source: LocalSource, part: Part) -> PartWork:
@@ -224,3 +234,21 @@ class _CopyBody:
         stored = copied.checksums.get("crc64nvme", "")
         crc = decode("crc64nvme", stored) if stored else None
         return PartResult(self._part.number, self._part.length, etag=copied.etag, crc=crc, checksum=stored)
+
+
+class _KnownCopyBody(_CopyBody):
+    """The same for a part whose checksums are known here: an answer that does not prove it is a refusal."""
+
+    def __init__(self, part: Part, digests: Digests, upload: s3api.MultipartUpload) -> None:
+        super().__init__(part)
+        self._digests = digests
+        self._declares = upload.checksum_algorithm is not None
+
+    def finish(self, reply: Reply) -> PartResult:
+        result, known = super().finish(reply), self._digests
+        if result.crc == known.crc64nvme:
+            return replace(result, compared=Compared.CHECKSUM)
+        if not self._declares and not result.checksum and result.etag == known.md5:
+            return replace(result, compared=Compared.ETAG)
+        said = f"checksum {result.checksum or 'none'}, ETag {result.etag}"
+        raise PartProblem(Failure(Kind.UNSUPPORTED, f"the server's answer does not prove a copied part ({said})"))

@@ -191,7 +191,7 @@ class OpenFile(FileContent):
 
     def _store(self) -> StoredInfo:
         state = self.state
-        if isinstance(state, Streaming) and not (state.stream.is_broken and state.stream.is_whole):
+        if isinstance(state, Streaming) and not state.stream.is_better_spooled:
             sent = self._sent
             if not state.stream.set_options(self._upload_options(state.base, goes_on=False).object):
                 self._sent = sent

@@ -14,9 +14,10 @@ from dataclasses import replace
 
 from ..core import unpublished
 from ..core.events import Warned
+from ..core.holes import worth_copying
 from ..core.locations import S3Location
 from ..core.parts import DEFAULT_PART
-from ..core.patch import Ranges, plan_patch
+from ..core.patch import PatchPlan, Ranges, plan_patch
 from ..engine.client import S3Client
 from ..engine.limits import ByteBudget
 from ..engine.spool import Spool, SpoolRecord
@@ -25,7 +26,7 @@ from ..transfers.job import stream_job
 from ..transfers.options import ObjectInfo, UploadOptions
 from ..transfers.report import OnEvent, ignore
 from ..wire.s3.api import StoredInfo
-from .patch import patch
+from .patch import patch, store_sparse
 from .ranges import Pinned, read_to_keep
 from .writer import ObjectWriter
 
@@ -143,18 +144,13 @@ class SpooledFile:
         """Makes it the object. Raises what went wrong, SourceChanged for another base; then nothing is visible."""
         self.spool.resize(self.size)
         if self._base is None or not self.valid:
-            return self._write_whole(options, budget, on_event)
+            return self._store(options, budget, on_event)
         options = replace(options, expected=self._base.expected)  # what was changed here is this very object
-        plan = plan_patch(
-            self.spool.dirty,
-            base_size=self._base.size,
-            base_valid=self.valid,
-            size=self.size,
-            part_size=options.part_size or DEFAULT_PART,
-        )
+        plan = self._plan(options, self._base.size)
         for start, end in plan.fills:
             self.fetch(start, end)
-        if plan.whole or all(part.kind == "upload" for part in plan.parts):
+        copies = any(part.kind == "copy" for part in plan.parts)
+        if plan.whole or not (copies or _has_holes(plan)):
             self._pinned().check("changed here")
             return self._write_whole(options, budget, on_event)
         try:
@@ -165,6 +161,22 @@ class SpooledFile:
             on_event(Warned(f"{self.location.url}: the server can't copy parts ({error}): all of it is sent"))
             self._pinned().check("changed here")
             return self._write_whole(options, budget, on_event)
+
+    def _plan(self, options: UploadOptions, base_size: int) -> PatchPlan:
+        return plan_patch(
+            self.spool.dirty,
+            base_size=base_size,
+            base_valid=self.valid,
+            size=self.size,
+            part_size=options.part_size or DEFAULT_PART,
+        )
+
+    def _store(self, options: UploadOptions, budget: ByteBudget | None, on_event: OnEvent) -> StoredInfo:
+        """A new content, or one of which nothing is in the base."""
+        plan = self._plan(options, 0)
+        if not _has_holes(plan):
+            return self._write_whole(options, budget, on_event)
+        return store_sparse(self.client, self.location, self.spool.path, plan, options, on_event=on_event)
 
     def _write_whole(self, options: UploadOptions, budget: ByteBudget | None, on_event: OnEvent) -> StoredInfo:
         """All of it from the spool; parts that an earlier attempt has sent are found again."""
@@ -185,3 +197,8 @@ class SpooledFile:
     def _pinned(self) -> Pinned:
         assert self._base is not None
         return Pinned(self.client, self.location, self._base)
+
+
+def _has_holes(plan: PatchPlan) -> bool:
+    """Whether there are so many parts of zeros that S3 is to copy them."""
+    return worth_copying([part.length for part in plan.parts if part.kind == "zeros"])

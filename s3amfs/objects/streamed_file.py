@@ -23,6 +23,8 @@ from .writer import ObjectWriter
 
 MOVE_BYTES = 1024 * 1024
 HINT = "mount with --spool-dir, or a larger --spool-keep, to allow it"
+HOLE_BYTES = 64 * 1024 * 1024
+"""As zeros, they are sent part by part; from here on as a file with holes, of which S3 copies the parts."""
 ROOM_BYTES = 8 * 1024 * 1024
 """How often the room on the disk is looked at."""
 
@@ -43,6 +45,16 @@ class FileStream:
     def is_whole(self) -> bool:
         """Whether the spool has all of it."""
         return self.spool.present.covers(0, self._writer.position)
+
+    @property
+    def is_better_spooled(self) -> bool:
+        """Whether the spool has all of it, and a part could not be sent, or S3 can copy the holes."""
+        return self.is_whole and (self.is_broken or self._hole_bytes >= HOLE_BYTES)
+
+    @property
+    def _hole_bytes(self) -> int:
+        """Bytes beyond what was sent that nobody has written."""
+        return sum(end - start for start, end in self.spool.present.gaps(self._writer.position, self.size))
 
     @property
     def is_broken(self) -> bool:

@@ -40,6 +40,8 @@ class Movement:
     move: Callable[[MultipartTarget], Move]
     """Given a target: the work of each part."""
     speed: Speed
+    optional: bool = False
+    """Whether the parts can get there in another manner: a refusal is Unsupported, and nothing is begun again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,7 @@ class Sending:
         """trouble: of this object's parts so far, also those of an upload that was begun before."""
         self._job = job
         self._content = content
+        self._optional = movement.optional
         self._upload = upload
         self._forms = forms
         self._trouble = trouble
@@ -167,7 +170,7 @@ class Sending:
 
     def suspect_of(self, failure: Failure, checks: Checking) -> Suspect | None:
         """The feature that explains `failure` of an upload begun with `checks`; None: no feature does."""
-        if checks.algorithm is None or checks.fixed or not may_refuse_feature(failure):
+        if self._optional or checks.algorithm is None or checks.fixed or not may_refuse_feature(failure):
             return None
         suspect: Suspect = "copied_checksums" if self._forms.is_of_copy(failure) else "trailers"
         return None if getattr(self._job.can, suspect) is True else suspect
@@ -175,7 +178,7 @@ class Sending:
     def raise_of_copy(self, *, has_kept: bool) -> None:
         """Raises the error of a part that S3 was to copy, if that ended it. has_kept: parts of an earlier run stay."""
         if self.failure is not None and self._forms.is_of_copy(self.failure):
-            has_copied = has_kept or bool(self._forms.copied)
+            has_copied = not self._optional and (has_kept or bool(self._forms.copied))
             raise_of_copy(self.failure, self._content.copied_from, self._content.describe, has_copied=has_copied)
 
     def has_false_checksums(self, records: Mapping[int, PartRecord]) -> bool:

@@ -13,6 +13,7 @@ from typing import BinaryIO, Protocol
 
 from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
+from ..core.holes import in_holes
 from ..core.http import origin, plain_content_type
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
 from ..core.manifest import SourceIdentity, difference, unsettled_seconds
@@ -69,6 +70,10 @@ class UploadSource:
         """How a part gets to `target`."""
         raise TypeError("a stream has no parts")
 
+    def holes(self, parts: Iterable[Part]) -> list[Part]:
+        """Those of `parts` that are known to be zeros."""
+        return []
+
     def hashes(self, parts: Iterable[Part], crc: str, client: S3Client, report: Report) -> Hashes:
         """CRC and MD5 of some parts, read for that. Raises the error of the source."""
         raise TypeError("a stream has no parts")
@@ -93,6 +98,9 @@ class FileUpload(UploadSource):
 
     def move(self, target: Target) -> Move:
         return lambda part, attempt: send(target, self._file, part)
+
+    def holes(self, parts: Iterable[Part]) -> list[Part]:
+        return in_holes(parts, self._file.data_after) if self._file.is_sparse else []
 
     def hashes(self, parts: Iterable[Part], crc: str, client: S3Client, report: Report) -> Hashes:
         with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:

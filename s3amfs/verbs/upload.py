@@ -14,6 +14,7 @@ from ..engine.limits import SlotGate
 from ..errors import InTheClear, ObjectExists, TransferError, Unsupported
 from ..objects.unpublished import is_spool, publish_left
 from ..objects.writer import ObjectWriter
+from ..objects.zeros import copy_zeros
 from ..transfers import expected_digests
 from ..transfers.job import Job
 from ..transfers.multipart import Begun
@@ -196,6 +197,7 @@ class _Upload:
         else:
             parts.begin(plan.part_size)
         report.started(size, plan.part_size, len(plan))
+        copy_zeros(parts, self._job, [hole for hole in self._source.holes(plan) if hole.number not in parts.records])
         done = parts.install(plan, size)
         return done.result(report, size, len(plan))
 

@@ -50,6 +50,9 @@ def check(plan: PatchPlan, dirty: Ranges, base: int, valid: int, size: int) -> N
             assert part.end <= clean
             assert base > MIN_PART
             assert not list(dirty.within(part.offset, part.end)), "a copy would undo what was written"
+        elif part.kind == "zeros":
+            assert part.offset >= clean
+            assert not list(dirty.within(part.offset, part.end)), "zeros would undo what was written"
         else:
             assert known.covers(part.offset, min(part.end, clean)) or part.offset >= clean
         at = part.end
@@ -97,7 +100,8 @@ def test_growth_by_truncate_is_zeros() -> None:
     size = 30 * MIB
     plan = plan_patch(Ranges(), base_size=10 * MIB, base_valid=10 * MIB, size=size)
     check(plan, Ranges(), 10 * MIB, 10 * MIB, size)
-    assert uploaded(plan) == 20 * MIB
+    assert uploaded(plan) == 0
+    assert sum(part.length for part in plan.parts if part.kind == "zeros") == 20 * MIB
 
 
 def test_a_small_object_is_rewritten() -> None:

@@ -172,3 +172,25 @@ def test_a_file_whose_room_is_reserved_first(watched: Mount, stored: Stored) -> 
     write_all(fd, data, 100)
     os.close(fd)
     assert stored.get("k") == bytes(100) + data + bytes(PART - 100)
+
+
+def test_holes_are_copied_by_the_server(watched: Mount, proxy: FaultProxy, stored: Stored) -> None:
+    size = 80 * MIB
+    with (watched / "k").open("wb") as file:  # as `truncate -s` makes it
+        file.truncate(size)
+    sent = sum(request.body_length for request in proxy.of("UploadPart", "Put"))
+    assert proxy.count("CopyPart") > 8
+    assert sent < 20 * MIB
+    proxy.clear()
+    with (watched / "k").open("r+b") as file:  # the same behind an object's content
+        file.write(b"begin")
+        file.truncate(2 * size)
+    with (watched / "l").open("wb") as file:  # as `dd seek=` makes it
+        file.write(b"a")
+        file.seek(size)
+        file.write(b"z")
+    assert sum(request.body_length for request in proxy.of("UploadPart", "Put")) < 60 * MIB
+    assert stored.get("k") == b"begin" + bytes(2 * size - 5)
+    assert stored.get("l") == b"a" + bytes(size - 1) + b"z"
+    listed = stored.boto.list_objects_v2(Bucket=stored.bucket)["Contents"]
+    assert [entry["Key"] for entry in listed] == ["k", "l"]
