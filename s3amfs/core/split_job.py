@@ -18,7 +18,9 @@ from .manifest import SourceIdentity
 from .parts import Plan
 
 FORMAT = "s3am split job"
-VERSION = 1
+VERSION = 2
+"""1 has no `asked`: a reader of 1 must not finish a job of 2, since it would not look whether the object has that."""
+READABLE = (1, 2)
 
 Kind = Literal["upload", "copy", "download"]
 
@@ -89,7 +91,7 @@ def parse_job(text: str, name: str) -> SplitJob:
         raise UsageError(f"{name} is no job file, or is cut off: make it with 's3am split start'") from None
     if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
         raise UsageError(f"{name} is no job file: make it with 's3am split start'")
-    if found.pop("version", None) != VERSION:
+    if found.pop("version", None) not in READABLE:
         raise UsageError(f"{name} was written by another version of s3amfs: use that one, or start the job again")
     try:
         return _job(found)
