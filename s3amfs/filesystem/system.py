@@ -20,7 +20,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 from ..core.expected import WHATEVER, Expected
 from ..core.locations import LocalPath
 from . import large, small
-from .local import is_writable_object, put_source, replacing, size_of
+from .local import is_writable_object, put_source, replacing, size_of, unchanged
 from .ranges import cat_ranges
 from .tree_system import TreeFileSystem
 from .trees import refuse_object, refuse_one_object, seen_at
@@ -64,7 +64,8 @@ class S3AMFileSystem(TreeFileSystem):
             if size is not None and not self.is_large(size) and mode != "create":
                 assert isinstance(source, LocalPath)
                 if not await small.put_file(self, source.path, size, target, options, callback):
-                    await super()._put_file(lpath, rpath, callback, chunksize, max_concurrency, mode, **kwargs)
+                    with unchanged(source.path):
+                        await super()._put_file(lpath, rpath, callback, chunksize, max_concurrency, mode, **kwargs)
                 return
             if size is not None:
                 callback.set_size(size)

@@ -18,21 +18,21 @@ from ..core.http import origin, plain_content_type
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
 from ..core.manifest import SourceIdentity, difference, unsettled_seconds
 from ..core.parts import Part
-from ..engine.attempt import Move, PartProblem, PartResult, ReceivePart
+from ..engine.attempt import Move, PartProblem, PartResult
 from ..engine.client import S3Client
 from ..engine.file_io import hash_range
 from ..engine.part_buffer import PartBuffer
 from ..engine.sinks import HashSink
-from ..engine.sources import FileSource, MemorySource, RangedSource
+from ..engine.sources import FileSource, LocalSource, MemorySource, RangedSource
 from ..engine.targets import Target, relay, send
 from ..engine.url_source import Probe, UrlSource, UrlStream, probe, stream_request
 from ..errors import AccessDenied, InvalidSource, NotFound
 from ..wire.curl.multi import protocols
 from ..wire.failures import to_error
 from .options import ObjectInfo, UploadOptions
+from .received import receive, receive_all
 from .report import Report
 from .s3_source import S3Source
-from .speed import Speed, make_transfer, move_all
 from .waiting_stream import WaitingStream
 
 Hashes = dict[int, tuple[int, str]]
@@ -81,6 +81,15 @@ class UploadSource:
     def stream(self) -> ByteStream:
         """The source from its beginning to its end."""
         raise TypeError("this source is read in parts")
+
+    @property
+    def needs_look(self) -> bool:
+        """Whether only `check`, after the last byte, shows that all of it was of one state."""
+        return False
+
+    def in_memory(self, client: S3Client, report: Report) -> LocalSource:
+        """All of a small source that needs a look, received and checked. Raises its error, SourceChanged."""
+        raise TypeError("only what needs a look is held")
 
     def check(self) -> None:
         """Raises SourceChanged if the source is no longer what it was at the beginning."""
@@ -166,22 +175,22 @@ class RangedUpload(UploadSource):
             assert result.crc is not None
             found[result.number] = (result.crc, result.etag)
 
-        def move(part: Part, attempt: int) -> ReceivePart:
-            sink = HashSink(part, self._source.accept(part), crc)
-            return ReceivePart(self._source.request(part), sink, self._source.explain)
+        def sink(part: Part) -> HashSink:
+            return HashSink(part, self._source.accept(part), crc)
 
-        quiet = Report("check", self.identity.url, "", lambda event: None)
-        transfer = make_transfer(
-            client,
-            move,
-            self.identity.url,
-            Speed(direction=None, source=self.endpoint),
-            quiet,
-            on_part=keep,
-            others=self._clients,
-        )
-        move_all(transfer, parts)
+        assert self.endpoint is not None
+        receive(self._source, parts, sink, client, endpoint=self.endpoint, others=self._clients, on_part=keep)
         return found
+
+    @property
+    def needs_look(self) -> bool:
+        return self._look is not None
+
+    def in_memory(self, client: S3Client, report: Report) -> LocalSource:
+        assert self.size is not None and self.endpoint is not None
+        received = receive_all(self._source, self.size, client, endpoint=self.endpoint, on_event=report.on_event)
+        self.check()
+        return received
 
 
 class StreamUpload(UploadSource):

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import BinaryIO
 
 from ..core.events import TransferResult
 from ..core.locations import LocalPath, Location, S3Location
 from ..core.parts import MAX_PARTS, Part, Plan, choose_part_size
 from ..core.sizes import format_size
+from ..engine.attempt import Move
 from ..engine.client import S3Client
 from ..engine.limits import SlotGate
+from ..engine.part_buffer import MEMORY_BYTES
+from ..engine.sources import LocalSource
+from ..engine.targets import Target, send
 from ..errors import InTheClear, ObjectExists, TransferError, Unsupported
 from ..objects.unpublished import is_spool, publish_left
 from ..objects.writer import ObjectWriter
@@ -19,7 +24,7 @@ from ..transfers import expected_digests
 from ..transfers.job import Job
 from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
-from ..transfers.put_object import put_single
+from ..transfers.put_object import MoveTo, put_single
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of
 from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
@@ -140,7 +145,7 @@ class _Upload:
         begun: Begun | None = None
         try:
             begun = parts.find()
-            if begun is None and len(Plan(size, self._part_size(size))) == 1:
+            if begun is None and self._fits_one_request(size):
                 return self._run_single(size)
             return self._run_parts(parts, begun, size)
         except TransferError:
@@ -177,13 +182,22 @@ class _Upload:
         self._expects.check(self._job.target.url)
         self._expects.check_whole(crc, self._job.target.url)
 
+    def _fits_one_request(self, size: int) -> bool:
+        """What needs a look at its end is held in memory for that, or sent as the one part of a multipart upload."""
+        held = size <= MEMORY_BYTES or not self._source.needs_look
+        return held and len(Plan(size, self._part_size(size))) == 1
+
     def _run_single(self, size: int) -> TransferResult:
-        report = self._job.report
+        report, source = self._job.report, self._source
         report.started(size, size, 1)
         self._expects.check(self._job.target.url)
         looked = self._job.options.exists != "overwrite" and self._job.options.expected is None
-        # The source was compared before its last byte left; what becomes of it later is no matter of this object.
-        stored, checksum, proof = put_single(self._job, size, self._source.move, others=self._others, looked=looked)
+        # The source is compared before its last byte leaves; what becomes of it later is no matter of this object.
+        move: MoveTo = source.move
+        if source.needs_look:
+            held, looked = source.in_memory(self._job.client, report), False
+            move = partial(_send_all, held)
+        stored, checksum, proof = put_single(self._job, size, move, others=self._others, looked=looked)
         return report.result(
             size=size, parts=1, etag=stored.etag, version_id=stored.version_id, checksum=checksum, proof=proof
         )
@@ -203,3 +217,8 @@ class _Upload:
 
     def _hashes(self, parts: Iterable[Part], crc: str) -> dict[int, tuple[int, str]]:
         return self._source.hashes(parts, crc, self._job.client, self._job.report)
+
+
+def _send_all(held: LocalSource, target: Target) -> Move:
+    """How a source that is held in memory gets to `target`."""
+    return lambda part, attempt: send(target, held, part)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,12 @@ from s3amfs.verbs.upload import upload
 from tests.support import faults
 from tests.support.clients import PART, through
 from tests.support.faults import Recorded, Rule
-from tests.support.files import make_file
+from tests.support.files import digest, make_file, object_digest
 from tests.support.httpserver import HttpServer
 from tests.support.proxy import FaultProxy
 
 __all__ = ["through"]
+MIB = 1024 * 1024
 
 
 def test_the_last_range_was_under_way(
@@ -64,3 +67,32 @@ def test_a_stream_that_has_begun(
         with pytest.raises(SourceChanged):
             upload(source, S3Location(bucket, "k"), through, options)
     assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
+
+
+@pytest.mark.parametrize("etag", [None, ""])
+@pytest.mark.parametrize("size", [PART, 11 * MIB])
+def test_what_one_request_would_have_stored(
+    through: S3Client,
+    proxy: FaultProxy,
+    bucket: str,
+    boto: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int,
+    etag: str | None,
+) -> None:
+    """The one range was on its way when the content changed: the PUT waits for a look at the source."""
+    monkeypatch.setenv("S3AM_STATE_DIR", str(tmp_path / "state"))
+    old, new = (make_file(tmp_path / name, size, seed) for seed, name in enumerate(("old", "new")))
+    for seconds, file in ((3600, old), (1800, new)):
+        os.utime(file, (time.time() - seconds,) * 2)
+    with HttpServer() as web:
+        source = parse_source(web.add("/f", old, etag=etag, change_after=size // 2, changed_to=new))
+        with pytest.raises(SourceChanged):
+            upload(source, S3Location(bucket, "k"), through, UploadOptions(part_size=16 * MIB))
+        assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
+        assert proxy.count("Put") == 0
+        options = UploadOptions(part_size=16 * MIB, unfinished="restart")
+        result = upload(source, S3Location(bucket, "k"), through, options)
+    assert (result.parts, result.size) == (1, size)
+    assert object_digest(boto, bucket, "k") == digest(new)

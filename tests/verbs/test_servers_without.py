@@ -103,7 +103,8 @@ def test_a_relay_to_a_bucket_that_wants_content_md5(
         url = web.add("/f", file, etag='"e"')
         done = cli("upload", "--part-size", "5M", url, f"s3://{bucket}/k", env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
     assert done.rc == 0, done.stderr
-    assert "read as one stream" in done.stderr
+    if size > PART:  # a smaller one is held for another reason
+        assert "read as one stream" in done.stderr
     assert object_digest(boto, bucket, "k") == digest(file)
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
