@@ -53,6 +53,8 @@ class UploadSource:
     remote = False
     endpoint: str | None = None
     """Name of the line that its bytes come over; None: they are here."""
+    needs_look = False
+    """Whether only `check`, after the last byte, shows that all of it was of one state."""
 
     def __init__(self, identity: SourceIdentity, content_type: str | None = None) -> None:
         self.identity = identity
@@ -81,11 +83,6 @@ class UploadSource:
     def stream(self) -> ByteStream:
         """The source from its beginning to its end."""
         raise TypeError("this source is read in parts")
-
-    @property
-    def needs_look(self) -> bool:
-        """Whether only `check`, after the last byte, shows that all of it was of one state."""
-        return False
 
     def in_memory(self, client: S3Client, report: Report) -> LocalSource:
         """All of a small source that needs a look, received and checked. Raises its error, SourceChanged."""
@@ -147,6 +144,7 @@ class RangedUpload(UploadSource):
         """look: looks at the source again; None: an S3 object's ETag with each range is proof."""
         super().__init__(source.identity, content_type)
         self._look = look
+        self.needs_look = look is not None
         self._source = source
         self._opener = opener
         self._clients = clients
@@ -181,10 +179,6 @@ class RangedUpload(UploadSource):
         assert self.endpoint is not None
         receive(self._source, parts, sink, client, endpoint=self.endpoint, others=self._clients, on_part=keep)
         return found
-
-    @property
-    def needs_look(self) -> bool:
-        return self._look is not None
 
     def in_memory(self, client: S3Client, report: Report) -> LocalSource:
         assert self.size is not None and self.endpoint is not None
