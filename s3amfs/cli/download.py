@@ -137,8 +137,6 @@ def _by_workers(
 ) -> int:
     from ..jobs.dask_cluster import Cluster, connected, download_with
 
-    assert isinstance(options.bwlimit, int)
     with connected(address) as dask:
-        cluster = Cluster(dask, options.download_slots, options.bwlimit)
-        download_with(cluster, source, target, client, options, on_event=output.on_event)
+        download_with(Cluster(dask), source, target, client, options, on_event=output.on_event)
     return 0

@@ -181,10 +181,8 @@ def _by_workers(
 ) -> int:
     from ..jobs.dask_cluster import Cluster, connected, transfer_with
 
-    assert isinstance(options.bwlimit, int)
     with connected(address) as dask:
-        cluster = Cluster(dask, options.upload_slots, options.bwlimit)
-        transfer_with(cluster, source, target, client, options, reader=reader, on_event=output.on_event)
+        transfer_with(Cluster(dask), source, target, client, options, reader=reader, on_event=output.on_event)
     return 0
 
 

@@ -15,8 +15,6 @@ from ..core.events import TransferResult
 from ..core.locations import S3Location, parse_s3_url
 from ..core.manifest import SourceIdentity
 from ..core.parts import MAX_PARTS, choose_part_size
-from ..core.split_job import SplitJob
-from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
 from ..errors import UsageError
 from ..transfers.job import Job
@@ -26,11 +24,14 @@ from ..transfers.send_parts import Content, Movement, SendParts
 from ..transfers.speed import Speed
 from ..transfers.target import skips_existing
 from . import part_task
-from .workers import Cluster
+from .split_begin import split_job
+from .workers import NO_KEYS, Cluster
 
 if TYPE_CHECKING:
     from distributed import Client
 
+BLOCKS = SourceIdentity("blocks")
+"""Blocks that a program computes have no other name."""
 RETRIES = 3
 """Times that dask gives a block to a worker again after an error that may be the worker's."""
 
@@ -51,55 +52,43 @@ def write_object(
     `window` blocks (default: 4 a thread of the cluster) are held in the cluster's memory at a time. Part numbers follow
     from the blocks' order alone, so a block that is computed twice is sent to the same part, and what the server has at
     the end is compared with what was recorded. On an error nothing is published and the upload is aborted.
-    Raises what `upload` raises, and UsageError for more than 10,000 parts.
+    options: their rate limit is that of all workers together.
+    Raises what `upload` raises, and UsageError for more than 10,000 parts, customer keys, slots and digests of the
+    whole.
     """
     target = parse_s3_url(url)
-    s3 = connect(config)
     given = options or UploadOptions(unfinished="continue")
-    report = Report("upload", "blocks", target.url, on_event)
+    if given.object.customer_key is not None:
+        raise UsageError(NO_KEYS)
+    if given.expect:
+        raise UsageError("no process reads all blocks: leave the digest out (S3 compares the CRC64NVME of the whole)")
+    if given.upload_slots is not None:
+        raise UsageError("each thread of a worker sends one part at a time: leave upload_slots out")
+    cluster = Cluster(client).within(None, given.bwlimit)
+    s3 = connect(config)
+    report = Report("upload", BLOCKS.url, target.url, on_event)
     if skips_existing(s3, target, given):
         return report.result(size=None, skipped=True)
-    sending = SendParts(Job(s3, target, given, report), _blocks_content(target), manifest=False)
+    job = Job(s3, target, given, report)
+    sending = SendParts(job, _blocks_content(target), manifest=False)
     try:
-        writing = _BlockWriter(client, s3, target, given, sending)
+        writing = _BlockWriter(cluster, job, sending)
         size, parts = writing.run(_delayed(blocks), window or 4 * max(1, sum(client.nthreads().values())))
-        done = sending.complete(size)
+        return sending.complete(size).result(report, size, parts)
     except BaseException:
         sending.abort()
         raise
-    return report.result(
-        size=size,
-        parts=parts,
-        etag=done.stored.etag,
-        version_id=done.stored.version_id,
-        checksum=done.checksum,
-        proof=done.proof,
-    )
 
 
 class _BlockWriter:
     """Turns blocks into parts, a window at a time."""
 
-    def __init__(
-        self, client: Client, s3: S3Client, target: S3Location, options: UploadOptions, sending: SendParts
-    ) -> None:
-        self._client = client
+    def __init__(self, cluster: Cluster, job: Job, sending: SendParts) -> None:
+        self._client = cluster.client
         self._sending = sending
         begun = sending.begin(choose_part_size(0))
-        self._job = SplitJob(
-            "upload",
-            "blocks",
-            target.url,
-            s3.session.endpoint_id(target.bucket),
-            SourceIdentity("blocks"),
-            0,
-            1,
-            upload_id=begun.upload.upload_id,
-            checksum_algorithm=begun.upload.checksum_algorithm,
-            checksum_type=begun.upload.checksum_type,
-            checksum=options.checksum,
-        )
-        self._settings = Cluster(client).settings(s3, options.verify_tls)
+        self._job = split_job(job, BLOCKS.url, BLOCKS, upload=begun.upload)
+        self._settings = cluster.settings(job.client, job.options.verify_tls)
         self._number = 0
         self._size = 0
 
@@ -139,8 +128,8 @@ def _blocks_content(target: S3Location) -> Content:
         raise TypeError("blocks are sent by the workers")
 
     return Content(
-        "blocks",
-        SourceIdentity("blocks"),
+        BLOCKS.url,
+        BLOCKS,
         f"upload to {target.url}",
         Movement(nothing_here, Speed(bucket=target.bucket)),
     )

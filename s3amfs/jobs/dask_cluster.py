@@ -21,7 +21,7 @@ from ..core.events import TransferResult
 from ..core.locations import LocalPath, Location, S3Location, parse_source, resolve_download_target, resolve_target
 from ..core.manifest import PartRecord
 from ..core.parts import DEFAULT_PART, MIN_PART, choose_part_size
-from ..core.split_job import Kind, SplitJob
+from ..core.split_job import SplitJob
 from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
 from ..engine.file_io import make_private
@@ -39,14 +39,12 @@ from ..verbs.upload import upload
 from . import part_task
 from .sides import Verbs
 from .split import listed_parts, shown_source
-from .split_begin import begin
+from .split_begin import begin, split_job
 from .split_ends import Ends
-from .workers import Cluster, Moving
+from .workers import NO_KEYS, Cluster, Moving
 
 if TYPE_CHECKING:
     from distributed import Client
-
-NO_KEYS = "customer keys would have to travel to the workers: use 's3am split' with key files"
 
 
 def transfer(
@@ -65,7 +63,8 @@ def transfer(
     source: a URL, or a path that all workers see. target: 's3://BUCKET/KEY', or a path that all workers see, of an
     s3:// source. config: the S3 service; keys in it stay here, workers have credentials of their own. options: as for
     `upload` or `download`; an unfinished transfer of the same source is continued unless they say otherwise. slots,
-    bwlimit: requests at a time and bytes per second of all workers together. Raises what `upload` and `download` raise.
+    bwlimit: requests at a time and bytes per second of all workers together; left out: those of `options`.
+    Raises what `upload` and `download` raise.
     """
     location, cluster = parse_source(source), Cluster(client, slots, bwlimit)
     if isinstance(location, S3Location) and not target.startswith("s3:"):
@@ -98,6 +97,8 @@ def transfer_with(
     if options.object.customer_key is not None or options.source_key is not None:
         raise UsageError(NO_KEYS)
     copies = isinstance(source, S3Location) and reader is None
+    relays = not copies and not isinstance(source, LocalPath)
+    cluster = cluster.within(options.slots if relays else options.upload_slots, options.bwlimit)
     report = Report("copy" if copies else "upload", text, target.url, on_event)
     if skips_existing(s3, target, options):
         return report.result(size=None, skipped=True)
@@ -120,23 +121,13 @@ def transfer_with(
             sending.leave()
     finally:
         ends.close()
-    return report.result(
-        size=job.size,
-        parts=len(job.plan),
-        etag=done.stored.etag,
-        version_id=done.stored.version_id,
-        checksum=done.checksum,
-        proof=done.proof,
-    )
+    return done.result(report, job.size, len(job.plan))
 
 
 def _before(ends: Ends, text: str) -> SplitJob:
     """The job as workers look at its source, before anything is begun."""
-    target = ends.job.target
-    endpoint = ends.job.client.session.endpoint_id(target.bucket)
-    kind: Kind = "copy" if ends.copies else "upload"
-    part_size = choose_part_size(ends.size)
-    return SplitJob(kind, text, target.url, endpoint, ends.identity, ends.size, part_size, version_id=ends.version_id)
+    job = split_job(ends.job, text, ends.identity, kind="copy" if ends.copies else "upload")
+    return replace(job, size=ends.size, part_size=choose_part_size(ends.size), version_id=ends.version_id)
 
 
 def _take_latest(sending: SendParts, twice: set[int], job: SplitJob, s3: S3Client, options: UploadOptions) -> None:
@@ -165,6 +156,7 @@ def download_with(
         raise UsageError(NO_KEYS)
     if options.sparse:
         raise UsageError("--sparse is not for several processes: leave one of them out")
+    cluster = cluster.within(options.download_slots, options.bwlimit)
 
     def fetch(ranges: Ranges, keep: Callable[[PartRecord], None]) -> None:
         plan = ranges.plan

@@ -29,7 +29,7 @@ from ..transfers.send_parts import SendParts
 from ..transfers.target import skips_existing
 from ..verbs.upload import upload
 from ..wire.s3 import api as s3api
-from .split_begin import asked_in, begin
+from .split_begin import begin, split_job
 from .split_ends import Ends
 from .split_pace import Pace
 from .split_records import Records
@@ -124,20 +124,19 @@ def start_upload(
     text = shown_source(source)
     kind: Literal["copy", "upload"] = "copy" if isinstance(source, S3Location) and reader is None else "upload"
     report = Report(f"split start: {kind}", text, target.url, on_event)
-    empty = SplitJob("upload", text, target.url, client.session.endpoint_id(target.bucket), SourceIdentity(text), 0, 1)
-    empty = replace(empty, asked=asked_in(options.object))
+    asked = Job(client, target, options, report)
     if skips_existing(client, target, options):
-        job = replace(empty, finished={"skipped": "the object existed"})
+        job = replace(split_job(asked, text, SourceIdentity(text)), finished={"skipped": "the object existed"})
         save(job, path, new=True)
         return job
     if options.unfinished in ("resume", "continue"):
         raise UsageError("a split job begins its own upload: 's3am split move JOB I/N' goes on with it")
-    ends = Ends.open(source, Job(client, target, options, report), reader=reader)
+    ends = Ends.open(source, asked, reader=reader)
     done: list[PartRecord] = []
     sending = SendParts(ends.job, ends.content(), lambda part: done.append(moved_record(part)), manifest=False)
     try:
         try:
-            empty = replace(empty, kind=kind, identity=ends.identity, exists=options.exists, version_id=ends.version_id)
+            empty = replace(split_job(asked, text, ends.identity, kind=kind), version_id=ends.version_id)
             job = keys(empty if _is_empty_copy(empty) else begin(ends, sending, text))
             save(job, path, new=True)
         except BaseException:
@@ -236,14 +235,7 @@ def finish_upload(
         done = sending.complete(job.size)
         save(replace(job, finished={"etag": done.stored.etag, "checksum": done.checksum}), path, new=False)
         drop_records(job, path)
-        return report.result(
-            size=job.size,
-            parts=len(job.plan),
-            etag=done.stored.etag,
-            version_id=done.stored.version_id,
-            checksum=done.checksum,
-            proof=done.proof,
-        )
+        return done.result(report, job.size, len(job.plan))
     finally:
         ends.close()
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any
 
+from ..core.manifest import SourceIdentity
 from ..core.parts import Plan, choose_part_size, copy_part_size
 from ..core.split_job import Kind, SplitJob
+from ..transfers.job import Job
 from ..transfers.resume import part_size_of
 from ..transfers.send_parts import SendParts
 from ..wire.s3 import api as s3api
@@ -38,22 +40,41 @@ def begin(ends: Ends, sending: SendParts, source: str) -> SplitJob:
     if not sending.records:
         sending.move_all([plan.part(1)])
     assert sending.begun is not None
-    upload = sending.begun.upload
+    return replace(
+        split_job(job, source, ends.identity, kind=kind, upload=sending.begun.upload),
+        size=size,
+        part_size=plan.part_size,
+        version_id=ends.version_id,
+    )
+
+
+def split_job(
+    job: Job,
+    source: str,
+    identity: SourceIdentity,
+    *,
+    kind: Kind = "upload",
+    upload: s3api.MultipartUpload | None = None,
+) -> SplitJob:
+    """Returns `job` as the processes that share it get it, of no bytes.
+
+    source: its name, without a secret. upload: the one that all send to; None: none is begun yet.
+    """
+    options = job.options
     return SplitJob(
         kind,
         source,
         job.target.url,
         job.client.session.endpoint_id(job.target.bucket),
-        ends.identity,
-        size,
-        plan.part_size,
-        upload_id=upload.upload_id,
-        checksum_algorithm=upload.checksum_algorithm,
-        checksum_type=upload.checksum_type,
+        identity,
+        size=0,
+        part_size=1,
+        upload_id=upload.upload_id if upload is not None else "",
+        checksum_algorithm=upload.checksum_algorithm if upload is not None else None,
+        checksum_type=upload.checksum_type if upload is not None else None,
         exists=options.exists,
         checksum=options.checksum,
         expect=options.expect,
-        version_id=ends.version_id,
         asked=asked_in(options.object),
     )
 

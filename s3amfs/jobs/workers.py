@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ..core.bandwidth import Bandwidth
 from ..core.dispatch import Dispatch
 from ..core.events import BytesMoved, PartFinished, WorkerMoved
 from ..core.manifest import PartRecord
@@ -31,6 +32,7 @@ ALONE_SECONDS = 60.0
 """So long a transfer waits for workers after the last one has left: dask starts those again that were killed."""
 RETRIES = 3
 """Batches of one transfer that may fail; each has used up the retry budget of its worker by then."""
+NO_KEYS = "customer keys would have to travel to the workers: use 's3am split' with key files"
 NO_SCHEDULER = "the connection to the dask scheduler is lost: run the same command again"
 Task = Callable[[SplitJob, Sequence[int], part_task.Settings], part_task.Moved]
 
@@ -45,6 +47,16 @@ class Cluster:
     """Requests at a time of all workers together; None: each adapts by itself."""
     bwlimit: int = 0
     """Bytes per second of all workers together; 0: no limit."""
+
+    def within(self, slots: int | None, bwlimit: Bandwidth | int) -> Cluster:
+        """Returns the cluster with these limits of a transfer's options, where it has none of its own.
+
+        Raises UsageError for a limit that is shared with other transfers, or changes.
+        """
+        if not self.bwlimit and not isinstance(bwlimit, int):
+            raise UsageError("workers share out one rate: give the limit as a number of bytes per second")
+        rate = bwlimit if isinstance(bwlimit, int) else 0
+        return replace(self, slots=self.slots or slots, bwlimit=self.bwlimit or rate)
 
     def workers(self) -> list[str]:
         """Returns the addresses of the workers that are used. Raises UsageError where there are none."""
@@ -66,8 +78,20 @@ class Cluster:
         slots = self.slots // count if self.slots is not None else None
         elsewhere = _public(reader.session.config) if reader is not None else None
         return part_task.Settings(
-            _public(s3.session.config), slots, -(-self.bwlimit // count), verify_tls, reader=elsewhere
+            _public(s3.session.config),
+            slots,
+            self.bwlimit and max(1, self.bwlimit // count),
+            verify_tls,
+            reader=elsewhere,
         )
+
+    def most(self, settings: part_task.Settings) -> int | None:
+        """Returns the number of workers that may have the shares of `settings` at a time; None: all.
+
+        Workers that come later find no share left: the limits hold, whoever comes.
+        """
+        shares = ((self.slots, settings.slots), (self.bwlimit, settings.bwlimit))
+        return min((whole // (each or 1) for whole, each in shares if whole), default=None)
 
     def look(self, function: Callable[..., None], *arguments: Any) -> None:
         """Calls `function(*arguments)` on every worker. Raises the error of a worker, which it names."""
@@ -84,7 +108,7 @@ class Cluster:
 
     def move(self, task: Task, job: SplitJob, settings: part_task.Settings, moving: Moving) -> None:
         """Has all parts of `moving` moved by `task`. Raises what a worker raised, TransferError."""
-        _Run(self, lambda numbers: (task, job, numbers, settings), moving).run()
+        _Run(self, lambda numbers: (task, job, numbers, settings), moving, self.most(settings)).run()
 
 
 class Moving:
@@ -121,8 +145,16 @@ class Moving:
 class _Run:
     """One loop over the workers, in the thread that waits."""
 
-    def __init__(self, cluster: Cluster, call: Callable[[Sequence[int]], tuple[Any, ...]], moving: Moving) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        call: Callable[[Sequence[int]], tuple[Any, ...]],
+        moving: Moving,
+        most: int | None = None,
+    ) -> None:
+        """most: workers that may have a batch at a time; None: all."""
         self._cluster = cluster
+        self._most = most
         self._call = call
         self._moving = moving
         self._futures: dict[str, Any] = {}
@@ -165,7 +197,7 @@ class _Run:
             self._moving.dispatch.lost(gone)
         self._wait_for(present)
         busy = [name for name in present if name in self._futures]
-        return (busy + [name for name in present if name not in self._futures])[: self._cluster.slots]
+        return (busy + [name for name in present if name not in self._futures])[: self._most]
 
     def _wait_for(self, present: list[str]) -> None:
         """Raises TransferError if there has been no worker for a minute."""

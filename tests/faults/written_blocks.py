@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from s3amfs import cluster
+from s3amfs.core.blocks import join_blocks
 from s3amfs.core.sizes import MIB, parse_size
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Config
@@ -48,18 +49,22 @@ class Written:
     killed: int
     again: int
     """Parts that were stored more than once: each under its own number."""
+    kills: int
+    """Workers that were to be killed."""
     scheduler_bytes: int
     """On all dask connections of the process that is client and scheduler."""
 
     @property
     def good(self) -> bool:
         whole = self.proof == "crc64nvme of the whole object, checked by the server"
-        return self.right and whole and self.scheduler_bytes < max(self.size // 20, 2 * MIB)
+        return (
+            self.right and whole and self.killed == self.kills and self.scheduler_bytes < max(self.size // 20, 2 * MIB)
+        )
 
     def line(self) -> str:
         right = "right" if self.right else "WRONG"
         return (
-            f"write_object: {self.size} bytes, {right}, {self.proof}; {self.killed} workers killed, "
+            f"write_object: {self.size} bytes, {right}, {self.proof}; {self.killed} of {self.kills} workers killed, "
             f"{self.again} parts stored again, {self.scheduler_bytes} bytes on the scheduler's connections"
         )
 
@@ -94,7 +99,7 @@ def write_blocks(
     """client: of a LocalCluster in this process. there: the service behind `proxy`. kills: workers to kill."""
     import dask
 
-    parts = max(1, sum(sizes) // (32 * MIB), sum(size >= 5 * MIB for size in sizes))
+    parts = len(join_blocks(sizes, last=True)[0])
     killed: list[int] = []
     over = threading.Event()
 
@@ -135,7 +140,7 @@ def write_blocks(
     stored = [r.part_number for r in proxy.of("UploadPart") if r.status == 200 and r.body_length > 1]
     again = len(stored) - len(set(stored))
     right = done.size == sum(sizes) and object_digest(boto, bucket, key) == expected.hexdigest()
-    return Written(sum(sizes), right, done.proof, len(killed), again, passed)
+    return Written(sum(sizes), right, done.proof, len(killed), again, kills, passed)
 
 
 def main() -> int:

@@ -8,7 +8,11 @@ from typing import Any
 import pytest
 
 from s3amfs import cluster
+from s3amfs.core.bandwidth import Bandwidth
+from s3amfs.core.ssec import CustomerKey
 from s3amfs.demo.seaweed import SeaweedServer
+from s3amfs.errors import UsageError
+from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from tests.faults.written_blocks import write_blocks
 from tests.support.dask import MIB, config, content
 from tests.support.proxy import FaultProxy
@@ -50,3 +54,17 @@ def test_blocks_while_a_worker_is_killed(
     assert written.proof == "crc64nvme of the whole object, checked by the server"
     assert written.scheduler_bytes < 5 * MIB < written.size // 8, written.line()
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (UploadOptions(object=ObjectOptions(customer_key=CustomerKey(b"k" * 32))), "key files"),
+        (UploadOptions(expect=(("md5", "0" * 32),)), "leave the digest out"),
+        (UploadOptions(upload_slots=2), "leave upload_slots out"),
+        (UploadOptions(bwlimit=Bandwidth(((0, 7),))), "one rate"),
+    ],
+)
+def test_options_that_would_not_be_kept_to_are_refused(options: UploadOptions, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        cluster.write_object(None, "s3://bucket/k", [], options=options)  # type: ignore[arg-type]

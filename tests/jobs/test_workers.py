@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from s3amfs.core.bandwidth import Bandwidth
 from s3amfs.core.events import Event, Warned
 from s3amfs.core.manifest import PartRecord, SourceIdentity
 from s3amfs.core.split_job import SplitJob
@@ -257,6 +258,34 @@ def test_slots_are_shared_out(workers: int, slots: int | None, used: int, each: 
     assert settings.slots == each
     assert settings.bwlimit == 1000 // used
     assert "hunter2" not in str([vars(config) for config in (settings.config, settings.reader) if config is not None])
+
+
+@pytest.mark.parametrize(("slots", "bwlimit"), [(8, 0), (9, 0), (1, 0), (None, 1000), (None, 3), (4, 5)])
+def test_limits_hold_when_workers_come_later(slots: int | None, bwlimit: int) -> None:
+    fake = FakeCluster(3)
+    cluster = Cluster(fake).within(slots, bwlimit)
+    settings = cluster.settings(connect(S3Config(endpoint_url="http://127.0.0.1:1", region="r")), True)
+    fake.names += [f"late{number}" for number in range(5)]
+    used: set[str] = set()
+
+    def watched(job: SplitJob, numbers: Sequence[int], given: Settings) -> Moved:
+        used.add(fake.here.name)
+        return send(job, numbers, given)
+
+    work, kept, _ = moving()
+    cluster.move(watched, JOB, settings, work)
+    assert sorted(kept) == list(range(1, PARTS + 1))
+    assert slots is None or len(used) * (settings.slots or 0) <= slots
+    assert not bwlimit or 0 < len(used) * settings.bwlimit <= bwlimit
+
+
+def test_limits_of_the_options_hold_where_the_cluster_has_none() -> None:
+    fake = FakeCluster(1)
+    assert Cluster(fake).within(3, 10) == Cluster(fake, 3, 10)
+    assert Cluster(fake, 2, 5).within(3, 10) == Cluster(fake, 2, 5)
+    assert Cluster(fake, 2, 5).within(None, Bandwidth(((0, 7),))) == Cluster(fake, 2, 5)
+    with pytest.raises(UsageError, match="one rate"):
+        Cluster(fake).within(None, Bandwidth(((0, 7),)))
 
 
 def test_without_workers() -> None:
