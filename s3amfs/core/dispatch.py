@@ -48,6 +48,8 @@ class Dispatch:
         """The sum of them, up to rounding."""
         self.helped: set[int] = set()
         """Parts that were given to a second worker."""
+        self.again: set[int] = set()
+        """Parts of batches that were lost: who lost them may still be moving them."""
 
     @property
     def over(self) -> bool:
@@ -98,6 +100,7 @@ class Dispatch:
         hand = self._hands.pop(worker, None)
         self._total -= self._rates.pop(worker, 0.0)
         if hand is not None:
+            self.again.update(hand.numbers)
             for other in self._hands.values():
                 other.helped = other.helped and not set(hand.numbers) & set(other.numbers)
             again = self._missing & set(hand.numbers) - self._in_hands()

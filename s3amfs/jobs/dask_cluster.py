@@ -12,7 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -30,7 +30,7 @@ from ..engine.limits import SlotGate
 from ..errors import TransferError, UsageError
 from ..transfers.job import Job
 from ..transfers.options import DownloadOptions, UploadOptions
-from ..transfers.partial_file import PartialFile
+from ..transfers.partial_file import PartialFile, crc_of
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.send_parts import SendParts
 from ..transfers.target import skips_existing
@@ -176,10 +176,26 @@ def download_with(
             settings = replace(cluster.settings(s3, True), mark=manifest.readline())
         cluster.look(part_task.look_at_file, job, settings)
         # A range that two workers write could still be written to when the file has its name: no help here.
-        moving = Moving(ranges.missing, keep, ranges.report, plan, helps=False)
+        records: dict[int, PartRecord] = {}
+
+        def fetched(record: PartRecord) -> None:
+            records[record.number] = record
+            keep(record)
+
+        moving = Moving(ranges.missing, fetched, ranges.report, plan, helps=False)
         cluster.move(part_task.fetch_parts, job, settings, moving)
+        _read_again(job, [records[number] for number in sorted(moving.dispatch.again & records.keys())], keep)
 
     return download(source, target, s3, options, on_event=on_event, gate=gate, fetch=fetch)
+
+
+def _read_again(job: SplitJob, records: Sequence[PartRecord], keep: Callable[[PartRecord], None]) -> None:
+    """Takes the CRCs of ranges that were given to a second worker from the disk: the first one may be alive, without a
+    connection to the scheduler, and may have written damaged bytes after the second had fetched good ones."""
+    name = job.checksum_algorithm or "crc64nvme"
+    with open(PartialFile(job.target).partial, "rb") as file:
+        for record in records:
+            keep(replace(record, crc=crc_of(file.fileno(), job.plan.part(record.number), name)))
 
 
 __all__ = ["Cluster", "ClusterVerbs", "connected", "download_with", "transfer", "transfer_with"]

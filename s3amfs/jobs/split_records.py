@@ -10,11 +10,17 @@ import contextlib
 import glob
 import os
 import socket
+from collections import Counter
 
 from ..core import manifest as m
 from ..core.manifest import PartRecord
 from ..core.split_job import SplitJob
 from ..engine.file_io import write_all
+
+_BEGUN = 0
+"""Length in the record of a range that is begun; one of no bytes is never moved."""
+_WHOLE = 0
+"""Number in the record of the whole; parts begin with 1."""
 
 
 class Records:
@@ -35,13 +41,27 @@ class Records:
 
     def read(self) -> dict[int, PartRecord]:
         """The records of all processes that fit the job."""
-        found: dict[int, PartRecord] = {}
-        for name in self._files():
-            with contextlib.suppress(FileNotFoundError), open(name, "rb") as file:
-                for record in m.records_of(file.read()):
-                    if self._fits(record):
-                        found[record.number] = record
-        return found
+        return {record.number: record for record in self._all() if self._fits(record)}
+
+    def begin(self, numbers: list[int]) -> None:
+        """Notes that this process is about to write these ranges."""
+        self.add([PartRecord(number, _BEGUN, "", None, "") for number in numbers])
+
+    def begun_twice(self) -> set[int]:
+        """Returns the numbers of the ranges that more than one process may have written, or one more than once: the
+        bytes on disk are those of the last write, whatever the records say."""
+        count = Counter(record.number for record in self._all() if record.length == _BEGUN)
+        return {number for number, times in count.items() if times > 1 and 1 <= number <= len(self._job.plan)}
+
+    def drop_but(self, whole: int) -> None:
+        """Drops all records, since the ranges do not prove to be the object's. whole: their CRC, for `whole_before`."""
+        self.drop()
+        self.__exit__()
+        self.add([PartRecord(_WHOLE, _BEGUN, "", whole, "")])
+
+    def whole_before(self) -> int | None:
+        """Returns the CRC of ranges that an earlier `finish` has dropped; None: there was none."""
+        return next((record.crc for record in self._all() if record.number == _WHOLE), None)
 
     def add(self, records: list[PartRecord]) -> None:
         """Appends, and syncs."""
@@ -55,6 +75,13 @@ class Records:
         for name in self._files():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(name)
+
+    def _all(self) -> list[PartRecord]:
+        found: list[PartRecord] = []
+        for name in self._files():
+            with contextlib.suppress(FileNotFoundError), open(name, "rb") as file:
+                found += m.records_of(file.read())
+        return found
 
     def _files(self) -> list[str]:
         return sorted(glob.glob(f"{glob.escape(self._path)}.*.parts"))

@@ -5,18 +5,25 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Protocol
 
 from ..core.checksums import CRC_WIDTHS, combine, decode, etag_parts, multipart_etag
+from ..core.locations import S3Location
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
 from ..engine.client import S3Client
+from ..engine.file_io import hash_range
 from ..engine.upload_body import looks_like_md5
 from ..errors import ChecksumMismatch, Unsupported
+from ..wire.aws.capabilities import Capabilities
 from ..wire.s3 import api as s3api
 from .options import ChecksumChoice
+from .report import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +74,64 @@ def chosen(info: s3api.ObjectInfo, choice: ChecksumChoice | None, url: str) -> S
         if crc is not None and (info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT":
             return Stored(choice, crc, "")
     raise Unsupported(f"{url}: S3 stores no {choice} of it to compare with: leave --checksum out")
+
+
+BY_VERSION = "size, and the object's ETag at every request"
+"""The proof where S3 stores nothing that the bytes could be compared with."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileProof:
+    """Compares a file with the object at `location`, by what S3 stores of it."""
+
+    client: S3Client
+    location: S3Location
+    info: s3api.ObjectInfo
+    stored: Stored
+    customer_key: CustomerKey | None = None
+    threads: int = 1
+    """That read the file where its MD5s are needed."""
+
+    @property
+    def _can(self) -> Capabilities:
+        return self.client.session.capabilities(self.location.bucket)
+
+    def prove(self, fd: int, size: int, whole: Callable[[], int]) -> str | None:
+        """Returns the proof that the file `fd` of `size` bytes is the object; None: it is not, or another ETag is all
+        that speaks against it (`came_alike`). whole: returns the file's CRC, the one that `stored` names."""
+        if self.stored.crc is not None:
+            return self.stored.text if whole() == self.stored.crc else None
+        if not self.stored.etag or self._can.etag_md5 is False:
+            return BY_VERSION
+        sizes: list[int] | None = [size]
+        if "-" in self.stored.etag:
+            sizes = part_sizes(self.client, self.location.bucket, self.location.key, self.info, self.customer_key)
+        if sizes is None:
+            return BY_VERSION
+        if not matching_etag(self.stored.etag, sizes, partial(self._md5s, fd)):
+            return None
+        self._can.etag_md5 = True
+        return self.stored.text
+
+    def came_alike(self, report: Report) -> str | None:
+        """The proof of bytes that came alike twice, where only the ETag speaks against them: no proof of damage, unless
+        this server's ETags are known to be MD5s (then None)."""
+        if self.stored.crc is not None or self._can.etag_md5:
+            return None
+        self._can.etag_md5 = False
+        report.warn(
+            f"the ETag of {self.location.url} is not the MD5 of its bytes, which came alike twice: it is not compared"
+        )
+        return BY_VERSION
+
+    def _md5s(self, fd: int, parts: list[Part]) -> list[bytes]:
+        def md5(part: Part) -> bytes:
+            running = hashlib.md5(usedforsecurity=False)
+            hash_range(fd, part.offset, part.end, running.update)
+            return running.digest()
+
+        with ThreadPoolExecutor(self.threads) as pool:
+            return list(pool.map(md5, parts))
 
 
 RANGES_KEPT = 4096

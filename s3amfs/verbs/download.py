@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 
 from ..core import manifest as m
 from ..core.checksums import combine, encode
@@ -18,7 +16,6 @@ from ..core.locations import LocalPath, S3Location
 from ..core.parts import Part, Plan, download_part_size
 from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
-from ..engine.file_io import hash_range
 from ..engine.limits import SlotGate
 from ..engine.sinks import HELD_BYTES, LEAST_WRITE_BYTES, TLS_WRITE_BYTES, WRITE_BYTES, FileSink, SparseFileSink
 from ..errors import ChecksumMismatch, IncompatiblePartSize
@@ -26,14 +23,11 @@ from ..objects.ranges import Pinned
 from ..objects.reader import ObjectReader
 from ..transfers.options import DownloadOptions, UploadOptions
 from ..transfers.partial_file import READ_BYTES, PartialFile, crc_of
-from ..transfers.proof import Stored, chosen, matching_etag, part_sizes
+from ..transfers.proof import BY_VERSION, FileProof, Stored, chosen
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.s3_source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
-
-BY_VERSION = "size, and the object's ETag at every request"
-"""The proof where S3 stores nothing to compare with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +137,7 @@ class _Download:
         self._ranges = S3Source(client, source, info, UploadOptions(source_key=options.customer_key))
         self._speed = _speed(source, options)
         self._stored: Stored = chosen(info, options.checksum, source.url)
-        self._can = client.session.capabilities(source.bucket)
+        self._proof = FileProof(client, source, info, self._stored, options.customer_key, self._threads)
         self._begun: set[int] | None = None
         """Parts that may have left bytes in a file that was one hole; None: no holes are wanted, or it was none."""
         self._crc_name = self._stored.crc_name or "crc64nvme"
@@ -179,7 +173,9 @@ class _Download:
             self._crcs.clear()
             self._begin(identity, plan)
             self._fetch(plan)
-            proof = self._prove(plan, self._file.fd) or self._prove_twice_alike(before)
+            proof = self._prove(plan, self._file.fd)
+            if proof is None and self._whole() == before:
+                proof = self._proof.came_alike(self._report)
         if proof is None:
             self._file.discard()
             raise ChecksumMismatch(
@@ -310,42 +306,8 @@ class _Download:
         """CRC of the whole, from those of its parts."""
         return combine(self._crc_name, [self._crcs[number] for number in sorted(self._crcs)])
 
-    def _prove_twice_alike(self, before: int) -> str | None:
-        """The same bytes came twice, and only the ETag speaks against them: no proof of damage, unless this server's
-        ETags are known to be MD5s."""
-        if self._stored.crc is not None or self._can.etag_md5 or self._whole() != before:
-            return None
-        self._can.etag_md5 = False
-        self._report.warn(
-            f"the ETag of {self._location.url} is not the MD5 of its bytes, which came alike twice: it is not compared"
-        )
-        return BY_VERSION
-
     def _prove(self, plan: Plan, fd: int) -> str | None:
         """Compares the file `fd` with the object. Returns the proof that they are equal; None: they are not."""
         if self._options.checksum == "none":
             return NOT_CHECKED
-        if self._stored.crc is not None:
-            return self._stored.text if self._whole() == self._stored.crc else None
-        if not self._stored.etag or self._can.etag_md5 is False:
-            return BY_VERSION
-        sizes = [plan.size]
-        if "-" in self._stored.etag:
-            location = self._location
-            found = part_sizes(self._client, location.bucket, location.key, self._info, self._options.customer_key)
-            if found is None:
-                return BY_VERSION
-            sizes = found
-        if not matching_etag(self._stored.etag, sizes, partial(self._md5s, fd)):
-            return None
-        self._can.etag_md5 = True
-        return self._stored.text
-
-    def _md5s(self, fd: int, parts: list[Part]) -> list[bytes]:
-        def md5(part: Part) -> bytes:
-            running = hashlib.md5(usedforsecurity=False)
-            hash_range(fd, part.offset, part.end, running.update)
-            return running.digest()
-
-        with ThreadPoolExecutor(self._threads) as pool:
-            return list(pool.map(md5, parts))
+        return self._proof.prove(fd, plan.size, self._whole)

@@ -99,6 +99,7 @@ def test_without_help_no_part_is_given_twice() -> None:
     assert dispatch.done("b", [1], 1002) == [1]
     assert dispatch.over
     assert dispatch.done("a", [1], 1003) == []
+    assert dispatch.again == {1}
 
 
 @given(

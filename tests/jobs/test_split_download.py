@@ -7,17 +7,25 @@ from typing import Any
 
 import pytest
 
+from s3amfs.core.events import Event, Warned
+from s3amfs.core.locations import LocalPath, S3Location
 from s3amfs.core.manifest import PartRecord
 from s3amfs.core.parts import Part
-from s3amfs.core.split_job import Share
+from s3amfs.core.split_job import Share, SplitJob
 from s3amfs.demo.seaweed import SeaweedServer
+from s3amfs.engine.client import S3Client
 from s3amfs.engine.connect import connect
+from s3amfs.errors import ChecksumMismatch
 from s3amfs.jobs.split import load
-from s3amfs.jobs.split_download import RangeMover, finish_download, move_download
+from s3amfs.jobs.split_download import RangeMover, finish_download, move_download, start_download
+from s3amfs.jobs.split_records import Records
 from s3amfs.transfers.options import DownloadOptions
+from s3amfs.transfers.proof import BY_VERSION
 from tests.support.cli import Cli
 from tests.support.dask import config
-from tests.support.split import data, start
+from tests.support.faults import Rule, flip
+from tests.support.proxy import FaultProxy
+from tests.support.split import MIB, data, start
 
 __all__ = ["data"]
 
@@ -94,3 +102,68 @@ def test_a_process_that_is_late_fetches_nothing_again_and_leaves_no_records(
     assert target.read_bytes() == data
     left = {path.name for path in tmp_path.iterdir()} - {"state"}  # what is remembered of lines, perhaps
     assert left == {"big", "down", "home", "job"}
+
+
+@pytest.fixture
+def begun(
+    s3: SeaweedServer, proxy: FaultProxy, boto: Any, bucket: str, tmp_path: Path, data: bytes
+) -> tuple[SplitJob, S3Client, str, Path]:
+    """A job for an object of which S3 stores no CRC of the whole, only an ETag; its client, file and target."""
+    boto.upload_file(str(tmp_path / "big"), bucket, "from")
+    client, job, target = connect(config(s3, proxy.endpoint_url)), str(tmp_path / "job"), tmp_path / "down"
+    source, options = S3Location(bucket, "from"), DownloadOptions(part_size=5 * MIB)
+    return start_download(source, LocalPath(str(target)), client, options, job), client, job, target
+
+
+def test_a_range_that_is_damaged_on_the_wire_is_not_published(
+    begun: tuple[SplitJob, S3Client, str, Path], proxy: FaultProxy, data: bytes
+) -> None:
+    job, client, path, target = begun
+    proxy.rules.append(Rule("GetRange", flip("response"), nth=2))
+    move_download(job, Share(1, 1), client, DownloadOptions(), path)
+    with pytest.raises(ChecksumMismatch, match="move"):
+        finish_download(job, client, DownloadOptions(), path)
+    assert not target.exists()
+    move_download(job, Share(1, 1), client, DownloadOptions(), path)
+    assert finish_download(job, client, DownloadOptions(), path).proof == "ETag, recomputed from the MD5 of its parts"
+    assert target.read_bytes() == data
+
+
+def test_ranges_that_come_alike_twice_are_the_object_where_etags_are_no_md5s(
+    begun: tuple[SplitJob, S3Client, str, Path], data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, client, path, target = begun
+    monkeypatch.setattr("s3amfs.transfers.proof.matching_etag", lambda *_: False)
+    move_download(job, Share(1, 1), client, DownloadOptions(), path)
+    with pytest.raises(ChecksumMismatch):
+        finish_download(job, client, DownloadOptions(), path)
+    move_download(job, Share(1, 1), client, DownloadOptions(), path)
+    warnings: list[Event] = []
+    assert finish_download(job, client, DownloadOptions(), path, on_event=warnings.append).proof == BY_VERSION
+    assert [event.text for event in warnings if isinstance(event, Warned)]
+    assert target.read_bytes() == data
+    assert not list(target.parent.glob("job.*"))
+
+
+def test_bytes_of_another_process_behind_a_record_are_found(
+    s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, data: bytes
+) -> None:
+    """It has begun a range that another one has recorded since, wrote damaged bytes there, and was killed."""
+    boto.put_object(Bucket=bucket, Key="from", Body=data, ChecksumAlgorithm="CRC32C")
+    client, path, target = connect(config(s3)), str(tmp_path / "job"), tmp_path / "down"
+    options = DownloadOptions(part_size=5 * MIB)
+    job = start_download(S3Location(bucket, "from"), LocalPath(str(target)), client, options, path)
+    with Records(job, path) as killed:
+        killed.begin([2])
+        move_download(job, Share(1, 1), client, DownloadOptions(), path)
+        assert killed.begun_twice() == {2}
+    partial = tmp_path / ".down.partial"
+    with open(partial, "r+b") as file:
+        file.seek(6 * MIB)
+        file.write(b"damaged")
+    with pytest.raises(ChecksumMismatch):
+        finish_download(job, client, DownloadOptions(), path)
+    assert not target.exists()
+    move_download(job, Share(1, 1), client, DownloadOptions(), path)
+    finish_download(job, client, DownloadOptions(), path)
+    assert target.read_bytes() == data

@@ -48,9 +48,23 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(text_of(path), str(path))
 
 
+def _below(node: ast.AST) -> Iterator[ast.AST]:
+    """As `ast.walk`, which takes twice as long, but depth first, and without contexts such as `ast.Load`."""
+    todo: list[Any] = [node]
+    while todo:
+        current = todo.pop()
+        yield current
+        for name in current._fields:
+            value = getattr(current, name, None)
+            if isinstance(value, list):
+                todo += [each for each in reversed(value) if isinstance(each, ast.AST)]
+            elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+                todo.append(value)
+
+
 @functools.cache
 def _nodes_of(path: Path) -> tuple[ast.AST, ...]:
-    return tuple(ast.walk(tree_of(path)))
+    return tuple(_below(tree_of(path)))
 
 
 def nodes_of(path: Path, *kinds: type) -> Iterator[ast.AST]:
@@ -77,7 +91,6 @@ def imports(path: Path) -> list[tuple[int, str]]:
     return found
 
 
-@functools.cache
 @functools.cache
 def own_module(dotted: str) -> str:
     """The module in a dotted name that may end in a name of that module."""
