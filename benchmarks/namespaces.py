@@ -5,8 +5,8 @@
 Every worker is a namespace with a rate limit each way; the S3 services are in a namespace that has none. Prints for
 each direction (upload, download, relay between two services) the seconds that one machine takes with `s3am upload` or
 `download`, those of N machines with `s3am split` from start to finish, and the ratio. With `--slow` the last machine
-has a tenth of the rate, and the ratio to what all lines together would allow is the one to look at. Root only: else it
-says so.
+has a tenth of the rate, and the ratio to what all lines together would allow is the one to look at. `--together` leaves
+out the run of one machine, which takes longest. Root only: else it says so.
 """
 
 from __future__ import annotations
@@ -166,7 +166,7 @@ class Machines:
         return ended - begun, moved - moving
 
 
-def measure(size: int, rate: int, counts: list[int], *, slow: bool) -> None:
+def measure(size: int, rate: int, counts: list[int], *, slow: bool, together: bool) -> None:
     """In the hub."""
     names = names_of(max(counts))
     with tempfile.TemporaryDirectory(prefix="s3am-namespaces-") as name, _Reachable() as s3, _Reachable() as other:
@@ -192,15 +192,16 @@ def measure(size: int, rate: int, counts: list[int], *, slow: bool) -> None:
         }
         print(f"{size / MIB:.0f} MiB, {rate / 1e6:g} MB/s each way per machine")
         for kind, (verb, ends, options) in kinds.items():
-            alone = machines.alone(verb, *options, *ends)
-            print(f"{kind}: one machine {alone:.1f} s ({size / alone / rate:.2f} of its line)", flush=True)
+            if not together:
+                alone = machines.alone(verb, *options, *ends)
+                print(f"{kind}: one machine {alone:.1f} s ({size / alone / rate:.2f} of its line)", flush=True)
             for count in counts:
                 whole, moving = machines.together(count, *options, *ends)
                 lines = count - 0.9 if slow and count == max(counts) else count
                 ideal = size / rate / lines
                 print(
-                    f"{kind}: {count} machines {whole:.1f} s ({moving:.1f} s of moves): {alone / whole:.2f} times as "
-                    f"fast as one, {moving / ideal:.2f} times the {ideal:.1f} s that {lines:g} lines allow",
+                    f"{kind}: {count} machines {whole:.1f} s ({moving:.1f} s of moves): {size / whole / rate:.2f} "
+                    f"lines' worth, {moving / ideal:.2f} times the {ideal:.1f} s that {lines:g} lines allow",
                     flush=True,
                 )
 
@@ -211,10 +212,11 @@ def main() -> int:
     parser.add_argument("--rate", type=int, default=10_000_000, help="bytes per second of a machine's line")
     parser.add_argument("--workers", type=int, nargs="+", default=[4, 8])
     parser.add_argument("--slow", action="store_true", help="the last machine has a tenth of the rate")
+    parser.add_argument("--together", action="store_true", help="without the run of one machine")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inside:
-        measure(args.size, args.rate, args.workers, slow=args.slow)
+        measure(args.size, args.rate, args.workers, slow=args.slow, together=args.together)
         return 0
     why_not = problem()
     if why_not is not None:
@@ -226,6 +228,7 @@ def main() -> int:
     with network(rates):
         words = ["--size", str(args.size), "--rate", str(args.rate), "--workers", *map(str, args.workers)]
         words += ["--slow"] if args.slow else []
+        words += ["--together"] if args.together else []
         inside = ["ip", "netns", "exec", HUB, sys.executable, "-m", "benchmarks.namespaces", "--inside", *words]
         return subprocess.run(inside, check=False).returncode
 
