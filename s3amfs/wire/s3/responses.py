@@ -189,8 +189,17 @@ def parse_uploads(reply: Reply) -> UploadsPage:
 def parse_objects(reply: Reply) -> ListPage:
     """Parses ListObjectsV2. Raises MalformedXml."""
     root = xml.parse(reply.body, "ListBucketResult")
+    following = None
+    if xml.flag(root, "IsTruncated"):
+        following = xml.text(root, "NextContinuationToken")
+        must_advance(bool(following) and following != xml.text(root, "ContinuationToken"), "ListObjectsV2")
+    return ListPage(listed_objects(root), prefixes(root, decoder(root)), following)
+
+
+def listed_objects(root: Element) -> tuple[ListedObject, ...]:
+    """The objects of a page of ListObjectsV2. Raises MalformedXml."""
     decode = decoder(root)
-    objects = tuple(
+    return tuple(
         ListedObject(
             key=decode(xml.text(item, "Key")),
             size=xml.number(item, "Size"),
@@ -200,11 +209,6 @@ def parse_objects(reply: Reply) -> ListPage:
         )
         for item in xml.children(root, "Contents")
     )
-    following = None
-    if xml.flag(root, "IsTruncated"):
-        following = xml.text(root, "NextContinuationToken")
-        must_advance(bool(following) and following != xml.text(root, "ContinuationToken"), "ListObjectsV2")
-    return ListPage(objects, prefixes(root, decode), following)
 
 
 def parse_buckets(reply: Reply) -> BucketsPage:

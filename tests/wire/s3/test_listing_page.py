@@ -6,12 +6,14 @@ from urllib.parse import quote_plus
 from xml.sax.saxutils import escape
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s3amfs.wire.messages import Reply
+from s3amfs.wire.s3 import listing_page, xml
 from s3amfs.wire.s3.listing_page import parse_listing
-from s3amfs.wire.s3.responses import parse_objects
+from s3amfs.wire.s3.model import ListedObject, ListPage
+from s3amfs.wire.s3.responses import decoder, listed_objects, parse_objects, prefixes
 from s3amfs.wire.s3.xml import MalformedXml
 
 TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
@@ -67,3 +69,87 @@ def test_an_answer_that_is_cut_is_none() -> None:
     for length in range(len(body) - 1):
         with pytest.raises(MalformedXml):
             parse_listing(Reply(200, {}, body[:length]))
+
+
+OWNER = "<Owner><ID>1</ID><DisplayName>me</DisplayName></Owner>"
+SHAPES = (
+    "<Contents><Key>{key}</Key><LastModified>{time}</LastModified><ETag>{etag}</ETag>"
+    "<ChecksumAlgorithm>CRC64NVME</ChecksumAlgorithm><ChecksumType>FULL_OBJECT</ChecksumType>"
+    "<Size>{size}</Size><StorageClass>STANDARD</StorageClass></Contents>",
+    "<Contents><Key>{key}</Key><LastModified>{time}</LastModified><ETag>{etag}</ETag>"
+    f"<Size>{{size}}</Size>{OWNER}<StorageClass>STANDARD</StorageClass></Contents>",
+    "<Contents><Key>{key}</Key><LastModified>{time}</LastModified><ETag>{etag}</ETag>"
+    f"<Size>{{size}}</Size><StorageClass>GLACIER</StorageClass>{OWNER}<Type>Normal</Type></Contents>\n",
+    "<Contents><Key>{key}</Key><Generation>17</Generation><MetaGeneration>1</MetaGeneration>"
+    "<LastModified>{time}</LastModified><ETag>{etag}</ETag><Size>{size}</Size></Contents>",
+)
+"""As AWS, MinIO, Ceph and Google write them."""
+ETAGS = ('"e"', "&quot;0f-2&quot;", "bare", '"', "", 'W/"w"', "W/w", " spaced ", "&#34;q&#34;", "é", '"a"b"')
+KEYS = ("a", "a&amp;b", "a%26b+c", "é&#10;", "&#x1F600;", "&quot;", "&amp;quot;", "&#13;", "a b", "&#37;41")
+SNIPPETS = (
+    *(b"<", b">", b"&", b"&amp;", b"]]>", b"&#0;", b"&#xD800;", b"&#xFFFE;", b"&nbsp;", b"&#11;", b"\0", b"\r"),
+    *(b"\x0b", b"\xff", b"\xef\xbf\xbf", b"\xed\xa0\x80", b"\xc2\x85", b"\xe2\x80\xa8", b"x", b" ", b"]]", b"<a>"),
+    *(b"</a>", b"<a/>", b"<!--", b"-->", b"<![CDATA[", b"<?pi?>", b"<!DOCTYPE a>", b"<Key>k</Key>", b"<Size>1</Size>"),
+    *(b"<Contents>", b"</Contents>", b"<Contents/>", b"<IsTruncated>true</IsTruncated>"),
+    b"<CommonPrefixes><Prefix>p/</Prefix></CommonPrefixes>",
+)
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> bytes:
+    """A page as some server writes it."""
+    rows = "".join(
+        draw(st.sampled_from(SHAPES)).format(
+            key=draw(st.sampled_from(KEYS)),
+            time=draw(st.sampled_from(("2026-01-31T12:00:01.001Z", "2026-01-31T12:00:01Z", "", "now"))),
+            etag=draw(st.sampled_from(ETAGS)),
+            size=draw(st.sampled_from(("0", "12345", " 1 ", "-1", "1e3"))) if draw(st.booleans()) else "7",
+        )
+        for _ in range(draw(st.integers(1, 4)))
+    )
+    head = draw(st.sampled_from(("", "<EncodingType>url</EncodingType>", "<IsTruncated>true</IsTruncated>")))
+    tail = draw(st.sampled_from(("", "<NextContinuationToken>t&amp;</NextContinuationToken>", "<Name>b</Name>")))
+    return f"<?xml version='1.0'?><ListBucketResult xmlns='u'>{head}{rows}{tail}</ListBucketResult>".encode()
+
+
+def outcome(body: bytes, *, usual: bool) -> object:
+    """What a page is read as; usual: by the parser of XML alone."""
+    try:
+        if not usual:
+            return parse_listing(Reply(200, {}, body))
+        root = xml.parse(body, "ListBucketResult")
+        more, token = xml.flag(root, "IsTruncated"), xml.text(root, "NextContinuationToken") or None
+        found = prefixes(root, decoder(root))
+        return ListPage(listed_objects(root), found, token if more else None), more
+    except MalformedXml:
+        return "malformed"
+
+
+@settings(max_examples=150)
+@given(pages(), st.lists(st.tuples(st.floats(0, 1), st.integers(0, 3), st.sampled_from(SNIPPETS)), max_size=2))
+def test_damaged_pages_are_what_the_parser_makes_of_them(body: bytes, damage: list[tuple[float, int, bytes]]) -> None:
+    for place, cut, snippet in damage:
+        at = int(place * len(body))
+        body = body[:at] + snippet + body[at + cut :]
+    assert outcome(body, usual=False) == outcome(body, usual=True)
+
+
+def test_each_snippet_at_each_place_is_what_the_parser_makes_of_it() -> None:
+    for shape in SHAPES[1:3]:
+        row = shape.format(key="k", time="2026-01-31T12:00:01.001Z", etag='"e"', size=1)
+        body = f"<ListBucketResult>{row}</ListBucketResult>".encode()
+        for snippet in SNIPPETS:
+            for at in range(0, len(body), 3):
+                damaged = body[:at] + snippet + body[at:]
+                assert outcome(damaged, usual=False) == outcome(damaged, usual=True), damaged
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_pages_of_many_servers_are_read_by_pattern(shape: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "".join(
+        shape.format(key=f"k{number}", time="2026-01-31T12:00:01.001Z", etag='"e"', size=number) for number in range(3)
+    )
+    monkeypatch.setattr(listing_page, "_by_elements", None)
+    page, _ = parse_listing(Reply(200, {}, f"<ListBucketResult>{rows}</ListBucketResult>".encode()))
+    kind = None if "Generation" in shape else "GLACIER" if "GLACIER" in shape else "STANDARD"
+    assert page.objects[2] == ListedObject("k2", 2, "e", 1769860801.001, kind)
