@@ -11,6 +11,7 @@ nothing done about the keys; it prints the requests and the rates of both.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import resource
 import shutil
@@ -18,13 +19,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from urllib.parse import parse_qs, urlsplit
 
 PAGE = 1000
 NAME = "{prefix}object-{number:09d}.bin"
+_ROWS = [
+    f"<Contents><Key>PREFIXobject-ABOVE{low:03d}.bin</Key><LastModified>2026-01-31T12:00:00.000Z</LastModified>"
+    f"<ETag>&quot;{'0' * 23}ABOVE{low:03d}&quot;</ETag><Size>{low}</Size>"
+    "<StorageClass>STANDARD</StorageClass></Contents>"
+    for low in range(1000)
+]
+"""Of a thousand keys, without what is above the thousands of their numbers: the server must not be what is measured."""
 
 
 def _after(query: dict[str, str]) -> str:
@@ -32,65 +39,76 @@ def _after(query: dict[str, str]) -> str:
     return query.get("start-after") or query.get("continuation-token") or query.get("marker", "")
 
 
-class _Pages(BaseHTTPRequestHandler):
-    """ListObjectsV2 of numbered keys."""
+def _rows(prefix: str, first: int, last: int) -> str:
+    parts = []
+    while first < last:
+        end = min(last, first - first % 1000 + 1000)
+        rows = "".join(_ROWS[first % 1000 : first % 1000 + end - first])
+        parts.append(rows.replace("ABOVE", f"{first // 1000:06d}").replace("PREFIX", prefix))
+        first = end
+    return "".join(parts)
 
-    protocol_version = "HTTP/1.1"
+
+def _page(keys: int, query: dict[str, str]) -> bytes:
+    """A page of ListObjects, of either version."""
+    prefix, after = query.get("prefix", ""), _after(query)
+    first = int(after[-13:-4]) + 1 if after else 0
+    last = min(first + min(PAGE, int(query.get("max-keys", PAGE))), keys)
+    more = last < keys
+    end = NAME.format(prefix=prefix, number=last - 1)
+    token = f"<NextContinuationToken>{end}</NextContinuationToken>" if more else ""
+    return (
+        f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
+        f"<Name>b</Name><Prefix>{prefix}</Prefix><KeyCount>{last - first}</KeyCount><MaxKeys>{PAGE}</MaxKeys>"
+        f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>"
+        f"{_rows(prefix, first, last)}{token}</ListBucketResult>"
+    ).encode()
+
+
+class _Connection(asyncio.Protocol):
+    """Answers ListObjects with numbered keys, and HEAD of buckets; one request at a time, without bodies."""
+
     keys = 0
     delay = 0.0
     requests = 0
 
-    def do_GET(self) -> None:
-        query = {name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()}
-        type(self).requests += 1
-        time.sleep(self.delay)
-        self._send(self._page(query.get("prefix", ""), _after(query)))
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport, self._received = transport, b""
 
-    def do_HEAD(self) -> None:
-        is_object = urlsplit(self.path).path.strip("/").count("/") > 0
-        self._send(b"", 404 if is_object else 200)
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        while b"\r\n\r\n" in self._received:
+            head, _, self._received = self._received.partition(b"\r\n\r\n")
+            method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
+            if method == "GET":
+                _Connection.requests += 1
+                asyncio.get_running_loop().call_later(self.delay, self._list, target)
+            else:
+                is_object = urlsplit(target).path.strip("/").count("/") > 0
+                self._send(b"", "404 Not Found" if is_object else "200 OK")
 
-    def _page(self, prefix: str, after: str) -> bytes:
-        first = int(after[-13:-4]) + 1 if after else 0
-        last = min(first + PAGE, self.keys)
-        contents = "".join(
-            f"<Contents><Key>{NAME.format(prefix=prefix, number=number)}</Key>"
-            "<LastModified>2026-01-31T12:00:00.000Z</LastModified>"
-            f'<ETag>"{number:032x}"</ETag><Size>{number % 1000}</Size><StorageClass>STANDARD</StorageClass></Contents>'
-            for number in range(first, last)
-        )
-        more = last < self.keys
-        end = NAME.format(prefix=prefix, number=last - 1)
-        token = f"<NextContinuationToken>{end}</NextContinuationToken>" if more else ""
-        return (
-            f'<?xml version="1.0" encoding="UTF-8"?><ListBucketResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/">'
-            f"<Name>b</Name><Prefix>{prefix}</Prefix><KeyCount>{last - first}</KeyCount><MaxKeys>{PAGE}</MaxKeys>"
-            f"<EncodingType>url</EncodingType><IsTruncated>{str(more).lower()}</IsTruncated>{contents}{token}"
-            "</ListBucketResult>"
-        ).encode()
+    def _list(self, target: str) -> None:
+        query = {name: values[0] for name, values in parse_qs(urlsplit(target).query).items()}
+        self._send(_page(self.keys, query), "200 OK")
 
-    def _send(self, body: bytes, status: int = 200) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/xml")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Nothing is printed."""
+    def _send(self, body: bytes, status: str) -> None:
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(body)}\r\n\r\n"
+        self._transport.write(head.encode() + body)
 
 
 def serve(keys: int, delay: float, pipe: Connection) -> None:
     """Serves until the pipe says something; then sends the number of requests and its CPU seconds."""
-    _Pages.keys, _Pages.delay = keys, delay
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
-    import threading
+    _Connection.keys, _Connection.delay = keys, delay
+    asyncio.run(_serve(pipe))
+    pipe.send((_Connection.requests, time.process_time()))
 
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    pipe.send(server.server_address[1])
-    pipe.recv()
-    pipe.send((_Pages.requests, time.process_time()))
+
+async def _serve(pipe: Connection) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(_Connection, "127.0.0.1", 0, backlog=200)
+    pipe.send(server.sockets[0].getsockname()[1])
+    await loop.run_in_executor(None, pipe.recv)
 
 
 def list_all(keys: int, delay: float, width: int) -> tuple[float, int, str]:

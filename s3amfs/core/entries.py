@@ -7,7 +7,10 @@ decoded with surrogateescape.
 from __future__ import annotations
 
 import enum
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from .names import MOST_BYTES, MOST_KEY_BYTES
 
@@ -59,6 +62,17 @@ class Entry:
 def order(key: str) -> bytes:
     """Sort key: S3 lists keys in the order of their UTF-8 bytes (S3 User Guide, "Listing object keys")."""
     return key.encode("utf-8", "surrogateescape")
+
+
+def is_ascending(after: str, keys: Sequence[str]) -> bool:
+    """Whether each of the keys comes behind the one before, the first behind `after`. Keys are UTF-8, as S3's are.
+
+    Text without surrogates compares as its UTF-8 bytes do. Raises UnicodeEncodeError for a key with a lone one.
+    """
+    if not keys:
+        return True
+    "".join(keys).encode()
+    return order(after) < order(keys[0]) and all(map(operator.lt, keys, islice(keys, 1, None)))
 
 
 def not_local(key: str, size: int = 0) -> str:

@@ -13,8 +13,9 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
-from ..core.entries import Entry, Kind, order
+from ..core.entries import Entry, Kind, is_ascending, order
 from ..core.filters import Filters
 from ..core.merge import OutOfOrder
 from ..engine.client import S3Client
@@ -101,9 +102,9 @@ class Listing:
             reply = self._client.call(request, f"s3://{self._bucket}/{prefix}")
             try:
                 page, more = s3api.parse_listing(reply)
-                foreign = next((item.key for item in page.objects if not item.key.startswith(prefix)), None)
-                if foreign is not None:
-                    raise MalformedXml(f"the server's listing of {prefix!r} names {foreign!r}")
+                foreign = [item.key for item in page.objects if not item.key.startswith(prefix)]
+                if foreign:
+                    raise MalformedXml(f"the server's listing of {prefix!r} names {foreign[0]!r}")
                 return page, more, reply
             except MalformedXml:
                 if tries == PAGE_TRIES - 1:
@@ -121,13 +122,12 @@ class Listing:
 
     def _checked(self) -> Iterator[Objects]:
         """Pages in order. Raises OutOfOrder, S3AMError."""
-        last = b""
+        last = ""
         for page in self._pages:
-            for item in page:
-                mine = item.key.encode("utf-8", "surrogateescape")
-                if mine <= last:
-                    raise OutOfOrder(item.key)
-                last = mine
+            keys = [item.key for item in page]
+            if not is_ascending(last, keys):
+                raise OutOfOrder(next(mine for before, mine in pairwise((last, *keys)) if mine <= before))
+            last = keys[-1] if keys else last
             yield page
 
     # -- entries ----------------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import marshal
 import threading
 import zlib
 from collections import deque
@@ -16,6 +16,15 @@ PAGE_KEYS = 1000
 """Keys that a page of ListObjectsV2 has at most (S3 API, "ListObjectsV2")."""
 WIDTH = 32
 """Pages of one listing in flight at most."""
+
+FEW = 16
+"""Pages that wait as they are."""
+PACKED_BYTES = 8 * 1024 * 1024
+"""Beyond that pages that wait are compressed, to about 30 bytes a key."""
+_WITHOUT_REFERENCES = 2
+"""Version of `marshal`."""
+_ZLIB = b"\x78"
+"""How what zlib has compressed begins (RFC 1950); a tuple begins with a bracket."""
 
 Objects = tuple[s3api.ListedObject, ...]
 Page = tuple[s3api.ListPage, bool]
@@ -98,8 +107,8 @@ class Pages:
                     self._changed.notify_all()
                 continue
             with self._changed:
-                is_parallel = self._plan.is_parallel
-            packed = _packed(page.objects) if is_parallel else page.objects
+                stored = self._plan.stored
+            packed = _packed(page.objects, stored)
             with self._changed:
                 try:
                     self._arrived(ask, page, more, packed)
@@ -126,11 +135,14 @@ class Pages:
         self._plan.arrived(ask, keys, more or is_full, page.next_token, page.objects if packed is None else packed)
 
 
-def _packed(objects: Objects) -> bytes:
-    """About 30 bytes a key, of which many have to wait."""
-    rows = [tuple(item) for item in objects]  # plain tuples are quicker to store
-    return zlib.compress(pickle.dumps(rows, pickle.HIGHEST_PROTOCOL), 1)
+def _packed(objects: Objects, stored: int) -> Objects | bytes:
+    """`objects` as they are stored, of which `stored` pages have to wait already: the fewer, the quicker."""
+    if stored < FEW:
+        return objects
+    data = marshal.dumps(tuple(zip(*objects, strict=True)), _WITHOUT_REFERENCES)
+    return zlib.compress(data, 1) if len(data) * stored > PACKED_BYTES else data
 
 
 def _unpacked(data: bytes) -> Objects:
-    return tuple(map(s3api.ListedObject._make, pickle.loads(zlib.decompress(data))))
+    columns = marshal.loads(zlib.decompress(data) if data[:1] == _ZLIB else data)
+    return tuple(map(s3api.listed_object, zip(*columns, strict=True)))

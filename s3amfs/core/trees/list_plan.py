@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from ...errors import TransferError
-from ..entries import order
+from ..entries import is_ascending, order
 from .key_space import KeySpace
 
 T = TypeVar("T")
@@ -105,6 +105,11 @@ class ListPlan(Generic[T]):
     @property
     def is_parallel(self) -> bool:
         return len(self._segments) > 1
+
+    @property
+    def stored(self) -> int:
+        """Pages that are fetched and not taken."""
+        return self._stored
 
     @property
     def by_token(self) -> bool:
@@ -198,7 +203,7 @@ class ListPlan(Generic[T]):
         if more and (token in (None, ask.token) if self._by_token else not keys and token is None):
             segment.error = TransferError("the server's listing says that more follows, but not where")
             return
-        if self.is_parallel and not _in_order(ask.after, keys):
+        if self.is_parallel and not is_ascending(ask.after, keys):
             self._fall_back()
             if segment not in self._segments:
                 return
@@ -311,16 +316,6 @@ def _reopen(segment: _Segment[T]) -> None:
 
 def _is_behind(key: str, other: str) -> bool:
     return order(key) > order(other)
-
-
-def _in_order(after: str, keys: Sequence[str]) -> bool:
-    last = order(after)
-    for key in keys:
-        mine = order(key)
-        if mine <= last:
-            return False
-        last = mine
-    return True
 
 
 def _count_up_to(keys: Sequence[str], end: str | None) -> int:

@@ -26,6 +26,7 @@ from .model import (
     UploadsPage,
     VersionsPage,
     bare_etag,
+    listed_object,
     quote_etag,
 )
 from .requests import (
@@ -111,6 +112,7 @@ __all__ = [
     "list_object_versions",
     "list_objects",
     "list_parts",
+    "listed_object",
     "must_advance",
     "parse_attributes",
     "parse_buckets",

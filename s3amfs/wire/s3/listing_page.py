@@ -8,14 +8,13 @@ usual parser refuses is refused. Pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
-from functools import lru_cache, partial
-from typing import TYPE_CHECKING, cast
+from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 from ..messages import Reply
 from . import xml
-from .model import ListedObject, ListedVersion, ListPage, VersionsPage, bare_etag
+from .model import ListedObject, ListedVersion, ListPage, VersionsPage, bare_etag, listed_object
 from .responses import decoder, iso_time, listed_objects, must_advance, prefixes
 
 if TYPE_CHECKING:
@@ -41,7 +40,6 @@ _STRIDE = _OBJECT.groups + 1
 _FIRST, _LAST = b"<Contents>", b"</Contents>"
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 """What XML cannot have in a text, and the carriage return, which its parser would replace."""
-_NEW = cast("Callable[[Iterable[object]], ListedObject]", partial(tuple.__new__, ListedObject))
 _HOUR = re.compile(r"\d{4}-\d\d-\d\dT\d\d:", re.ASCII)
 _CLOCK = {f"{minutes:02}:{seconds:02}": minutes * 60 + seconds for minutes in range(60) for seconds in range(60)}
 _FRACTION = {"Z": 0.0, **{f".{millis:03}Z": millis * 1000 / 1e6 for millis in range(1000)}}
@@ -102,7 +100,7 @@ def _objects(block: bytes, escaped: bool) -> tuple[ListedObject, ...] | None:
     if escaped and ("%" in named or "+" in named or "&" in named):
         keys = [unquote_plus(key) for key in keys]
     times, sizes = _times(pieces[2::_STRIDE]), map(int, pieces[4::_STRIDE])
-    return tuple(map(_NEW, zip(keys, sizes, pieces[3::_STRIDE], times, kinds, strict=True)))
+    return tuple(map(listed_object, zip(keys, sizes, pieces[3::_STRIDE], times, kinds, strict=True)))
 
 
 def _times(texts: list[str]) -> list[float | None]:

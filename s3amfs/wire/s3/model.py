@@ -5,9 +5,10 @@ ETags are kept without quotes, times as seconds since the epoch, checksums as {'
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode
 
 from ...core.expected import Expected
@@ -290,6 +291,10 @@ class ListedObject(NamedTuple):
     etag: str
     last_modified: float | None = None
     storage_class: str | None = None
+
+
+listed_object = cast("Callable[[Iterable[object]], ListedObject]", partial(tuple.__new__, ListedObject))
+"""Makes one of its five fields, in a third of the time that the class takes."""
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,10 @@ def has_bare_etag(reply: Reply) -> bool:
     header = reply.headers.get("etag", "").strip()
     if header:
         return not header.endswith('"')
-    return b"<GetObjectAttributes" not in reply.body and _BARE_ETAG.search(reply.body) is not None
+    body = reply.body
+    if body.count(b"<ETag>&quot;") + body.count(b'<ETag>"') == body.count(b"<ETag>"):  # a listing has thousands
+        return False
+    return b"<GetObjectAttributes" not in body and _BARE_ETAG.search(body) is not None
 
 
 def parse_object(reply: Reply) -> ObjectInfo:
