@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.entries import Entry, not_a_key, not_local, order, printable
+from s3amfs.core.entries import Entry, is_ascending, not_a_key, not_local, order, printable
 
 
 @pytest.mark.parametrize("key", ["a", "a/b", "d/", "é", "x" * 255, "a\nb", ". .", "...", "a.partial"])
@@ -41,3 +41,17 @@ def test_the_order_is_that_of_bytes(one: str, other: str) -> None:
 def test_fingerprints() -> None:
     assert Entry("k", 1, 2, etag="e").fingerprint == Entry("k", 1, 3, etag="e").fingerprint
     assert Entry("k", 1, 2, changed=3, inode=4).fingerprint != Entry("k", 1, 2, changed=4, inode=4).fingerprint
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=3), max_size=4), st.text(max_size=2))
+def test_ascending_keys_are_those_in_the_order_of_their_bytes(keys: list[str], after: str) -> None:
+    after = after.encode("utf-8", "replace").decode()
+    every = [order(key) for key in (after, *keys)]
+    assert is_ascending(after, keys) == (every == sorted(set(every)))
+
+
+def test_a_local_name_that_is_no_utf_8_may_stand_before_keys() -> None:
+    assert is_ascending("\udc80", ["\ud7ff"])
+    assert not is_ascending("\udcff", ["\ud7ff"])
+    with pytest.raises(UnicodeEncodeError):
+        is_ascending("", ["\udcff"])
