@@ -117,7 +117,7 @@ class Journal:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.path)
 
     def forget(self) -> None:
-        """What was found is about nothing any more: the file is empty, and goes with `close`. Raises OSError."""
+        """The manifest found is about nothing any more: the file is empty, and goes with `close`. Raises OSError."""
         if self.manifest is not None:
             os.ftruncate(self._fd, 0)
             self.manifest = None

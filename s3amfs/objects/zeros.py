@@ -32,8 +32,8 @@ PIECE = bytes(1024 * 1024)
 def copy_zeros(sending: SendParts, job: Job, parts: Sequence[Part]) -> None:
     """Has S3 copy `parts`, which are zeros, where that is cheaper than sending them.
 
-    sending: begun. What is not copied is left for `install`: if the server copies no parts or does not prove them, or
-    if no temporary object can be stored there. Raises TransferError and what else ends a transfer.
+    sending: begun. Parts that are not copied are left for `install`: if the server copies no parts or does not prove
+    them, or if no temporary object can be stored there. Raises TransferError and what else ends a transfer.
     """
     if (
         not worth_copying([part.length for part in parts])

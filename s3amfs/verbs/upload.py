@@ -183,7 +183,7 @@ class _Upload:
         self._expects.check_whole(crc, self._job.target.url)
 
     def _fits_one_request(self, size: int) -> bool:
-        """What needs a look at its end is held in memory for that, or sent as the one part of a multipart upload."""
+        """A source that needs a look at its end is held in memory, or sent as the one part of a multipart upload."""
         held = size <= MEMORY_BYTES or not self._source.needs_look
         return held and len(Plan(size, self._part_size(size))) == 1
 
