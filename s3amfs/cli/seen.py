@@ -20,13 +20,8 @@ def traced(path: str | None, command: str, output: Output) -> Iterator[None]:
         return
     from ..engine import trace
 
-    recorder = trace.Recorder(path, f"s3am {command}", output.warn)
-    trace.record(recorder)
-    try:
+    with trace.recording(path, f"s3am {command}", output.warn):
         yield
-    finally:
-        trace.record(None)
-        recorder.close()
 
 
 @contextmanager

@@ -11,21 +11,21 @@ import json
 import re
 import sys
 from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from json.encoder import encode_basestring_ascii as _quoted
-from typing import Final
+from typing import Final, NamedTuple
 
 HEAD: Final = "[\n"
 WAITS_ROW: Final = 1000
 """Rows of requests are numbered from 1, those of waits from here."""
 SHORTEST_PHASE: Final = 20e-6
-"""A shorter phase is not shown: on a kept connection most are."""
+SMALLEST_SHARE: Final = 0.02
+"""A phase that takes no more than so many seconds and so much of its request is not shown: on a kept connection most do
+not."""
 _PART = re.compile(r"[?&]partNumber=(\d{1,5})(?:&|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Timings:
+class Timings(NamedTuple):
     """Moments of one request, in seconds since it began; 0.0: it was not reached or is not known."""
 
     lookup: float = 0.0
@@ -43,8 +43,7 @@ class Timings:
     total: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class RequestSpan:
+class RequestSpan(NamedTuple):
     """One request that has ended."""
 
     began: float
@@ -58,28 +57,36 @@ class RequestSpan:
     bytes_up: int = 0
     bytes_down: int = 0
     range: str = ""
+    """That was asked for."""
 
 
-def phases(timings: Timings) -> Iterator[tuple[str, float, float]]:
-    """(name, begin, end) of each phase of a request, in seconds since it began; those without a duration are left out.
+def phases(timings: Timings, has_body: bool = True, least: float = 0.0) -> list[tuple[str, float, float]]:
+    """(name, begin, end) of each phase of a request, in seconds since it began; those of `least` or less are left out.
+    has_body: of the response.
 
     The phases of a kept connection are only those of the request itself.
     """
-    t, total, at = timings, timings.total, 0.0
-    answered = t.answered if 0 < t.answered <= total else total
-    if t.lookup or t.connect or t.tls:
-        for name, moment in (("name lookup", t.lookup), ("connect", t.connect), ("TLS", t.tls)):
-            end = min(moment, total)
+    lookup, connect, tls, ready, sent, answered, total = timings
+    found: list[tuple[str, float, float]] = []
+    at = 0.0
+    if lookup or connect or tls:
+        for name, moment in (("name lookup", lookup), ("connect", connect), ("TLS", tls)):
+            end = moment if moment < total else total
             if end > at:
-                yield name, at, end
+                found.append((name, at, end))
                 at = end
-    at = min(max(at, t.ready), total)
-    last = (("body", t.sent), ("first byte", answered), ("response", total))
-    for name, moment in last if t.sent else (("first byte", answered), ("body", total)):
-        end = min(moment, total)
+    if ready > at:
+        at = ready if ready < total else total
+    if not 0 < answered <= total:
+        answered = total
+    last = (("body", sent), ("first byte", answered), ("response", total))
+    for name, end in last if sent else last[1:] if not has_body else (("first byte", answered), ("body", total)):
+        if end > total:
+            end = total
         if end > at:
-            yield name, at, end
+            found.append((name, at, end))
             at = end
+    return [phase for phase in found if phase[2] - phase[1] > least]
 
 
 class Rows:
@@ -121,29 +128,34 @@ class Encoder:
 
     def request(self, span: RequestSpan) -> str:
         """A request with its phases."""
-        total = span.timings.total
-        row, new = self._requests.place(span.began, span.began + total)
-        part = _PART.search(span.url)
-        name, args = span.method, f'{{"url":{_quoted(place_of(span.url))},"outcome":{_quoted(span.outcome)}'
-        if part is not None:
-            name, args = f"{name} part {part[1]}", f'{args},"part":{int(part[1])}'
-        if span.request_id:
-            args += f',"request_id":{_quoted(span.request_id)}'
-        if span.range:
-            args += f',"range":{_quoted(span.range)}'
-        args += f',"bytes_up":{span.bytes_up},"bytes_down":{span.bytes_down}}}'
+        began, timings, method, url, outcome, request_id, bytes_up, bytes_down, wanted = span
+        total = timings.total
+        row, new = self._requests.place(began, began + total)
+        args = f'{{"url":{_quoted(place_of(url))},"outcome":{_quoted(outcome)}'
+        if (part := part_of(url)) is not None:
+            method, args = f"{method} part {part}", f'{args},"part":{part}'
+        if request_id:
+            args += f',"request_id":{_quoted(request_id)}'
+        if wanted:
+            args += f',"range":{_quoted(wanted)}'
+        where = f'"pid":{self._pid},"tid":{row},"ts":'
         lines = self._name(row, f"request {row}") if new else ""
-        lines += self._span(name, "request", row, span.began, span.began + total, args)
-        began, where = span.began, f'","cat":"phase","ph":"X","pid":{self._pid},"tid":{row},"ts":'
-        for phase, begin, end in phases(span.timings):
-            if end - begin >= SHORTEST_PHASE:
-                lines += f'{{"name":"{phase}{where}{int((began + begin) * 1e6)},"dur":{int((end - begin) * 1e6)}}},\n'
+        lines += (
+            f'{{"name":{_quoted(method)},"cat":"request","ph":"X",{where}{int(began * 1e6)},"dur":{int(total * 1e6)},'
+            f'"args":{args},"bytes_up":{bytes_up},"bytes_down":{bytes_down}}}}},\n'
+        )
+        for phase, begin, end in phases(timings, bytes_down > 0, SHORTEST_PHASE + SMALLEST_SHARE * total):
+            ts, dur = int((began + begin) * 1e6), int((end - begin) * 1e6)
+            lines += f'{{"name":"{phase}","cat":"phase","ph":"X",{where}{ts},"dur":{dur}}},\n'
         return lines
 
     def wait(self, name: str, began: float, ended: float, args: Mapping[str, object]) -> str:
         """A part that waited: for a slot, the request budget, the end of a back-off."""
         row, new = self._waits.place(began, ended)
-        line = self._span(name, "wait", row, began, ended, json.dumps(args))
+        line = (
+            f'{{"name":{_quoted(name)},"cat":"wait","ph":"X","pid":{self._pid},"tid":{row},'
+            f'"ts":{int(began * 1e6)},"dur":{int(max(0.0, ended - began) * 1e6)},"args":{json.dumps(args)}}},\n'
+        )
         return self._name(row, f"wait {row - WAITS_ROW + 1}") + line if new else line
 
     def instant(self, name: str, now: float, args: Mapping[str, object]) -> str:
@@ -164,15 +176,20 @@ class Encoder:
     def _meta(self, name: str, row: int, args: Mapping[str, object]) -> str:
         return self._line({"name": name, "ph": "M", "tid": row, "args": args})
 
-    def _span(self, name: str, kind: str, row: int, began: float, ended: float, args: str) -> str:
-        """args: as JSON."""
-        return (
-            f'{{"name":{_quoted(name)},"cat":"{kind}","ph":"X","pid":{self._pid},"tid":{row},'
-            f'"ts":{int(began * 1e6)},"dur":{int(max(0.0, ended - began) * 1e6)},"args":{args}}},\n'
-        )
-
     def _line(self, fields: dict[str, object]) -> str:
         return json.dumps({**fields, "pid": self._pid}) + ",\n"
+
+
+def moves_part(span: RequestSpan) -> bool:
+    """Whether a request sent, copied or fetched a part."""
+    return bool(span.range) or "partNumber=" in span.url
+
+
+def part_of(url: str) -> int | None:
+    """The number of the part that a request sends or copies; None: it does neither."""
+    if "partNumber=" not in url or (found := _PART.search(url)) is None:
+        return None
+    return int(found[1])
 
 
 def place_of(url: str) -> str:

@@ -21,6 +21,8 @@ from .sampler import Sampler
 
 SHORTEST_WAIT = 0.0005
 """A part that got its slot sooner than after so many seconds has not waited."""
+SMALL = 1 << 20
+"""Of fewer bytes, and there may be very many, the trace has no signing that took less than `SHORTEST_WAIT`."""
 
 
 class PartsInFlight:
@@ -122,7 +124,9 @@ class PartsInFlight:
         """Its request was made and signed, since `began`; returns `work`."""
         recorder = trace.recorder()
         if recorder is not None:
-            recorder.wait("sign", began, time.monotonic(), {"part": number})
+            now = time.monotonic()
+            if self.part_size >= SMALL or now - began > SHORTEST_WAIT:
+                recorder.wait("sign", began, now, {"part": number})
         return work
 
     def back_off(self, number: int, attempt: int, delay: float, failure: Failure) -> None:

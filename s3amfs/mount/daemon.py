@@ -161,12 +161,13 @@ def _serve(location: S3Location, directory: str, options: MountOptions, config: 
     service = Service(client, reading, location.bucket, options, budget, readers, _blocks(options))
     operations = Operations(tree, service, directory, ready)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
-    if options.trace_file is not None:  # of this process: the one that was forked
-        trace.record(trace.Recorder(options.trace_file, f"s3am mount {location.url}", log.warning))
     log.info("%s is mounted on %s", location.url, directory)
     if options.write_back:
         log.warning(WRITE_BACK, options.write_back)
-    serve(operations, directory, _fuse_options(location, options))
+    with trace.recording(
+        options.trace_file, f"s3am mount {location.url}", log.warning
+    ):  # of the process that was forked
+        serve(operations, directory, _fuse_options(location, options))
 
 
 def _blocks(options: MountOptions) -> BlockStore | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.trace_events import Encoder, RequestSpan, Rows, Timings, parse_trace, phases, place_of
+from s3amfs.core.trace_events import Encoder, RequestSpan, Rows, Timings, moves_part, parse_trace, phases, place_of
 
 seconds = st.floats(0, 100, allow_nan=False)
 timings = st.builds(Timings, seconds, seconds, seconds, seconds, seconds, seconds, seconds)
@@ -86,6 +86,23 @@ def test_a_trace_that_is_cut_anywhere_is_read(path: str, cut: int) -> None:
     found = parse_trace(whole[: max(1, min(cut, len(whole)))])
     assert found == parse_trace(whole)[: len(found)]
     assert len(found) >= whole[:cut].count(",\n")
+
+
+def test_phases_that_nobody_sees_are_left_out() -> None:
+    """On a kept connection."""
+    text = Encoder(7).request(span("https://h/k", bytes_down=9))
+    assert [name for name in ("connect", "first byte", "body") if f'"{name}"' in text] == ["first byte", "body"]
+    assert len(phases(Timings(answered=0.99, total=1.0), least=0.02)) == 1
+    assert [name for name, _, _ in phases(Timings(answered=0.5, total=1.0), has_body=False)] == [
+        "first byte",
+        "response",
+    ]
+
+
+def test_which_requests_move_parts() -> None:
+    assert moves_part(span("https://h/k?partNumber=3&uploadId=u"))
+    assert moves_part(span("https://h/k", range="bytes=0-4"))
+    assert not moves_part(span("https://h/k?list-type=2"))
 
 
 def test_what_is_no_trace() -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -215,14 +216,26 @@ def test_debug_logs_operations_and_requests(new_mount: Callable[..., Mount]) -> 
     assert mount.cli.environment["AWS_SECRET_ACCESS_KEY"] not in said
 
 
+def eventually(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 def test_trace(new_mount: Callable[..., Mount], tmp_path: Path) -> None:
-    """Each request is in the file as soon as it has ended, while the mount serves."""
+    """Each request is in the file soon after it has ended, while the mount serves; the bracket closes it at the end."""
+
+    def puts() -> int:
+        events: list[Any] = parse_trace((tmp_path / "t.json").read_text())
+        spans = [event for event in events if event.get("cat") == "request"]
+        return [span["name"] for span in spans if span["args"]["url"].endswith("/f")].count("PUT")
+
     mount = new_mount("--trace", tmp_path / "t.json")
     (mount / "f").write_bytes(b"x")
-    events: list[Any] = parse_trace((tmp_path / "t.json").read_text())
-    spans = [event for event in events if event.get("cat") == "request"]
-    assert [span["name"] for span in spans if span["args"]["url"].endswith("/f")].count("PUT") == 1
+    eventually(lambda: puts() == 1)
     assert mount.umount().rc == 0
+    eventually(lambda: (tmp_path / "t.json").read_text().endswith("\n]\n"))
 
 
 def test_status(mounted: Mount) -> None:

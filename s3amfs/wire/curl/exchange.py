@@ -29,6 +29,7 @@ _MDTM: Final = re.compile(rb"213 (\d{14})(?:\.\d+)?\s*\Z")
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 _RECEIVED: Final = getattr(pycurl, "SIZE_DOWNLOAD_T", pycurl.SIZE_DOWNLOAD)
 """The former of each since libcurl deprecates the latter."""
+_CONNECTING: Final = (pycurl.NAMELOOKUP_TIME, pycurl.CONNECT_TIME, pycurl.APPCONNECT_TIME, pycurl.PRETRANSFER_TIME)
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
 
@@ -184,30 +185,29 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
 
 def span_of(exchange: Exchange, handle: pycurl.Curl, *, cut: bool) -> RequestSpan:
     """The record of a request that has ended, or is being cut. It holds the URL as it was sent."""
-    request, reply = exchange.request, exchange.reply
-    total = time.monotonic() - exchange.started
-    sent = exchange.read_at - exchange.started if reply.bytes_up else 0.0
-    answered: float = handle.getinfo(pycurl.STARTTRANSFER_TIME)
-    if sent:  # libcurl's own moment may be that of the first byte that was sent
-        answered = exchange.answered_at - exchange.started if exchange.answered_at else 0.0
-    timings = Timings(
-        handle.getinfo(pycurl.NAMELOOKUP_TIME),
-        handle.getinfo(pycurl.CONNECT_TIME),
-        handle.getinfo(pycurl.APPCONNECT_TIME),
-        handle.getinfo(pycurl.PRETRANSFER_TIME),
-        sent,
-        answered,
-        total,
-    )
-    failed = f"curl {reply.curl_code}" if reply.curl_code else str(reply.status)
+    request, reply, began = exchange.request, exchange.reply, exchange.started
+    answered = exchange.answered_at - began if exchange.answered_at else 0.0
+    if not answered and not reply.bytes_up:  # libcurl's own moment may be that of the first byte that was sent
+        answered = handle.getinfo(pycurl.STARTTRANSFER_TIME)
+    lookup = connect = tls = ready = 0.0
+    if not reply.status or handle.getinfo(pycurl.NUM_CONNECTS):  # a kept connection was not made for this request
+        lookup, connect, tls, ready = (handle.getinfo(moment) for moment in _CONNECTING)
+    sent = exchange.read_at - began if reply.bytes_up else 0.0
     return RequestSpan(
-        exchange.started,
-        timings,
+        began,
+        Timings(lookup, connect, tls, ready, sent, answered, time.monotonic() - began),
         request.method,
         request.url,
-        "cut" if cut else failed,
+        "cut" if cut else f"curl {reply.curl_code}" if reply.curl_code else str(reply.status),
         reply.headers.get("x-amz-request-id", ""),
         reply.bytes_up,
-        int(handle.getinfo(_RECEIVED)),
-        next((value for name, value in request.headers if name.lower() == "range"), ""),
+        int(handle.getinfo(_RECEIVED)) if cut else reply.bytes_down,
+        _range_of(request.headers) if request.method == "GET" else "",
     )
+
+
+def _range_of(headers: tuple[tuple[str, str], ...]) -> str:
+    for name, value in headers:
+        if name.lower() == "range":
+            return value
+    return ""
