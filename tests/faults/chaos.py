@@ -88,11 +88,12 @@ def main(among: tuple[str, ...] = tuple(KINDS)) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--skip", type=int, default=0, help="of those, leave so many out that come first")
     parser.add_argument("--kind", action="append", choices=among, help="only such transfers (a seed then means others)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes, each with its own servers")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
-    seeds, kinds = draw_seeds(args.runs, args.seed), tuple(args.kind or among)
+    seeds, kinds = draw_seeds(args.runs, args.seed)[args.skip :], tuple(args.kind or among)
     lots = [lot for number in range(args.jobs) if (lot := seeds[number :: args.jobs])]
     tally = Tally()
     with ProcessPoolExecutor(args.jobs, mp_context=get_context("spawn")) as pool:
