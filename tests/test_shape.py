@@ -40,7 +40,6 @@ UNTESTED = {
 
 UNTESTED_YET = {
     "engine/attempt.py",
-    "engine/fsspec_source.py",
     "engine/url_source.py",
     "jobs/across.py",
     "jobs/check.py",
