@@ -41,7 +41,6 @@ UNTESTED = {
 UNTESTED_YET = {
     "engine/attempt.py",
     "engine/url_source.py",
-    "jobs/across.py",
     "jobs/check.py",
     "jobs/down.py",
     "jobs/extras.py",

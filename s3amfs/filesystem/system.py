@@ -18,6 +18,7 @@ import fsspec
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from ..core.expected import WHATEVER, Expected
+from ..core.kept import class_of_copy
 from ..core.locations import LocalPath
 from . import large, small
 from .local import is_writable_object, put_source, replacing, size_of, unchanged
@@ -149,7 +150,8 @@ class S3AMFileSystem(TreeFileSystem):
             return False  # S3 has no folders; what is in this one is copied by itself
         try:
             is_theirs = options is None or not source.key or target.version_id
-            if is_theirs or (expected == WHATEVER and await small.is_left_to_s3fs(self, info, target, options)):
+            is_plain = expected == WHATEVER and class_of_copy(info.get("StorageClass")) is None
+            if is_theirs or (is_plain and await small.is_left_to_s3fs(self, info, target, options)):
                 if is_theirs or options is None or not await small.copy_file(self, source, target, options):
                     await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
                 return True

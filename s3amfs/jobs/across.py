@@ -50,6 +50,8 @@ class Across(Mover):
         self._source_client = source_client
         self._options = options
         self._obedience = Obedience(client, target.bucket, "copy")
+        self._keeps_all: bool | None = None
+        """Whether CopyObject keeps all that objects here have; None: none was looked at yet."""
 
     def location(self, key: str) -> S3Location:
         return S3Location(self._target.bucket, self._target.key + key)
@@ -70,8 +72,8 @@ class Across(Mover):
         if self._options.copy_metadata and self._gives_content():
             retry()  # what the source has and what is given have to be put together
             return
-        if not is_settled(self._client, target, self._object(work, target)):
-            retry()  # by a verb, which looks whether it is stored as asked for
+        if not is_settled(self._client, target, self._object(work, target)) or not self._is_kept_whole(source):
+            retry()  # by a verb, which looks what there is, and whether it is stored as asked for
             return
         give = room.take(0)
 
@@ -83,6 +85,19 @@ class Across(Mover):
                 done(self._moved(work, work.size, stored.etag))
 
         begin_copy(self._client, self._copy_request(work, work.expected), copied)
+
+    def _is_kept_whole(self, source: S3Location) -> bool:
+        """Whether CopyObject keeps all that `source` has. It gives up a KMS key and a website redirect (S3 API).
+
+        The first object is looked at, for all of them: a bucket's default encryption has given them the same.
+        """
+        if self._keeps_all is None:
+            given = self._options.object
+            info = self._client.head(source.bucket, source.key, customer_key=self._options.source_key_for(source))
+            has_kms = (info.sse or "").startswith("aws:kms") and not given.sse and not given.sse_kms_key_id
+            has_redirect = self._options.copy_metadata and info.website_redirect is not None
+            self._keeps_all = not has_kms and not has_redirect
+        return self._keeps_all
 
     def _copy_request(self, work: Work, expected: Expected) -> S3Request:
         source, target = self.source(work.key), self.location(work.key)

@@ -59,6 +59,8 @@ def copy(
             options = replace(options, expected=info.expected)  # of what it replaces it has all but what is changed
     if options.expect:
         raise UsageError("--expect-… needs the bytes, which a copy inside S3 never sees: use 's3am verify --against'")
+    if info.locked:
+        _warn_of_locks(source, client, report)
     try:
         return _Copy(source, info, Job(client, target, options, report, gate)).run()
     except ObjectExists:
@@ -80,6 +82,17 @@ def _warn_of_versions(source: S3Location, info: s3api.ObjectInfo, client: S3Clie
         report.warn(
             f"bucket {source.bucket} keeps versions: each change of metadata stores the object once more "
             f"({format_size(info.size)} for {source.url})"
+        )
+
+
+def _warn_of_locks(source: S3Location, client: S3Client, report: Report) -> None:
+    """S3 gives a copy the default retention of its bucket, never that of its source (S3 User Guide, Object Lock)."""
+    name, warned = f"locks of {source.bucket}", client.session.capabilities(source.bucket).warned
+    if name not in warned:
+        warned.add(name)
+        report.warn(
+            f"{source.url} is under a retention or a legal hold: S3 keeps neither in a copy, which has its bucket's "
+            "default retention"
         )
 
 

@@ -167,3 +167,12 @@ def test_trouble_with_encryption_that_is_done(
     answered = S3AMFileSystem(**arguments_of_moto).pipe_file("how/k", b"x", ServerSideEncryption="AES256")
     head = boto_of_moto.head_object(Bucket="how", Key="k")
     assert (head["ServerSideEncryption"], head["ETag"]) == ("AES256", answered["ETag"])
+
+
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+def test_a_copy_keeps_the_class(arguments_of_moto: dict[str, Any], boto_of_moto: Any, size: int) -> None:
+    boto_of_moto.put_object(Bucket="how", Key="k", Body=bytes(size), StorageClass="STANDARD_IA")
+    fs = S3AMFileSystem(**arguments_of_moto)
+    fs.ls("how")
+    fs.cp_file("how/k", "how/copy")
+    assert boto_of_moto.head_object(Bucket="how", Key="copy")["StorageClass"] == "STANDARD_IA"

@@ -12,7 +12,9 @@ from s3amfs.engine.connect import S3Client
 from s3amfs.errors import SourceChanged
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.verbs.copy import copy
+from s3amfs.wire.messages import Reply
 from tests.support.clients import Events
+from tests.support.scripted import Asked, refusal, reply, scripted
 
 pytestmark = pytest.mark.usefixtures("state")
 
@@ -41,3 +43,20 @@ def test_late_metadata_is_for_the_object_that_was_seen(client: S3Client, boto: A
     with pytest.raises(SourceChanged):
         copy(where, where, client, other_metadata(expected=this_etag(seen)))
     assert boto.head_object(Bucket=bucket, Key="k")["Metadata"] == {"a": "theirs"}
+
+
+@pytest.mark.parametrize("lock", [{"x_amz_object_lock_mode": "GOVERNANCE"}, {"x_amz_object_lock_legal_hold": "ON"}, {}])
+def test_a_copy_that_loses_a_lock_says_so_once(lock: dict[str, str], events: Events) -> None:
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "HEAD" and asked.path.startswith("/to"):
+            return refusal(404)
+        if asked.method == "HEAD":
+            return reply(200, etag='"e"', content_length="3", **lock)
+        if asked.method == "GET":
+            return reply(200, "<ListMultipartUploadsResult/>")
+        return reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
+
+    client, _ = scripted(answer)
+    for key in ("k", "l"):
+        copy(S3Location("from", key), S3Location("to", key), client, UploadOptions(exists="overwrite"), on_event=events)
+    assert [text for text in events.warnings if "retention or a legal hold" in text] == events.warnings[: len(lock)]

@@ -202,6 +202,8 @@ class ObjectInfo:
     parts_count: int | None = None
     """Only where a part number was asked for."""
     tags_count: int = 0
+    locked: bool = False
+    """Under a retention or a legal hold, as far as the user may see it."""
     accept_ranges: bool = False
     first: int = 0
     """Offset of the first byte in this answer (ranged requests)."""

@@ -84,6 +84,7 @@ def parse_object(reply: Reply) -> ObjectInfo:
         customer_key_md5=headers.get("x-amz-server-side-encryption-customer-key-md5"),
         parts_count=_maybe_number(headers.get("x-amz-mp-parts-count")),
         tags_count=_maybe_number(headers.get("x-amz-tagging-count")) or 0,
+        locked="x-amz-object-lock-mode" in headers or headers.get("x-amz-object-lock-legal-hold") == "ON",
         accept_ranges=headers.get("accept-ranges", "").strip().lower() == "bytes",
         first=first,
         length=length,
