@@ -94,8 +94,7 @@ def parse_object(reply: Reply) -> ObjectInfo:
 def parse_stored(reply: Reply) -> StoredInfo:
     """Parses the headers of PutObject and UploadPart. Raises TransferError if there is no ETag."""
     headers = reply.headers
-    etag = headers.get("etag")
-    if not etag:
+    if not (etag := headers.get("etag")):
         raise TransferError("the server stored the data but sent no ETag: it is not a usable S3 server or proxy")
     return StoredInfo(
         etag=bare_etag(etag),
