@@ -122,6 +122,10 @@ def report_crash() -> None:
     threading.excepthook(threading.ExceptHookArgs((*sys.exc_info(), threading.current_thread())))
 
 
+def _ended(_exchange: Exchange) -> None:
+    """It has been called."""
+
+
 class Call:
     """A pending control call; `wait` gives its reply."""
 
@@ -138,7 +142,8 @@ class Call:
             self._exchange.error = error
             self._done.set()
 
-    def _finished(self, _exchange: Exchange) -> None:
+    def _finished(self, exchange: Exchange) -> None:
+        exchange.on_done = _ended  # it holds this, and must not live on with its body until the garbage is collected
         self._done.set()
 
     @property

@@ -57,6 +57,7 @@ class Listing:
         """Nanoseconds that the server's clock is ahead, as its Date says; known once the first page is there."""
         self.requests = 0
         self._lock = threading.Lock()
+        self._parsing = threading.Lock()  # one interpreter gains nothing by more at a time, and each takes a MiB
         self._by_token = is_directory_bucket(bucket)
         self._sort = options.sort or self._by_token
         self._pages = self._begin()
@@ -101,7 +102,8 @@ class Listing:
                 self.requests += 1
             reply = self._client.call(request, f"s3://{self._bucket}/{prefix}")
             try:
-                page, more = s3api.parse_listing(reply)
+                with self._parsing:
+                    page, more = s3api.parse_listing(reply)
                 foreign = [item.key for item in page.objects if not item.key.startswith(prefix)]
                 if foreign:
                     raise MalformedXml(f"the server's listing of {prefix!r} names {foreign[0]!r}")

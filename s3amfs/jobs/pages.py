@@ -14,12 +14,12 @@ from ..wire.s3 import api as s3api
 
 PAGE_KEYS = 1000
 """Keys that a page of ListObjectsV2 has at most (S3 API, "ListObjectsV2")."""
-WIDTH = 32
+WIDTH = 24
 """Pages of one listing in flight at most."""
 
-FEW = 16
+FEW = 4
 """Pages that wait as they are."""
-PACKED_BYTES = 8 * 1024 * 1024
+PACKED_BYTES = 1024 * 1024
 """Beyond that pages that wait are compressed, to about 30 bytes a key."""
 _WITHOUT_REFERENCES = 2
 """Version of `marshal`."""

@@ -168,6 +168,7 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
     """The reply, with what libcurl knows once it is over."""
     reply = exchange.reply
     reply.body = bytes(exchange._body)
+    exchange._body, exchange._take = bytearray(), None  # each would hold the body until the garbage is collected
     reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
     reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
     reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -280,3 +282,28 @@ def test_close_ends_everything(web: HttpServer) -> None:
     multi.poll(0.1)
     multi.close()
     assert done == []
+
+
+def test_a_body_does_not_wait_for_the_garbage_collector(web: HttpServer) -> None:
+    """A reply that was kept in memory leaves with the last who knows it: listings have thousands of pages."""
+
+    class Request(HttpRequest):
+        """One that a weak reference can follow, as the exchange has no room for one."""
+
+    gc.disable()
+    try:
+        url = web.add("/data", DATA)
+        multi = Multi(lambda: None)
+        exchange = Exchange(Request("GET", url), lambda _exchange: None)
+        gone = weakref.ref(exchange.request)
+        ended: list[bool] = []
+        exchange.on_done = lambda _exchange: ended.append(True)
+        multi.start(exchange)
+        drive(multi, lambda: bool(ended))
+        assert exchange.reply.body == DATA
+        del exchange
+        multi.close()
+        del multi
+        assert gone() is None
+    finally:
+        gc.enable()
