@@ -6,7 +6,10 @@ part_task.py.
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +19,7 @@ from ..core.locations import S3Location, parse_s3_url
 from ..core.manifest import SourceIdentity
 from ..core.parts import MAX_PARTS, choose_part_size
 from ..engine.connect import S3Config, connect
-from ..errors import UsageError
+from ..errors import TransferError, UsageError
 from ..transfers.job import Job
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
@@ -25,7 +28,7 @@ from ..transfers.speed import Speed
 from ..transfers.target import skips_existing
 from . import part_task
 from .split_begin import split_job
-from .workers import NO_KEYS, Cluster
+from .workers import LOOK_SECONDS, NO_KEYS, Cluster, Vigil
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -53,8 +56,8 @@ def write_object(
     from the blocks' order alone, so a block that is computed twice is sent to the same part, and what the server has at
     the end is compared with what was recorded. On an error nothing is published and the upload is aborted.
     options: their rate limit is that of all workers together.
-    Raises what `upload` raises, and UsageError for more than 10,000 parts, customer keys, slots and digests of the
-    whole.
+    Raises what `upload` raises, TransferError where there is no worker for a minute, and UsageError for more than
+    10,000 parts, customer keys, slots and digests of the whole.
     """
     target = parse_s3_url(url)
     given = options or UploadOptions(unfinished="continue")
@@ -85,6 +88,7 @@ class _BlockWriter:
 
     def __init__(self, cluster: Cluster, job: Job, sending: SendParts) -> None:
         self._client = cluster.client
+        self._vigil = Vigil(cluster, job.report)
         self._sending = sending
         begun = sending.begin(choose_part_size(0))
         self._job = split_job(job, BLOCKS.url, BLOCKS, upload=begun.upload)
@@ -98,8 +102,8 @@ class _BlockWriter:
         """Small blocks at the end of a window: the next one's may be joined to them."""
         while taken := list(islice(blocks, window)):
             futures = self._client.compute(taken)
-            sizes = self._client.gather(self._client.map(part_task.size_of, futures))
-            joined, rest = join_blocks([size for _, size in held] + list(sizes), last=False)
+            sizes = self._sizes(futures)
+            joined, rest = join_blocks([size for _, size in held] + sizes, last=False)
             self._send(joined, [future for future, _ in held] + list(futures))
             both = held + list(zip(futures, sizes, strict=True))
             held = both[rest:]
@@ -109,6 +113,10 @@ class _BlockWriter:
         self._send(joined, [future for future, _ in held])
         return self._size, self._number
 
+    def _sizes(self, futures: Sequence[Any]) -> list[int]:
+        asked = self._client.map(part_task.size_of, futures)
+        return [size for _, size in sorted(_outcomes(self._client, self._vigil, asked))]
+
     def _send(self, joined: Sequence[Joined], futures: Sequence[Any]) -> None:
         tasks = []
         for group in joined:
@@ -117,7 +125,8 @@ class _BlockWriter:
                 raise UsageError(f"the blocks make more than {MAX_PARTS} parts (S3's limit): give larger ones")
             self._size += group.size
             tasks.append((self._job, self._number, list(futures[group.first : group.end]), self._settings))
-        for record in _results(self._client, part_task.send_blocks, tasks):
+        submit = partial(self._client.submit, part_task.send_blocks, pure=False, retries=RETRIES)
+        for _, record in _outcomes(self._client, self._vigil, [submit(*task) for task in tasks]):
             self._sending.keep(record)
 
 
@@ -141,18 +150,45 @@ def _delayed(blocks: Iterable[Any]) -> Iterator[Any]:
     return iter(to_delayed() if to_delayed is not None else blocks)
 
 
-def _results(client: Client, function: Any, tasks: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
-    """Yields the results of the tasks as they end. Raises the first error and cancels the other tasks."""
-    from distributed import as_completed
+def _outcomes(client: Client, vigil: Vigil, futures: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    """Yields (place, result) of the futures as they end.
 
-    if not tasks:
-        return
-    futures = [client.submit(function, *task, pure=False, retries=RETRIES) for task in tasks]
-    waiting = as_completed(futures)
+    Raises the first error, and TransferError if no worker is left or the scheduler is gone; the others are cancelled.
+    """
+    ended: queue.SimpleQueue[tuple[int, Any]] = queue.SimpleQueue()
+
+    def fetch(place: int, future: Any) -> None:
+        """In a thread of its own: if the worker has left by now, dask waits for it to come back."""
+        try:
+            outcome = future.result()
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            outcome = error
+        ended.put((place, outcome))
+
+    def start(place: int, future: Any) -> None:
+        threading.Thread(target=fetch, args=(place, future), daemon=True).start()
+
     try:
-        for future in waiting:
-            yield future.result()
-            future.release()
+        for place, future in enumerate(futures):
+            future.add_done_callback(partial(start, place))
+        for _ in futures:
+            place, outcome = _next(ended, vigil)
+            if futures[place].cancelled():
+                raise TransferError("the dask scheduler has dropped the work, or is gone: run the same command again")
+            if isinstance(outcome, BaseException):
+                raise outcome
+            yield place, outcome
+            futures[place].release()
     except BaseException:
-        client.cancel(futures)
+        if client.status == "running":
+            client.cancel(list(futures))
         raise
+
+
+def _next(ended: queue.SimpleQueue[tuple[int, Any]], vigil: Vigil) -> tuple[int, Any]:
+    """The next outcome. Raises TransferError if no worker is left that could bring one."""
+    while True:
+        try:
+            return ended.get(timeout=LOOK_SECONDS)
+        except queue.Empty:
+            vigil.look()

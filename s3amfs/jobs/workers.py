@@ -142,6 +142,30 @@ class Moving:
         self.report.on_event(WorkerMoved(worker, *self._of[worker]))
 
 
+class Vigil:
+    """Looks whether there are workers, and ends the wait for them after a minute. For the thread that waits."""
+
+    def __init__(self, cluster: Cluster, report: Report) -> None:
+        self._cluster = cluster
+        self._report = report
+        self._alone_since: float | None = None
+
+    def look(self) -> list[str]:
+        """Returns the workers that are there. Raises TransferError if there has been none for a minute, or if the
+        scheduler is gone."""
+        if self._cluster.client.status != "running":
+            raise TransferError(NO_SCHEDULER)
+        present = self._cluster.present()
+        if present:
+            self._alone_since = None
+        elif self._alone_since is None:
+            self._alone_since = time.monotonic()
+            self._report.warn("no worker is left: waiting up to a minute for another one")
+        elif time.monotonic() - self._alone_since > ALONE_SECONDS:
+            raise TransferError("no worker is left in the cluster: start some, and run the same command again")
+        return present
+
+
 class _Run:
     """One loop over the workers, in the thread that waits."""
 
@@ -160,7 +184,7 @@ class _Run:
         self._futures: dict[str, Any] = {}
         self._ended: queue.SimpleQueue[tuple[str, Any, part_task.Moved | BaseException]] = queue.SimpleQueue()
         self._failures = 0
-        self._alone_since: float | None = None
+        self._vigil = Vigil(cluster, moving.report)
 
     def run(self) -> None:
         dispatch, looked = self._moving.dispatch, float("-inf")
@@ -189,25 +213,12 @@ class _Run:
 
     def _look(self) -> list[str]:
         """The workers that are there; what others had in hand is to be moved again."""
-        if self._cluster.client.status != "running":
-            raise TransferError(NO_SCHEDULER)
-        present = self._cluster.present()
+        present = self._vigil.look()
         for gone in self._futures.keys() - set(present):
             self._cluster.client.cancel([self._futures.pop(gone)])
             self._moving.dispatch.lost(gone)
-        self._wait_for(present)
         busy = [name for name in present if name in self._futures]
         return (busy + [name for name in present if name not in self._futures])[: self._most]
-
-    def _wait_for(self, present: list[str]) -> None:
-        """Raises TransferError if there has been no worker for a minute."""
-        if present:
-            self._alone_since = None
-        elif self._alone_since is None:
-            self._alone_since = time.monotonic()
-            self._moving.report.warn("no worker is left: waiting up to a minute for another one")
-        elif time.monotonic() - self._alone_since > ALONE_SECONDS:
-            raise TransferError("no worker is left in the cluster: start some, and run the same command again")
 
     def _submit(self, worker: str, batch: list[int]) -> None:
         function, *arguments = self._call(batch)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import random
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,10 @@ from s3amfs import cluster
 from s3amfs.core.bandwidth import Bandwidth
 from s3amfs.core.ssec import CustomerKey
 from s3amfs.demo.seaweed import SeaweedServer
-from s3amfs.errors import UsageError
+from s3amfs.errors import TransferError, UsageError
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from tests.faults.written_blocks import write_blocks
-from tests.support.dask import MIB, config, content
+from tests.support.dask import MIB, config, content, own_scheduler
 from tests.support.proxy import FaultProxy
 
 
@@ -53,6 +55,19 @@ def test_blocks_while_a_worker_is_killed(
     assert written.right, written.line()
     assert written.proof == "crc64nvme of the whole object, checked by the server"
     assert written.scheduler_bytes < 5 * MIB < written.size // 8, written.line()
+    assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
+
+
+def test_it_ends_where_no_worker_is_left(
+    s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import dask as dask_module
+
+    monkeypatch.setattr("s3amfs.jobs.workers.ALONE_SECONDS", 0.0)
+    with own_scheduler(s3, tmp_path) as (client, _):
+        blocks = [dask_module.delayed(os._exit)(1)]  # the only worker, which nobody starts again
+        with pytest.raises(TransferError, match="no worker is left"):
+            cluster.write_object(client, f"s3://{bucket}/k", blocks, config=config(s3))
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
 
 
