@@ -105,7 +105,7 @@ class Appender(ObjectWriter):
             return lambda part, attempt: target.copy(part, source)
 
         try:
-            parts.move_all(copied, Movement(move, speed))
+            parts.move_all(copied, Movement(move, speed, repeatable=True))
         except Unsupported:
             return False
         self._layout.next_number = len(copied) + 1

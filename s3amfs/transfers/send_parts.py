@@ -70,14 +70,14 @@ class SendParts:
     ) -> None:
         """manifest: whether this machine keeps one. shared: an upload that other processes send to as well: it is never
         aborted nor begun again from here, and no manifest is about it."""
-        self._job = job
-        self._content = content
+        self._job, self._content = job, content
         journal = open_journal(job) if manifest and shared is None else None
         self._upload = Multipart(job, content.verb, content.identity, journal)
-        self._shared = shared is not None
-        self._on_part = on_part
-        self._begun: Begun | None = self._upload.adopt(shared) if shared is not None else None
-        self._part_size = 0
+        self._shared, self._on_part = shared is not None, on_part
+        self.begun: Begun | None = self._upload.adopt(shared) if shared is not None else None
+        """The upload that is under way; None before `find` or `begin`."""
+        self.part_size = 0
+        """Bytes of each part, as the upload was begun."""
         self._sending: Sending | None = None
         self._unsent: Callable[[], Iterable[Part]] = tuple
         self._last = False
@@ -88,44 +88,35 @@ class SendParts:
         self._kept = False
         """Whether the server has parts of an earlier run, which are never given up for another form."""
         self._trouble = Trouble()
-
-    @property
-    def begun(self) -> Begun | None:
-        """The upload that is under way; None before `find` or `begin`."""
-        return self._begun
+        self._copied: tuple[tuple[Part, ...], Movement | None] = ((), None)
 
     @property
     def records(self) -> Mapping[int, PartRecord]:
         """The parts that are there, by number."""
         return self._upload.records
 
-    @property
-    def part_size(self) -> int:
-        """Bytes of each part, as the upload was begun."""
-        return self._part_size
-
     # -- beginning --------------------------------------------------------------------------------------------------
 
     def find(self) -> Begun | None:
         """The unfinished upload to continue, if there is one and it may be. Raises the contract's errors."""
-        self._begun = self._upload.find()
-        return self._begun
+        self.begun = self._upload.find()
+        return self.begun
 
     def take_up(self, plan: Plan, hashes: Hash | None) -> None:
         """Goes on with what `find` has found: parts that are proven to be the source's are not sent again.
 
         hashes: reads parts of the source; None: a part that the manifest does not prove is sent again.
         """
-        assert self._begun is not None
-        self._part_size = plan.part_size
-        take_up(self._upload, self._begun, plan, hashes, self._job.target.url, self._job.report)
+        assert self.begun is not None
+        self.part_size = plan.part_size
+        take_up(self._upload, self.begun, plan, hashes, self._job.target.url, self._job.report)
         self._kept = bool(self._upload.records)
 
     def continue_with(self, part_size: int) -> None:
         """Goes on with what `find` has found, as a stream: each part is compared as it comes, and given to `keep`."""
-        assert self._begun is not None
-        self._part_size = part_size
-        self._upload.continue_with(self._begun, part_size, {})
+        assert self.begun is not None
+        self.part_size = part_size
+        self._upload.continue_with(self.begun, part_size, {})
 
     def keep(self, record: PartRecord) -> None:
         """A part of an earlier run is what is wanted."""
@@ -134,15 +125,15 @@ class SendParts:
 
     def begin(self, part_size: int) -> Begun:
         """A new upload. part_size: bytes, for the manifest. Raises the server's error."""
-        self._part_size = part_size
-        self._begun = self._upload.begin(part_size, declares=self._suspect is None)
-        return self._begun
+        self.part_size = part_size
+        self.begun = self._upload.begin(part_size, declares=self._suspect is None)
+        return self.begun
 
     def begin_again(self) -> None:
         """Another upload in place of the one that was begun, which is aborted with the parts that this run has sent."""
         self._upload.abort_to_begin_again()
-        self._begun, self.is_open = None, False
-        self.begin(self._part_size)
+        self.begun, self.is_open = None, False
+        self.begin(self.part_size)
 
     # -- parts ------------------------------------------------------------------------------------------------------
 
@@ -166,6 +157,17 @@ class SendParts:
         if self._sending.has_false_checksums(records):
             self._begin_undeclared(movement or self._content.movement)
         self._sending.check_copied(records)
+        if movement is not None and movement.repeatable:
+            self._copied = tuple(parts), movement
+
+    def _copy_again(self) -> None:
+        """The parts in front of a stream, after the upload was begun again."""
+        parts, movement = self._copied
+        if movement is not None:
+            self._start(movement)
+            assert self._sending is not None
+            self._sending.add(parts, last=True)
+            self._sending.wait()
 
     def _begin_undeclared(self, movement: Movement) -> None:
         """All parts once more, in an upload that declares no checksum."""
@@ -230,14 +232,14 @@ class SendParts:
             self._sending.stop()
 
     def _start(self, movement: Movement) -> None:
-        if self._begun is None:
-            self.begin(self._part_size)
-        assert self._begun is not None
+        if self.begun is None:
+            self.begin(self.part_size)
+        assert self.begun is not None
         if not self._shared:
-            self._begun = self._upload.settle_checks(self._begun)
-        forms = PartForms(self._begun.checks, self._job.can, self._suspect)
+            self.begun = self._upload.settle_checks(self.begun)
+        forms = PartForms(self.begun.checks, self._job.can, self._suspect)
         ends = Ends(self._part_done, self._on_trouble)
-        self._sending = Sending(self._job, self._content, movement, self._begun.upload, forms, self._trouble, ends)
+        self._sending = Sending(self._job, self._content, movement, self.begun.upload, forms, self._trouble, ends)
 
     def _add(self, parts: Iterable[Part]) -> None:
         assert self._sending is not None
@@ -263,6 +265,7 @@ class SendParts:
                     raise
             was_open = self.is_open
             self.begin_again()
+            self._copy_again()
             self.is_open = was_open
             self._start(movement)
             self._add(list(self._unsent()))
@@ -271,10 +274,11 @@ class SendParts:
 
     def _falls_back(self, failure: Failure, sending: Sending) -> bool:
         """Whether `failure` may be due to how the upload was begun, so that it is worth to begin again without that."""
-        assert self._begun is not None
-        if self._kept or self._shared or (self.is_open and self._upload.records):
+        assert self.begun is not None
+        copied = {part.number for part in self._copied[0]}
+        if self._kept or self._shared or (self.is_open and self._upload.records.keys() - copied):
             return False  # parts would be lost that nobody has any more
-        suspect = sending.suspect_of(failure, self._begun.checks)
+        suspect = sending.suspect_of(failure, self.begun.checks)
         self._suspect = suspect or self._suspect
         return suspect is not None
 
@@ -288,7 +292,7 @@ class SendParts:
     def abort(self) -> None:
         """Removes what was begun from the server, and the manifest."""
         self.stop()
-        self._begun = None
+        self.begun = None
         self._upload.abort()
 
     def leave(self) -> None:

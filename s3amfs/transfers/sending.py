@@ -40,6 +40,8 @@ class Movement:
     move: Callable[[MultipartTarget], Move]
     """Given a target: the work of each part."""
     speed: Speed
+    repeatable: bool = False
+    """Whether the parts in front of a stream can be moved again where the upload has to be begun again."""
     optional: bool = False
     """Whether the parts can get there in another manner: a refusal is Unsupported, and nothing is begun again."""
 

@@ -25,7 +25,9 @@ Role = Literal["target", "source"]
 MESSAGE_LENGTH = 300
 _SNIFF = 512
 _CUSTOMER_KEY = re.compile(
-    r"server.side encryption|customer.?(provided)? ?(encryption )?key|sse-?c\b|encryption parameters|SSECustomer", re.I
+    r"server.side encryption|customer.?(provided)? ?(encryption )?key|sse-?c\b|encryption parameters|SSECustomer"
+    r"|object is encrypted|invalid encryption key",
+    re.I,
 )
 _ABOUT_TLS = re.compile(r"secure connection", re.I)
 """'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.'"""

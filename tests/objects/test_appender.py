@@ -121,3 +121,21 @@ def test_a_small_object_that_is_overwritten_after_it_was_read_stays(
     with pytest.raises(SourceChanged):
         writer.close()
     assert stored(boto, bucket) == b"by somebody else"
+
+
+def test_a_base_is_copied_again_where_parts_are_refused_as_the_upload_was_begun(
+    through: S3Client, boto: Any, bucket: str, proxy: FaultProxy
+) -> None:
+    """As Garage does it: parts without a checksum are refused where one was declared, and trailers are not answered."""
+
+    def declared(request: Recorded) -> bool:
+        return request.kind == "UploadPart" and proxy.count("Create") == 1
+
+    pinned = pin(through, boto, bucket, LARGE)
+    proxy.rules.append(Rule(declared, error(400, "InvalidRequest")))
+    writer = Appender(pinned, OPTIONS)
+    writer.write(MORE)
+    writer.close()
+    assert stored(boto, bucket) == LARGE + MORE
+    assert proxy.count("Create") == 2
+    assert not boto.list_multipart_uploads(Bucket=bucket).get("Uploads")

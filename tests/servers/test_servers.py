@@ -15,7 +15,15 @@ from s3amfs.core.findings import CAPABILITIES
 from s3amfs.core.locations import LocalPath
 from s3amfs.core.patch import Ranges, plan_patch
 from s3amfs.core.ssec import CustomerKey
-from s3amfs.errors import AccessDenied, EncryptionKeyError, ObjectExists, S3AMError, SourceChanged, Unsupported
+from s3amfs.errors import (
+    AccessDenied,
+    EncryptionKeyError,
+    ObjectExists,
+    S3AMError,
+    SourceChanged,
+    Unsupported,
+    UploadGone,
+)
 from s3amfs.objects.appender import Appender
 from s3amfs.objects.patch import patch
 from s3amfs.objects.ranges import Pinned
@@ -150,9 +158,13 @@ def test_a_second_writer_between_look_and_commit(service: Service, kind: str, da
             upload(source, service.at("k"), client, IN_PARTS, on_event=service.events)
         assert service.stored("k") == b"theirs"
     else:
-        upload(source, service.at("k"), client, IN_PARTS, on_event=service.events)
+        stands = data
+        try:
+            upload(source, service.at("k"), client, IN_PARTS, on_event=service.events)
+        except UploadGone:  # Garage: an upload that was begun before the object was stored ends with it
+            stands = b"theirs"
         assert any("condition" in warning for warning in service.events.warnings), service.events.warnings
-        assert service.stored("k") == data
+        assert service.stored("k") == stands
     assert waiting == []
 
 
