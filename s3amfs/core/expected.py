@@ -41,6 +41,8 @@ class Expected:
     """With kind 'etag': without quotes; '' where the server gives its objects none."""
     weak: bool = False
     """The ETag is a weak one (W/"…"): a condition on it never holds (RFC 9110, section 8.8.3.2)."""
+    bare: bool = False
+    """The condition goes without quotes: Ceph's gateway (16) takes them for a part of the ETag."""
 
     @property
     def text(self) -> str:

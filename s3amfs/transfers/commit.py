@@ -11,6 +11,7 @@ then `refused`, `error` and `after`. `send` does that for control calls: Complet
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from ..core.capabilities import refuses_condition
 from ..core.checksums import Crc
@@ -53,14 +54,15 @@ class Commit:
         self._warn = warn
         self._customer_key = customer_key
         self._can = client.session.capabilities(target.bucket)
-        self._refused = False
+        self._refused = self._bare = False
         self.is_doubtful = False
         """The request goes without its condition now, since that may be what the server did not implement."""
 
     @property
     def condition(self) -> Expected:
         """The expectation that the next request carries."""
-        return self._plan.condition
+        condition = self._plan.condition
+        return replace(condition, bare=True) if self._bare and condition.kind == "etag" else condition
 
     @property
     def _plan(self) -> Plan:
@@ -100,12 +102,16 @@ class Commit:
         )
 
     def refused(self, failure: Failure, *, doubt: bool = True) -> bool:
-        """Whether the server takes no such condition: then the request may be sent once more, after `before`.
+        """Whether the server takes no such condition, or not so: then the request may be sent once more, after
+        `before`.
 
         doubt: also a 501 that names no header; what the server can is known once the request without it has succeeded.
         """
         if self._refused or self.condition is WHATEVER:
             return False
+        if self._is_misread(failure):
+            self._bare = True
+            return True
         if refuses_condition(failure):
             self._can.conditions[self._operation, self.expected.kind] = False
         elif doubt and failure.status == 501 and not failure.of_source:
@@ -117,10 +123,18 @@ class Commit:
 
     def is_lost(self, failure: Failure) -> bool:
         """Whether something else stood there than was expected; that the server said so proves that it looks."""
-        lost = is_lost(self.condition, failure)
+        lost = is_lost(self.condition, failure) and not self._is_misread(failure)
         if lost and failure.kind is Kind.CONDITION:
             self._can.conditions[self._operation, self.expected.kind] = True
         return lost
+
+    def _is_misread(self, failure: Failure) -> bool:
+        """Whether the condition failed although the object is the one that was expected: the server may compare the
+        quotes, too."""
+        sent = self.condition
+        if failure.kind is not Kind.CONDITION or failure.of_source or sent.kind != "etag" or sent.bare:
+            return False
+        return self._look(needed=False) == self.expected.etag
 
     def lost_error(self) -> S3AMError:
         """The error for something else that stands there."""

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.capabilities import Evidence
 from ..core.claims import Compared, claim, compared
 from ..core.expected import Expected
 from ..core.failures import Kind
 from ..core.manifest import PartRecord
-from ..errors import ChecksumMismatch, TransferError
+from ..errors import AccessDenied, ChecksumMismatch, TransferError
 from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
@@ -90,7 +90,8 @@ def _send(job: Job, parts: Parts) -> s3api.StoredInfo:
     if failure is None:
         if not parts.are_equal:
             job.can.note("unequal_parts", Evidence.WORKED)
-        stored = s3api.parse_copied(reply)
+        stored = s3api.parse_copied(reply, may_lack_etag=True)
+        stored = stored if stored.etag else _with_etag(job, parts, stored)
         commit.after(stored.etag)
         return stored
     # While our upload is there, the object that fails the condition is another one, be it equal or not.
@@ -105,6 +106,15 @@ def _send(job: Job, parts: Parts) -> s3api.StoredInfo:
             "and --force (what was sent has unequal parts)"
         )
     raise commit.error(failure, job.target.url)
+
+
+def _with_etag(job: Job, parts: Parts, stored: s3api.StoredInfo) -> s3api.StoredInfo:
+    """Ceph's gateway (16) answers Complete without an ETag: that of the object, else the one that the parts make."""
+    try:
+        found = _find_ours(job, parts)
+    except AccessDenied:
+        found = None
+    return found or replace(stored, etag=checksum_choice.whole_etag([record.etag for record in parts.records]))
 
 
 def _find_ours(job: Job, parts: Parts) -> s3api.StoredInfo | None:

@@ -26,7 +26,7 @@ MESSAGE_LENGTH = 300
 _SNIFF = 512
 _CUSTOMER_KEY = re.compile(
     r"server.side encryption|customer.?(provided)? ?(encryption )?key|sse-?c\b|encryption parameters|SSECustomer"
-    r"|object is encrypted|invalid encryption key",
+    r"|object is encrypted|invalid encryption key|MD5 hash of the key",
     re.I,
 )
 _ABOUT_TLS = re.compile(r"secure connection", re.I)

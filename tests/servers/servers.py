@@ -315,9 +315,9 @@ class Radosgw(Server):
 [global]
 fsid = 00000000-0000-4000-8000-000000000001
 mon host = [v2:127.0.0.1:{monitor}]
-auth cluster required = none
-auth service required = none
-auth client required = none
+auth cluster required = cephx
+auth service required = cephx
+auth client required = cephx
 ms bind ipv4 = true
 public addr = 127.0.0.1
 osd pool default size = 1
@@ -328,7 +328,6 @@ osd crush chooseleaf type = 0
 osd objectstore = memstore
 memstore device bytes = 2147483648
 mon allow pool size one = true
-mon osd full ratio = .999
 mon pg warn on pool no redundancy = false
 mon data = {here}/mon
 mon data avail crit = 1
@@ -338,7 +337,9 @@ log file = {here}/$name.log
 admin socket = {here}/$name.asok
 pid file = {here}/$name.pid
 keyring = {here}/keyring
-[client.rgw]
+[osd]
+keyring = {here}/osd/keyring
+[client.admin]
 rgw frontends = beast endpoint=127.0.0.1:{self.port}
 rgw crypt require ssl = false
 rgw dns name =
@@ -348,7 +349,8 @@ debug rgw = 1
         for folder in ("mon", "osd"):
             (here / folder).mkdir()
         self._ceph("ceph-authtool", "--create-keyring", str(here / "keyring"), "--gen-key", "-n", "mon.")
-        self._ceph("ceph-authtool", str(here / "keyring"), "--gen-key", "-n", "client.admin", "--cap", "mon", "allow *")
+        may = ("--cap", "mon", "allow *", "--cap", "osd", "allow *", "--cap", "mgr", "allow *")
+        self._ceph("ceph-authtool", str(here / "keyring"), "--gen-key", "-n", "client.admin", *may)
         self._ceph(
             "ceph-mon",
             "-i",
@@ -363,11 +365,13 @@ debug rgw = 1
             ["ceph-mon", "-c", str(self._configuration), "-f", "-i", "a", "--public-addrv", f"[v2:127.0.0.1:{monitor}]"]
         )
         self._ceph("ceph", "osd", "create")
+        may = ("mon", "allow profile osd", "osd", "allow *")
+        self._ceph("ceph", "auth", "get-or-create", "osd.0", *may, "-o", str(here / "osd" / "keyring"))
         self._ceph("ceph-osd", "-i", "0", "--mkfs")
         self.run(["ceph-osd", "-c", str(self._configuration), "-f", "-i", "0"])
 
     def command(self) -> list[str]:
-        return ["radosgw", "-c", str(self._configuration), "-f", "-n", "client.rgw"]
+        return ["radosgw", "-c", str(self._configuration), "-f", "-n", "client.admin"]
 
     def settle(self) -> None:
         keys = ["--access-key", self.access_key, "--secret", self.secret_key]

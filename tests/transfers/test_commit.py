@@ -171,3 +171,25 @@ def test_what_aws_can_is_known(through: S3Client) -> None:
     assert known_of("https://s3.amazonaws.com.evil.example").conditions == {}
     assert known_of("http://127.0.0.1:1234").etag_md5 is None
     assert s3api.ObjectInfo(1, "e", weak_etag=True).expected == replace(this_etag("e"), weak=True)
+
+
+@pytest.mark.parametrize("size", [1000, 2 * PART], ids=["Put", "Complete"])
+def test_a_server_that_compares_the_quotes_of_if_match(
+    through: S3Client, boto: Any, bucket: str, proxy: FaultProxy, tmp_path: Path, size: int
+) -> None:
+    """Ceph's gateway 16: the condition goes without them once it is seen that the object is the one expected."""
+    boto.put_object(Bucket=bucket, Key="k", Body=b"base")
+    expected = this_etag(through.head(bucket, "k").etag)
+    quoted = faults.error(412, "PreconditionFailed")
+    proxy.rules.append(Rule(lambda request: request.headers.get("if-match", "").startswith('"'), quoted))
+    file = make_file(tmp_path / "mine", size, 1)
+    options = UploadOptions(exists="overwrite", expected=expected, part_size=PART)
+    upload(LocalPath(str(file)), S3Location(bucket, "k"), through, options)
+    assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == file.read_bytes()
+    (done,) = [request for request in proxy.of("Put", "Complete") if request.status == 200]
+    assert done.headers["if-match"] == expected.etag
+    # The same where it is another object: nobody's work is lost.
+    boto.put_object(Bucket=bucket, Key="k", Body=b"theirs")
+    with pytest.raises(SourceChanged):
+        upload(LocalPath(str(file)), S3Location(bucket, "k"), through, options)
+    assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == b"theirs"

@@ -22,7 +22,7 @@ from s3amfs.verbs.upload import upload
 from s3amfs.wire.s3.api import MultipartUpload, ObjectInfo
 from tests.support.clients import PART, Events
 from tests.support.faults import Recorded, Rule, answer, delay, lose_answer
-from tests.support.files import digest, object_digest
+from tests.support.files import digest, make_file, object_digest
 from tests.support.proxy import FaultProxy
 
 pytestmark = pytest.mark.usefixtures("state")
@@ -120,3 +120,15 @@ def test_an_object_is_ours_by_etag_or_checksum_only() -> None:
     assert not is_made_of(ObjectInfo(31, etag), found)
     assert not is_made_of(ObjectInfo(30, "x"), found)
     assert not is_made_of(ObjectInfo(30, "x", checksums={"crc64nvme": whole}, checksum_type="COMPOSITE"), found)
+
+
+def test_an_answer_without_an_etag_is_made_up_for_by_a_look(
+    through: S3Client, boto: Any, bucket: str, proxy: FaultProxy, tmp_path: Path
+) -> None:
+    """Ceph's gateway 16 answers so."""
+    body = b"<CompleteMultipartUploadResult><Key>k</Key><ETag></ETag></CompleteMultipartUploadResult>"
+    proxy.rules.append(Rule("Complete", answer(200, body, deliver=True)))
+    file = make_file(tmp_path / "f", 2 * PART, 1)
+    done = upload(LocalPath(str(file)), S3Location(bucket, "k"), through, UploadOptions(part_size=PART))
+    assert done.etag.strip('"') == boto.head_object(Bucket=bucket, Key="k")["ETag"].strip('"')
+    assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == file.read_bytes()

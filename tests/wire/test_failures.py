@@ -51,6 +51,7 @@ TABLE: list[tuple[Reply, Kind]] = [
     (reply(400, "InvalidRequest", "Server Side Encryption must be made over a secure connection."), Kind.FATAL),
     (reply(400, "InvalidRequest", "The object was stored using a form of Server Side Encryption."), Kind.KEY),
     (reply(400, "InvalidRequest", "Bad request: Object is encrypted"), Kind.KEY),
+    (reply(400, "InvalidArgument", "The calculated MD5 hash of the key did not match the hash"), Kind.KEY),
     (reply(400, "InvalidRequest", "Bad request: Invalid encryption key, could not decrypt"), Kind.KEY),
     (reply(403, "AccessDenied", "not authorized to perform kms:Decrypt on this encryption key, SSE-KMS"), Kind.DENIED),
     (reply(400, "InvalidArgument"), Kind.FATAL),

@@ -101,7 +101,8 @@ def condition_headers(expected: Expected) -> Headers:
     """The condition on the object that a request is about to replace or delete."""
     if expected.kind == "nothing":
         return (("If-None-Match", "*"),)
-    return (("If-Match", quote_etag(expected.etag)),) if expected.kind == "etag" else ()
+    etag = expected.etag if expected.bare else quote_etag(expected.etag)
+    return (("If-Match", etag),) if expected.kind == "etag" else ()
 
 
 def key_headers(key: CustomerKey | None) -> Headers:

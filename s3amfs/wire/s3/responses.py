@@ -104,11 +104,11 @@ def parse_stored(reply: Reply) -> StoredInfo:
     )
 
 
-def parse_copied(reply: Reply) -> StoredInfo:
+def parse_copied(reply: Reply, *, may_lack_etag: bool = False) -> StoredInfo:
     """Parses the body of CopyObject, UploadPartCopy and CompleteMultipartUpload. Raises MalformedXml."""
     root = xml.parse(reply.body, "CopyObjectResult", "CopyPartResult", "CompleteMultipartUploadResult")
     etag = xml.text(root, "ETag") or reply.headers.get("etag", "")
-    if not etag:
+    if not etag and not may_lack_etag:
         raise xml.MalformedXml("the server's answer names no ETag")
     return StoredInfo(
         etag=bare_etag(etag),
