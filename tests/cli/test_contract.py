@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any
@@ -303,7 +304,8 @@ def test_sigusr1_says_what_is_going_on(cli: Cli, bucket: str, tmp_path: Path, pr
     assert proxy.wait_for(lambda: proxy.count("UploadPart") >= 2)
     running.send(signal.SIGUSR1)
     running.interrupt()
-    assert "status: 5 MiB of 10 MiB moved" in running.wait().stderr
+    # The second part is stalled, but its first bytes may be in the kernel's buffers.
+    assert re.search(r"status: [5-9](\.\d)? MiB of 10 MiB moved", running.wait().stderr)
 
 
 def test_interrupt_says_how_to_resume(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy) -> None:

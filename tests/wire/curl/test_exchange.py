@@ -14,6 +14,7 @@ import pytest
 from s3amfs.core.failures import Kind
 from s3amfs.wire.curl.exchange import Exchange
 from s3amfs.wire.curl.multi import Multi
+from s3amfs.wire.curl.options import timeout_options
 from s3amfs.wire.curl.streams import PAUSE, BytesReader
 from s3amfs.wire.failures import classify
 from s3amfs.wire.messages import HttpRequest
@@ -146,21 +147,21 @@ def test_a_server_that_answers_a_control_call_drop_by_drop_is_given_up(
     raw: Callable[[Callable[[socket.socket, int], None]], RawServer],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("s3amfs.wire.curl.options.CONTROL_PATIENCE", 2)
+    monkeypatch.setattr("s3amfs.wire.curl.options.CONTROL_PATIENCE", 1)
     gone = threading.Event()
 
     def serve(connection: socket.socket, number: int) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
-        while not gone.wait(0.05):  # never a whole second without a byte
+        while not gone.wait(0.05):  # never three seconds without a byte
             connection.sendall(b"x")
 
     try:
-        reply = run(multi, get(raw(serve).url, impatient=True)).reply
+        reply = run(multi, HttpRequest("GET", raw(serve).url, options=timeout_options(1.0, 3.0))).reply
     finally:
         gone.set()
     assert classify(reply).kind is Kind.TIMEOUT
-    assert 1.9 < reply.seconds < 10
+    assert 2.9 < reply.seconds < 10
 
 
 def test_a_server_that_takes_no_more_is_given_up(
