@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 from .checksums import combine, crc
 from .parts import Part
@@ -25,7 +24,6 @@ class Digests:
     """In hex."""
 
 
-@lru_cache(8)
 def digests_of_zeros(length: int) -> Digests:
     """Those of `length` bytes of zeros."""
     blocks, rest = divmod(length, len(BLOCK))

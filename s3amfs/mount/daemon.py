@@ -164,9 +164,8 @@ def _serve(location: S3Location, directory: str, options: MountOptions, config: 
     log.info("%s is mounted on %s", location.url, directory)
     if options.write_back:
         log.warning(WRITE_BACK, options.write_back)
-    with trace.recording(
-        options.trace_file, f"s3am mount {location.url}", log.warning
-    ):  # of the process that was forked
+    # Here, since the trace is that of the process that was forked.
+    with trace.recording(options.trace_file, f"s3am mount {location.url}", log.warning):
         serve(operations, directory, _fuse_options(location, options))
 
 

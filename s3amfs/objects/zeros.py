@@ -24,6 +24,7 @@ from ..transfers.send_parts import Movement, SendParts
 from ..transfers.speed import Speed
 from ..wire.s3 import api as s3api
 from ..wire.s3 import bucket as bucketapi
+from ..wire.s3.xml import MalformedXml
 from .writer import ObjectWriter
 
 PIECE = bytes(1024 * 1024)
@@ -35,15 +36,12 @@ def copy_zeros(sending: SendParts, job: Job, parts: Sequence[Part]) -> None:
     sending: begun. Parts that are not copied are left for `install`: if the server copies no parts or does not prove
     them, or if no temporary object can be stored there. Raises TransferError and what else ends a transfer.
     """
-    if (
-        not worth_copying([part.length for part in parts])
-        or job.can.copies_ranges is False
-        or not _declares_crc64nvme_or_none(sending)
-    ):
+    lengths = [part.length for part in parts]
+    if not worth_copying(lengths) or job.can.copies_ranges is False or not _declares_crc64nvme_or_none(sending):
         return
     try:
-        with _object_of_zeros(job, max(part.length for part in parts)) as source:
-            sending.move_all(parts, _movement(job, source))
+        with _object_of_zeros(job, max(lengths)) as source:
+            sending.move_all(parts, _movement(job, source, set(lengths)))
     except (Unsupported, SourceChanged) as error:
         job.report.warn(f"{job.target.url}: holes are sent as zeros, since S3 can't copy them ({error})")
 
@@ -52,10 +50,12 @@ def _declares_crc64nvme_or_none(sending: SendParts) -> bool:
     return sending.begun is not None and sending.begun.upload.checksum_algorithm in (None, "crc64nvme")
 
 
-def _movement(job: Job, source: s3api.CopySource) -> Movement:
+def _movement(job: Job, source: s3api.CopySource, lengths: set[int]) -> Movement:
+    digests = {length: digests_of_zeros(length) for length in lengths}  # not in a loop's thread: a GiB takes seconds
+
     def move(target: MultipartTarget) -> Move:
         def work(part: Part, attempt: int) -> PartWork:
-            return target.copy(part, source, 0, digests_of_zeros(part.length))
+            return target.copy(part, source, 0, digests[part.length])
 
         return work
 
@@ -110,7 +110,14 @@ def _options(options: UploadOptions) -> UploadOptions:
 
 
 def _refuse_retention(client: S3Client, bucket: str) -> None:
-    """Raises Unsupported where each new version is locked: nothing temporary is stored there."""
+    """Raises Unsupported where each new version is locked: nothing temporary is stored there.
+
+    A server that answers something else has no such setting, as `s3am doctor` sees it.
+    """
     reply, failure = client.attempt(bucketapi.get_object_lock(bucket))
-    if failure is None and bucketapi.has_default_retention(reply):
+    try:
+        locked = failure is None and bucketapi.has_default_retention(reply)
+    except MalformedXml:
+        locked = False
+    if locked:
         raise Unsupported(f"s3://{bucket} keeps each object by a default retention")

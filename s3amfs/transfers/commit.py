@@ -55,6 +55,8 @@ class Commit:
         self._customer_key = customer_key
         self._can = client.session.capabilities(target.bucket)
         self._refused = self._bare = False
+        self._looked_into: tuple[Failure, bool] | None = None
+        """A failed condition, and whether it was misread."""
         self.is_doubtful = False
         """The request goes without its condition now, since that may be what the server did not implement."""
 
@@ -134,7 +136,9 @@ class Commit:
         sent = self.condition
         if failure.kind is not Kind.CONDITION or failure.of_source or sent.kind != "etag" or sent.bare:
             return False
-        return self._look(needed=False) == self.expected.etag
+        if self._looked_into is None or self._looked_into[0] is not failure:
+            self._looked_into = failure, self._look(needed=False) == self.expected.etag
+        return self._looked_into[1]
 
     def lost_error(self) -> S3AMError:
         """The error for something else that stands there."""

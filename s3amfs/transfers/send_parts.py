@@ -88,7 +88,7 @@ class SendParts:
         self._kept = False
         """Whether the server has parts of an earlier run, which are never given up for another form."""
         self._trouble = Trouble()
-        self._copied: tuple[tuple[Part, ...], Movement | None] = ((), None)
+        self._copied: tuple[tuple[Part, ...], Movement | None] = ((), None)  # in front of a stream
 
     @property
     def records(self) -> Mapping[int, PartRecord]:

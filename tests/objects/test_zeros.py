@@ -100,3 +100,19 @@ def test_a_second_run_copies_only_what_is_missing(
     send(through, bucket, sparse, unfinished="resume")
     assert stored(boto, bucket) == CONTENT
     assert proxy.count("CopyPart", status=200) == copied
+
+
+LOCKED = b"""<ObjectLockConfiguration><ObjectLockEnabled>Enabled</ObjectLockEnabled><Rule><DefaultRetention>
+<Mode>COMPLIANCE</Mode><Days>1</Days></DefaultRetention></Rule></ObjectLockConfiguration>"""
+
+
+@pytest.mark.parametrize(("body", "copies"), [(LOCKED, 0), (b"<ListBucketResult></ListBucketResult>", 12)])
+def test_nothing_temporary_is_stored_under_a_default_retention(
+    through: S3Client, boto: Any, bucket: str, sparse: Path, proxy: FaultProxy, body: bytes, copies: int
+) -> None:
+    """A server that answers something else has none."""
+    proxy.rules.append(Rule(lambda request: "object-lock" in request.query, answer(200, body)))
+    said = send(through, bucket, sparse)
+    assert stored(boto, bucket) == CONTENT
+    assert proxy.count("CopyPart") == copies
+    assert len(said) == (copies == 0)
