@@ -6,7 +6,9 @@ Every worker is a namespace with a rate limit each way; the S3 services are in a
 each direction (upload, download, relay between two services) the seconds that one machine takes with `s3am upload` or
 `download`, those of N machines with `s3am split` from start to finish, and the ratio. With `--slow` the last machine
 has a tenth of the rate, and the ratio to what all lines together would allow is the one to look at. `--together` leaves
-out the run of one machine, which takes longest. Root only: else it says so.
+out the run of one machine, which takes longest. `--server` names the program that serves S3 (SeaweedFS, or one that
+tools/servers has built): where it takes many CPU seconds a GiB, this machine's cores are the limit and not the lines.
+Root only: else it says so.
 """
 
 from __future__ import annotations
@@ -21,17 +23,21 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from botocore.session import get_session
 
 from s3amfs.core.sizes import parse_size
 from s3amfs.demo.seaweed import SeaweedServer
+from tests.servers.servers import SERVERS, Seaweed, Server
 
 from .bench import make_data
 
 HUB = "s3am-hub"
 BRIDGE = "10.213.77.1"
 CLI = (sys.executable, "-c", "from s3amfs.cli.main import script; script()")
+MTU = "9001"
+"""Bytes of a packet, as inside a VPC of AWS: headers take 0.7 % of the line, and 4.4 % with packets of 1,500 bytes."""
 MIB = 1024 * 1024
 
 
@@ -81,7 +87,23 @@ def network(rates: list[int]) -> Iterator[None]:
         _run(*inside, "link", "set", "br0", "up")
         for number, (name, rate) in enumerate(zip(names, rates, strict=True), 2):
             port = f"p{number}"
-            _run(*inside, "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", name)
+            _run(
+                *inside,
+                "link",
+                "add",
+                port,
+                "mtu",
+                MTU,
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "eth0",
+                "mtu",
+                MTU,
+                "netns",
+                name,
+            )
             _run(*inside, "link", "set", port, "master", "br0", "up")
             _run("ip", "-n", name, "addr", "add", f"10.213.77.{number}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
@@ -96,37 +118,60 @@ def names_of(count: int) -> list[str]:
     return [f"s3am-w{number}" for number in range(1, count + 1)]
 
 
-class _Reachable(SeaweedServer):
-    """Listens on all addresses of the hub, where nobody but the workers is."""
+class _SeaweedEverywhere(SeaweedServer):
+    """Listens on all addresses."""
 
     def _flags(self, master: int, volume: int) -> list[str]:
         flags = super()._flags(master, volume)
         return ["-ip.bind=0.0.0.0" if flag.startswith("-ip.bind=") else flag for flag in flags]
 
-    @property
-    def address(self) -> str:
-        """For workers."""
-        return f"http://{BRIDGE}:{self.port}"
+
+def reachable(name: str, folder: Path) -> Server:
+    """The server of this name, which listens on all addresses of the hub, where nobody but the workers is."""
+    if issubclass(SERVERS[name], Seaweed):
+        return Seaweed(folder, _SeaweedEverywhere())
+
+    class Everywhere(SERVERS[name]):  # type: ignore[misc]
+        def command(self) -> list[str]:
+            return [word.replace("127.0.0.1", "0.0.0.0") for word in super().command()]
+
+    return Everywhere(folder)
 
 
-def _keys(server: SeaweedServer) -> dict[str, str]:
+def address(server: Server) -> str:
+    """Of `server`, for workers."""
+    return f"http://{BRIDGE}:{server.port}"
+
+
+def variables(server: Server) -> dict[str, str]:
+    """Environment variables with its credentials."""
     return {
-        "aws_access_key_id": server.access_key,
-        "aws_secret_access_key": server.secret_key,
-        "region_name": server.region,
+        "AWS_ACCESS_KEY_ID": server.access_key,
+        "AWS_SECRET_ACCESS_KEY": server.secret_key,
+        "AWS_DEFAULT_REGION": server.region,
     }
+
+
+def client(server: Server) -> Any:
+    return get_session().create_client(
+        "s3",
+        endpoint_url=server.endpoint_url,
+        aws_access_key_id=server.access_key,
+        aws_secret_access_key=server.secret_key,
+        region_name=server.region,
+    )
 
 
 class Machines:
     """Commands in the namespaces."""
 
-    def __init__(self, folder: Path, names: list[str], s3: _Reachable, other: _Reachable) -> None:
+    def __init__(self, folder: Path, names: list[str], s3: Server, other: Server) -> None:
         self.folder, self.names = folder, names
-        self.other = other.address
+        self.other = address(other)
         self.environment = {
             **os.environ,
-            **s3.environment(),
-            "AWS_ENDPOINT_URL": s3.address,
+            **variables(s3),
+            "AWS_ENDPOINT_URL": address(s3),
             "S3AM_STATE_DIR": str(folder / "state"),
             "HOME": str(folder),
         }
@@ -166,20 +211,24 @@ class Machines:
         return ended - begun, moved - moving
 
 
-def measure(size: int, rate: int, counts: list[int], *, slow: bool, together: bool) -> None:
+def measure(server: str, size: int, rate: int, counts: list[int], *, slow: bool, together: bool) -> None:
     """In the hub."""
     names = names_of(max(counts))
-    with tempfile.TemporaryDirectory(prefix="s3am-namespaces-") as name, _Reachable() as s3, _Reachable() as other:
-        folder, session = Path(name), get_session()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="s3am-namespaces-")))
+        s3, other = (stack.enter_context(reachable(server, folder / name)) for name in ("s3", "other"))
         machines = Machines(folder, names, s3, other)
         data = folder / "data"
         make_data(data, size)
-        for server in (s3, other):
-            session.create_client("s3", endpoint_url=server.endpoint_url, **_keys(server)).create_bucket(
-                Bucket="bucket"
-            )
-        elsewhere = ("--src-endpoint-url", other.address, "--src-profile", "other")
-        environment = {**os.environ, **other.environment(), "S3AM_STATE_DIR": str(folder / "state")}
+        for service in (s3, other):
+            client(service).create_bucket(Bucket="bucket")
+        elsewhere = ("--src-endpoint-url", machines.other, "--src-profile", "other")
+        environment = {
+            **os.environ,
+            **variables(other),
+            "AWS_ENDPOINT_URL": other.endpoint_url,
+            "S3AM_STATE_DIR": str(folder / "state"),
+        }
         subprocess.run([*CLI, "upload", str(data), "s3://bucket/from"], env=environment, check=True)
         kinds: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
             "upload": ("upload", (str(data), "s3://bucket/up"), ("--exists", "overwrite")),
@@ -190,7 +239,7 @@ def measure(size: int, rate: int, counts: list[int], *, slow: bool, together: bo
                 (*elsewhere, "--exists", "overwrite"),
             ),
         }
-        print(f"{size / MIB:.0f} MiB, {rate / 1e6:g} MB/s each way per machine")
+        print(f"{server}, {size / MIB:.0f} MiB, {rate / 1e6:g} MB/s each way per machine", flush=True)
         for kind, (verb, ends, options) in kinds.items():
             if not together:
                 alone = machines.alone(verb, *options, *ends)
@@ -213,13 +262,14 @@ def main() -> int:
     parser.add_argument("--workers", type=int, nargs="+", default=[4, 8])
     parser.add_argument("--slow", action="store_true", help="the last machine has a tenth of the rate")
     parser.add_argument("--together", action="store_true", help="without the run of one machine")
+    parser.add_argument("--server", choices=tuple(SERVERS), default=Seaweed.name, help="what serves S3")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inside:
-        measure(args.size, args.rate, args.workers, slow=args.slow, together=args.together)
+        measure(args.server, args.size, args.rate, args.workers, slow=args.slow, together=args.together)
         return 0
-    why_not = problem()
-    if why_not is not None:
+    why_not = problem() or SERVERS[args.server].why_not()
+    if why_not:
         print(f"skipped: {why_not}")
         return 0
     rates = [args.rate] * max(args.workers)
@@ -227,6 +277,7 @@ def main() -> int:
         rates[-1] //= 10
     with network(rates):
         words = ["--size", str(args.size), "--rate", str(args.rate), "--workers", *map(str, args.workers)]
+        words += ["--server", args.server]
         words += ["--slow"] if args.slow else []
         words += ["--together"] if args.together else []
         inside = ["ip", "netns", "exec", HUB, sys.executable, "-m", "benchmarks.namespaces", "--inside", *words]

@@ -143,9 +143,9 @@ class Seaweed(Server):
 
     name = "SeaweedFS"
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, server: SeaweedServer | None = None) -> None:
         super().__init__(folder)
-        self._server = SeaweedServer()
+        self._server = server or SeaweedServer()
         self.access_key, self.secret_key = self._server.access_key, self._server.secret_key
 
     @classmethod
