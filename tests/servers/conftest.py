@@ -14,7 +14,8 @@ from s3amfs.core.findings import Finding
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.connect import S3Client, S3Config, connect
 from s3amfs.verbs.doctor import doctor
-from tests.servers.servers import IN_CI, SERVERS, Server
+from tests.servers.program import Server
+from tests.servers.servers import IN_CI, SERVERS
 from tests.support.clients import Events
 from tests.support.proxy import FaultProxy
 
