@@ -9,7 +9,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 JOBS ?= 3
 UNIT_JOBS ?= 2
 TESTS ?= tests
-MUTANTS ?= 100
+MUTANTS ?= 500
+OTHER_MUTANTS ?= 400
 UNITS ?= $(wildcard tests/core tests/engine tests/transfers tests/test_layers.py tests/test_shape.py tests/test_words.py)
 RUNS ?= 200
 OPERATIONS ?= 20000
@@ -92,7 +93,7 @@ unit-every:  ## make unit with every Python from 3.10 that is found here (PATH, 
 	done; echo "== make unit passed with:$${seen%,}"
 
 mutants: $(VENV)/.mutants  ## single faults put into core/, transfers/ and objects/: how many the like-named tests find (MUTANTS=all SEED=1)
-	$(BIN)/python -m tests.mutants --sample $(MUTANTS) --seed $(SEED)
+	$(BIN)/python -m tests.mutants --core $(MUTANTS) --others $(OTHER_MUTANTS) --seed $(if $(filter command line,$(origin SEED)),$(SEED),1)
 
 lowest: packages $(VENV)-lowest/.test  ## the same with the oldest versions that pyproject.toml allows
 	$(VENV)-lowest/bin/python -m pytest -q -n $(JOBS) --dist worksteal $(TESTS)
