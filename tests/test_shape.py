@@ -40,15 +40,7 @@ UNTESTED = {
 
 UNTESTED_YET = {
     "engine/attempt.py",
-    "engine/url_source.py",
-    "jobs/check.py",
-    "jobs/down.py",
-    "jobs/extras.py",
-    "jobs/renames.py",
-    "jobs/up.py",
-    "mount/daemon.py",
     "mount/fuse.py",
-    "mount/namespace.py",
     "mount/open_file.py",
     "objects/unpublished.py",
 }

@@ -7,15 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from s3amfs.core.failures import Failure, Kind
-from s3amfs.core.locations import Url
+from s3amfs.core.failures import Kind
 from s3amfs.core.manifest import SourceIdentity
 from s3amfs.core.parts import Part
 from s3amfs.engine.attempt import PartProblem
 from s3amfs.engine.sources import FileSource, range_judge
 from s3amfs.engine.upload_body import PartChecks, UploadBody
-from s3amfs.engine.url_source import Probe, UrlSource
-from s3amfs.wire.failures import to_error
 from s3amfs.wire.messages import Reply
 
 JANUARY = "Mon, 05 Jan 2026 10:00:00 GMT"
@@ -88,33 +85,6 @@ def test_a_time_that_was_set_back_does_not_hide_a_change(tmp_path: Path) -> None
     with pytest.raises(PartProblem):
         source.check()
     source.close()
-
-
-@pytest.mark.parametrize(
-    ("failure", "kind", "words"),
-    [
-        (Failure(Kind.DENIED, "Access denied: 530 (FTP 530)", status=530), Kind.THROTTLE, "--download-slots"),
-        (Failure(Kind.DENIED, "Access denied (FTP 550)", status=550), Kind.DENIED, "fresh URL"),
-    ],
-)
-def test_a_login_that_worked_before_is_no_question_of_the_password(failure: Failure, kind: Kind, words: str) -> None:
-    explained = UrlSource(Url("ftp://u:p@h/f", "ftp://h/f"), Probe(SourceIdentity("ftp://h/f"), True)).explain(failure)
-    assert explained.kind is kind
-    said = str(to_error(explained, "upload to s3://b/k"))
-    assert words in said
-    assert "ftp://h/f" in said
-
-
-def test_a_signed_url_that_expires_asks_for_a_fresh_one_and_no_credentials() -> None:
-    url = Url("https://h/f?X-Amz-Signature=secret", "https://h/f")
-    failure = Failure(Kind.EXPIRED, "ExpiredToken: The provided token has expired. (HTTP 400)", 400, "ExpiredToken")
-    explained = UrlSource(url, Probe(SourceIdentity("https://h/f"), True)).explain(failure)
-    assert not explained.retryable
-    said = str(to_error(explained, "upload to s3://b/k"))
-    assert "source https://h/f:" in said
-    assert "fresh URL" in said
-    assert "--resume" in said
-    assert "secret" not in said
 
 
 def read_all(source: FileSource, part: Part, size: int) -> bytes:

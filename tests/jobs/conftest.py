@@ -16,7 +16,7 @@ from s3amfs.jobs.ledger import Listener
 from s3amfs.jobs.sides import Ends
 from s3amfs.jobs.sync import sync
 from tests.support.dask import dask, dask_client
-from tests.support.trees import Ran, tree_of
+from tests.support.trees import FILES, Ran, make_tree, tree_of
 
 __all__ = ["client", "dask", "dask_client", "run"]
 
@@ -46,3 +46,9 @@ def run(client: S3Client, tmp_path: Path) -> Callable[..., Ran]:
         return Ran(totals, entries, notes)
 
     return run
+
+
+@pytest.fixture
+def src(tmp_path: Path) -> Path:
+    """A folder of FILES, all of LONG_AGO."""
+    return make_tree(tmp_path / "src", FILES)

@@ -13,6 +13,8 @@ from s3amfs.core.tree_events import EntryDone, Totals
 from s3amfs.jobs.sides import folder_of
 
 LONG_AGO = 1_600_000_000
+FILES = {"a b": b"1", "a/b": b"22", "a/c/d": b"333", "f.txt": b"4444", "big": bytes(9 * 1024 * 1024)}
+"""A tree whose folders and files have names that sort differently as keys and as paths."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,48 @@
+"""Objects into a local folder: names, links and times of what is fetched."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from tests.support.trees import FILES, LONG_AGO, make_tree, read_tree
+
+
+def test_down_equal_content_gets_the_objects_time(run: Any, src: Path, bucket: str, tmp_path: Path) -> None:
+    run(src, f"s3://{bucket}")
+    dst = make_tree(tmp_path / "dst", FILES | {"f.txt": b"other"[:4]})
+    done = run(f"s3://{bucket}", dst)
+    assert done.did() == {"f.txt": "download"}
+    assert all(os.stat(dst / name).st_mtime > LONG_AGO for name in FILES)
+    assert run(f"s3://{bucket}", dst).did() == {}
+
+
+def test_hostile_names_down(run: Any, bucket: str, client: Any, tmp_path: Path) -> None:
+    for key in ("good", "a", "a/b", "a.txt", "line\nbreak", "é", "e\u0301", "x" * 255):
+        client.put(bucket, f"p/{key}", key.encode())
+    done = run(f"s3://{bucket}/p", tmp_path / "dst")
+    stored = read_tree(tmp_path / "dst")
+    assert done.rc == 1
+    assert set(stored) >= {"good", "a/b", "a.txt", "line\nbreak", "é", "e\u0301", "x" * 255}
+    assert all(content == name.encode() for name, content in stored.items())
+    failed = done.did("fail")
+    assert failed == {"a": "fail"}  # the folder wins
+    assert len(stored) + len(failed) == len([entry for entry in done.entries if entry.action != "skip"])
+
+
+def test_a_link_at_the_target_is_never_followed(run: Any, bucket: str, client: Any, tmp_path: Path) -> None:
+    outside = make_tree(tmp_path / "outside", {"x": b"theirs", "f": b"theirs"})
+    dst = tmp_path / "dst"
+    dst.mkdir()
+    (dst / "d").symlink_to(outside)
+    (dst / "f").symlink_to(outside / "f")
+    client.put(bucket, "d/x", b"mine!!")
+    client.put(bucket, "f", b"mine!!")
+    done = run(f"s3://{bucket}", dst, delete=True)
+    assert (done.rc, done.did("fail")) == (1, {"d/x": "fail"})
+    assert read_tree(outside) == {"x": b"theirs", "f": b"theirs"}
+    assert (dst / "f").read_bytes() == b"mine!!"
+    assert not (dst / "f").is_symlink()
+    again = run(f"s3://{bucket}", dst, delete=True)  # the link was only at the target
+    assert (again.rc, read_tree(dst)) == (0, {"d/x": b"mine!!", "f": b"mine!!"})

@@ -1,0 +1,73 @@
+"""What is only at the target: judged as a whole, looked at once more, deleted last."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from s3amfs.core.deletions import MaxDelete
+from tests.support.faults import Rule as Fault
+from tests.support.faults import error
+from tests.support.trees import FILES, make_tree, read_prefix, read_tree
+
+
+def test_delete_comes_last_and_only_what_is_extra(run: Any, src: Path, bucket: str, boto: Any, tmp_path: Path) -> None:
+    run(src, f"s3://{bucket}/p")
+    run(f"s3://{bucket}/p", tmp_path / "dst")
+    boto.put_object(Bucket=bucket, Key="outside", Body=b"")
+    (src / "a/c/d").unlink()
+    (src / "f.txt").unlink()
+    without = run(src, f"s3://{bucket}/p")
+    assert without.did() == {}
+    dry = run(src, f"s3://{bucket}/p", delete=True, dry_run=True)
+    assert dry.did() == {"a/c/d": "delete", "f.txt": "delete"}
+    assert len(read_prefix(boto, bucket, "p/")) == 5
+    assert run(src, f"s3://{bucket}/p", delete=True).did() == {"a/c/d": "delete", "f.txt": "delete"}
+    assert set(read_prefix(boto, bucket)) == {"p/a b", "p/a/b", "p/big", "outside"}
+    assert run(f"s3://{bucket}/p", tmp_path / "dst", delete=True).did() == {"a/c/d": "delete", "f.txt": "delete"}
+    assert not (tmp_path / "dst/a/c").exists()
+    assert (tmp_path / "dst/a").is_dir()
+
+
+def test_too_many_deletions_are_refused(run: Any, tmp_path: Path, bucket: str, boto: Any) -> None:
+    src = make_tree(tmp_path / "src", {f"{number:03}": b"" for number in range(120)})
+    run(src, f"s3://{bucket}")
+    for number in range(70):
+        (src / f"{number:03}").unlink()
+    make_tree(src, {"new": b"n"})
+    refused = run(src, f"s3://{bucket}", delete=True)
+    assert (refused.rc, refused.did()) == (18, {"new": "upload"})  # what had to move stays
+    assert run(src, f"s3://{bucket}", delete=True, dry_run=True).rc == 18
+    assert run(src, f"s3://{bucket}", delete=True, max_delete=MaxDelete(count=69)).rc == 18
+    assert len(read_prefix(boto, bucket)) == 121
+    assert run(src, f"s3://{bucket}", delete=True, max_delete=MaxDelete(count=70)).rc == 0
+    assert len(read_prefix(boto, bucket)) == 51
+
+
+def test_an_empty_source_deletes_nothing(run: Any, src: Path, tmp_path: Path, bucket: str, boto: Any) -> None:
+    run(src, f"s3://{bucket}")
+    (tmp_path / "empty").mkdir()
+    assert run(tmp_path / "empty", f"s3://{bucket}", delete=True).rc == 18
+    assert run(f"s3://{bucket}/none", src, delete=True).rc == 18
+    assert read_prefix(boto, bucket) == FILES == read_tree(src)
+    assert run(tmp_path / "empty", f"s3://{bucket}", delete=True, max_delete=MaxDelete(percent=100)).rc == 0
+    assert read_prefix(boto, bucket) == {}
+
+
+def test_a_failed_transfer_keeps_what_is_extra(
+    run: Any, src: Path, bucket: str, boto: Any, proxy: Any, s3: Any
+) -> None:
+    from s3amfs.engine.connect import S3Config, connect
+
+    boto.put_object(Bucket=bucket, Key="extra", Body=b"")
+    through = connect(
+        S3Config(endpoint_url=proxy.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key, retry_budget=0.1)
+    )
+    proxy.rules.append(Fault(lambda seen: seen.kind == "Put" and seen.key == "f.txt", error(403, "AccessDenied")))
+    done = run(src, f"s3://{bucket}", delete=True, client=through)
+    assert done.rc == 1
+    assert done.did("fail", "delete") == {"f.txt": "fail"}
+    assert set(read_prefix(boto, bucket)) == {"extra", *FILES} - {"f.txt"}
+    proxy.rules.clear()
+    again = run(src, f"s3://{bucket}", delete=True, client=through)
+    assert (again.rc, again.did()) == (0, {"f.txt": "upload", "extra": "delete"})
