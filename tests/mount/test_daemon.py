@@ -1,4 +1,4 @@
-"""`s3am mount` and `s3am umount` themselves."""
+"""`s3am mount` and `s3am umount`: what they refuse, their options, what they log."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from s3amfs.core.locations import S3Location
 from s3amfs.core.trace_events import parse_trace
+from s3amfs.errors import NotFound, TransferError
+from s3amfs.mount import daemon
+from s3amfs.mount.options import MountOptions
 from tests.mount.conftest import Stored
 from tests.support import faults
 from tests.support.cli import Cli
@@ -250,3 +254,32 @@ def test_status(mounted: Mount) -> None:
     assert 's3am_mount_requests_total{class="' in metrics
     assert mounted.cli("mount", "--status", mounted.directory.parent).rc == 6
     assert mounted.cli("mount", mounted.url).rc == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "kind", "words"),
+    [
+        (b'["NotFound", "no bucket"]', NotFound, "no bucket"),
+        (b'["SomethingElse", "odd"]', TransferError, "odd"),
+        (b"", TransferError, "/m could not be mounted"),
+    ],
+)
+def test_the_error_of_the_child_is_raised_by_its_parent(said: bytes, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words) as caught:
+        daemon._raise_what_it_said(said, "/m")
+    assert type(caught.value) is kind
+
+
+def test_options_of_fuse() -> None:
+    plain = daemon._fuse_options(S3Location("box", "a,b\\"), MountOptions(metadata_ttl=7))
+    assert plain == {
+        "fsname": "s3://box/a\\,b\\\\",
+        "subtype": "s3am",
+        "default_permissions": True,
+        "attr_timeout": 7,
+        "entry_timeout": 7,
+    }
+    more = MountOptions(read_only=True, allow_other=True, fuse_options=("noatime", "max_read=65536", "x=a=b"))
+    given = daemon._fuse_options(S3Location("box"), more)
+    assert (given["ro"], given["allow_other"]) == (True, True)
+    assert (given["noatime"], given["max_read"], given["x"]) == (True, "65536", "a=b")

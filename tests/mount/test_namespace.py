@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from s3amfs.mount.namespace import _all_done, _turn
 from s3amfs.mount.xattrs import XATTRS
 from tests.mount.conftest import Stored
 from tests.support.mounts import Mount
@@ -138,3 +140,32 @@ def test_a_directory_that_has_moved_is_listed_nowhere(mounted: Mount, stored: St
     (mounted / "d").rename(mounted / "f")
     assert os.listdir(mounted.directory) == ["f"]
     assert sorted(stored.listed()) == ["f/", "f/a"]
+
+
+def test_files_of_a_directory_move_first_then_its_markers_from_below() -> None:
+    keys = ["d/", "d/e/", "d/e/f/", "d/a", "d/e/b", "d/e/f/c"]
+    turns = [[key for key in keys if _turn(key) == turn] for turn in sorted({_turn(key) for key in keys})]
+    assert turns == [["d/a", "d/e/b", "d/e/f/c"], ["d/e/f/"], ["d/e/"], ["d/"]]
+
+
+def test_the_first_error_is_raised_when_nothing_moves_any_more() -> None:
+    begun, goes_on = threading.Event(), threading.Event()
+    ended: list[str] = []
+
+    def fail() -> None:
+        raise OSError("the first")
+
+    def last() -> None:
+        begun.set()
+        goes_on.wait(30)
+        ended.append("last")
+
+    with ThreadPoolExecutor(2) as pool:
+        slow = pool.submit(last)
+        assert begun.wait(30)
+        failed = pool.submit(fail)
+        wait([failed])
+        goes_on.set()
+        with pytest.raises(OSError, match="the first"):
+            _all_done([failed, slow])
+        assert ended == ["last"]

@@ -1,0 +1,148 @@
+"""What the kernel's requests become before they reach the operations: no mount."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from s3amfs.errors import Unsupported
+
+fuse: Any = pytest.importorskip("s3amfs.mount.fuse", exc_type=OSError)
+
+
+class Operations:
+    """Writes down what it is asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.given: list[bytes] = []
+
+    def __getattr__(self, name: str) -> Any:
+        def ask(*arguments: Any) -> int:
+            self.asked.append((name, *arguments))
+            return 0
+
+        return ask
+
+    def read(self, path: str, size: int, offset: int, handle: Any) -> list[bytes]:
+        self.asked.append(("read", path, size, offset, handle))
+        return self.given
+
+    def write(self, path: str, data: memoryview, offset: int, handle: Any) -> int:
+        self.asked.append(("write", path, bytes(data), offset, handle))
+        return len(data)
+
+
+class Made(fuse._Fuse):  # type: ignore[misc]
+    """Without the mount that its base makes."""
+
+    encoding, errors = "utf-8", "surrogateescape"
+
+    def __init__(self) -> None:
+        self.operations = Operations()
+
+
+@pytest.fixture
+def made() -> Made:
+    return Made()
+
+
+FILE = SimpleNamespace(contents="handle")
+
+
+def memory(data: bytes) -> Any:
+    return ctypes.pointer(ctypes.create_string_buffer(data, len(data)))
+
+
+def test_pieces_are_put_behind_each_other(made: Made) -> None:
+    made.operations.given = [b"ab", memoryview(b"cde")]  # type: ignore[list-item]
+    buffer = memory(bytes(8))
+    assert made.read(b"/n\xff", buffer, 8, 100, FILE) == 5
+    assert buffer.contents.raw == b"abcde\0\0\0"
+    assert made.operations.asked == [("read", "/n\udcff", 8, 100, "handle")]
+
+
+def test_what_is_written(made: Made) -> None:
+    assert made.write(None, memory(b"abcdef"), 4, 7, FILE) == 4
+    assert made.operations.asked == [("write", None, b"abcd", 7, "handle")]
+
+
+def test_attributes_of_others_are_not_asked_for(made: Made) -> None:
+    assert made.getxattr(b"/k", b"security.selinux", None, 0) == -errno.ENODATA
+    assert made.operations.asked == []
+
+
+def test_changes_know_the_open_file_or_none(made: Made) -> None:
+    made.chmod_fuse_3(b"/k", 0o600, None)
+    made.truncate_fuse_3(None, 5, FILE)
+    made.chown_fuse_3(b"/k", 2**32 - 1, 7, None)
+    made.chown_fuse_3(b"/k", 0, -1, FILE)
+    assert made.operations.asked == [
+        ("chmod", "/k", 0o600, None),
+        ("truncate", None, 5, "handle"),
+        ("chown", "/k", -1, 7, None),
+        ("chown", "/k", 0, -1, "handle"),
+    ]
+
+
+def times(seconds: int, nanoseconds: int) -> Any:
+    return SimpleNamespace(contents=SimpleNamespace(modtime=SimpleNamespace(tv_sec=seconds, tv_nsec=nanoseconds)))
+
+
+@pytest.mark.parametrize(
+    ("given", "mtime"),
+    [
+        (times(10, 5), 10**10 + 5),
+        (times(10, fuse.UTIME_OMIT), None),
+        (times(10, fuse.UTIME_NOW), 42),
+        (None, 42),
+    ],
+)
+def test_times(made: Made, given: Any, mtime: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuse.time, "time_ns", lambda: 42)
+    made.utimens_fuse_3(b"/k", given, None)
+    assert made.operations.asked == [("utimens", "/k", mtime, None)]
+
+
+def test_renames(made: Made) -> None:
+    assert made.rename_fuse_3(b"/a", b"/b", 0) == 0
+    assert made.rename_fuse_3(b"/a", b"/b", fuse.RENAME_NOREPLACE) == 0
+    assert made.rename_fuse_3(b"/a", b"/b", 2) == -errno.EINVAL, "an exchange"
+    assert made.operations.asked == [("rename", "/a", "/b", False), ("rename", "/a", "/b", True)]
+
+
+@pytest.mark.parametrize(("version", "limited"), [((3, 11), False), ((3, 12), True), ((3, 16), True)])
+def test_a_limit_of_threads_where_libfuse_knows_one(
+    monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], limited: bool
+) -> None:
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(fuse.mfusepy, "fuse_version_major", version[0])
+    monkeypatch.setattr(fuse.mfusepy, "fuse_version_minor", version[1])
+    monkeypatch.setattr(fuse, "_Fuse", lambda operations, directory, **options: given.update(options))
+    fuse.serve(None, "/m", {"ro": True})
+    assert given.pop("max_threads", None) == (fuse.MOST_THREADS if limited else None)
+    assert given == {"raw_fi": True, "foreground": True, "max_idle_threads": fuse.THREADS, "ro": True}
+
+
+def test_libfuse_2_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fuse.mfusepy, "fuse_version_major", 2)
+    with pytest.raises(Unsupported, match="FUSE_LIBRARY_PATH"):
+        fuse.serve(None, "/m", {})
+
+
+@pytest.mark.parametrize(("code", "raises"), [(fuse.LOOP_ENDED, False), (1, True)])
+def test_a_signal_that_unmounts_is_no_error(monkeypatch: pytest.MonkeyPatch, code: int, raises: bool) -> None:
+    def end(*_: Any, **__: Any) -> None:
+        raise RuntimeError(code)
+
+    monkeypatch.setattr(fuse, "_Fuse", end)
+    monkeypatch.setattr(fuse.mfusepy, "fuse_version_major", 3)
+    if raises:
+        with pytest.raises(RuntimeError):
+            fuse.serve(None, "/m", {})
+    else:
+        fuse.serve(None, "/m", {})

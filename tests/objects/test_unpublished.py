@@ -1,0 +1,173 @@
+"""Changes that no mount has published: what is said of them, and on which object they may still be published."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from s3amfs.core import unpublished as u
+from s3amfs.core.locations import S3Location, parse_s3_url
+from s3amfs.core.sizes import format_size
+from s3amfs.engine.client import S3Client
+from s3amfs.engine.spool import NAME_PREFIX, SpoolRecord, left_records
+from s3amfs.errors import ObjectExists, SourceChanged, TransferLocked, UsageError
+from s3amfs.objects.unpublished import UnpublishedChanges, discard, is_spool, left_changes, publish_left
+from s3amfs.transfers.options import UploadOptions
+from s3amfs.transfers.report import ignore
+from tests.support.scripted import Asked, refusal, reply, scripted
+
+OTHER = "http://elsewhere.test"
+TARGET = S3Location("box", "d/k")
+
+
+def changes(path: str) -> UnpublishedChanges:
+    return UnpublishedChanges("box", "d/k", path, size=2048, bytes=10, age=90)
+
+
+def answered(request: Asked) -> Any:
+    """The object is there as it was changed."""
+    return reply(etag='"base"', content_length="8")
+
+
+def absent(request: Asked) -> Any:
+    """The bucket has no such object."""
+    return refusal(404) if request.path.endswith("k") else reply()
+
+
+class Left:
+    """Records in a state folder, each with the file that it speaks of."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.state = folder, str(folder / "state")
+
+    def add(self, key: str, *, endpoint: str, base: str = "base", size: int = 8, bucket: str = "box") -> str:
+        data = b"new"
+        path = self.folder / f"{NAME_PREFIX}{key.replace('/', '-')}"
+        path.write_bytes(data)
+        header = u.Header(
+            f"s3://{bucket}/{key}", endpoint, str(path), base, size, size if base else 0, {"mode": "1"}, 0.0
+        )
+        record = SpoolRecord.create(header, self.state)
+        record.append(u.encode_written(0, len(data)))
+        record.close()
+        return str(path)
+
+    def count(self) -> int:
+        return sum(1 for record, _ in left_records(self.state) if record.close() is None)
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Left:
+    return Left(tmp_path)
+
+
+def endpoint_of(client: Any) -> str:
+    return cast(str, client.session.endpoint_id("box"))
+
+
+def test_what_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "spool"
+    file.write_bytes(b"")
+    here, away = changes(str(file)), changes("/away/spool")
+    assert here.url == "s3://box/d/k"
+    assert f"{format_size(10)} written of {format_size(2048)}" in here.text()
+    assert f"s3am upload --resume {file} s3://box/d/k" in here.text()
+    assert "'s3am cancel s3://box/d/k'" in away.text()
+    assert here.json()["event"] == "unpublished"
+    assert here.json()["bytes"] == 10
+    assert here.cancelled() == {**here.json(), "event": "discarded"}
+    assert str(file) in here.what
+
+
+@pytest.mark.parametrize(("path", "found"), [(f"/x/{NAME_PREFIX}k", True), (f"/{NAME_PREFIX}x/k", False)])
+def test_names_of_spools(path: str, found: bool) -> None:
+    assert is_spool(path) is found
+
+
+def test_those_of_this_service_below_a_prefix(left: Left) -> None:
+    client, _ = scripted(answered)
+    for key in ("d/k", "d/l", "e/k"):
+        left.add(key, endpoint=endpoint_of(client))
+    left.add("d/other", endpoint=OTHER)
+
+    def keys(bucket: str | None, prefix: str) -> list[str]:
+        return sorted(found.key for found in left_changes(client, bucket, prefix, left.state))
+
+    assert keys("box", "d/") == ["d/k", "d/l"]
+    assert keys(None, "") == ["d/k", "d/l", "e/k"]
+    assert keys("c", "") == []
+    (found,) = left_changes(client, "box", "e/", left.state)
+    assert (found.size, found.bytes, found.bucket) == (8, 3, "box")
+    assert found.age > 0
+
+
+def test_one_is_discarded_with_its_file(left: Left) -> None:
+    client, _ = scripted(answered)
+    kept = left.add("d/l", endpoint=endpoint_of(client))
+    path = left.add("d/k", endpoint=endpoint_of(client))
+    discard(client, changes(path), left.state)
+    assert not Path(path).exists()
+    assert Path(kept).exists()
+    assert left.count() == 1
+    Path(kept).unlink()
+    discard(client, changes(kept), left.state)
+    assert left.count() == 0, "also where its disk is away"
+
+
+def publishing(left: Left, path: str, answer: Callable[[Asked], Any] = answered, **options: Any) -> Any:
+    client, engine = scripted(answer)
+    given = UploadOptions(**{"unfinished": "resume", "state_dir": left.state, **options})
+    try:
+        return publish_left(path, options.pop("target", TARGET), client, given, ignore)
+    finally:
+        left.asked = engine.asked  # type: ignore[attr-defined]
+
+
+def test_it_has_to_be_asked_for(left: Left) -> None:
+    with pytest.raises(UsageError, match="--resume"):
+        publishing(left, "/x", unfinished="continue")
+    with pytest.raises(UsageError, match="nothing is known"):
+        publishing(left, "/x")
+
+
+def test_those_of_another_service_are_not_published(left: Left) -> None:
+    path = left.add("d/k", endpoint=OTHER)
+    with pytest.raises(TransferLocked):
+        publishing(left, path)
+
+
+@pytest.mark.parametrize(
+    ("key", "base", "answer", "raises"),
+    [
+        ("other", "base", answered, UsageError),
+        ("d/k", "base", lambda asked: reply(etag='"newer"', content_length="8"), SourceChanged),
+        ("d/k", "base", absent, SourceChanged),
+        ("d/k", "", answered, ObjectExists),
+    ],
+)
+def test_on_another_object_nothing_is_published(
+    left: Left, key: str, base: str, answer: Any, raises: type[Exception]
+) -> None:
+    client, _ = scripted(answer)
+    path = left.add(key, endpoint=endpoint_of(client), base=base)
+    with pytest.raises(raises):
+        publishing(left, path, answer)
+    assert Path(path).exists()
+    assert left.count() == 1
+    assert {asked.method for asked in left.asked} <= {"HEAD"}  # type: ignore[attr-defined]
+
+
+def test_a_new_file_is_published_and_nothing_of_it_is_left(
+    client: S3Client, boto: Any, bucket: str, left: Left
+) -> None:
+    url = f"s3://{bucket}/d/k"
+    path = left.add("d/k", endpoint=client.session.endpoint_id(bucket), base="", size=3, bucket=bucket)
+    options = UploadOptions(unfinished="resume", state_dir=left.state)
+    result = publish_left(path, parse_s3_url(url), client, options, ignore)
+    head = boto.head_object(Bucket=bucket, Key="d/k")
+    assert (result.size, head["ContentLength"], head["Metadata"]) == (3, 3, {"mode": "1"})
+    assert not Path(path).exists()
+    assert left.count() == 0
