@@ -22,7 +22,7 @@ from ..wire.s3.model import CONTENT_HEADERS
 from .content import two_objects
 from .job_options import TreeOptions
 from .obedience import Obedience
-from .sides import Verbs
+from .sides import ObjectVerbs
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
 
 CONTENT = ("metadata", *CONTENT_HEADERS)
@@ -40,7 +40,7 @@ class Across(Mover):
         target: S3Location,
         client: S3Client,
         options: TreeOptions,
-        verbs: Verbs,
+        verbs: ObjectVerbs,
         source_client: S3Client | None = None,
     ) -> None:
         self._verbs = verbs

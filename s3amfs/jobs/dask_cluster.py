@@ -37,10 +37,10 @@ from ..transfers.target import skips_existing
 from ..verbs.download import Ranges, download
 from ..verbs.upload import upload
 from . import part_task
-from .sides import Verbs
+from .sides import ObjectVerbs
 from .split import listed_parts, shown_source
 from .split_begin import begin, split_job
-from .split_ends import Ends
+from .split_ends import SplitEnds
 from .workers import NO_KEYS, Cluster, Moving
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def transfer_with(
     if skips_existing(s3, target, options):
         return report.result(size=None, skipped=True)
     settings = cluster.settings(s3, options.verify_tls, reader)
-    ends = Ends.open(source, Job(s3, target, options, report), reader=reader)
+    ends = SplitEnds.open(source, Job(s3, target, options, report), reader=reader)
     if ends.size <= MIN_PART:
         ends.close()
         return upload(source, target, s3, options, source_client=reader, on_event=on_event)
@@ -124,7 +124,7 @@ def transfer_with(
     return done.result(report, job.size, len(job.plan))
 
 
-def _before(ends: Ends, text: str) -> SplitJob:
+def _before(ends: SplitEnds, text: str) -> SplitJob:
     """The job as workers look at its source, before anything is begun."""
     job = split_job(ends.job, text, ends.identity, kind="copy" if ends.copies else "upload")
     return replace(job, size=ends.size, part_size=choose_part_size(ends.size), version_id=ends.version_id)
@@ -201,7 +201,7 @@ def _read_again(job: SplitJob, records: Sequence[PartRecord], keep: Callable[[Pa
 __all__ = ["Cluster", "ClusterVerbs", "connected", "download_with", "transfer", "transfer_with"]
 
 
-class ClusterVerbs(Verbs):
+class ClusterVerbs(ObjectVerbs):
     """Moves large objects of a tree with workers, one at a time: each takes all workers. Smaller ones move here."""
 
     def __init__(self, cluster: Cluster, least: int = 8 * DEFAULT_PART) -> None:

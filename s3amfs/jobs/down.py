@@ -18,7 +18,7 @@ from ..transfers.options import DownloadOptions, ObjectInfo
 from .content import object_and_bytes
 from .job_options import TreeOptions
 from .local_target import InTheWay, LocalTarget
-from .sides import Verbs
+from .sides import ObjectVerbs
 from .up import fingerprint
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Work, Workers, outcome_of
 
@@ -31,7 +31,7 @@ class Down(Mover):
     verb = "download"
 
     def __init__(
-        self, source: S3Location, target: LocalTarget, client: S3Client, options: TreeOptions, verbs: Verbs
+        self, source: S3Location, target: LocalTarget, client: S3Client, options: TreeOptions, verbs: ObjectVerbs
     ) -> None:
         self._verbs = verbs
         self._bucket = source.bucket

@@ -32,7 +32,7 @@ from ..transfers.send_parts import Content, Movement, SendParts
 from ..transfers.speed import Speed
 from .split import listed_parts, moved_record, options_for, stored_record, upload_of
 from .split_download import RangeMover, look_at, source_of
-from .split_ends import Ends
+from .split_ends import SplitEnds
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +123,12 @@ def move_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> Mov
         ends.close()
 
 
-def _ends(job: SplitJob, s3: S3Client, settings: Settings) -> Ends:
+def _ends(job: SplitJob, s3: S3Client, settings: Settings) -> SplitEnds:
     reader = _client(settings.reader) if settings.reader is not None else None
-    return Ends.open(job.location, _job(job, s3, settings), job, reader)
+    return SplitEnds.open(job.location, _job(job, s3, settings), job, reader)
 
 
-def _there(job: SplitJob, numbers: Sequence[int], s3: S3Client, ends: Ends) -> list[PartRecord]:
+def _there(job: SplitJob, numbers: Sequence[int], s3: S3Client, ends: SplitEnds) -> list[PartRecord]:
     """Records of those parts that an earlier try of this task has moved, proven to be the source's."""
     listed = listed_parts(job, s3, UploadOptions())
     plan, name = job.plan, job.checksum_algorithm or "crc64nvme"

@@ -25,8 +25,8 @@ from .walk import WalkOptions, check_root, walk
 Tree = LocalPath | S3Location
 
 
-class Verbs:
-    """Moves one large object; this class does it in this process."""
+class ObjectVerbs:
+    """Uploads or downloads one object, in this process."""
 
     def upload(
         self,
@@ -64,7 +64,7 @@ class Ends:
     target: Tree
     client: S3Client
     source_client: S3Client | None = None
-    verbs: Verbs = field(default_factory=Verbs)
+    verbs: ObjectVerbs = field(default_factory=ObjectVerbs)
     """Moves large objects."""
 
     @property

@@ -30,7 +30,7 @@ from ..transfers.target import skips_existing
 from ..verbs.upload import upload
 from ..wire.s3 import api as s3api
 from .split_begin import begin, split_job
-from .split_ends import Ends
+from .split_ends import SplitEnds
 from .split_pace import Pace
 from .split_records import Records
 
@@ -131,7 +131,7 @@ def start_upload(
         return job
     if options.unfinished in ("resume", "continue"):
         raise UsageError("a split job begins its own upload: 's3am split move JOB I/N' goes on with it")
-    ends = Ends.open(source, asked, reader=reader)
+    ends = SplitEnds.open(source, asked, reader=reader)
     done: list[PartRecord] = []
     sending = SendParts(ends.job, ends.content(), lambda part: done.append(moved_record(part)), manifest=False)
     try:
@@ -167,7 +167,7 @@ def move_upload(
     if _is_empty_copy(job):
         return report.result(size=0, proof="nothing is to be moved; 's3am split finish' copies the object")
     target = parse_s3_url(job.target)
-    ends = Ends.open(job.location, Job(client, target, options_for(job, options), report), job, reader)
+    ends = SplitEnds.open(job.location, Job(client, target, options_for(job, options), report), job, reader)
     try:
         done: list[PartRecord] = []
         sending = SendParts(
@@ -224,7 +224,7 @@ def finish_upload(
             f"{len(missing)} of {len(job.plan)} parts are missing (part {missing[0]} is the first): run 's3am split "
             f"move {path} I/N' again"
         )
-    ends = Ends.open(job.location, Job(client, target, options_for(job, options), report), job, reader)
+    ends = SplitEnds.open(job.location, Job(client, target, options_for(job, options), report), job, reader)
     try:
         sending = SendParts(ends.job, ends.content(), shared=upload_of(job))
         with Records(job, path) as records:

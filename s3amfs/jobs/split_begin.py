@@ -12,13 +12,13 @@ from ..transfers.job import Job
 from ..transfers.resume import part_size_of
 from ..transfers.send_parts import SendParts
 from ..wire.s3 import api as s3api
-from .split_ends import Ends
+from .split_ends import SplitEnds
 
 _UNWRITTEN = ("customer_key", "extra_headers")
 """May be secrets."""
 
 
-def begin(ends: Ends, sending: SendParts, source: str) -> SplitJob:
+def begin(ends: SplitEnds, sending: SendParts, source: str) -> SplitJob:
     """Continues the unfinished upload that `sending` finds, or begins one; returns its job.
 
     An upload without parts gets its first one from here: it shows in which form the server takes them, and until then

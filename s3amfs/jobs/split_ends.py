@@ -23,7 +23,7 @@ from ..transfers.target import with_content_type, with_kept
 from ..wire.s3 import api as s3api
 
 
-class Ends:
+class SplitEnds:
     """Source and target of one process's share; the source is the one that the job is about."""
 
     def __init__(
@@ -47,7 +47,9 @@ class Ends:
         self._expects = expected_digests.Expectation(job.options.expect, source.digests if source else {}, job.report)
 
     @classmethod
-    def open(cls, location: Location, job: Job, split: SplitJob | None = None, reader: S3Client | None = None) -> Ends:
+    def open(
+        cls, location: Location, job: Job, split: SplitJob | None = None, reader: S3Client | None = None
+    ) -> SplitEnds:
         """Looks at the source. split: the job that it must be the source of. reader: of an S3 source elsewhere.
 
         Raises SourceChanged, InvalidSource, NotFound, UsageError (a reader is missing, or there is one too many).

@@ -24,7 +24,7 @@ from ..wire.s3 import api as s3api
 from .content import object_and_bytes
 from .job_options import TreeOptions
 from .obedience import Obedience
-from .sides import Verbs
+from .sides import ObjectVerbs
 from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
 
 
@@ -33,7 +33,9 @@ class Up(Mover):
 
     verb = "upload"
 
-    def __init__(self, root: str, target: S3Location, client: S3Client, options: TreeOptions, verbs: Verbs) -> None:
+    def __init__(
+        self, root: str, target: S3Location, client: S3Client, options: TreeOptions, verbs: ObjectVerbs
+    ) -> None:
         self._root = root
         self._verbs = verbs
         self._bucket = target.bucket

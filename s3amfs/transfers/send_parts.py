@@ -28,7 +28,7 @@ from .job import Job, open_journal
 from .multipart import Begun, Multipart
 from .report import Report
 from .resume import Hash, take_up
-from .sending import Content, Ends, Movement, Sending, WholeCrc, unchecked
+from .sending import Content, Movement, PartCallbacks, Sending, WholeCrc, unchecked
 from .trouble import Trouble
 
 __all__ = ["Content", "Installed", "Movement", "SendParts", "WholeCrc", "unchecked"]
@@ -238,8 +238,8 @@ class SendParts:
         if not self._shared:
             self.begun = self._upload.settle_checks(self.begun)
         forms = PartForms(self.begun.checks, self._job.can, self._suspect)
-        ends = Ends(self._part_done, self._on_trouble)
-        self._sending = Sending(self._job, self._content, movement, self.begun.upload, forms, self._trouble, ends)
+        calls = PartCallbacks(self._part_done, self._on_trouble)
+        self._sending = Sending(self._job, self._content, movement, self.begun.upload, forms, self._trouble, calls)
 
     def _add(self, parts: Iterable[Part]) -> None:
         assert self._sending is not None

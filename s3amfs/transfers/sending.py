@@ -67,7 +67,7 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
+class PartCallbacks:
     """Functions that the parts are reported to, in a loop's thread."""
 
     on_part: Callable[[PartResult], None]
@@ -77,7 +77,7 @@ class Ends:
 
 
 class Sending:
-    """Parts of `upload`, from the moment on in which they are added. One thread at a time, but for `ends`."""
+    """Parts of `upload`, from the moment on in which they are added. One thread at a time, but for the callbacks."""
 
     def __init__(
         self,
@@ -87,7 +87,7 @@ class Sending:
         upload: s3api.MultipartUpload,
         forms: PartForms,
         trouble: Trouble,
-        ends: Ends,
+        callbacks: PartCallbacks,
     ) -> None:
         """trouble: of this object's parts so far, also those of an upload that was begun before."""
         self._job = job
@@ -96,7 +96,7 @@ class Sending:
         self._upload = upload
         self._forms = forms
         self._trouble = trouble
-        self._ends = ends
+        self._callbacks = callbacks
         target = MultipartTarget(job.client.session, upload, forms, job.options.object.customer_key)
         self._transfer = make_transfer(
             job.client,
@@ -111,7 +111,7 @@ class Sending:
             done_before=job.report.bytes_resumed,
             judge=self._judge,
         )
-        self._transfer.on_over(ends.on_trouble)
+        self._transfer.on_over(callbacks.on_trouble)
 
     def add(self, parts: Iterable[Part], *, last: bool) -> None:
         """Sends more parts; `last` when these are all."""
@@ -159,13 +159,13 @@ class Sending:
         self._transfer.stop_soon(then)
 
     def _part_done(self, result: PartResult) -> None:
-        self._ends.on_part(result)
+        self._callbacks.on_part(result)
         self._forms.done(result)
 
     def _judge(self, number: int, failure: Failure) -> Failure:
         """In a loop's thread."""
         if self._trouble.note(failure):
-            self._ends.on_trouble()
+            self._callbacks.on_trouble()
         return self._forms.judge(number, failure)
 
     # -- failures and what was copied -------------------------------------------------------------------------------

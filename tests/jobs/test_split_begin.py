@@ -14,7 +14,7 @@ from s3amfs.engine.connect import S3Config, connect
 from s3amfs.errors import SourceChanged, UsageError
 from s3amfs.jobs.split import start_upload
 from s3amfs.jobs.split_begin import begin
-from s3amfs.jobs.split_ends import Ends
+from s3amfs.jobs.split_ends import SplitEnds
 from s3amfs.transfers.job import Job
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.transfers.report import Report, ignore
@@ -26,19 +26,19 @@ __all__ = ["data"]
 
 
 @pytest.fixture
-def ends(s3: SeaweedServer, bucket: str, tmp_path: Path, data: bytes) -> Iterator[Ends]:
+def ends(s3: SeaweedServer, bucket: str, tmp_path: Path, data: bytes) -> Iterator[SplitEnds]:
     client = connect(
         S3Config(endpoint_url=s3.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key, region="us-east-1")
     )
     options = UploadOptions(unfinished="continue", part_size=5 * MIB, state_dir=str(tmp_path / "state"))
     target = parse_s3_url(f"s3://{bucket}/k")
     report = Report("upload", "big", target.url, ignore)
-    ends = Ends.open(LocalPath(str(tmp_path / "big")), Job(client, target, options, report))
+    ends = SplitEnds.open(LocalPath(str(tmp_path / "big")), Job(client, target, options, report))
     yield ends
     ends.close()
 
 
-def test_begun_with_the_first_part_then_taken_up(ends: Ends, boto: Any, bucket: str) -> None:
+def test_begun_with_the_first_part_then_taken_up(ends: SplitEnds, boto: Any, bucket: str) -> None:
     sending = SendParts(ends.job, ends.content())
     job = begin(ends, sending, "/big")
     assert (job.kind, job.part_size, len(job.plan), list(sending.records)) == ("upload", 5 * MIB, PARTS, [1])
@@ -50,7 +50,7 @@ def test_begun_with_the_first_part_then_taken_up(ends: Ends, boto: Any, bucket: 
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
 
 
-def test_a_source_that_changed_is_not_mixed(ends: Ends, tmp_path: Path) -> None:
+def test_a_source_that_changed_is_not_mixed(ends: SplitEnds, tmp_path: Path) -> None:
     sending = SendParts(ends.job, ends.content())
     begin(ends, sending, "/big")
     sending.leave()
@@ -69,7 +69,7 @@ def test_an_upload_of_somebody_else_stays(cli: Cli, boto: Any, bucket: str, tmp_
     assert [one["UploadId"] for one in boto.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [other]
 
 
-def test_a_split_job_takes_nothing_up(ends: Ends, tmp_path: Path) -> None:
+def test_a_split_job_takes_nothing_up(ends: SplitEnds, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="move JOB"):
         start_upload(
             LocalPath(str(tmp_path / "big")), ends.job.target, ends.job.client, ends.job.options, str(tmp_path / "job")

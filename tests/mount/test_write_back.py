@@ -29,7 +29,7 @@ class File:
         self.key, self.size, self.is_delayed, self.is_whole, self.failed = key, size, True, True, False
 
 
-class Ends:
+class Queued:
     """Where files of a queue go."""
 
     def __init__(self, seconds: float) -> None:
@@ -55,7 +55,7 @@ class Ends:
 
 
 def test_files_are_published_by_themselves_once() -> None:
-    ends = Ends(0.01)
+    ends = Queued(0.01)
     files: list[Any] = [File(key) for key in "abc"]
     ends.put(*files)
     ends.put(files[0])
@@ -68,7 +68,7 @@ def test_files_are_published_by_themselves_once() -> None:
 
 
 def test_settle_publishes_what_is_asked_for_and_no_more() -> None:
-    ends = Ends(LONG)
+    ends = Queued(LONG)
     files: list[Any] = [File(key) for key in "abc"]
     ends.put(*files)
     ends.queue.settle([files[1]])
@@ -79,7 +79,7 @@ def test_settle_publishes_what_is_asked_for_and_no_more() -> None:
 
 
 def test_what_was_cancelled_is_not_published() -> None:
-    ends = Ends(LONG)
+    ends = Queued(LONG)
     file: Any = File("a")
     ends.put(file)
     assert ends.queue.cancel(file) == 0
@@ -89,7 +89,7 @@ def test_what_was_cancelled_is_not_published() -> None:
 
 
 def test_what_is_written_again_is_only_released() -> None:
-    ends = Ends(LONG)
+    ends = Queued(LONG)
     file: Any = File("a")
     ends.put(file)
     file.is_delayed = False
@@ -98,7 +98,7 @@ def test_what_is_written_again_is_only_released() -> None:
 
 
 def test_a_failure_is_raised_to_who_waits_or_by_the_next_umount() -> None:
-    ends = Ends(LONG)
+    ends = Queued(LONG)
     ends.broken = {"a", "b"}
     files: list[Any] = [File(key) for key in "abc"]
     ends.put(*files)
@@ -112,7 +112,7 @@ def test_a_failure_is_raised_to_who_waits_or_by_the_next_umount() -> None:
 
 
 def test_a_failure_for_which_nobody_waited_is_raised_once_by_what_confirms() -> None:
-    ends = Ends(0.01)
+    ends = Queued(0.01)
     ends.broken = {"d/a", "d/b"}
     files: list[Any] = [File(key) for key in ("d/a", "d/b")]
     ends.put(*files)
@@ -130,7 +130,7 @@ def test_a_failure_for_which_nobody_waited_is_raised_once_by_what_confirms() -> 
 
 def test_what_the_last_holder_can_not_publish_is_raised_too() -> None:
     """Written again while it was published: the release publishes it."""
-    ends = Ends(LONG)
+    ends = Queued(LONG)
 
     def release(number: int) -> None:
         raise OSError(5, "no room")
@@ -145,7 +145,7 @@ def test_what_the_last_holder_can_not_publish_is_raised_too() -> None:
 
 
 def test_a_failure_does_not_outlive_its_file() -> None:
-    ends = Ends(0.01)
+    ends = Queued(0.01)
     ends.broken = {"a"}
     file: Any = File("a")
     ends.put(file)
@@ -157,11 +157,11 @@ def test_a_failure_does_not_outlive_its_file() -> None:
 def test_only_small_files_wait_and_only_if_asked_to() -> None:
     small: Any = File("a")
     large: Any = File("b", 2**30)
-    assert not Ends(0).queue.takes(small)
-    assert Ends(1).queue.takes(small)
-    assert not Ends(1).queue.takes(large)
+    assert not Queued(0).queue.takes(small)
+    assert Queued(1).queue.takes(small)
+    assert not Queued(1).queue.takes(large)
     small.failed = True
-    assert not Ends(1).queue.takes(small)
+    assert not Queued(1).queue.takes(small)
 
 
 # -- through the kernel ----------------------------------------------------------------------------------------------

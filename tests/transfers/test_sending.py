@@ -18,7 +18,7 @@ from s3amfs.transfers.checksum_choice import Checking, PartForms, choose
 from s3amfs.transfers.job import Job
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.transfers.report import Report, ignore
-from s3amfs.transfers.sending import Content, Ends, Movement, Sending
+from s3amfs.transfers.sending import Content, Movement, PartCallbacks, Sending
 from s3amfs.transfers.speed import Speed
 from s3amfs.transfers.trouble import TROUBLES, Trouble
 from s3amfs.wire.s3 import api as s3api
@@ -51,7 +51,7 @@ class Site:
             copied_from="s3://b/source",
             copied_crc=copied_crc,
         )
-        ends = Ends(self.parts.append, self.trouble)
+        ends = PartCallbacks(self.parts.append, self.trouble)
         self.sending = Sending(job, content, movement, UPLOAD, self.forms, Trouble(), ends)
 
     def trouble(self) -> None:
