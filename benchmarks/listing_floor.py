@@ -41,8 +41,8 @@ class Fetcher:
 
     def parsed(self) -> int:
         """How many keys the page has that has arrived."""
-        page, _ = s3api.parse_listing(Reply(200, {}, b"".join(self._chunks)))
-        return len(page.objects)
+        page = s3api.parse_listing(Reply(200, {}, b"".join(self._chunks)))
+        return len(page.columns.objects())
 
 
 def fetch_all(url: str, pages: int, width: int) -> int:

@@ -17,13 +17,14 @@ from itertools import pairwise
 
 from ..core.entries import Entry, Kind, is_ascending, order
 from ..core.filters import Filters
+from ..core.http import origin
 from ..core.merge import OutOfOrder
 from ..engine.client import S3Client
 from ..errors import S3AMError
-from ..wire.messages import Reply
+from ..wire.messages import Reply, S3Request
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
-from .pages import PAGE_KEYS, WIDTH, Objects, Pages
+from .pages import PAGE_KEYS, WIDTH, Objects, OnPage, Page, Pages
 from .spill import sorted_by
 
 PAGE_TRIES = 3
@@ -79,39 +80,65 @@ class Listing:
         options = self._options
         start = options.root + options.after if options.after and not self._sort else None
         before = time.time()
-        page, more, reply = self._page(start, None)
+        page, reply = self._asked(start, None)
         self.clock_offset = clock_offset(reply, before, time.time())
         if lists_by_folders(reply):
             self._sort = True
             if start is not None:  # where that server goes on has nothing to do with the order of keys
                 start = None
-                page, more, _ = self._page(None, None)
+                page, _ = self._asked(None, None)
         width = 1 if self._sort else WIDTH
 
-        def fetch(after: str | None, token: str | None) -> tuple[s3api.ListPage, bool]:
-            return self._page(after, token)[:2]
+        return Pages(
+            self._page, page, start or "", width, self._by_token, begin=self._begin_page, waits_for=self._waits_for
+        )
 
-        return Pages(fetch, (page, more), start or "", width, self._by_token)
+    def _waits_for(self) -> str:
+        return f"an answer of {origin(self._client.session.endpoint_id(self._bucket))}"
 
-    def _page(self, after: str | None, token: str | None) -> tuple[s3api.ListPage, bool, Reply]:
-        """Any thread. Raises S3AMError."""
+    def _request(self, after: str | None, token: str | None) -> S3Request:
+        with self._lock:
+            self.requests += 1
         prefix = self._options.root + self._options.prefix
-        request = s3api.list_objects(self._bucket, prefix=prefix, start_after=after, token=token, max_keys=PAGE_KEYS)
+        return s3api.list_objects(self._bucket, prefix=prefix, start_after=after, token=token, max_keys=PAGE_KEYS)
+
+    def _begin_page(self, after: str | None, token: str | None, on_page: OnPage) -> None:
+        """Asks for a page and does not wait; any thread, and `on_page` is called in a loop's."""
+
+        def on_reply(reply: Reply | None) -> None:
+            try:
+                page = self._parsed(reply) if reply is not None else None
+            except MalformedXml:
+                page = None
+            on_page(page)
+
+        self._client.begin(self._request(after, token), on_reply)
+
+    def _page(self, after: str | None, token: str | None) -> Page:
+        """The page, whatever it takes; any thread. Raises S3AMError."""
+        return self._asked(after, token)[0]
+
+    def _asked(self, after: str | None, token: str | None) -> tuple[Page, Reply]:
         for tries in range(PAGE_TRIES):
-            with self._lock:
-                self.requests += 1
-            reply = self._client.call(request, f"s3://{self._bucket}/{prefix}")
+            reply = self._client.call(
+                self._request(after, token), f"s3://{self._bucket}/{self._options.root}{self._options.prefix}"
+            )
             try:
                 with self._parsing:
-                    page, more = s3api.parse_listing(reply)
-                foreign = [item.key for item in page.objects if not item.key.startswith(prefix)]
-                if foreign:
-                    raise MalformedXml(f"the server's listing of {prefix!r} names {foreign[0]!r}")
-                return page, more, reply
+                    return self._parsed(reply), reply
             except MalformedXml:
                 if tries == PAGE_TRIES - 1:
                     raise
         raise AssertionError("unreachable")
+
+    def _parsed(self, reply: Reply) -> Page:
+        """Raises MalformedXml, also for keys that nobody asked for."""
+        page = s3api.parse_listing(reply)
+        prefix = self._options.root + self._options.prefix
+        foreign = next((key for key in page.columns.keys if not key.startswith(prefix)), None)
+        if foreign is not None:
+            raise MalformedXml(f"the server's listing of {prefix!r} names {foreign!r}")
+        return page
 
     @property
     def is_checked(self) -> bool:

@@ -6,10 +6,13 @@ import marshal
 import threading
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Protocol
 
 from ..core.trees.list_plan import Ask, ListPlan
+from ..engine import waiting
+from ..errors import S3AMError
 from ..wire.s3 import api as s3api
 
 PAGE_KEYS = 1000
@@ -19,16 +22,17 @@ WIDTH = 24
 
 FEW = 4
 """Pages that wait as they are."""
-PACKED_BYTES = 1024 * 1024
+PACKED_BYTES = 4 * 1024 * 1024
 """Beyond that pages that wait are compressed, to about 30 bytes a key."""
 _WITHOUT_REFERENCES = 2
 """Version of `marshal`."""
-_ZLIB = b"\x78"
-"""How what zlib has compressed begins (RFC 1950); a tuple begins with a bracket."""
+_MD5_DIGITS = 32
 
 Objects = tuple[s3api.ListedObject, ...]
-Page = tuple[s3api.ListPage, bool]
-"""A page, and whether the listing has more behind it."""
+Page = s3api.ListingPage
+Stored = s3api.Columns | bytes
+"""A page that waits, as it is or packed."""
+OnPage = Callable[[Page | None], None]
 
 
 class Fetch(Protocol):
@@ -37,25 +41,48 @@ class Fetch(Protocol):
     def __call__(self, after: str | None, token: str | None) -> Page: ...
 
 
+class Begin(Protocol):
+    """Asks for a page as `Fetch` does and does not wait: `on_page` is called with it, in some thread, not in this call.
+
+    None: it did not come, and `Fetch` is to be asked. Raises S3AMError for the same.
+    """
+
+    def __call__(self, after: str | None, token: str | None, on_page: OnPage) -> object: ...
+
+
 class Pages:
     """The pages of one listing in order, from `first` on. Iterate once.
 
-    fetch: called in threads of this object. after: the key behind which `first` was asked for. width: pages in flight
-    at most; by_token: see `ListPlan`.
+    begin: asks for a page; None: only `fetch` can. fetch: does it with all retries, in threads of this object. after:
+    the key behind which `first` was asked for. width: pages in flight at most; by_token: see `ListPlan`. waits_for:
+    what a reader waits for, in words.
     """
 
-    def __init__(self, fetch: Fetch, first: Page, after: str = "", width: int = WIDTH, by_token: bool = False) -> None:
+    def __init__(
+        self,
+        fetch: Fetch,
+        first: Page,
+        after: str = "",
+        width: int = WIDTH,
+        by_token: bool = False,
+        *,
+        begin: Begin | None = None,
+        waits_for: Callable[[], str] = lambda: "a page of a listing",
+    ) -> None:
         self._fetch = fetch
-        self._plan: ListPlan[Objects | bytes] = ListPlan(width, after, by_token=by_token)
+        self._begin = begin
+        self._waits_for: Callable[[], str] | None = waits_for
+        self._plan: ListPlan[Stored] = ListPlan(width, after, by_token=by_token)
         self._changed = threading.Condition()
-        self._asks: deque[Ask[Objects | bytes]] = deque()
-        self._threads = self._idle = 0
+        self._asks: deque[Ask[Stored]] = deque()
+        self._threads = self._idle = self._flying = 0
         self._closed = False
         self._broken: BaseException | None = None
         ask = self._plan.ask()
         assert ask is not None
-        self._arrived(ask, *first)
-        self._dispatch()
+        self._arrived(ask, first)
+        with self._changed:
+            self._dispatch()
 
     def __iter__(self) -> Iterator[Objects]:
         """Raises S3AMError where the page that comes next could not be had."""
@@ -81,43 +108,81 @@ class Pages:
                 if (error := self._broken or self._plan.error) is not None:
                     raise error
                 self._dispatch()  # the plan may go on otherwise now
-                self._changed.wait()
+                self._wait()
             self._dispatch()
         page, count = taken
-        objects = _unpacked(page) if isinstance(page, bytes) else page
+        objects = (_unpacked(page) if isinstance(page, bytes) else page).objects()
         return objects if count == len(objects) else objects[:count]
 
+    def _wait(self) -> None:
+        """Until something has changed, maybe. Where `fetch` is at work it says itself what it waits for."""
+        if self._waits_for is None or not self._flying:
+            self._changed.wait()
+        elif not self._changed.wait(waiting.WAIT_SECONDS) and self._flying:
+            waiting.report(self._waits_for())
+            self._waits_for = None
+
     def _dispatch(self) -> None:
-        """Gives what is to be asked for to threads; under the lock."""
+        """Sends what is to be asked for; under the lock."""
         while not self._closed and (ask := self._plan.ask()) is not None:
-            self._asks.append(ask)
-            if self._idle >= len(self._asks):
-                self._changed.notify_all()
-            else:
-                self._threads += 1
-                threading.Thread(target=self._work, name="s3am-list", daemon=True).start()
+            if not self._send(ask):
+                self._give(ask)
+
+    def _send(self, ask: Ask[Stored]) -> bool:
+        if self._begin is None:
+            return False
+        try:
+            self._begin(*_place(ask), partial(self._on_page, ask))
+        except S3AMError:
+            return False
+        self._flying += 1
+        return True
+
+    def _give(self, ask: Ask[Stored]) -> None:
+        """To a thread; under the lock."""
+        self._asks.append(ask)
+        if self._idle >= len(self._asks):
+            self._changed.notify_all()
+        else:
+            self._threads += 1
+            threading.Thread(target=self._work, name="s3am-list", daemon=True).start()
+
+    def _on_page(self, ask: Ask[Stored], page: Page | None) -> None:
+        """Of what `begin` has asked for; any thread."""
+        with self._changed:
+            self._flying -= 1
+            if page is None and not self._closed:
+                self._give(ask)
+        if page is not None:
+            self._take_in(ask, page)
 
     def _work(self) -> None:
         while (ask := self._take_ask()) is not None:
             try:
-                page, more = self._fetch(None if ask.token is not None else ask.after or None, ask.token)
+                page = self._fetch(*_place(ask))
             except BaseException as error:  # noqa: BLE001 - raised to the reader
                 with self._changed:
                     self._plan.failed(ask, error)
                     self._changed.notify_all()
                 continue
-            with self._changed:
-                stored = self._plan.stored
-            packed = _packed(page.objects, stored)
-            with self._changed:
-                try:
-                    self._arrived(ask, page, more, packed)
-                    self._dispatch()
-                except BaseException as error:  # noqa: BLE001 - raised to the reader
-                    self._broken = error
-                self._changed.notify_all()
+            self._take_in(ask, page)
 
-    def _take_ask(self) -> Ask[Objects | bytes] | None:
+    def _take_in(self, ask: Ask[Stored], page: Page) -> None:
+        with self._changed:
+            if self._closed:
+                return
+            stored = self._plan.stored
+        try:
+            packed = _packed(page.columns, stored)
+            with self._changed:
+                self._arrived(ask, page, packed)
+                self._dispatch()
+        except BaseException as error:  # noqa: BLE001 - raised to the reader
+            self._broken = error
+        with self._changed:
+            self._changed.notify_all()
+
+    def _take_ask(self) -> Ask[Stored] | None:
         with self._changed:
             while not self._asks:
                 if self._closed or self._plan.over:
@@ -127,22 +192,48 @@ class Pages:
                 self._idle -= 1
             return self._asks.popleft() if not self._closed else None
 
-    def _arrived(
-        self, ask: Ask[Objects | bytes], page: s3api.ListPage, more: bool, packed: Objects | bytes | None = None
-    ) -> None:
-        keys = [item.key for item in page.objects]
+    def _arrived(self, ask: Ask[Stored], page: Page, packed: Stored | None = None) -> None:
+        keys = page.columns.keys
         is_full = len(keys) >= PAGE_KEYS and not self._plan.by_token  # servers were seen to say that it was the last
-        self._plan.arrived(ask, keys, more or is_full, page.next_token, page.objects if packed is None else packed)
+        stored = page.columns if packed is None else packed
+        self._plan.arrived(ask, keys, page.more or is_full, page.token, stored)
 
 
-def _packed(objects: Objects, stored: int) -> Objects | bytes:
-    """`objects` as they are stored, of which `stored` pages have to wait already: the fewer, the quicker."""
+def _place(ask: Ask[Stored]) -> tuple[str | None, str | None]:
+    """What `ask` asks for: the key behind which the page begins, or its token."""
+    return (None, ask.token) if ask.token is not None else (ask.after or None, None)
+
+
+def _packed(columns: s3api.Columns, stored: int) -> Stored:
+    """`columns` as they are stored, of which `stored` pages have to wait already: the fewer, the quicker."""
     if stored < FEW:
-        return objects
-    data = marshal.dumps(tuple(zip(*objects, strict=True)), _WITHOUT_REFERENCES)
-    return zlib.compress(data, 1) if len(data) * stored > PACKED_BYTES else data
+        return columns
+    digests = _digests(columns.etags)
+    etags = columns.etags if digests is None else digests
+    classes = columns.classes[0] if len(set(columns.classes)) == 1 else columns.classes
+    text = marshal.dumps((columns.keys, columns.sizes, columns.modified), _WITHOUT_REFERENCES)
+    squeezed = (len(text) + len(columns.keys) * _MD5_DIGITS // 2) * stored > PACKED_BYTES
+    return marshal.dumps((squeezed, zlib.compress(text, 1) if squeezed else text, etags, classes), _WITHOUT_REFERENCES)
 
 
-def _unpacked(data: bytes) -> Objects:
-    columns = marshal.loads(zlib.decompress(data) if data[:1] == _ZLIB else data)
-    return tuple(map(s3api.listed_object, zip(*columns, strict=True)))
+def _digests(etags: list[str]) -> bytes | None:
+    """ETags that are MD5s in half of their length; None: not all are."""
+    if set(map(len, etags)) != {_MD5_DIGITS}:
+        return None
+    joined = "".join(etags)
+    try:
+        found = bytes.fromhex(joined)
+    except ValueError:
+        return None
+    return found if found.hex() == joined else None
+
+
+def _unpacked(data: bytes) -> s3api.Columns:
+    squeezed, text, etags, classes = marshal.loads(data)
+    keys, sizes, modified = marshal.loads(zlib.decompress(text) if squeezed else text)
+    if isinstance(etags, bytes):
+        digits = etags.hex()
+        etags = [digits[at : at + _MD5_DIGITS] for at in range(0, len(digits), _MD5_DIGITS)]
+    if not isinstance(classes, list):
+        classes = [classes] * len(keys)
+    return s3api.Columns(keys, sizes, etags, modified, classes)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import cast
 
 import pytest
@@ -34,6 +36,9 @@ class Service:
         token = f"<NextContinuationToken>{keys[-1]}</NextContinuationToken>" if more else ""
         text = f"<ListBucketResult><IsTruncated>{str(more).lower()}</IsTruncated>{contents}{token}</ListBucketResult>"
         return Reply(200, {}, text.encode())
+
+    def begin(self, request: S3Request, on_reply: Callable[[Reply | None], None]) -> None:
+        threading.Thread(target=lambda: on_reply(self.call(request, ""))).start()
 
 
 def listing(service: Service, bucket: str = "bucket", **options: object) -> Listing:

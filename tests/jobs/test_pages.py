@@ -13,7 +13,8 @@ from s3amfs.jobs.pages import Fetch, Pages
 from s3amfs.wire.s3 import api as s3api
 
 SIZE = 10
-Page = tuple[s3api.ListPage, bool]
+Page = s3api.ListingPage
+ETAG = "0123456789abcdef" * 2
 
 
 class Server:
@@ -36,8 +37,12 @@ class Server:
         keys, more = self.keys[at : at + SIZE], at + SIZE < len(self.keys)
         with self.lock:
             self.now -= 1
-        objects = tuple(s3api.ListedObject(key, len(key), "etag", 1.5, "STANDARD") for key in keys)
-        return s3api.ListPage(objects, next_token=keys[-1] if more and self.token else None), more
+        return page_of(keys, keys[-1] if more and self.token else None, more)
+
+
+def page_of(keys: list[str], token: str | None, more: bool) -> Page:
+    objects = (s3api.ListedObject(key, len(key), ETAG, 1.5, "STANDARD") for key in keys)
+    return Page(s3api.Columns.of(objects), token, more)
 
 
 def listed(fetch: Fetch) -> list[str]:
@@ -55,7 +60,7 @@ def test_objects_that_waited_are_whole() -> None:
     server = Server(3000)
     pages = Pages(server, server(None, None))
     found = [item for page in pages for item in page]
-    assert found[-1] == s3api.ListedObject(server.keys[-1], 16, "etag", 1.5, "STANDARD")
+    assert found[-1] == s3api.ListedObject(server.keys[-1], 16, ETAG, 1.5, "STANDARD")
 
 
 def test_a_server_without_start_after_is_listed_by_its_tokens() -> None:
@@ -74,8 +79,8 @@ def test_a_token_that_is_missing_half_way_ends_a_listing_by_tokens() -> None:
     server = Server(100, ignores=True)
 
     def fetch(after: str | None, token: str | None) -> Page:
-        page, more = server(after, token)
-        return s3api.ListPage(page.objects, next_token=page.next_token if server.requests < 3 else None), more
+        page = server(after, token)
+        return page._replace(token=page.token if server.requests < 3 else None)
 
     found: list[str] = []
     with pytest.raises(TransferError, match="not where"):
@@ -106,10 +111,10 @@ def test_a_key_that_has_no_place_in_any_order_is_an_error() -> None:
     server = Server(3000)
 
     def fetch(after: str | None, token: str | None) -> Page:
-        page, more = server(after, token)
-        if server.requests > 60 and page.objects:
-            page = s3api.ListPage((*page.objects[:-1], s3api.ListedObject("\ud800", 1, "")), next_token=page.next_token)
-        return page, more
+        page = server(after, token)
+        if server.requests > 60 and page.columns.keys:
+            page.columns.keys[-1] = "\ud800"
+        return page
 
     with pytest.raises(UnicodeEncodeError):
         listed(fetch)

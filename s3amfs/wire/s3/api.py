@@ -6,7 +6,7 @@ info = s3api.parse_object(reply)                      # after replies.find_failu
 
 from __future__ import annotations
 
-from .listing_page import parse_listing, parse_versions
+from .listing_page import Columns, ListingPage, parse_listing, parse_versions
 from .model import (
     Body,
     BucketsPage,
@@ -75,11 +75,13 @@ from .responses import (
 __all__ = [
     "Body",
     "BucketsPage",
+    "Columns",
     "CopySource",
     "DeleteFailure",
     "ListPage",
     "ListedObject",
     "ListedVersion",
+    "ListingPage",
     "MultipartUpload",
     "ObjectAttributes",
     "ObjectInfo",

@@ -9,26 +9,32 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 
 from ..messages import Reply
 from . import xml
-from .model import ListedObject, ListedVersion, ListPage, VersionsPage, bare_etag, listed_object
+from .model import ListedObject, ListedVersion, VersionsPage, bare_etag, listed_object
 from .responses import decoder, iso_time, listed_objects, must_advance, prefixes
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from xml.etree.ElementTree import Element
 
 _TEXT = r"[ -%'-;=-\\^-~]*"
 _OWNER = rf"<Owner>(?:<ID>{_TEXT}</ID>)?(?:<DisplayName>{_TEXT}</DisplayName>)?</Owner>"
+_KEY = r"<Key>([^<]+)</Key>"
+_MODIFIED = r"<LastModified>([^<]*)</LastModified>"
+_ETAG = r"<ETag>(?!W/)(?:\"|&quot;)?([!#-%'-;=-\\^-~]*)(?:\"|&quot;)?</ETag>"
+_ALGORITHM = f"<ChecksumAlgorithm>{_TEXT}</ChecksumAlgorithm>"
+_TYPE_OF_CHECKSUM = f"<ChecksumType>{_TEXT}</ChecksumType>"
+_SIZE = r"<Size>([0-9]{1,20})</Size>"
+_STORAGE = r"<StorageClass>([^<]*)</StorageClass>"
 _OBJECT = re.compile(
-    r"<Contents><Key>([^<]+)</Key>"
+    rf"<Contents>{_KEY}"
     r"(?:<(?:Generation>[0-9]*</Generation|MetaGeneration>[0-9]*</MetaGeneration)>){0,2}"
-    r"<LastModified>([^<]*)</LastModified>"
-    r"<ETag>(?!W/)(?:\"|&quot;)?([!#-%'-;=-\\^-~]*)(?:\"|&quot;)?</ETag>"
-    rf"(?:<ChecksumAlgorithm>{_TEXT}</ChecksumAlgorithm>){{0,4}}(?:<ChecksumType>{_TEXT}</ChecksumType>)?"
-    rf"<Size>([0-9]{{1,20}})</Size>(?:{_OWNER})?(?:<StorageClass>([^<]*)</StorageClass>)?(?:{_OWNER})?"
+    rf"{_MODIFIED}{_ETAG}(?:{_ALGORITHM}){{0,4}}(?:{_TYPE_OF_CHECKSUM})?"
+    rf"{_SIZE}(?:{_OWNER})?(?:{_STORAGE})?(?:{_OWNER})?"
     rf"(?:<Type>{_TEXT}</Type>)?</Contents>",
     re.ASCII,
 )
@@ -37,6 +43,18 @@ _MOST_ELEMENTS = 32
 """Of an object that looks so there are fewer."""
 _CLASS = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _STRIDE = _OBJECT.groups + 1
+_ELEMENTS = {
+    "Contents": "<Contents>",
+    "Key": _KEY,
+    "LastModified": _MODIFIED,
+    "ETag": _ETAG,
+    "ChecksumAlgorithm": _ALGORITHM,
+    "ChecksumType": _TYPE_OF_CHECKSUM,
+    "Size": _SIZE,
+    "StorageClass": _STORAGE,
+}
+"""Those of which an object has others than these take longer."""
+_BEGUN = re.compile(r"<([A-Za-z]+)>")
 _FIRST, _LAST = b"<Contents>", b"</Contents>"
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 """Characters that XML cannot have in a text, and the carriage return, which its parser would replace."""
@@ -47,24 +65,55 @@ _REFERENCE = re.compile(r"&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6}
 _NAMED = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
 
 
-def parse_listing(reply: Reply) -> tuple[ListPage, bool]:
-    """A page, and whether more follows.
+class Columns(NamedTuple):
+    """Listed objects by columns, all of one length: lists take a third of the time of an object for each row."""
 
-    `next_token` may be None although more follows: the next page then begins after the last key of this one.
-    Raises MalformedXml.
-    """
-    root, objects = _by_pattern(reply.body) or _by_elements(reply.body)
+    keys: list[str]
+    sizes: list[int]
+    etags: list[str]
+    modified: list[float | None]
+    classes: list[str | None]
+
+    @classmethod
+    def of(cls, objects: Iterable[ListedObject]) -> Columns:
+        """Those of `objects`."""
+        rows = tuple(objects)
+        return cls(
+            [row.key for row in rows],
+            [row.size for row in rows],
+            [row.etag for row in rows],
+            [row.last_modified for row in rows],
+            [row.storage_class for row in rows],
+        )
+
+    def objects(self) -> tuple[ListedObject, ...]:
+        """The rows."""
+        return tuple(map(listed_object, zip(*self, strict=True)))
+
+
+class ListingPage(NamedTuple):
+    """A page of a flat listing."""
+
+    columns: Columns
+    token: str | None
+    """Where the next page begins; None although more follows: behind the last key of this one."""
+    more: bool
+
+
+def parse_listing(reply: Reply) -> ListingPage:
+    """The page of ListObjectsV2, without common prefixes. Raises MalformedXml."""
+    root, columns = _by_pattern(reply.body) or _by_elements(reply.body)
     more = xml.flag(root, "IsTruncated")
     token = xml.text(root, "NextContinuationToken") or None
-    return ListPage(objects, prefixes(root, decoder(root)), token if more else None), more
+    return ListingPage(columns, token if more else None, more)
 
 
-def _by_elements(body: bytes) -> tuple[Element, tuple[ListedObject, ...]]:
+def _by_elements(body: bytes) -> tuple[Element, Columns]:
     root = xml.parse(body, "ListBucketResult")
-    return root, listed_objects(root)
+    return root, Columns.of(listed_objects(root))
 
 
-def _by_pattern(body: bytes) -> tuple[Element, tuple[ListedObject, ...]] | None:
+def _by_pattern(body: bytes) -> tuple[Element, Columns] | None:
     """The page without its objects, and these; None where not all is as it usually is. Raises MalformedXml."""
     begin, end = body.find(_FIRST), body.rfind(_LAST) + len(_LAST)
     if begin < 0 or end <= begin or len(body) > xml.MAX_BYTES:
@@ -73,22 +122,23 @@ def _by_pattern(body: bytes) -> tuple[Element, tuple[ListedObject, ...]] | None:
     if len(list(xml.children(root, "Contents"))) != 1:  # they are somewhere below, or in a comment
         return None
     try:
-        objects = _objects(body[begin:end], decoder(root) is unquote_plus)
+        objects = _objects(body[begin:end].decode("utf-8"), decoder(root) is unquote_plus)
     except ValueError:
         return None
     return (root, objects) if objects is not None else None
 
 
-def _objects(block: bytes, escaped: bool) -> tuple[ListedObject, ...] | None:
+def _objects(block: str, escaped: bool) -> Columns | None:
     """The objects of `block`; None, or ValueError, unless each of them looks as S3 writes it and nothing else is there.
 
     escaped: keys are percent-encoded.
     """
-    pieces = _OBJECT.split(block.decode("utf-8"))
-    between = "".join(pieces[::_STRIDE])
+    pieces = _split(block)
+    if pieces is None:
+        return None
     keys = pieces[1::_STRIDE]
     named = " ".join(keys)
-    if between.strip(" \t\n") or len(keys) * _MOST_ELEMENTS > xml.MAX_ELEMENTS:
+    if len(keys) * _MOST_ELEMENTS > xml.MAX_ELEMENTS:
         return None
     if "]]>" in named or (not named.isprintable() and _ODD.search(named)):
         return None
@@ -98,26 +148,73 @@ def _objects(block: bytes, escaped: bool) -> tuple[ListedObject, ...] | None:
     if "&" in named:
         keys = [_plain(key) for key in keys]
     if escaped and ("%" in named or "+" in named or "&" in named):
-        keys = [unquote_plus(key) for key in keys]
-    times, sizes = _times(pieces[2::_STRIDE]), map(int, pieces[4::_STRIDE])
-    return tuple(map(listed_object, zip(keys, sizes, pieces[3::_STRIDE], times, kinds, strict=True)))
+        keys = [unquote_plus(key) if "%" in key or "+" in key else key for key in keys]
+    sizes = list(map(int, pieces[4::_STRIDE]))
+    return Columns(keys, sizes, pieces[3::_STRIDE], _times(pieces[2::_STRIDE]), kinds)
+
+
+def _split(block: str) -> list[str] | None:
+    """What `_OBJECT.split` makes of `block`; None if anything stands between the objects.
+
+    In most pages all objects have the elements of the first one: a pattern for just these takes half of the time.
+    """
+    first = block[: block.find("</Contents>") + len("</Contents>")]
+    patterns = [_OBJECT]
+    if _OBJECT.fullmatch(first) is not None and (exact := _with_just(tuple(_BEGUN.findall(first)))) is not None:
+        patterns = [exact, _OBJECT]
+    for pattern in patterns:
+        pieces = pattern.split(block)
+        if not "".join(pieces[::_STRIDE]).strip(" \t\n"):
+            return pieces
+    return None
+
+
+@lru_cache(maxsize=16)
+def _with_just(elements: tuple[str, ...]) -> re.Pattern[str] | None:
+    """A pattern of objects with these elements, in the order of an object that `_OBJECT` matches; None: use that."""
+    if not set(elements) <= _ELEMENTS.keys():
+        return None
+    storage = "" if "StorageClass" in elements else "()"
+    return re.compile("".join(_ELEMENTS[name] for name in elements) + storage + "</Contents>", re.ASCII)
 
 
 def _times(texts: list[str]) -> list[float | None]:
     """Each as `iso_time`. Raises ValueError for what does not look as S3 writes it."""
-    try:
-        return [_hour(text[:14]) + _CLOCK[text[14:19]] + _FRACTION[text[19:]] for text in texts]
-    except KeyError:
-        raise ValueError(texts) from None
+    hours, clocks = _hours, _clocks
+    return [hours[text[:14]] + clocks[text[14:]] for text in texts]
 
 
-@lru_cache(maxsize=4096)
+class _Cache(dict[str, float]):
+    """At most 4,096 results of a function. Any thread."""
+
+    def __init__(self, made: Callable[[str], float]) -> None:
+        super().__init__()
+        self._made = made
+
+    def __missing__(self, text: str) -> float:
+        if len(self) >= 4096:
+            self.clear()
+        found = self[text] = self._made(text)
+        return found
+
+
 def _hour(text: str) -> float:
     """The time of '2026-01-31T12:'. Raises ValueError for what does not look so, or is no time."""
     begun = iso_time(f"{text}00:00Z") if _HOUR.fullmatch(text) is not None else None
     if begun is None:
         raise ValueError(text)
     return begun
+
+
+def _clock(text: str) -> float:
+    """The seconds of '59:59.999Z'. Raises ValueError for what does not look so."""
+    try:
+        return _CLOCK[text[:5]] + _FRACTION[text[5:]]
+    except KeyError:
+        raise ValueError(text) from None
+
+
+_hours, _clocks = _Cache(_hour), _Cache(_clock)
 
 
 def _plain(text: str) -> str:

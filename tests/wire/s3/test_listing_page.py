@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3 import listing_page, xml
-from s3amfs.wire.s3.listing_page import parse_listing
-from s3amfs.wire.s3.model import ListedObject, ListPage
-from s3amfs.wire.s3.responses import decoder, listed_objects, parse_objects, prefixes
+from s3amfs.wire.s3.listing_page import Columns, ListingPage, parse_listing
+from s3amfs.wire.s3.model import ListedObject
+from s3amfs.wire.s3.responses import listed_objects, parse_objects
 from s3amfs.wire.s3.xml import MalformedXml
 
 TEXT = st.text(st.characters(min_codepoint=32, exclude_categories=("Cs", "Cc")), min_size=1, max_size=20)
@@ -41,9 +41,9 @@ def test_pages_are_read_as_the_parser_reads_them(
     rows: list[tuple[str, int, str, bool]], escaped: bool, more: bool, shuffled: bool
 ) -> None:
     reply = Reply(200, {}, page(rows, escaped=escaped, more=more, shuffled=shuffled))
-    found, follows = parse_listing(reply)
-    assert (found, follows) == (parse_objects(reply), more)
-    assert [item.key for item in found.objects] == [key for key, *_ in rows]
+    found, usual = parse_listing(reply), parse_objects(reply)
+    assert (found.columns.objects(), found.token, found.more) == (usual.objects, usual.next_token, more)
+    assert found.columns.keys == [key for key, *_ in rows]
 
 
 @given(
@@ -55,7 +55,7 @@ def test_pages_are_read_as_the_parser_reads_them(
 def test_times_are_those_of_the_parser(day: str, clock: str) -> None:
     body = page([("key", 1, '"e"', True)], escaped=False, more=False)
     reply = Reply(200, {}, body.replace(b"2026-01-31T12:00:01.001Z", (day + clock).encode()))
-    assert parse_listing(reply)[0] == parse_objects(reply)
+    assert parse_listing(reply).columns.objects() == parse_objects(reply).objects
 
 
 def test_a_surrogate_is_no_character() -> None:
@@ -119,8 +119,7 @@ def outcome(body: bytes, *, usual: bool) -> object:
             return parse_listing(Reply(200, {}, body))
         root = xml.parse(body, "ListBucketResult")
         more, token = xml.flag(root, "IsTruncated"), xml.text(root, "NextContinuationToken") or None
-        found = prefixes(root, decoder(root))
-        return ListPage(listed_objects(root), found, token if more else None), more
+        return ListingPage(Columns.of(listed_objects(root)), token if more else None, more)
     except MalformedXml:
         return "malformed"
 
@@ -150,6 +149,6 @@ def test_pages_of_many_servers_are_read_by_pattern(shape: str, monkeypatch: pyte
         shape.format(key=f"k{number}", time="2026-01-31T12:00:01.001Z", etag='"e"', size=number) for number in range(3)
     )
     monkeypatch.setattr(listing_page, "_by_elements", None)
-    page, _ = parse_listing(Reply(200, {}, f"<ListBucketResult>{rows}</ListBucketResult>".encode()))
+    found = parse_listing(Reply(200, {}, f"<ListBucketResult>{rows}</ListBucketResult>".encode()))
     kind = None if "Generation" in shape else "GLACIER" if "GLACIER" in shape else "STANDARD"
-    assert page.objects[2] == ListedObject("k2", 2, "e", 1769860801.001, kind)
+    assert found.columns.objects()[2] == ListedObject("k2", 2, "e", 1769860801.001, kind)
