@@ -56,6 +56,8 @@ class _Segment(Generic[T]):
     """Of its last page."""
     span: tuple[str, str] | None = None
     """First and last key of its last page."""
+    left: int | None = None
+    """About so many pages from there to its end; None: not estimated yet."""
     pages: deque[tuple[T, int]] = field(default_factory=deque)
     fetched: int = 0
     asked: bool = False
@@ -156,11 +158,13 @@ class ListPlan(Generic[T]):
         for segment in self._segments[: NEAR if full else None]:
             if segment.done or segment.end is None or segment.span is None or segment.error is not None:
                 continue
-            left = self._space.steps(*segment.span, segment.end)
-            if left >= 2 * self._reach:
+            if segment.left is None:
+                segment.left = self._space.steps(*segment.span, segment.end)
+            if segment.left >= 2 * self._reach:
                 cut = self._inner_cut(segment, segment.span)
                 if cut is not None:
                     return self._cut(segment, cut)
+                segment.left = 0
         return None if full else self._split_last()
 
     def _inner_cut(self, segment: _Segment[T], span: tuple[str, str]) -> str | None:
@@ -181,7 +185,7 @@ class ListPlan(Generic[T]):
     def _cut(self, segment: _Segment[T], at: str) -> _Segment[T]:
         self._splits += 1
         new: _Segment[T] = _Segment(at, segment.end, cursor=at, kept=at)
-        segment.end = at
+        segment.end, segment.left = at, None
         self._segments.insert(self._segments.index(segment) + 1, new)
         return new
 
@@ -219,7 +223,7 @@ class ListPlan(Generic[T]):
         if keys:
             self._space.learn(keys[:: max(1, len(keys) // SAMPLES)])
             segment.cursor = keys[-1]
-            segment.span = (keys[0], keys[-1])
+            segment.span, segment.left = (keys[0], keys[-1]), None
         kept = _count_up_to(keys, segment.end)
         if kept:
             segment.kept = keys[kept - 1]
