@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
+from functools import partial
 
 from ..core import kept_attributes
 from ..core.compare import SECOND
@@ -11,6 +13,7 @@ from ..core.entries import ARCHIVED, Kind, not_local
 from ..core.events import TransferResult
 from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
+from ..core.trees.write_place import WritePlace
 from ..engine.client import S3Client
 from ..errors import AccessDenied, S3AMError, TransferError
 from ..transfers.one_request import Fetched, begin_get
@@ -20,7 +23,7 @@ from .job_options import TreeOptions
 from .local_target import InTheWay, LocalTarget
 from .sides import ObjectVerbs
 from .up import fingerprint
-from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Work, Workers, outcome_of
+from .work import SMALL_LIMIT, CannotBeDone, Done, Give, Mover, Outcome, Room, Work, Workers, outcome_of
 
 WRITE_THREADS = 4
 
@@ -29,6 +32,7 @@ class Down(Mover):
     """From keys that begin with `source.key` into `target`."""
 
     verb = "download"
+    small_blocks = False
 
     def __init__(
         self, source: S3Location, target: LocalTarget, client: S3Client, options: TreeOptions, verbs: ObjectVerbs
@@ -40,6 +44,8 @@ class Down(Mover):
         self._client = client
         self._options = options
         self._writers: Workers[Callable[[], None]] = Workers("write", WRITE_THREADS, lambda act: act())
+        self._place = WritePlace()
+        self._closed = False
 
     def location(self, key: str) -> S3Location:
         return S3Location(self._bucket, self._prefix + key)
@@ -52,24 +58,45 @@ class Down(Mover):
             return
         source = self.location(work.key)
         customer_key = self._options.source_key_for(source)
-        give = room.take(work.size)
 
-        def write(fetched: Fetched) -> None:
+        def begin(give: Give) -> None:
+            if self._closed:
+                give()
+                return
+
+            def arrived(fetched: Fetched | None) -> None:
+                if fetched is None:
+                    give()
+                    retry()
+                else:
+                    self._write_somewhere(partial(self._write_small, work, fetched, done, give))
+
             try:
-                done(self._write(work, fetched))
+                begin_get(self._client, source, arrived, limit=SMALL_LIMIT, customer_key=customer_key)
             except BaseException as error:  # noqa: BLE001 - it is the entry's outcome
-                done(outcome_of(work, _named(error)))
-            finally:
                 give()
+                done(outcome_of(work, error))
 
-        def arrived(fetched: Fetched | None) -> None:
-            if fetched is None:
-                give()
-                retry()
-            else:
-                self._writers.put(lambda: write(fetched))
+        room.enter(work.size, begin)
 
-        begin_get(self._client, source, arrived, limit=SMALL_LIMIT, customer_key=customer_key)
+    def _write_somewhere(self, write: Callable[[], None]) -> None:
+        """In the loop's thread, which calls this, while writing takes less time than another thread would."""
+        if self._closed:
+            return
+        if not self._place.is_here():
+            self._writers.put(write)
+            return
+        begun = time.monotonic()
+        write()
+        self._place.took(time.monotonic() - begun)
+
+    def _write_small(self, work: Work, fetched: Fetched, done: Done, give: Give) -> None:
+        try:
+            done(self._write(work, fetched))
+        except BaseException as error:  # noqa: BLE001 - it is the entry's outcome
+            done(outcome_of(work, _named(error)))
+        finally:
+            give()
 
     def large(self, work: Work) -> Outcome:
         self._check(work)
@@ -226,6 +253,7 @@ class Down(Mover):
         return Outcome(work, "moved", work.reason, Known(work.key, f"{info.size}:{info.etag}", fingerprint(there)))
 
     def close(self) -> None:
+        self._closed = True
         self._writers.close()
 
 

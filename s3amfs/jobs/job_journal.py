@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import heapq
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 
 from ..core.compare import Remembered
 from ..core.entries import Entry, order
@@ -63,50 +66,63 @@ class JobJournal:
 
     # -- what earlier runs left ---------------------------------------------------------------------------------------
 
-    def _records(self) -> Iterator[tuple[Record, int]]:
+    def _lines(self) -> Iterator[tuple[Record, bytes]]:
+        """Records of the log up to the first damaged line, each with its line."""
         with open(self._fd, "rb", closefd=False) as file:
             file.seek(0)
-            yield from read(file)
+            for line in file:
+                record = decode(line)
+                if record is None:
+                    return
+                yield record, line
+
+    def _records(self) -> Iterator[Record]:
+        return (record for record, _ in self._lines())
 
     def _take_in(self) -> None:
         header: JobHeader | None = None
         position: Position | None = None
-        extras = good = known = 0
+        extras = good = 0
         ended = False
-        for record, end in self._records():
-            good = end
-            if isinstance(record, JobHeader):
-                header = record
-            elif isinstance(record, Position):
-                position = record
-            elif isinstance(record, Extra):
-                extras += 1
-            elif isinstance(record, Known):
-                known += 1
-            ended = isinstance(record, End)
+
+        def known() -> Iterator[tuple[bytes, bytes]]:
+            nonlocal header, position, extras, good, ended
+            for record, line in self._lines():
+                good += len(line)
+                if isinstance(record, Known):
+                    yield order(record.key), line
+                elif isinstance(record, JobHeader):
+                    header = record
+                elif isinstance(record, Position):
+                    position = record
+                elif isinstance(record, Extra):
+                    extras += 1
+                ended = isinstance(record, End)
+
+        found = known()
+        first = next(found, None)
+        if first is not None:
+            self._merge_known(itertools.chain((first,), found))
         os.ftruncate(self._fd, good)
         self.interrupted = header is not None and not ended
         if header is not None and position is not None and not ended:
             self.unfinished = Unfinished(header, position, extras)
-        if known:
-            self._merge_known()
 
-    def _merge_known(self) -> None:
-        """Merges the log into the sorted file, which is replaced atomically."""
+    def _merge_known(self, logged: Iterable[tuple[bytes, bytes]]) -> None:
+        """Merges lines of the log, each with the order of its key, into the sorted file, which is replaced atomically.
 
-        def every() -> Iterator[Known]:
-            yield from _known_in(self._known_path)
-            yield from (record for record, _ in self._records() if isinstance(record, Known))
-
+        Of one key the latest line stays.
+        """
         beside = self._known_path + ".new"
+        ordered = sorted_by(logged, itemgetter(0))
         with open(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "wb") as file:
-            last: Known | None = None
-            for record in sorted_by(every(), lambda record: order(record.key)):
-                if last is not None and last.key != record.key:
-                    file.write(encode(last))
-                last = record  # the sort is stable: of one key the latest comes last
+            last: tuple[bytes, bytes] | None = None
+            for found in heapq.merge(_known_lines(self._known_path), ordered, key=itemgetter(0)):
+                if last is not None and last[0] != found[0]:
+                    file.write(last[1])
+                last = found  # the merge is stable: of one key the latest comes last
             if last is not None:
-                file.write(encode(last))
+                file.write(last[1])
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, self._known_path)
@@ -124,7 +140,7 @@ class JobJournal:
         """Yields the entries that this run, and the run that it continues, found only at the target."""
         self.flush()
         seen: set[str] = set()
-        for record, _ in self._records():
+        for record in self._records():
             if isinstance(record, Extra) and record.entry.key not in seen:
                 seen.add(record.entry.key)  # a run that is gone on with finds those behind its position twice
                 yield record.entry
@@ -143,8 +159,8 @@ class JobJournal:
     def again(self) -> None:
         """The listing begins from its start: what was found to be extra counts no more, what is known is kept."""
         self.flush()
-        header = next((record for record, _ in self._records() if isinstance(record, JobHeader)), None)
-        self._merge_known()
+        header = next((record for record in self._records() if isinstance(record, JobHeader)), None)
+        self._merge_known((order(record.key), line) for record, line in self._lines() if isinstance(record, Known))
         os.ftruncate(self._fd, 0)
         os.lseek(self._fd, 0, os.SEEK_END)
         write_all(self._fd, encode(header) if header is not None else b"")
@@ -209,12 +225,20 @@ class NoMemory(Memory):
 
 
 def _known_in(path: str) -> Iterator[Known]:
+    return (record for record, _ in _known_with_lines(path))
+
+
+def _known_lines(path: str) -> Iterator[tuple[bytes, bytes]]:
+    return ((order(record.key), line) for record, line in _known_with_lines(path))
+
+
+def _known_with_lines(path: str) -> Iterator[tuple[Known, bytes]]:
     try:
         with open(path, "rb") as file:
             for line in file:
                 record = decode(line)
                 if isinstance(record, Known):
-                    yield record
+                    yield record, line
     except FileNotFoundError:
         return
 

@@ -15,7 +15,7 @@ import os
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ..core.entries import RESERVED, Entry, Kind
 from ..engine.file_io import write_all
@@ -109,8 +109,7 @@ class LocalTarget:
         """A small file. finish: gives the open file its times and mode before it appears. Returns its stat."""
         with self._lock:
             partials = self._partials()
-        name = _free_name(partials)
-        fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666, dir_fd=partials)
+        name, fd = _new_partial(partials)
         try:
             write_all(fd, data)
             finish(fd)
@@ -152,17 +151,19 @@ class LocalTarget:
 
     def _publish(self, key: str, partials: int, name: str, expected: Entry | None) -> None:
         def rename(folder: int, target: str) -> None:
-            self._check(folder, target, key, expected)
             if expected is not None:
+                self._check(folder, target, key, expected)
                 os.replace(name, target, src_dir_fd=partials, dst_dir_fd=folder)
                 return
             try:
                 os.link(name, target, src_dir_fd=partials, dst_dir_fd=folder, follow_symlinks=False)
             except FileExistsError:
+                self._check(folder, target, key, None)
                 raise TargetChanged(f"{key} appeared meanwhile: kept") from None
             except OSError as error:
                 if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK):
                     raise
+                self._check(folder, target, key, None)
                 os.replace(name, target, src_dir_fd=partials, dst_dir_fd=folder)
                 return
             os.unlink(name, dir_fd=partials)
@@ -281,10 +282,22 @@ def is_as_listed(there: os.stat_result, entry: Entry) -> bool:
     )
 
 
+def _names() -> Iterator[str]:
+    """For partial files; a killed process of the same number, as in containers, may have left some."""
+    return (f"{os.getpid()}-{number}.partial" for number in _numbers)
+
+
 def _free_name(partials: int) -> str:
-    """A name for a partial file; a killed process of the same number, as in containers, may have left some."""
-    names = (f"{os.getpid()}-{number}.partial" for number in _numbers)
-    return next(name for name in names if not _exists(partials, name))
+    return next(name for name in _names() if not _exists(partials, name))
+
+
+def _new_partial(partials: int) -> tuple[str, int]:
+    """A new empty file, open for writing: its name and descriptor."""
+    for name in _names():
+        with contextlib.suppress(FileExistsError):
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            return name, os.open(name, flags, 0o666, dir_fd=partials)
+    raise AssertionError("unreachable")
 
 
 def _exists(folder: int, name: str) -> bool:

@@ -230,8 +230,8 @@ class _Run:
         """Takes what has ended, and waits where too much has not."""
         while self._unfinished:
             if self._unfinished >= MOST_UNFINISHED:
-                self._settle(self._lanes.wait(self._ledger.note_position))
-            elif (outcome := self._lanes.at_hand()) is not None:
+                self._settle(self._lanes.results.wait(self._ledger.note_position))
+            elif (outcome := self._lanes.results.at_hand()) is not None:
                 self._settle(outcome)
             else:
                 break
@@ -239,7 +239,7 @@ class _Run:
 
     def _drain(self) -> None:
         while self._unfinished:
-            self._settle(self._lanes.wait(self._ledger.note_position))
+            self._settle(self._lanes.results.wait(self._ledger.note_position))
             self._ledger.note_position()
 
     def _settle(self, outcome: Outcome) -> None:

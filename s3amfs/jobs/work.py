@@ -10,7 +10,9 @@ import contextlib
 import logging
 import queue
 import threading
+import time
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -19,12 +21,12 @@ from ..core.entries import Entry
 from ..core.events import Event, Warned
 from ..core.expected import NOTHING, WHATEVER, Expected, this_etag
 from ..core.job_records import Known
-from ..engine.limits import ByteBudget
 from ..errors import AccessDenied, S3AMError
 from .backup import Backup
 
 SMALL_AT_A_TIME = 64
 TICK_SECONDS = 0.5
+LINGER_SECONDS = 0.005
 SMALL_BYTES = 32 * 1024 * 1024
 """Of objects in memory at a time."""
 SMALL_LIMIT = 8 * 1024 * 1024
@@ -86,25 +88,98 @@ class Outcome:
 Done = Callable[[Outcome], None]
 
 
+Give = Callable[[], None]
+"""Gives room back; calls after the first do nothing."""
+
+
 class Room:
-    """At most so many small objects, and bytes of them, in memory at a time."""
+    """At most so many small objects, and bytes of them, in memory at a time. Any thread."""
 
     def __init__(self) -> None:
-        self._slots = threading.Semaphore(SMALL_AT_A_TIME)
-        self._bytes = ByteBudget(SMALL_BYTES)
+        self._lock = threading.Lock()
+        self._held = self._bytes = 0
+        self._waiting: deque[tuple[int, Callable[[Give], None]]] = deque()
+        self._admits = False
 
-    def take(self, size: int) -> Callable[[], None]:
-        """Waits for room; returns what gives it back, once."""
-        self._slots.acquire()
-        self._bytes.take(size)
-        given = threading.Lock()
+    def enter(self, size: int, begin: Callable[[Give], None]) -> None:
+        """Calls `begin` once there is room, in this thread or one that gives some back. It must not raise."""
+        with self._lock:
+            self._waiting.append((size, begin))
+        self._admit()
+
+    def take(self, size: int) -> Give:
+        """Waits for room; returns what gives it back."""
+        got: queue.SimpleQueue[Give] = queue.SimpleQueue()
+        self.enter(size, got.put)
+        return got.get()
+
+    def _admit(self) -> None:
+        """Lets in what fits; one thread at a time, and not within `begin`, which may give room back at once."""
+        while True:
+            with self._lock:
+                if self._admits or (found := self._next()) is None:
+                    return
+                self._admits = True
+            size, begin = found
+            try:
+                begin(self._give(size))
+            finally:
+                with self._lock:
+                    self._admits = False
+
+    def _next(self) -> tuple[int, Callable[[Give], None]] | None:
+        if not self._waiting:
+            return None
+        size = self._waiting[0][0]
+        if self._held and (self._held >= SMALL_AT_A_TIME or self._bytes + size > SMALL_BYTES):
+            return None
+        self._held += 1
+        self._bytes += size
+        return self._waiting.popleft()
+
+    def _give(self, size: int) -> Give:
+        given = False
 
         def give() -> None:
-            if given.acquire(blocking=False):
-                self._bytes.give(size)
-                self._slots.release()
+            nonlocal given
+            with self._lock:
+                if given:
+                    return
+                given = True
+                self._held -= 1
+                self._bytes -= size
+            self._admit()
 
         return give
+
+
+class Outcomes:
+    """Outcomes in the order of their ends, of any thread, for one reader: it is not woken for each of them."""
+
+    def __init__(self) -> None:
+        self._found: deque[Outcome] = deque()
+        self._some = threading.Event()
+
+    def put(self, outcome: Outcome) -> None:
+        self._found.append(outcome)
+        if not self._some.is_set():
+            self._some.set()
+
+    def at_hand(self) -> Outcome | None:
+        """An outcome; None: none is there yet."""
+        return self._found.popleft() if self._found else None
+
+    def wait(self, tick: Callable[[], None]) -> Outcome:
+        """The next outcome. tick: called every now and then until it is there."""
+        while not self._found:
+            self._some.clear()
+            if self._found:
+                break
+            if not self._some.wait(TICK_SECONDS):
+                tick()
+            elif len(self._found) < SMALL_AT_A_TIME // 2:
+                time.sleep(LINGER_SECONDS)  # more will end: each wake-up takes the interpreter from a loop's thread
+        return self._found.popleft()
 
 
 class Mover(ABC):
@@ -112,6 +187,8 @@ class Mover(ABC):
 
     verb: str
     """'upload', 'download' or 'copy', for the lines that users see."""
+    small_blocks = True
+    """Whether `small` reads files or waits for room: it is called in threads of its own then."""
     warn: Callable[[str], None] = log.warning
     """Receives warnings, in any thread."""
 
@@ -186,7 +263,7 @@ class Lanes:
         self._dry_run = dry_run
         self._only_large = only_large
         self._room = Room()
-        self.results: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self.results = Outcomes()
         self._small: Workers[Work] = Workers("small", SMALL_THREADS, self._do_small)
         self._large: Workers[Work] = Workers("large", LARGE_THREADS, self._do_large)
         self._look: Workers[Work] = Workers("look", LOOK_THREADS, self._do_look)
@@ -194,31 +271,16 @@ class Lanes:
     def move(self, work: Work) -> None:
         if self._dry_run:
             self.results.put(Outcome(work, "moved", work.reason))
-        elif self._only_large or (self._backup.wanted and work.target is not None):
+        elif self._only_large or (self._backup.wanted and work.target is not None) or work.size > self._mover.limit():
             self._large.put(work)
-        elif work.size <= self._mover.limit():
+        elif self._mover.small_blocks:
             self._small.put(work)
         else:
-            self._large.put(work)
+            self._do_small(work)
 
     def look(self, work: Work) -> None:
         """Compares the contents first."""
         self._look.put(work)
-
-    def at_hand(self) -> Outcome | None:
-        """An outcome; None: none is there yet."""
-        try:
-            return self.results.get_nowait()
-        except queue.Empty:
-            return None
-
-    def wait(self, tick: Callable[[], None]) -> Outcome:
-        """The next outcome. tick: called every now and then until it is there."""
-        while True:
-            try:
-                return self.results.get(timeout=TICK_SECONDS)
-            except queue.Empty:
-                tick()
 
     def close(self) -> None:
         for workers in (self._small, self._large, self._look):

@@ -14,7 +14,7 @@ from s3amfs.core.locations import S3Location
 from s3amfs.jobs import across as module
 from s3amfs.jobs.across import Across
 from s3amfs.jobs.job_options import TreeOptions
-from s3amfs.jobs.sides import Verbs
+from s3amfs.jobs.sides import ObjectVerbs
 from s3amfs.jobs.work import Outcome, Room, Work
 from s3amfs.transfers.options import ObjectOptions, StoredInfo
 from s3amfs.wire.messages import S3Request
@@ -41,7 +41,7 @@ class Site:
         monkeypatch.setattr(module, "is_settled", lambda *given: True)
         client, self.engine = scripted(lambda asked: reply(200, etag='"e"', content_length="3", **headers))
         options = TreeOptions(Rules("across"), **choices)
-        across = Across(S3Location("from", ""), S3Location("to", ""), client, options, Verbs())
+        across = Across(S3Location("from", ""), S3Location("to", ""), client, options, ObjectVerbs())
         for number, key in enumerate(("k1", "k2"), 1):
             work = Work(number, key, Entry(key, 3, etag="e"), None, "new", whatever=True)
             across.small(work, Room(), self.done.append, partial(self.left.append, key))
