@@ -82,8 +82,10 @@ SHAPES = (
     f"<Size>{{size}}</Size><StorageClass>GLACIER</StorageClass>{OWNER}<Type>Normal</Type></Contents>\n",
     "<Contents><Key>{key}</Key><Generation>17</Generation><MetaGeneration>1</MetaGeneration>"
     "<LastModified>{time}</LastModified><ETag>{etag}</ETag><Size>{size}</Size></Contents>",
+    "<Contents><Key>{key}</Key><ETag>{etag}</ETag><Size>{size}</Size><StorageClass>STANDARD</StorageClass>"
+    "<LastModified>{time}</LastModified></Contents>",
 )
-"""As AWS, MinIO, Ceph and Google write them."""
+"""As AWS, MinIO, Ceph, Google and SeaweedFS write them."""
 ETAGS = ('"e"', "&quot;0f-2&quot;", "bare", '"', "", 'W/"w"', "W/w", " spaced ", "&#34;q&#34;", "é", '"a"b"')
 KEYS = ("a", "a&amp;b", "a%26b+c", "é&#10;", "&#x1F600;", "&quot;", "&amp;quot;", "&#13;", "a b", "&#37;41")
 SNIPPETS = (
@@ -134,7 +136,7 @@ def test_damaged_pages_are_what_the_parser_makes_of_them(body: bytes, damage: li
 
 
 def test_each_snippet_at_each_place_is_what_the_parser_makes_of_it() -> None:
-    for shape in SHAPES[1:3]:
+    for shape in (*SHAPES[1:3], SHAPES[4]):
         row = shape.format(key="k", time="2026-01-31T12:00:01.001Z", etag='"e"', size=1)
         body = f"<ListBucketResult>{row}</ListBucketResult>".encode()
         for snippet in SNIPPETS:
