@@ -64,7 +64,7 @@ def certs(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config)
 
 @pytest.fixture(scope="session")
 def s3(certs: Certificates, pytestconfig: pytest.Config) -> Iterator[SeaweedServer]:
-    """One real S3 server (each pytest-xdist worker has its own; the children of tests/mutants.py share one)."""
+    """One real S3 server (each pytest-xdist worker has its own; the children of tests/mutants share one)."""
     shared: Any = pytestconfig.pluginmanager.get_plugin("shared-server")
     if shared is not None:
         yield shared.server
