@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from s3amfs.core import machine as m
 from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.retry import RetryPolicy
+from tests.support.examples import examples
 
 
 @dataclass
@@ -137,7 +138,7 @@ def test_parts_may_come_later() -> None:
 
 
 @given(st.integers(0, 2**32), st.floats(1, 240), st.integers(1, 12))
-@settings(deadline=None, max_examples=60)
+@examples(60)
 def test_a_network_that_is_away_for_minutes_is_survived(seed: int, outage: float, parts: int) -> None:
     """With the default policy; every request fails at once until the network is back."""
     machine = m.Machine(RetryPolicy(), Fixed(4), random.Random(seed).random)
@@ -181,7 +182,7 @@ def test_progress_of_others_keeps_a_part_alive() -> None:
 
 
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 16), st.floats(1, 600), st.floats(1, 120))
-@settings(deadline=None, max_examples=25)
+@examples(25)
 def test_parts_that_only_drip_end_with_the_budget(
     seed: int, parts: int, slots: int, budget: float, timeout: float
 ) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from s3amfs.core.lines import LineState, start_slots
 from s3amfs.core.pacing import TRANSITIONS, Controller, Phase, Verdict
+from tests.support.examples import examples
 
 STEP = 0.1
 MB = 1e6
@@ -74,7 +75,7 @@ def test_the_smaller_of_two_equal_settings_is_kept() -> None:
     assert line.run(10) >= 0.97 * 10 * MB
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     st.floats(0.2, 1000),
     st.floats(0.2, 100),

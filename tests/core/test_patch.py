@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import itertools
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from s3amfs.core.parts import MAX_PART, MAX_PARTS, MIN_PART
 from s3amfs.core.patch import PatchPlan, Ranges, plan_patch
 from s3amfs.core.sizes import GIB, KIB, MIB
+from tests.support.examples import examples
 
 SIZES = st.one_of(
     st.integers(0, 64 * MIB), st.integers(0, 200 * GIB), st.sampled_from([MIN_PART, 8 * MIB, 8 * MIB + 1, 13 * MIB])
@@ -60,7 +61,7 @@ def check(plan: PatchPlan, dirty: Ranges, base: int, valid: int, size: int) -> N
 
 
 @given(changes(), PART_SIZES)
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @example((Ranges([(0, 1)]), 200 * GIB, 200 * GIB, 200 * GIB), MIN_PART)
 @example((Ranges(), 20 * MIB, 20 * MIB, 12 * MIB), 8 * MIB)
 def test_any_plan_covers_and_keeps_to_the_limits(change: tuple[Ranges, int, int, int], part_size: int) -> None:

@@ -23,7 +23,7 @@ from s3amfs.wire.messages import HttpRequest, Reply
 from tests.support.httpserver import HttpServer
 
 MIB = 1024 * 1024
-RATE = 4 * MIB
+RATE = 8 * MIB
 
 
 class Timed:
@@ -43,7 +43,7 @@ class Timed:
         return PartResult(self.part.number, self.part.length)
 
 
-@pytest.mark.parametrize(("size", "part_size"), [(RATE, RATE), (RATE, MIB // 2)])
+@pytest.mark.parametrize(("size", "part_size"), [(4 * MIB, 4 * MIB), (4 * MIB, MIB // 2)])
 def test_no_moment_has_seen_more_than_was_asked_for(size: int, part_size: int) -> None:
     came: list[tuple[float, int]] = []
     engine = Engine()
@@ -54,7 +54,7 @@ def test_no_moment_has_seen_more_than_was_asked_for(size: int, part_size: int) -
             headers = (("Range", f"bytes={part.offset}-{part.end - 1}"),)
             return ReceivePart(HttpRequest("GET", url, headers), Timed(part, came))
 
-        settings = Settings("test", RetryPolicy(), limiter=Limiter(parse_bandwidth("4M")), spread=True)
+        settings = Settings("test", RetryPolicy(), limiter=Limiter(parse_bandwidth("8M")), spread=True)
         transfers = [Transfer(engine, move, Share([engine.lines.fixed(4)]), settings) for _ in range(2)]
         for transfer in transfers:
             transfer.add(Plan(size, part_size), last=True)

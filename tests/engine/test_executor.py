@@ -9,9 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from s3amfs.core import lag
 from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.parts import Part, Plan
 from s3amfs.core.retry import RetryPolicy
+from s3amfs.engine import stragglers
 from s3amfs.engine.attempt import ReceivePart
 from s3amfs.engine.executor import Transfer
 from s3amfs.engine.line import Share
@@ -65,7 +67,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def server() -> Iterator[Server]:
     with Server() as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         yield server
         server.over.set()
@@ -97,14 +99,23 @@ def test_a_part_that_stalls_is_asked_for_again(server: Server) -> None:
     assert buffer == b"".join(bytes([part.number % 256]) * part.length for part in plan)
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts lag after a tenth of a second, and are looked at as often."""
+    monkeypatch.setattr(lag, "LEAST_SECONDS", 0.1)
+    monkeypatch.setattr(stragglers, "LAG_SECONDS", 0.1)
+
+
+@pytest.mark.usefixtures("impatient")
 def test_where_a_cut_request_may_be_executed_nothing_is_asked_for_again(server: Server) -> None:
     transfer, _, plan = transfer_of(server, 40, 4, asks_again=False)
     transfer.add(plan, last=True)
-    assert not transfer.wait(timeout=4)
+    assert not transfer.wait(timeout=1)
     transfer.stop()
     assert server.seen[STALLED] == 1
 
 
+@pytest.mark.usefixtures("impatient")
 def test_fixed_slots_are_kept(server: Server) -> None:
     transfer, _, plan = transfer_of(server, 40, 3)
     transfer.add(plan, last=True)
@@ -115,7 +126,7 @@ def test_fixed_slots_are_kept(server: Server) -> None:
 def test_stop_returns_when_nothing_moves_any_more(server: Server) -> None:
     transfer, _, plan = transfer_of(server, 40, 4, asks_again=False)
     transfer.add(plan, last=True)
-    assert not transfer.wait(timeout=1)
+    assert not transfer.wait(timeout=0.3)
     transfer.stop(Failure(Kind.FATAL, "enough"))
     assert transfer.over
     assert transfer._runs.in_flight == 0

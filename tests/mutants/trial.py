@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import re
@@ -11,6 +12,7 @@ import shutil
 import signal
 import sys
 import time
+import warnings
 from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import hypothesis.errors
+import hypothesis.strategies
 import pytest
 
 from tests.mutants.faults import ROOT, Mutant
@@ -63,6 +67,16 @@ def preload(names: list[str]) -> None:
     for name in names:
         with suppress(ImportError):  # names that a package gives its parts ("py.error")
             importlib.import_module(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", hypothesis.errors.HypothesisWarning)  # it takes this for a slow plugin
+        _try_nothing()
+    gc.freeze()  # pytest collects garbage five times at its end, and would look at all of this
+
+
+@hypothesis.settings(database=None, max_examples=1)
+@hypothesis.given(hypothesis.strategies.integers())
+def _try_nothing(number: int) -> None:
+    """hypothesis looks at the source of all modules before its first example."""
 
 
 @dataclass

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s3amfs.core.trees.list_plan import MOST_STORED, Ask, ListPlan
+from tests.support.examples import examples
 
 PAGE = 10
 Page = tuple[list[str], bool]
@@ -66,7 +67,7 @@ KEY = st.text(st.sampled_from("ab/09-é\U0001f600z"), min_size=1, max_size=8)
 
 
 @given(st.sets(KEY, max_size=400), st.integers(0, 2**32))
-@settings(max_examples=60)
+@examples(60)
 def test_any_keys_come_out_once_and_in_order(keys: set[str], seed: int) -> None:
     server = Server(sorted(keys))
     found, _ = listed(server, draw=random.Random(seed))
