@@ -100,8 +100,15 @@ def empty_bucket(boto: Any, bucket: str) -> None:
         for upload in page.get("Uploads", ()):
             boto.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
     for page in boto.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        for entry in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-            boto.delete_object(Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"])
+        entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
+        found = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
+        many = [entry for entry in found if entry["Key"].isprintable()]  # XML has no control characters
+        if many:
+            boto.delete_objects(Bucket=bucket, Delete={"Objects": many, "Quiet": True})
+        if len(many) < len(found):
+            for entry in found:
+                if not entry["Key"].isprintable():
+                    boto.delete_object(Bucket=bucket, **entry)
     boto.delete_bucket(Bucket=bucket)
 
 

@@ -90,3 +90,64 @@ def test_folders_count_only_where_asked() -> None:
     assert action(Pair("d/", None, full), UP) is Action.SKIP
     assert action(Pair("d/", None, full), asked) is Action.EXTRA
     assert action(Pair("d/", full, None), ACROSS) is Action.MAKE_FOLDER
+
+
+def test_folders_by_direction() -> None:
+    empty, full = Entry("d/", kind=Kind.FOLDER, empty=True), Entry("d/", kind=Kind.FOLDER)
+    down, across = replace(DOWN, empty_folders=True), replace(ACROSS, empty_folders=True)
+    assert action(Pair("d/", full, None), down) is Action.MAKE_FOLDER, "an object has nothing in it"
+    assert action(Pair("d/", full, None), replace(down, existing=True)) is Action.SKIP
+    assert action(Pair("d/", full, None), DOWN) is Action.SKIP
+    assert action(Pair("d/", full, FILE), UP) is Action.PROBLEM
+    assert action(Pair("d/", FILE, full), UP) is Action.PROBLEM
+    assert action(Pair("d/", None, full), down) is Action.SKIP, "a local folder with something in it stays"
+    assert action(Pair("d/", None, empty), down) is Action.EXTRA
+    assert action(Pair("d/", None, empty), DOWN) is Action.SKIP
+    assert action(Pair("d/", None, full), across) is Action.EXTRA
+    assert action(Pair("d/", None, full), ACROSS) is Action.EXTRA
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_unless_links_are_kept() -> None:
+    link = Entry("k", 5, NOW, Kind.LINK, changed=NOW, inode=7)
+    assert action(Pair("k", OBJECT, link), DOWN) is Action.MOVE
+    assert action(Pair("k", OBJECT, link), replace(DOWN, keep_links=True)) is Action.SAME
+    assert action(Pair("k", replace(OBJECT, kind=Kind.LINK), link), DOWN) is Action.SAME
+    assert action(Pair("k", OBJECT, FILE), DOWN) is Action.SAME
+
+
+@pytest.mark.parametrize(
+    ("rules", "lead", "newer"),
+    [
+        (UP, 1, True),
+        (UP, 0, False),
+        (replace(UP, clock_offset=5), 5, False),
+        (replace(UP, clock_offset=5), 6, True),
+        (DOWN, SECOND, True),
+        (DOWN, SECOND - 1, False),
+        (replace(DOWN, clock_offset=-2 * SECOND), SECOND, False),
+        (replace(DOWN, clock_offset=-SECOND), SECOND, False),
+        (replace(DOWN, clock_offset=-SECOND + 1), SECOND, True),
+        (ACROSS, 1, True),
+        (ACROSS, 0, False),
+    ],
+)
+def test_a_newer_target_is_left_by_update(rules: Rules, lead: int, newer: bool) -> None:
+    source, target = (FILE, OBJECT) if rules.direction == "up" else (OBJECT, FILE)
+    if rules.direction == "across":
+        target = replace(OBJECT, etag="other")
+    pair = Pair("k", source, replace(target, size=6, modified=NOW + lead))
+    assert action(pair, replace(rules, update=True)) is (Action.SKIP if newer else Action.MOVE)
+    equal = Pair("k", source, replace(target, modified=NOW + lead))
+    if not newer and rules.direction != "down":
+        assert action(equal, replace(rules, update=True)) is Action.LOOK
+
+
+def test_gaps_and_problems_come_first() -> None:
+    gap = Entry("d/", kind=Kind.GAP, problem="denied")
+    assert action(Pair("d/", gap, None), UP) is Action.PROBLEM
+    assert action(Pair("d/", None, gap), UP) is Action.PROBLEM
+    assert action(Pair("k", FILE, replace(OBJECT, problem="archived")), UP) is Action.PROBLEM
+    assert action(Pair("k", FILE, replace(OBJECT, problem="archived")), replace(UP, always=True)) is Action.PROBLEM
+    assert action(Pair("k", FILE, OBJECT), replace(UP, always=True)) is Action.MOVE
+    assert action(Pair("k", OBJECT, replace(OBJECT, modified=1)), replace(ACROSS, update=True)) is Action.SAME
+    assert action(Pair("k", replace(OBJECT, etag=""), replace(OBJECT, etag="")), ACROSS) is Action.LOOK
