@@ -113,7 +113,7 @@ def conditions(probe: Probe) -> Iterator[Finding]:
     yield refuses("put-if-match", match, kept=kept)
     delete, _ = probe.ask(s3api.delete_object(probe.bucket, probe.key("object"), expected=this_etag(WRONG_ETAG)))
     yield refuses("delete-if-match", delete, kept=not delete.ok)
-    if delete.ok:  # the following probes need the object
+    if delete.ok or here not in (None, CONTENT):  # the following probes need the object as it was
         probe.put("object", CONTENT, s3api.ObjectOptions(metadata=_METADATA))
     if here != CONTENT:
         return
