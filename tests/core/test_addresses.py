@@ -105,3 +105,14 @@ def test_no_address_has_more_than_one_request_more_than_the_least_used_good_one(
             addresses.end(ended, now, unreachable=unreachable)
             if unreachable:
                 bad[ended] = now + LEFT_SECONDS
+
+
+def test_times() -> None:
+    """Half a minute without a bad address, a look-up each minute, none older than two."""
+    addresses = known(*FOUR)
+    assert [addresses.is_due(59.9), addresses.is_due(60.0)] == [False, True]
+    addresses.end(FOUR[0], 1.0, unreachable=True)
+    assert FOUR[0] not in {addresses.begin(30.9) for _ in range(40)}
+    assert FOUR[0] in {addresses.begin(31.0) for _ in range(40)}
+    assert addresses.begin(119.9) is not None
+    assert addresses.begin(120.0) is None

@@ -106,3 +106,21 @@ def test_an_older_lower_rate_holds_nobody_back() -> None:
 
 def test_equal_limits_are_one() -> None:
     assert hash(parse_bandwidth("1M")) == hash(Bandwidth(((0, MIB),)))
+
+
+@pytest.mark.parametrize(("rate", "size"), [(1, 1024), (51_250, 1025), (1_000_000, 20_000), (10**9, 256 * 1024)])
+def test_a_quantum_is_a_fiftieth_of_a_second(rate: int, size: int) -> None:
+    assert quantum(rate) == size
+
+
+def test_a_limit_without_times_is_constant() -> None:
+    assert parse_bandwidth("1M").is_constant
+    assert not parse_bandwidth("08:00,1M 09:00,2M").is_constant
+
+
+def test_a_bucket_that_has_forgotten_owes_nothing() -> None:
+    bucket = Bucket()
+    bucket.reserve(1_000_000, 1000, 0.0)
+    bucket.forget()
+    bucket.reserve(1000, 1000, 5.0)
+    assert bucket.reserve(1, 1000, 5.0) == pytest.approx(1.0 - CREDIT_SECONDS / REPAID)

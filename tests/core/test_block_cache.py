@@ -79,4 +79,19 @@ def test_eviction_removes_the_least_recently_used_and_no_more(files: list[tuple[
     assert sum(file.size for file in stays) <= limit - 2 * share
     assert not gone or not stays or max(file.used for file in gone) <= min(file.used for file in stays)
     if gone:
+        assert sum(file.size for file in stays) <= limit - 3 * share
         assert sum(file.size for file in stays) + gone[-1].size > limit - 3 * share
+
+
+def test_a_slot_without_bytes_is_none() -> None:
+    for length, there in ((0, False), (1, True), (BLOCK, True), (BLOCK + 1, False)):
+        head = layout.encode_identity(NAME, 0) + layout.encode_slot(Slot(length, 7))
+        assert bool(layout.decode_slots(head, NAME, 0)) is there
+
+
+def test_eviction_in_numbers() -> None:
+    limit, share = 1600, 1600 // layout.SCAN_SHARE
+    files = [Held(str(number), 1, number) for number in range(limit)]
+    assert layout.to_evict(files[: limit - 2 * share], limit) == []
+    gone = layout.to_evict(files[: limit - 2 * share + 1], limit)
+    assert gone == files[: share + 1]

@@ -120,3 +120,20 @@ def test_nothing_is_said_of_what_is_over_at_once() -> None:
     assert tally.limited_by() is None
     tally.add(Sample(0.5, sends=3))
     assert tally.limited_by() == Bottleneck(Cause.TARGET, 1.0)
+
+
+def test_limits_of_the_signs() -> None:
+    assert classify(Sample(1.0, sends=1, cpu=0.85)) is Cause.CPU
+    assert classify(Sample(1.0, sends=1, cpu=0.849)) is Cause.TARGET
+    assert classify(Sample(1.0, sends=1, reading=0.5, writing=0.5)) is Cause.SOURCE_DISK
+    assert classify(Sample(1.0, receives=1, reading=0.5, writing=0.51)) is Cause.TARGET
+    assert classify(Sample(1.0, waits=1, reading=0.49, writing=0.49)) is Cause.ROUND_TRIPS
+
+
+def test_a_second_is_enough_where_that_is_asked_for() -> None:
+    tally = Tally()
+    tally.add(Sample(1.0, sends=3))
+    assert tally.limited_by(1.0) == Bottleneck(Cause.TARGET, 1.0)
+    assert tally.limited_by(1.001) is None
+    tally.add(Sample(1.0, wants_more=False))
+    assert tally.limited_by(1.0) == Bottleneck(Cause.TARGET, 0.5)

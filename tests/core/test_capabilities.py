@@ -18,6 +18,7 @@ from s3amfs.core.capabilities import (
     may_refuse_feature,
     names_as_unsupported,
     next_form,
+    refuses_condition,
     refuses_copy,
     takes_unequal_parts,
 )
@@ -192,3 +193,64 @@ def test_equal_parts_by_the_name_of_the_endpoint(host: str, expected: bool | Non
 )
 def test_which_refused_copies_are_relayed(failure: Failure, relays: bool) -> None:
     assert refuses_copy(failure) is relays
+
+
+FORMS = {400, 405, 411, 413, 415, 501}
+
+
+@pytest.mark.parametrize("status", [0, 300, 399, *range(400, 418), 422, 499, 500, 501, 502, 503])
+def test_statuses_that_may_be_due_to_the_form(status: int) -> None:
+    assert may_refuse_feature(Failure(Kind.FATAL, "no", status=status)) is (status in FORMS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "code", "message", "says"),
+    [
+        (Kind.FATAL, 400, "", "If-None-Match is not supported", True),
+        (Kind.UNSUPPORTED, 501, "NotImplemented", "conditional writes", True),
+        (Kind.FATAL, 501, "PreconditionNotSupported", "no", True),
+        (Kind.FATAL, 500, "", "If-None-Match is not supported", False),
+        (Kind.FATAL, 401, "", "If-None-Match is not supported", False),
+        (Kind.FATAL, 502, "", "If-Match", False),
+        (Kind.FATAL, 400, "", "no such thing", False),
+        (Kind.CONDITION, 400, "PreconditionFailed", "If-Match", False),
+        (Kind.CONDITION, 412, "PreconditionFailed", "If-Match", False),
+    ],
+)
+def test_a_server_that_takes_no_condition_names_it(
+    kind: Kind, status: int, code: str, message: str, says: bool
+) -> None:
+    failure = Failure(kind, message, status=status, code=code)
+    assert refuses_condition(failure) is says
+    if says:
+        assert not may_refuse_feature(failure)
+
+
+@pytest.mark.parametrize(
+    ("failure", "copies_not"),
+    [
+        (Failure(Kind.FATAL, "", status=400, code="EntityTooLarge"), True),
+        (Failure(Kind.DENIED, "", status=403, code="AccessDenied"), True),
+        (Failure(Kind.DENIED, "", status=403, code="InvalidAccessKeyId"), False),
+        (Failure(Kind.DENIED, "", status=401, code="AccessDenied"), False),
+        (Failure(Kind.CORRUPT, "", status=400, code="BadDigest"), False),
+        (Failure(Kind.UNSUPPORTED, "", status=501), True),
+        (Failure(Kind.FATAL, "", status=404), False),
+    ],
+)
+def test_copies_that_have_to_be_relayed(failure: Failure, copies_not: bool) -> None:
+    assert refuses_copy(failure) is copies_not
+
+
+@pytest.mark.parametrize(
+    ("failure", "names"),
+    [
+        (Failure(Kind.UNSUPPORTED, "", status=501), True),
+        (Failure(Kind.FATAL, "Unsupported header", status=400), True),
+        (Failure(Kind.FATAL, "a wrong value", status=400), False),
+        (Failure(Kind.FATAL, "Unsupported header", status=405), False),
+        (Failure(Kind.CORRUPT, "Unsupported header", status=400), False),
+    ],
+)
+def test_only_what_is_named_as_unsupported_is_left_out(failure: Failure, names: bool) -> None:
+    assert names_as_unsupported(failure) is names

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from s3amfs.core.checksums import (
     CRC_WIDTHS,
+    DIGEST_SIZES,
     Crc,
     combine,
     crc,
@@ -177,3 +178,12 @@ def test_awscrt_is_imported_at_first_use_only() -> None:
         "c.Crc(); assert 'awscrt' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_sizes_of_digests() -> None:
+    assert {
+        **{name: hashlib.new(name).digest_size for name in ("md5", "sha1", "sha256")},
+        "crc64nvme": 8,
+        "crc32c": 4,
+        "crc32": 4,
+    } == DIGEST_SIZES

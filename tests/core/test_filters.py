@@ -102,3 +102,53 @@ def test_globs_of_urls() -> None:
     assert partly is not None
     assert (partly.prefix, partly.root) == ("logs/20", "logs/")
     assert not partly.matches("logs/2026/x")
+
+
+@pytest.mark.parametrize(
+    ("glob", "matches", "others"),
+    [
+        ("[a]", "a", "b["),
+        ("[]a]", "]a", "b"),
+        ("[!]a]", "b", "]a"),
+        ("[^]]", "b", "]"),
+        ("[-a]", "-a", "b"),
+        ("[a-]", "a-", "b"),
+        ("[a-a]", "a", "b-"),
+        ("[a-cx]", "abcx", "d-"),
+        ("[xa-c]", "abcx", "d-"),
+        ("[c-a]", "", "abc-"),
+        ("[!c-a]", "abc-", "/"),
+        ("[!a]", "b", "a/"),
+        ("[a/]", "a", "/"),
+        ("?", "a[", "/"),
+    ],
+)
+def test_classes_of_characters(glob: str, matches: str, others: str) -> None:
+    pattern = compile_glob(glob)
+    assert [one for one in matches if not pattern.fullmatch(one)] == []
+    assert [one for one in others if pattern.fullmatch(one)] == []
+
+
+@pytest.mark.parametrize(
+    ("glob", "key"), [("[", "["), ("[]", "[]"), ("[!]", "[!]"), ("a[b", "a[b"), ("x[]y", "x[]y"), ("[^]", "[^]")]
+)
+def test_a_class_that_does_not_end_is_text(glob: str, key: str) -> None:
+    assert compile_glob(glob).fullmatch(key)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder", "may"),
+    [
+        ("keep", "private/", True),
+        ("/keep", "private/", False),
+        ("/private/x", "private/", True),
+        ("private/*/x", "private/a/", True),
+        ("private/*/x", "private/a/b/", False),
+        ("other/**", "private/", False),
+        ("priv*/**", "private/", True),
+        ("private/a/**", "private/", True),
+        ("private/**", "private/a/b/c/", True),
+    ],
+)
+def test_folders_below_which_something_may_come_back(pattern: str, folder: str, may: bool) -> None:
+    assert filters("-private", "-/private/**", f"+{pattern}").may_include_below(folder) is may

@@ -61,3 +61,27 @@ def test_every_capability_has_one_line(names: set[str]) -> None:
 
 def test_the_table_has_at_least_twenty() -> None:
     assert len(CAPABILITIES) >= 20
+
+
+@pytest.mark.parametrize(("status", "ok"), [(0, False), (199, False), (200, True), (299, True), (300, False)])
+def test_answers_that_are_a_success(status: int, ok: bool) -> None:
+    assert Answer(status).ok is ok
+
+
+@pytest.mark.parametrize("status", [400, 404, 409, 412, 422])
+def test_statuses_of_a_refusal(status: int) -> None:
+    assert refuses("put-if-match", Answer(status)).result == "yes"
+    for other in (status - 1, status + 1):
+        assert refuses("put-if-match", Answer(other)).result == "unknown"
+
+
+def test_evidence_and_text() -> None:
+    assert str(Answer(0)) == "no answer"
+    assert str(FAILED) == "412 PreconditionFailed"
+    assert str(OK) == "200"
+    finding = supported("put", OK, shown=False, but="nothing is there")
+    assert finding.evidence == "200, but nothing is there"
+    assert finding.text() == "no      put                       200, but nothing is there"
+    assert refuses("put", OK, kept=None).evidence == "accepted (200)"
+    assert refuses("put", Answer(400, "NotImplemented")).evidence == "the header is refused (400 NotImplemented)"
+    assert refuses("put", Answer(400, "UnsupportedHeader")).result == "no"

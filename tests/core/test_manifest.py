@@ -21,6 +21,7 @@ from s3amfs.core.manifest import (
     manifest_name,
     parse,
     proves_same,
+    records_of,
     unsettled_seconds,
 )
 
@@ -52,6 +53,7 @@ PARTS = st.builds(
     crc=st.none() | st.integers(0, 2**64 - 1),
     checksum=TEXT,
 )
+HEADER = Header("download", SourceIdentity("s3://b/k", size=3), "/t", "https://s3", 3, 5 << 20, None)
 UPLOAD = UploadRecord("id", "crc64nvme", "FULL_OBJECT")
 
 
@@ -181,3 +183,18 @@ def test_what_changes_after_the_wait_has_another_time(second: int, seen_after: f
     now = second + seen_after
     start = now + unsettled_seconds(SourceIdentity("u", last_modified=float(second)), now)
     assert int(start + changed_after) > second
+
+
+@pytest.mark.parametrize("damage", [b"\n", b"x\n", b"12345678 \n"])
+def test_a_damaged_line_in_front_is_no_empty_manifest(damage: bytes) -> None:
+    with pytest.raises(ManifestDamaged, match="at byte 0"):
+        parse(damage + encode(HEADER))
+
+
+def test_lines_that_are_nearly_whole() -> None:
+    line = encode(HEADER)
+    assert parse(line).header == HEADER
+    for wrong in (line[:8] + b"-" + line[9:], line[:7] + b"/" + line[8:], line[:-2] + b"\n", b"\n"):
+        with pytest.raises(ManifestDamaged):
+            parse(wrong)
+    assert records_of(line + b"00000000\n00000000 \n") == []

@@ -93,3 +93,21 @@ def test_what_can_not_be_a_key() -> None:
     with pytest.raises(UsageError) as caught:
         place_of("plain@s3am.quoted")
     assert caught.value.errno == errno.ENOENT
+
+
+def test_names_of_255_bytes_are_whole() -> None:
+    assert names_of("n" * 255) == ("n" * 255,)
+    assert names_of("n" * 256) == ("n" * 200 + "@s3am.more", "n" * 56)
+    assert names_of("n" * (255 - len("@s3am.object")), shadowed=True) == ("n" * 243 + "@s3am.object",)
+    assert place_of("n" * 255) == Place("n" * 255)
+    with pytest.raises(UsageError) as caught:
+        place_of("n" * 256)
+    assert caught.value.errno == errno.ENAMETOOLONG
+
+
+@pytest.mark.parametrize("rest", [".", ".."])
+def test_the_rest_of_a_long_name_is_no_dots(rest: str) -> None:
+    piece = "n" * 400 + rest
+    *_, last = names_of(piece)
+    assert last == rest.replace(".", "%2E")
+    assert place_of("/".join(names_of(piece))).key == piece

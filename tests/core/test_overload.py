@@ -60,3 +60,29 @@ def test_a_limit_that_is_remembered_holds_from_the_first_second() -> None:
     assert 20 <= at_once <= 30, "half a second of them"
     assert begun[-1] is None, "the others ask again"
     assert overload.accepted == 50.0
+
+
+def test_a_second_cut_comes_after_two_seconds() -> None:
+    overload = Overload()
+    assert overload.expected == 0.0
+    found = [[overload.cut_off(now, 20) for _ in range(3)] for now in (0.0, 1.9, 2.0)]
+    assert found == [[None, None, 14], [None] * 3, [14, None, None]]
+
+
+def test_cut_connections_are_no_request_for_less() -> None:
+    overload = Overload()
+    for _ in range(9):
+        overload.cut_off(0.0, 20)
+    assert overload.accepted == 0.0
+    assert overload.reserve(0.0) == 0.0
+    assert [overload.is_calm(2.9), overload.is_calm(3.0)] == [False, True]
+    assert [overload.most(19.9, 64), overload.most(20.0, 64)] == [19, 64]
+    assert overload.most(0.0, 10) == 10
+
+
+def test_a_quarter_of_the_requests_is_too_many() -> None:
+    for begun, found in ((12, 7), (13, None)):
+        overload = Overload()
+        for _ in range(begun):
+            overload.reserve(0.0)
+        assert [overload.cut_off(0.0, 10) for _ in range(3)][-1] == found

@@ -59,3 +59,56 @@ def test_the_limit_is_forgotten_after_a_while_of_calm() -> None:
     assert budget.rate(3.0) is not None
     assert budget.reserve(300.0) == 0.0
     assert budget.rate(300.0) is None
+
+
+def test_what_a_short_burst_shows_is_a_guess_that_doubles() -> None:
+    budget = RequestBudget()
+    for number in range(5):
+        budget.reserve(10.0 + number / 10)
+    budget.turned_away(10.5, asked_for_less=True)
+    assert budget.rate(10.5) == pytest.approx(0.98 * 4 / 1.0), "four in half a second count as four in one"
+    assert budget.rate(11.5) == pytest.approx(2 * 0.98 * 4)
+    most = 0.98 * 4 * 2.0**60
+    assert (budget.rate(10.5 + 60), budget.rate(10.5 + 90)) == (pytest.approx(most), pytest.approx(most))
+
+
+def test_a_limit_that_was_seen_grows_slowly_first() -> None:
+    budget = RequestBudget()
+    budget.expect(10.0, 100.0)
+    assert [budget.rate(100.0 + calm) for calm in (0, 12, 24)] == pytest.approx([10.0, 20.6, 91.2])
+    budget.expect(0.2, 0.0)
+    assert budget.accepted == 1.0
+
+
+def test_it_is_forgotten_at_a_hundred_times_what_was_accepted() -> None:
+    budget = RequestBudget()
+    budget.expect(10.0, 0.0)
+    budget.reserve(55.4)
+    assert budget.rate(55.4) == pytest.approx(996.7, abs=1)
+    budget.reserve(55.5)
+    assert budget.rate(55.5) is None
+    assert budget.first_limited_at == float("inf")
+
+
+def test_the_last_second_counts() -> None:
+    budget = RequestBudget()
+    budget.reserve(0.0)
+    budget.turned_away(0.0, asked_for_less=False)
+    assert budget.counts(1.0) == (1, 1)
+    assert budget.counts(1.25) == (0, 0)
+
+
+def test_requests_of_one_burst_lower_the_limit_once() -> None:
+    budget = RequestBudget()
+    for number in range(40):
+        budget.reserve(10.0 + number / 20)
+    budget.turned_away(12.0, asked_for_less=True)
+    limit = budget.accepted
+    assert limit == pytest.approx(0.98 * (35 - 1) / 1.75)
+    for later in (12.1, 12.99):
+        budget.turned_away(later, asked_for_less=True)
+    assert budget.accepted == limit
+    budget.turned_away(13.0, asked_for_less=True)
+    assert budget.accepted is not None and limit is not None
+    assert 0.98 * 0.7 * limit <= budget.accepted < limit, "not below seven tenths of it"
+    assert budget.first_limited_at == 12.0
