@@ -55,3 +55,28 @@ def test_a_local_name_that_is_no_utf_8_may_stand_before_keys() -> None:
     assert not is_ascending("\udcff", ["\ud7ff"])
     with pytest.raises(UnicodeEncodeError):
         is_ascending("", ["\udcff"])
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x7f", "\\x7f"),
+        ("\xa0", "\\xa0"),
+        ("\xff\u0100", "\xff\u0100"),
+        ("\u200b", "\\u200b"),
+        ("\uffff", "\\uffff"),
+        ("\U000e0001", "\\U000e0001"),
+        ("\udc80\udcff", "\\x80\\xff"),
+        ("\udd00", "\\udd00"),
+        ("\t\n\r", "\\t\\n\\r"),
+    ],
+)
+def test_what_cannot_be_printed_is_escaped(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_an_entry_is_plain_by_itself() -> None:
+    entry = Entry("k")
+    assert (entry.size, entry.modified, entry.changed, entry.inode, entry.empty) == (0, 0, 0, 0, False)
+    assert Entry("k", 5, 7, changed=8, inode=9).fingerprint == "5:7:8:9"
+    assert (Entry("k", 5, 7).fingerprint, Entry("k", 5, 7, etag="e").fingerprint) == ("5:7", "5:e")

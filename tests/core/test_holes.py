@@ -40,3 +40,10 @@ def test_copying_pays_from_four_parts_and_32_mib_on() -> None:
     assert not worth_copying([LEAST_SAVED] * 3)
     assert not worth_copying([LEAST_SAVED // 4] * 4)
     assert not worth_copying([])
+
+
+def test_copying_pays_in_numbers() -> None:
+    mib = 1024 * 1024
+    assert worth_copying([16 * mib, 16 * mib, 15 * mib, mib])
+    assert not worth_copying([16 * mib, 16 * mib, 15 * mib, mib - 1])
+    assert not worth_copying([32 * mib] * 3)

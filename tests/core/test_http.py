@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.http import ContentRange, parse_content_range, plain_content_type, source_digests
+from s3amfs.core.http import (
+    ContentRange,
+    compressed_in_transit,
+    parse_content_range,
+    plain_content_type,
+    source_digests,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +102,26 @@ def test_a_content_type_is_plain_or_none(text: str | None, found: str | None) ->
 def test_a_content_type_can_always_be_sent(text: str) -> None:
     found = plain_content_type(text)
     assert found is None or (found.isascii() and found.isprintable())
+
+
+@pytest.mark.parametrize(
+    ("coding", "name", "kind", "compressed"),
+    [
+        ("", "f.txt", "", False),
+        ("identity", "f.txt", "", False),
+        ("gzip", "f.txt", "text/plain", True),
+        ("x-gzip", "f.txt", "", True),
+        ("gzip", "f.txt.gz", "", False),
+        ("x-gzip", "F.TGZ", "", False),
+        ("gzip", "f", "application/x-gzip; q=1", False),
+        ("gzip", "f", "application/gzip", False),
+        ("br", "f.gz", "", True),
+        ("identity, gzip", "f.txt", "", True),
+        ("aws-thing", "f.txt", "", True),
+    ],
+)
+def test_content_that_is_compressed_on_the_way_only(coding: str, name: str, kind: str, compressed: bool) -> None:
+    headers = {"content-encoding": coding, "content-type": kind}
+    assert compressed_in_transit(headers, name) is compressed
+    if not coding:
+        assert not compressed_in_transit({}, name)

@@ -31,3 +31,24 @@ def test_times_that_are_none(text: str) -> None:
 @given(st.text())
 def test_any_text_is_read(text: str) -> None:
     kept_in({"mode": text, "mtime": text, "uid": text, "gid": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [
+        ("65535", None),
+        ("65536", None),
+        ("40960", 0o120000),
+        ("98304", None),
+        ("127777", 0o127777),
+        ("177777", None),
+        ("4095", 0o7777),
+        ("4096", None),
+        ("7777", None),
+        ("16384", 0o040000),
+        ("-1", None),
+        ("200000", None),
+    ],
+)
+def test_limits_of_modes(text: str, mode: int | None) -> None:
+    assert kept_in({"mode": text}).mode == mode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -72,3 +73,17 @@ def test_at_the_end_all_that_still_run_may_be_stragglers() -> None:
     late = [slow(number=number, seconds=20.0) for number in (101, 102, 103)]
     assert before.lagging(late) == [101, 102, 103]
     assert watch().lagging(late) == [], "of three that ever ran all three are slow"
+
+
+@pytest.mark.parametrize(("moved", "lags"), [(0.9, True), (0.9001, False)])
+def test_a_part_that_may_be_stored_is_left(moved: float, lags: bool) -> None:
+    assert watch(seconds=0.1).lagging([Running(1, PART, int(PART * moved), 100.0)]) == ([1] if lags else [])
+
+
+def test_the_pace_is_that_of_the_last_64_parts() -> None:
+    """33 of them have to be slow before the usual time is a slow one."""
+    for slow_ones, lags in ((31, True), (33, False)):
+        found = watch(100, seconds=0.1)
+        for number in range(slow_ones):
+            found.done(number, PART, 50.0)
+        assert bool(found.lagging([Running(1, PART, 0, 30.0)])) is lags

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -82,3 +84,17 @@ def test_only_the_newest_are_kept() -> None:
 def test_what_an_earlier_version_wrote_has_no_limit_of_requests() -> None:
     text = '{"up https://s3": {"slots": 9, "rate": 5, "latency": 0.1, "at": 1000}}'
     assert parse(text, 1001.0)["up https://s3"].state == LineState(9, 5.0, 0.1)
+
+
+def parsed(**changes: float) -> bool:
+    """Whether a line with these values is taken, seen a second ago."""
+    line = {"slots": 8, "rate": 1.0, "latency": 0.1, "requests": 0.0, "at": 99.0, **changes}
+    return bool(parse(json.dumps({"l": line}), 100.0))
+
+
+def test_values_that_make_sense() -> None:
+    assert [parsed(slots=slots) for slots in (0, 1, 1 << 20, (1 << 20) + 1)] == [False, True, True, False]
+    assert [parsed(rate=rate) for rate in (-0.1, 0.0)] == [False, True]
+    assert [parsed(latency=latency) for latency in (-0.1, 0.0, 59.9, 60.0)] == [False, True, True, False]
+    assert [parsed(requests=requests) for requests in (-0.1, 0.0)] == [False, True]
+    assert [parsed(at=at) for at in (100.0, 100.1)] == [True, False], "a clock that was set back"

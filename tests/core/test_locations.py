@@ -138,3 +138,12 @@ def test_a_bucket_of_a_ceph_tenant_keeps_its_tenant() -> None:
     for text in ("s3://:bkt/k", "s3://a:b:bkt/k", "s3://ten-ant:bkt/k", "s3://tenant:/k"):
         with pytest.raises(InvalidS3Url):
             parse_s3_url(text)
+
+
+@pytest.mark.parametrize(("length", "whole"), [(98, True), (99, False)])
+def test_long_texts_are_cut_in_messages(length: int, whole: bool) -> None:
+    text = "x" * length
+    with pytest.raises(InvalidS3Url) as caught:
+        parse_s3_url(text)
+    shown = str(caught.value).partition(" is not")[0]
+    assert shown == (repr(text) if whole else "'" + "x" * 96 + "...")

@@ -281,3 +281,13 @@ def test_parts_on_a_line_that_is_not_known_yet() -> None:
     for slots in (8, 96, 128):
         assert choose_part_size(16 * GIB, line=LineState(slots)) == 24 * MIB
         assert choose_part_size(4 * GIB, line=LineState(slots)) == 8 * MIB
+
+
+def test_a_last_part_alone_shows_the_size_of_the_others() -> None:
+    assert infer_part_size(2 * 6 * MIB, [(2, 6 * MIB)]) == 6 * MIB
+    assert infer_part_size(6 * MIB + 1, [(2, 1)]) == 6 * MIB
+    assert infer_part_size(12 * MIB + 1, [(3, 1)]) == 6 * MIB
+    assert infer_part_size(12 * MIB + 2, [(3, 1)]) is None
+    assert infer_part_size(5, [(1, 5)]) == 5
+    assert infer_part_size(0, [(1, 0)]) is None
+    assert infer_part_size(5, []) is None

@@ -99,3 +99,24 @@ def test_the_first_that_makes_sense_counts() -> None:
     assert posix.uid({"file-owner": "5"}, 0) == 5
     assert posix.gid({"file-group": "6", "gid": "-1"}, 0) == 6
     assert not posix.is_symlink(metadata)
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [("7ns", 7), ("7us", 7_000), ("7ms", 7_000_000), ("7s", 7_000_000_000), ("-7us", -7_000), ("7", 7_000_000_000)],
+)
+def test_units_of_time(text: str, nanoseconds: int) -> None:
+    assert posix.time_of(text, -1) == nanoseconds
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"), [("755", 0o755), ("30000", -1), ("170000", -1), ("177777", -1), ("100755", 0o100755)]
+)
+def test_octal_modes_name_a_file_type_or_none(text: str, mode: int) -> None:
+    assert posix.mode_of(text, -1) == mode
+
+
+def test_links() -> None:
+    assert posix.is_symlink({"mode": str(stat.S_IFLNK | 0o777)})
+    assert not posix.is_symlink({"mode": str(stat.S_IFREG | 0o777)})
+    assert not posix.is_symlink({})

@@ -89,3 +89,43 @@ def test_whatever_is_read(size: int, reads: list[tuple[int, int]]) -> None:
         fetched = machine.read(offset, length)
         assert all(0 <= start < end <= size for start, end in fetched)
         assert sum(end - start for start, end in fetched) <= max(8 * MIB, length)
+
+
+def test_places_that_are_remembered_have_a_limit() -> None:
+    """The 33rd candidate and the 17th reader push out the one that was used longest ago."""
+    for count, known in ((32, True), (33, False)):
+        machine = ReadAhead(2000 * GIB)
+        for number in range(count):
+            machine.read(GIB * (number * number + 3), MIB)
+        assert bool(machine.read(3 * GIB + MIB, MIB)) is known
+    for count, known in ((16, True), (17, False)):
+        machine = ReadAhead(2000 * GIB)
+        for number in range(count):
+            for step in range(2):
+                machine.read(GIB * (number * number + 3) + step * MIB, MIB)
+        fetched = machine.read(3 * GIB + 2 * MIB, 2 * MIB)
+        assert bool(fetched) is known
+
+
+def test_how_near_a_second_read_must_be() -> None:
+    """Twice its length for reads of more than 64 KiB; small ones follow exactly."""
+    for length, gap, follows in (
+        (64 * KIB, 0, True),
+        (64 * KIB, 1, False),
+        (64 * KIB + 1, 2 * (64 * KIB + 1), True),
+        (64 * KIB + 1, 2 * (64 * KIB + 1) + 1, False),
+        (4 * KIB, 0, True),
+    ):
+        machine = ReadAhead(GIB)
+        machine.read(10 * MIB, length)
+        assert bool(machine.read(10 * MIB + length + gap, length)) is follows, (length, gap)
+
+
+@pytest.mark.parametrize("width", [10 * MIB, -10 * MIB])
+def test_the_third_equal_step_shows_the_direction(width: int) -> None:
+    machine, start, length = ReadAhead(10 * GIB), 5 * GIB, 512
+    steps = [start + width * step for step in range(3)]
+    for at in steps[:2]:
+        assert machine.read(at, length) == ()
+    fetched = machine.read(steps[2], length)
+    assert fetched == tuple((steps[2] + width * n, steps[2] + width * n + length) for n in range(1, 9))

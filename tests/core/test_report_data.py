@@ -102,3 +102,24 @@ def test_lines_without_sense_are_counted() -> None:
     story.add({"event": "bytes_moved"})
     story.add({"event": "an event of a later version", "x": 1})
     assert story.nonsense == 2
+
+
+def test_bins_double_their_width_as_the_time_grows() -> None:
+    line = Timeline(0.25)
+    line.add(BINS * 0.25 - 0.01, 3.0)
+    assert (line.width, len(line.bins)) == (0.25, BINS)
+    line.add(BINS * 0.25, 5.0)
+    assert (line.width, len(line.bins), sum(line.bins)) == (0.5, BINS // 2 + 1, 8.0)
+    line.add(-0.1, 7.0)
+    line.add(1e9, 7.0)
+    assert sum(line.bins) == 8.0
+
+
+def test_shares_of_a_limit_add_up_and_odd_numbers_are_nothing() -> None:
+    story = Story()
+    for share in (0.5, 0.25):
+        story.add({"event": "limited_by", "cause": "the disk", "share": share, "time": 1.0})
+    assert story.limits == {"the disk": 0.75}
+    for seconds, kept in ((5.0, 5.0), (1e18, 0.0), (9e17, 9e17), (-1.0, 0.0), ("x", 0.0), (0, 0.0)):
+        story.add({"event": "result", "seconds": seconds})
+        assert story.results[-1]["seconds"] == kept

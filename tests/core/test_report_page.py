@@ -92,3 +92,36 @@ def test_the_page_of_many_machines_and_of_a_tree() -> None:
     text = checked(one, two)
     for shown in ("<h2>one.jsonl</h2>", "<h2>two.jsonl</h2>", "k&lt;", "a FIFO", "error: no such bucket"):
         assert shown in text
+
+
+def story_of(*found: dict[str, Any]) -> Story:
+    story = Story()
+    for line in found:
+        story.add(line)
+    return story
+
+
+def test_the_timeline_has_a_colour_for_each_cause_and_is_never_narrow() -> None:
+    causes = [f"cause {number:02}" for number in range(20)]
+    lines = [{"event": "limited_by", "cause": cause, "share": 0.1, "time": 10.0 * n} for n, cause in enumerate(causes)]
+    text = checked(story_of({"event": "bytes_moved", "done": 1, "time": 0.0}, *lines))
+    assert all(cause in text for cause in causes)
+    short = checked(
+        story_of({"event": "bytes_moved", "done": 0, "time": 0.0}, {"event": "bytes_moved", "done": 1, "time": 1.0})
+    )
+    assert "viewBox='0 0 60 " in short, "a byte is a bar, too"
+    assert "<h2>Timeline</h2>" not in checked(story_of({"event": "bytes_moved", "done": 0, "time": 1.0}))
+
+
+def test_attempts_that_are_left_out_are_counted() -> None:
+    failed = {"event": "part_retried", "number": 1, "attempt": 1, "delay": 0.5, "reason": "reset"}
+    kept = len(story_of(*[failed] * 5000).retried)
+    assert "the last" not in checked(story_of(*[failed] * kept))
+    assert f"the last {kept} of {kept + 1:,}" in checked(story_of(*[failed] * (kept + 1)))
+
+
+def test_the_rate_of_a_run() -> None:
+    text = checked(story_of({"event": "result", "seconds": 2.0, "bytes_sent": 4096}))
+    assert "<p>4 KiB in 2.0 s, 2 KiB/s</p>" in text
+    assert "in 0.0 s</p>" in checked(story_of({"event": "result", "seconds": 0, "bytes_sent": 4096}))
+    assert "in 2.0 s</p>" in checked(story_of({"event": "result", "seconds": 2.0, "bytes_sent": 0}))

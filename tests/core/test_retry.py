@@ -135,3 +135,21 @@ def test_a_clock_that_jumps_back_does_not_lengthen_the_budget() -> None:
     assert decide(RetryPolicy(budget=0.0), NETWORK, attempt=1, first_failed_at=9.0, now=9.0, random=0.9) == GiveUp(
         "connection reset (after 1 try in 0 s)"
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "waits"),
+    [(None, 0.5), (0.0, 0.5), (-1.0, 0.5), (math.nan, 0.5), (math.inf, 0.5), (0.9, 0.945), (4.0, 4.2), (0.2, 0.5)],
+)
+def test_a_retry_after_that_makes_sense_is_waited_for_and_a_tenth_at_most(asked: float | None, waits: float) -> None:
+    policy = RetryPolicy(budget=100.0, base=1.0, cap=60.0)
+    failure = Failure(Kind.SERVER, "busy", retry_after=asked)
+    decision = decide(policy, failure, attempt=1, first_failed_at=0.0, now=0.0, random=0.5)
+    assert decision == Retry(pytest.approx(waits))
+
+
+@pytest.mark.parametrize(("attempt", "most"), [(0, 1.0), (1, 1.0), (2, 2.0), (3, 4.0), (7, 60.0), (5000, 60.0)])
+def test_back_offs_double(attempt: int, most: float) -> None:
+    policy = RetryPolicy(budget=100.0, base=1.0, cap=60.0)
+    decision = decide(policy, Failure(Kind.SERVER, "busy"), attempt=attempt, first_failed_at=0.0, now=0.0, random=0.5)
+    assert decision == Retry(pytest.approx(most / 2))

@@ -130,3 +130,22 @@ def test_units_are_powers_of_1024() -> None:
 )
 def test_a_unit_is_kept_until_the_next_one_is_reached(size: int, shown: str) -> None:
     assert format_size(size) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.9, "0s"),
+        (59, "59s"),
+        (60, "1m"),
+        (3599, "59m 59s"),
+        (3600, "1h"),
+        (86399, "23h 59m"),
+        (86400, "1d"),
+        (90061, "1d 1h"),
+        (172799, "1d 23h"),
+        (-5, "0s"),
+    ],
+)
+def test_ages_for_people(seconds: float, text: str) -> None:
+    assert format_age(seconds) == text

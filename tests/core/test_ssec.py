@@ -128,3 +128,21 @@ def test_derivation_formula(master: bytes, key: str, location: str | None) -> No
     digest.update(b"https://s3" + (b"-" + location.encode() if location else b"") + b".amazonaws.com/b/")
     digest.update(key.encode())
     assert derive_master(master, "b", key, location) == digest.digest()
+
+
+@pytest.mark.parametrize(
+    ("raw", "hint"),
+    [
+        (b"x" * 32 + b"\n", "remove the line break"),
+        (b"x" * 42, "generate-sse-key"),
+        (b"x" * 43, "--sse-key-base64"),
+        (b"x" * 44, "--sse-key-base64"),
+        (b"x" * 45, "--sse-key-base64"),
+        (b"x" * 46, "generate-sse-key"),
+        (b"x" * 33, "generate-sse-key"),
+        (b"x" * 31 + b"\n\n\n", "generate-sse-key"),
+    ],
+)
+def test_the_probable_mistake_is_named(raw: bytes, hint: str) -> None:
+    with pytest.raises(EncryptionKeyError, match=hint):
+        CustomerKey(raw)

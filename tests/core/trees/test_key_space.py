@@ -49,3 +49,21 @@ def test_distances_that_no_float_holds() -> None:
     long = "".join(many[place] for place in range(150))
     keys = space(*(character * 160 for character in many), long + "a", long + "b")
     assert keys.steps(long + "a", long + "b", many[-1] * 160) > 10**308
+
+
+def test_numbers_of_keys_keep_their_order() -> None:
+    found = space(*(f"log-{number:04}" for number in range(0, 2000, 7)))
+    keys = ["", "a", "log-", "log-0000", "log-0007", "log-0500", "log-05x", "log-1999", "log-9", "m", "z"]
+    numbers = [found._number(key, 8, True) for key in keys]
+    assert numbers == sorted(numbers)
+    assert numbers[4] - numbers[3] == 7
+    assert found._number("log-0500", 8, True) <= found._number("log-05x", 8, True) < found._number("log-06", 8, True)
+    assert found.steps("log-0000", "log-0100", "log-1000") == 9
+
+
+def test_only_what_follows_the_common_beginning_counts() -> None:
+    found = space(*("x" * 5 + f"{number:020}" for number in (0, 10**19 + 1)), "y" * 300)
+    assert found._width("xxxxx0", "xxxxx1") == 5 + 12
+    assert found._width("a", "b") == 12
+    assert found._width("y" * 250 + "a", "y" * 250 + "b") == 200
+    assert space("abc")._width("ab", "abd") == 3
