@@ -200,7 +200,7 @@ class Pages:
 
 
 def _place(ask: Ask[Stored]) -> tuple[str | None, str | None]:
-    """What `ask` asks for: the key behind which the page begins, or its token."""
+    """The page that `ask` asks for: the key behind which the page begins, or its token."""
     return (None, ask.token) if ask.token is not None else (ask.after or None, None)
 
 
