@@ -91,7 +91,7 @@ def parse(data: bytes) -> Unpublished:
     for line in lines[1:]:
         try:
             _apply(found, json.loads(line))
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, LookupError):
             break
     return found
 

@@ -93,3 +93,15 @@ def test_all_parts_move(parts: int, rates: list[float], draw: st.DataObject) -> 
     simulated = Simulated(parts, rates)
     simulated.run({who: draw.draw(st.floats(0, 30)) for who in range(1, len(rates)) if draw.draw(st.booleans())})
     assert simulated.there == set(range(1, parts + 1))
+
+
+def test_help_comes_for_an_owner_that_needs_four_times_as_long() -> None:
+    """And a look longer: what this process would need is not known to a second."""
+    for theirs, helps in ((6, True), (60, False)):
+        schedule = Schedule(Share(1, 2), 2000)
+        hers = list(range(2, 2001, 2))
+        assert schedule.next_batch([1, 3, *hers], 0.0)[0] == 1
+        assert schedule.next_batch([*hers], 1.0), "two in a second"
+        moved = hers[theirs:]
+        batch = schedule.next_batch(moved[:LEAST], 60.0)
+        assert bool(batch) is helps, theirs

@@ -110,3 +110,45 @@ def test_what_is_no_trace() -> None:
         parse_trace("PK")
     with pytest.raises(ValueError, match="Expecting"):
         parse_trace('[\n{"a": \n{},\n')
+
+
+def test_lines_of_a_trace() -> None:
+    encoder = Encoder(7)
+    text = encoder.start("s3am upload", 4.5, 1e9) + encoder.instant("again", 6.25, {"part": 3})
+    text += encoder.counters(6.5, {"slots": 8, "rate": 1.23456}) + encoder.wait("slot", 5.0, 5.5, {"part": 1})
+    text += encoder.wait("slot", 5.0, 4.0, {})
+    events = parse_trace(text + encoder.end(7.0))
+    meta = {event["name"]: event for event in events if event["ph"] == "M" and event["tid"] == 0}
+    assert meta["process_name"]["args"] == {"name": "s3am upload"}
+    assert meta["s3am_clock"]["args"] == {"wall_clock": 1e9, "at": 4_500_000}
+    assert [(e["name"], e["ts"], e["tid"], e["s"]) for e in events if e["ph"] == "i"] == [
+        ("again", 6_250_000, 0, "p"),
+        ("end", 7_000_000, 0, "p"),
+    ]
+    assert [(e["ts"], e["args"]) for e in events if e["ph"] == "C"] == [
+        (6_500_000, {"slots": 8}),
+        (6_500_000, {"rate": 1.235}),
+    ]
+    waits = [event for event in events if event.get("cat") == "wait"]
+    assert [(e["ts"], e["dur"]) for e in waits] == [(5_000_000, 500_000), (5_000_000, 0)]
+    named = {e["tid"]: e["args"] for e in events if e["name"] == "thread_name"}
+    order = {e["tid"]: e["args"] for e in events if e["name"] == "thread_sort_index"}
+    assert sorted(names["name"] for names in named.values()) == ["wait 1", "wait 2"]
+    assert order == {row: {"sort_index": row} for row in named}
+    assert {event["pid"] for event in events} == {7}
+
+
+def test_nothing_is_known_of_a_request_by_itself() -> None:
+    assert Timings() == (0.0,) * 7
+    assert RequestSpan(1.0, Timings(), "GET", "u", "200")[5:] == ("", 0, 0, "")
+    assert phases(Timings()) == []
+
+
+def test_moments_that_are_equal_or_late() -> None:
+    assert phases(Timings(sent=1.0, answered=1.0, total=1.0)) == [("body", 0.0, 1.0)]
+    assert phases(Timings(sent=2.0, answered=0.5, total=1.0)) == [("body", 0.0, 1.0)]
+    assert phases(Timings(lookup=2.0, total=1.0)) == [("name lookup", 0.0, 1.0)]
+    assert phases(Timings(ready=2.0, total=1.0)) == []
+    assert phases(Timings(answered=2.0, total=1.0)) == [("first byte", 0.0, 1.0)]
+    assert phases(Timings(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)) == [("name lookup", 0.0, 0.1)]
+    assert phases(Timings(answered=0.25, total=1.0), least=0.25) == [("body", 0.25, 1.0)]

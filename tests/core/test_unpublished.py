@@ -45,3 +45,19 @@ def test_another_base() -> None:
 def test_what_is_no_record(data: bytes) -> None:
     with pytest.raises(ValueError):
         u.parse(data)
+
+
+def test_its_first_line_says_which_version_wrote_it() -> None:
+    line = u.encode_header(HEADER)
+    assert b'"version":1,' in line
+    with pytest.raises(u.RecordOfAnotherVersion) as caught:
+        u.parse(line.replace(b'"version":1,', b'"version":2,'))
+    assert caught.value.data == "/tmp/x"
+    found = u.Unpublished(HEADER)
+    assert (found.size, found.base_valid, found.base_etag, list(found.dirty)) == (0, 0, "", [])
+
+
+@pytest.mark.parametrize("line", [b"[1,2]", b"{}", b'{"x":[1,2]}', b'{"w":[1]}', b'{"w":"ab"}', b"1"])
+def test_what_follows_an_odd_line_does_not_count(line: bytes) -> None:
+    found = u.parse(u.encode_header(HEADER) + line + b"\n" + u.encode_written(500, 600))
+    assert (found.size, list(found.dirty)) == (HEADER.size, [])

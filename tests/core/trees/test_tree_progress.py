@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -30,3 +31,38 @@ def test_at_its_end_nothing_is_left(sizes: list[int], seconds: float) -> None:
         progress.finish(size)
     assert progress.at(seconds).eta in (None, 0.0)
     assert progress.at(seconds).text()
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (60, "1 min 00 s"),
+        (3599, "59 min 59 s"),
+        (3600, "1 h 00 min"),
+        (3660, "1 h 01 min"),
+        (90000, "25 h 00 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    progress = Progress(0.0)
+    progress.begin(1)
+    progress.begin(1)
+    progress.finish(1)
+    progress.all_found()
+    assert progress.at(seconds).text().endswith(f", about {text} left") or seconds < 1
+    assert progress.at(seconds).json()["eta"] == pytest.approx(seconds, abs=0.05)
+
+
+def test_times_in_json_are_short() -> None:
+    progress = Progress(0.5)
+    progress.begin(3)
+    progress.begin(3)
+    progress.begin(3)
+    progress.finish(3)
+    progress.all_found()
+    assert progress.at(0.6234567).json()["seconds"] == 0.123
+    assert progress.at(0.6234567).json()["eta"] == 0.2
+    assert progress.at(0.5).json()["eta"] is None
+    assert progress.at(0.0).seconds == 0.0
