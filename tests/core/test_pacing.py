@@ -234,3 +234,110 @@ def test_a_transition_is_in_the_table_or_a_bug(phase: Phase, verdict: Verdict) -
     else:
         with pytest.raises(KeyError):
             controller._enter(verdict)
+
+
+LETTERS = {
+    Phase.STARTING: "S",
+    Phase.HOLDING: "H",
+    Phase.PROBING_UP: "U",
+    Phase.PROBING_DOWN: "D",
+    Phase.BACKING_OFF: "B",
+}
+
+
+def course(line: Line) -> str:
+    """'0.1S64 0.4S128': the second, the phase and the slots at each change."""
+    found, last = [], None
+    for number, state in enumerate(zip(line.phases, line.slots, strict=True), 1):
+        if state != last:
+            found.append(f"{number * STEP:.1f}{LETTERS[state[0]]}{state[1]}")
+            last = state
+    return " ".join(found)
+
+
+def a_long_line() -> Line:
+    line = Line(cold(0.08), 60 * MB, 2 * MB)
+    line.run(40)
+    return line
+
+
+def a_near_line() -> Line:
+    line = Line(cold(0.001), 1250 * MB, 10 * MB)
+    line.run(12)
+    return line
+
+
+def a_line_that_changes() -> Line:
+    line = Line(cold(0.02), 200 * MB, 5 * MB)
+    for rate in (200, 50, 300):
+        line.rate = rate * MB
+        line.run(7)
+    return line
+
+
+def a_line_with_little_to_do() -> Line:
+    line = Line(cold(0.1), 100 * MB, 5 * MB, supply=10)
+    for seconds, supply in ((5, 10), (7, 1 << 30), (5, 12)):
+        line.supply = supply
+        line.run(seconds)
+    return line
+
+
+def a_busy_machine() -> Line:
+    line = Line(cold(0.01, ceiling=100), 300 * MB, 5 * MB, noise=0.04)
+    for seconds, worked, rate in ((6, 0.0, 300), (5, 1.0, 300), (8, 0.0, 100)):
+        line.worked, line.rate = worked, rate * MB
+        line.run(seconds)
+    return line
+
+
+COURSES = [
+    (
+        a_long_line,
+        "0.1S64 0.4S128 0.9H70 2.1U88 2.4H70 3.3D59 3.6H59 4.7D41 5.2H41 6.4D28 6.9H41 8.6U51 9.0H41 11.2D34 "
+        "11.6H34 12.8D23 13.2H34 15.7U42 16.1H34 17.2D28 17.5H34 20.6U42 20.9H34 24.0U42 24.3H34 25.6D28 "
+        "25.9H34 29.0U42 29.3H34 32.4U42 32.7H34 35.8U42 36.1H34 39.2U42 39.5H34",
+    ),
+    (
+        a_near_line,
+        "0.1S8 0.3S16 0.6S64 0.9S256 1.2S512 1.4H137 2.5U171 2.7H137 3.5D116 3.7H137 5.4U171 5.7H137 7.8D116 "
+        "8.1H137 10.5U171 10.8H137",
+    ),
+    (
+        a_line_that_changes,
+        "0.1S16 0.3S32 0.6S128 0.9S256 1.2H44 2.3U55 2.5H44 3.3D37 3.5H44 5.1U55 5.4H44 7.8D37 8.1H44 10.5U55 "
+        "10.8H44 14.1U55 14.4S220 14.7S440 15.0H82 16.2U102 16.4H82 17.0D69 17.2H69 18.2D48 18.4H69 20.0U86 "
+        "20.2H69",
+    ),
+    (
+        a_line_with_little_to_do,
+        "0.1S80 5.4S160 5.9H88 7.0U110 7.5H88 9.2D74 9.7H74 10.9D51 11.4H51",
+    ),
+    (
+        a_busy_machine,
+        "0.1S8 0.3S16 0.6S64 0.9S100 1.2H64 2.3U80 2.5H64 3.3D54 3.5H64 5.1U80 5.4H64 7.8D54 8.1H64 11.4U80 "
+        "11.7H64 15.0U80 15.3H64 16.2D54 16.4H54 17.4D37 17.6H37 18.6D25 18.8H25",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "expected"), COURSES, ids=lambda value: getattr(value, "__name__", ""))
+def test_the_course_of_a_line_in_numbers(make: Callable[[], Line], expected: str) -> None:
+    """A change of any rule or constant is seen here: take the new course over once it is the better one."""
+    assert course(make()) == expected
+
+
+def test_the_outlook_before_and_after_the_first_window() -> None:
+    controller = cold(0.1)
+    assert controller.state() is None
+    assert controller.outlook() == LineState(controller.slots, 0.0, 0.1, 0.0)
+    known = Controller(64, known=LineState(20, 5 * MB, 0.2, 0.0))
+    assert (known.outlook().rate, known.outlook().slots) == (5 * MB, known.slots)
+    fixed = Controller(64, fixed=7)
+    line = Line(fixed, 60 * MB, 2 * MB)
+    line.run(5)
+    assert fixed.slots == 7
+    assert fixed.state() is None
+    line = Line(cold(0.1), 60 * MB, 2 * MB)
+    line.run(5)
+    assert line.controller.state() == line.controller.outlook()
