@@ -10,15 +10,17 @@ from s3amfs.core.expected import NOTHING
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import ChecksumMismatch, ObjectExists, SourceChanged, Unsupported
+from s3amfs.transfers import copy_object as copy_object_module
 from s3amfs.transfers.copy_object import Original, copy_object
 from s3amfs.transfers.job import Job
-from s3amfs.transfers.options import UploadOptions
+from s3amfs.transfers.options import ObjectInfo, UploadOptions
 from s3amfs.transfers.report import Report
 from s3amfs.wire.s3.api import CopySource, StoredInfo
 from tests.support import faults
 from tests.support.clients import Events
 from tests.support.faults import Rule
 from tests.support.proxy import FaultProxy
+from tests.support.scripted import Asked, refusal, reply, scripted
 
 
 @pytest.fixture
@@ -70,3 +72,96 @@ def test_a_copy_of_another_size_is_an_error_and_stays(job: Job, original: Origin
     with pytest.raises(ChecksumMismatch, match="28 bytes"):
         original.prove(job, StoredInfo(etag), {})
     assert boto.head_object(Bucket=bucket, Key="c")["ContentLength"] == 28
+
+
+# -- what a copy is compared with, without a server ------------------------------------------------------------------
+
+
+def info(**more: Any) -> ObjectInfo:
+    return ObjectInfo(**{"size": 7, "etag": "e", **more})
+
+
+def made(**more: Any) -> Original:
+    return Original(S3Location("box", "a"), info(**more), CopySource("box", "a"))
+
+
+def judged(original: Original, answer: Any, checksums: dict[str, str], etag: str = "other") -> str:
+    client, _ = scripted(lambda asked: answer)
+    job = Job(client, S3Location("box", "c"), UploadOptions(), Report("copy", "", "", lambda event: None))
+    return original.prove(job, StoredInfo(etag), checksums)
+
+
+def found(size: int = 7, etag: str = "other", **headers: str) -> Any:
+    return reply(etag=f'"{etag}"', content_length=str(size), **headers)
+
+
+CRC = {"crc64nvme": "AAAAAAAAAAA="}
+
+
+@pytest.mark.parametrize(
+    ("original", "answer", "checksums", "etag", "proof"),
+    [
+        (made(checksums=CRC), None, CRC, "other", "crc64nvme of the whole object"),
+        (made(checksums=CRC, checksum_type="FULL_OBJECT"), None, CRC, "other", "crc64nvme of the whole object"),
+        (made(checksums=CRC, checksum_type="COMPOSITE"), None, CRC, "e", "ETag equal"),
+        (made(checksums={"sha256": "x-2"}), None, {"sha256": "x-2"}, "e", "ETag equal"),
+        (made(), None, CRC, "e", "ETag equal"),
+        (made(), found(), {}, "other", "size, and the source's ETag"),
+        (made(), found(etag="newer"), {}, "other", "the source's ETag at every request"),
+        (made(), refusal(404), {}, "other", "the source's ETag at every request"),
+        (made(checksums=CRC), found(x_amz_checksum_crc64nvme="AAAAAAAAAAA="), {}, "other", "crc64nvme of the whole"),
+    ],
+)
+def test_what_a_copy_is_compared_with(
+    original: Original, answer: Any, checksums: dict[str, str], etag: str, proof: str
+) -> None:
+    def answered(asked: Asked) -> Any:
+        return answer if asked.path.endswith("/c") else reply()
+
+    client, engine = scripted(answered)
+    job = Job(client, S3Location("box", "c"), UploadOptions(), Report("copy", "", "", lambda event: None))
+    assert original.prove(job, StoredInfo(etag), checksums).startswith(proof)
+    assert bool(engine.asked) is (answer is not None)
+
+
+def test_a_copy_with_another_checksum_is_an_error() -> None:
+    with pytest.raises(ChecksumMismatch, match="crc64nvme is not that of"):
+        judged(made(checksums=CRC), None, {"crc64nvme": "AAAAAAAAAAE="}, "e")
+    with pytest.raises(ChecksumMismatch, match="8 bytes"):
+        judged(made(), found(size=8), {})
+
+
+@pytest.mark.parametrize(
+    ("answer", "since", "ours"),
+    [
+        (found(etag="e"), 0.0, True),
+        (found(etag="other"), 0.0, False),
+        (found(size=8, etag="e"), 0.0, False),
+        (found(etag="other", x_amz_checksum_crc64nvme="AAAAAAAAAAA="), 0.0, True),
+        (found(etag="e"), 1.0, False),
+        (found(etag="e", last_modified="Thu, 01 Jan 1970 00:01:40 GMT"), 100.0, True),
+        (found(etag="e", last_modified="Thu, 01 Jan 1970 00:01:40 GMT"), 100.5, False),
+        (refusal(404), 0.0, False),
+    ],
+)
+def test_a_copy_whose_answer_was_lost(answer: Any, since: float, ours: bool) -> None:
+    client, _ = scripted(lambda asked: answer if asked.path.endswith("/c") else reply())
+    job = Job(client, S3Location("box", "c"), UploadOptions(), Report("copy", "", "", lambda event: None))
+    stored = copy_object_module._find_ours(job, made(checksums=CRC), since)
+    assert (stored is not None) is ours
+
+
+@pytest.mark.parametrize(
+    ("answer", "version", "changed"),
+    [
+        (found(etag="e"), None, False),
+        (found(etag="other"), None, True),
+        (refusal(404), None, True),
+        (refusal(404), "v", False),
+    ],
+)
+def test_whether_the_source_has_changed(answer: Any, version: str | None, changed: bool) -> None:
+    client, _ = scripted(lambda asked: answer if asked.path.endswith("/a") else reply())
+    job = Job(client, S3Location("box", "c"), UploadOptions(), Report("copy", "", "", lambda event: None))
+    original = Original(S3Location("box", "a", version), info(), CopySource("box", "a"))
+    assert copy_object_module._source_changed(job, original) is changed
