@@ -5,11 +5,13 @@ from __future__ import annotations
 import random
 import threading
 from bisect import bisect_right
+from collections.abc import Callable
 
 import pytest
 
+from s3amfs.engine import waiting
 from s3amfs.errors import AccessDenied, TransferError
-from s3amfs.jobs.pages import Fetch, Pages
+from s3amfs.jobs.pages import Fetch, OnPage, Pages, _packed, _unpacked
 from s3amfs.wire.s3 import api as s3api
 
 SIZE = 10
@@ -138,3 +140,90 @@ def test_nothing_is_asked_for_far_ahead_of_a_reader_that_waits() -> None:
     next(iterator)
     assert server.requests <= 5
     pages.close()
+
+
+class Asynchronous:
+    """Asks `server` in a thread of its own for each page. fails: which requests come to nothing."""
+
+    def __init__(self, server: Server, fails: Callable[[int], bool] = lambda number: False) -> None:
+        self.server, self.fails = server, fails
+        self.begun = 0
+
+    def __call__(self, after: str | None, token: str | None, on_page: OnPage) -> None:
+        self.begun += 1
+        page = None if self.fails(self.begun) else self.server(after, token)
+        threading.Thread(target=on_page, args=(page,)).start()
+
+
+@pytest.mark.parametrize("count", [0, 11, 1500])
+def test_pages_that_nobody_waits_for_come_in_order(count: int) -> None:
+    server = Server(count)
+    begin = Asynchronous(server)
+    pages = Pages(never, server(None, None), begin=begin)
+    assert [item.key for page in pages for item in page] == server.keys
+    assert server.requests <= 1.2 * max(1, -(-count // SIZE))
+
+
+def test_what_did_not_come_is_fetched_with_all_retries() -> None:
+    server = Server(1500)
+    fetched: list[str | None] = []
+
+    def fetch(after: str | None, token: str | None) -> Page:
+        fetched.append(after)
+        return server(after, token)
+
+    begin = Asynchronous(server, fails=lambda number: number % 3 == 0)
+    pages = Pages(fetch, server(None, None), begin=begin)
+    assert [item.key for page in pages for item in page] == server.keys
+    assert len(fetched) == begin.begun // 3
+
+
+def test_where_nothing_can_be_begun_all_is_fetched() -> None:
+    server = Server(500)
+
+    def begin(after: str | None, token: str | None, on_page: OnPage) -> None:
+        raise TransferError("the engine's thread is no more")
+
+    pages = Pages(server, server(None, None), begin=begin)
+    assert [item.key for page in pages for item in page] == server.keys
+
+
+def test_a_page_that_takes_long_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(100)
+    lines: list[str] = []
+    late: list[OnPage] = []
+
+    def listener(line: str) -> None:
+        lines.append(line)
+        late.pop()(server(server.keys[SIZE - 1], None))
+
+    monkeypatch.setattr(waiting, "_listener", listener)
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.001)
+    first = server(None, None)
+
+    def begin(after: str | None, token: str | None, on_page: OnPage) -> None:
+        if after == server.keys[SIZE - 1]:
+            late.append(on_page)
+        else:
+            Asynchronous(server)(after, token, on_page)
+
+    pages = Pages(never, first, width=1, begin=begin, waits_for=lambda: "an answer of http://host")
+    assert [item.key for page in pages for item in page] == server.keys
+    assert lines == ["waiting: an answer of http://host"]
+
+
+def never(after: str | None, token: str | None) -> Page:
+    raise AssertionError("not to be fetched")
+
+
+@pytest.mark.parametrize("etag", [ETAG, ETAG + "-2", ETAG.upper(), " " * 32, "e", ""])
+@pytest.mark.parametrize("stored", [0, 10, 100_000])
+def test_pages_that_wait_are_what_they_were(etag: str, stored: int) -> None:
+    columns = s3api.Columns.of(
+        s3api.ListedObject(f"k\n{n}", 1 << 60, etag, n / 7 or None, "GLACIER" if n > 3 else None) for n in range(6)
+    )
+    packed = _packed(columns, stored)
+    assert (_unpacked(packed) if isinstance(packed, bytes) else packed) == columns
+    empty = s3api.Columns.of(())
+    packed = _packed(empty, stored)
+    assert (_unpacked(packed) if isinstance(packed, bytes) else packed) == empty

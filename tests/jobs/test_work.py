@@ -9,7 +9,19 @@ import pytest
 from s3amfs.core.entries import Entry
 from s3amfs.core.expected import NOTHING, WHATEVER, this_etag
 from s3amfs.errors import AccessDenied, TransferError
-from s3amfs.jobs.work import SMALL_AT_A_TIME, CannotBeDone, Room, Skipped, Work, Workers, outcome_of
+from s3amfs.jobs.work import (
+    SMALL_AT_A_TIME,
+    SMALL_BYTES,
+    CannotBeDone,
+    Give,
+    Outcome,
+    Outcomes,
+    Room,
+    Skipped,
+    Work,
+    Workers,
+    outcome_of,
+)
 
 
 def work(target: Entry | None = None, *, whatever: bool = False) -> Work:
@@ -49,6 +61,53 @@ def test_room_is_given_back_once() -> None:
     given[0]()
     given[0]()
     assert taken.wait(10)
+
+
+def test_what_waits_for_room_begins_in_order_when_some_is_given_back() -> None:
+    room, begun = Room(), list[int]()
+    first = room.take(SMALL_BYTES)
+    for number in range(3):
+        room.enter(10, lambda _give, number=number: begun.append(number))  # type: ignore[misc]
+    assert begun == []
+    first()
+    assert begun == [0, 1, 2]
+
+
+def test_thousands_that_give_back_at_once_do_not_nest() -> None:
+    """As where every request fails before it is sent."""
+    room, begun = Room(), list[Give]()
+
+    def fail(give: Give) -> None:
+        begun.append(give)
+        give()
+
+    first = room.take(SMALL_BYTES)
+    for _ in range(5000):
+        room.enter(10, fail)
+    first()
+    assert len(begun) == 5000
+    assert room.take(SMALL_BYTES) is not None
+
+
+def test_a_single_object_larger_than_the_room_gets_in() -> None:
+    room = Room()
+    room.take(10 * SMALL_BYTES)()
+    room.take(1)()
+
+
+def test_outcomes_come_in_the_order_of_their_ends() -> None:
+    outcomes, ticks = Outcomes(), list[int]()
+    assert outcomes.at_hand() is None
+    for reason in "abc":
+        outcomes.put(Outcome(work(), "moved", reason))
+    assert outcomes.wait(lambda: ticks.append(1)).reason == "a"
+    found = outcomes.at_hand()
+    assert found is not None
+    assert found.reason == "b"
+    other = threading.Thread(target=lambda: [outcomes.put(Outcome(work(), "moved", str(n))) for n in range(100)])
+    other.start()
+    assert [outcomes.wait(lambda: None).reason for _ in range(101)] == ["c", *map(str, range(100))]
+    other.join()
 
 
 def test_workers_end_and_drop_what_waits() -> None:
