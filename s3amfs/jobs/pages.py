@@ -101,6 +101,16 @@ class Pages:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _next(self) -> Objects | None:
+        while (taken := self._take()) is None:
+            if self._closed or self._plan.over:
+                return None
+            self._report_wait()
+        page, count = taken
+        objects = (_unpacked(page) if isinstance(page, bytes) else page).objects()
+        return objects if count == len(objects) else objects[:count]
+
+    def _take(self) -> tuple[Stored, int] | None:
+        """The next page; None: there is none, or none came for so long that it should be said."""
         with self._changed:
             while (taken := None if self._closed else self._plan.take()) is None:
                 if self._closed or self._plan.over:
@@ -108,17 +118,16 @@ class Pages:
                 if (error := self._broken or self._plan.error) is not None:
                     raise error
                 self._dispatch()  # the plan may go on otherwise now
-                self._wait()
+                if self._waits_for is None or not self._flying:
+                    self._changed.wait()
+                elif not self._changed.wait(waiting.WAIT_SECONDS):
+                    return None
             self._dispatch()
-        page, count = taken
-        objects = (_unpacked(page) if isinstance(page, bytes) else page).objects()
-        return objects if count == len(objects) else objects[:count]
+            return taken
 
-    def _wait(self) -> None:
-        """Until something has changed, maybe. Where `fetch` is at work it says itself what it waits for."""
-        if self._waits_for is None or not self._flying:
-            self._changed.wait()
-        elif not self._changed.wait(waiting.WAIT_SECONDS) and self._flying:
+    def _report_wait(self) -> None:
+        """Once. Where `fetch` is at work it says by itself what it waits for."""
+        if self._waits_for is not None and self._flying:
             waiting.report(self._waits_for())
             self._waits_for = None
 
