@@ -47,5 +47,5 @@ def run(args: argparse.Namespace, output: Output) -> int:
         if args.dry_run or forget(job):
             output.result(f"{'would forget' if args.dry_run else 'forgot'} {job.text()}", job.json("forgotten"))
         else:
-            output.warn(f"{job.text()}: it is not forgotten while it runs")
+            output.warn(f"{job.text()}: it cannot be cancelled while it runs")
     return 0

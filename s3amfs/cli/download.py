@@ -94,7 +94,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
             raise UsageError("--version-id is for one object: leave -r out")
         return run_tree(args, output, "download", exists=args.file_exists or "refuse")
     if args.resume:
-        raise UsageError("--resume is for -r: one object is continued with --download-exists resume")
+        raise UsageError("--resume is for -r: to continue one object, use --download-exists resume")
     refuse_tree_options(args, "give -r, or leave it out")
     workers = workers_of(args, output)
     source = replace(parse_s3_url(args.source, what="source"), version_id=args.version_id)

@@ -28,7 +28,7 @@ def octal(text: str) -> int:
     try:
         return int(text, 8)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is no octal number, such as 022") from None
+        raise argparse.ArgumentTypeError(f"{text!r} is not an octal number, such as 022") from None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,9 +91,9 @@ def run(args: argparse.Namespace, output: Output) -> int:
     if args.status or args.metrics:
         return _status(args.directory or args.url, output, metrics=args.metrics)
     if args.directory is None:
-        raise UsageError("the directory is missing: s3am mount s3://BUCKET[/PREFIX] DIR")
+        raise UsageError("the directory is missing: write s3am mount s3://BUCKET[/PREFIX] DIR")
     if args.cache_disk is not None and args.cache_dir is None:
-        raise UsageError("--cache-disk says how much of --cache-dir may be taken: give that, too")
+        raise UsageError("--cache-disk limits the disk cache: give --cache-dir, too")
     if args.cache_disk is not None and args.cache_disk < LEAST_CACHE_DISK:
         raise UsageError("--cache-disk is at least 64MiB")
     location = parse_s3_url(args.url)

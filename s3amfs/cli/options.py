@@ -44,7 +44,7 @@ class Parser(argparse.ArgumentParser):
         if action.option_strings and arg_strings == [
             "--"
         ]:  # argparse of Python 3.10 and 3.11 makes a list of '--opt=--'
-            raise argparse.ArgumentError(action, "'--' is no value")
+            raise argparse.ArgumentError(action, "'--' is not a value")
         return super()._get_values(action, arg_strings)
 
     def add_arguments_of(self, other: argparse.ArgumentParser) -> None:
@@ -73,7 +73,7 @@ def range_size(text: str) -> int:
     """Returns the size in bytes of a download's ranges. Raises UsageError for 0."""
     found = parse_size(text)
     if found == 0:
-        raise UsageError(f"{text!r} is no size of a part: give bytes, such as 16MiB")
+        raise UsageError(f"{text!r} is not a part size: give bytes, such as 16MiB")
     return found
 
 
@@ -83,7 +83,9 @@ def digest(name: str, size: int) -> Callable[[str], str]:
     def convert(text: str) -> str:
         found = text.strip().lower()
         if len(found) != 2 * size or set(found) - set("0123456789abcdef"):
-            raise argparse.ArgumentTypeError(f"{text[:80]!r} is no {name} in hex: it has {2 * size} digits of 0-9, a-f")
+            raise argparse.ArgumentTypeError(
+                f"{text[:80]!r} is not {name} in hex: that has {2 * size} digits of 0-9, a-f"
+            )
         return found
 
     return convert
@@ -196,7 +198,7 @@ def memory(text: str) -> int:
     """Returns the memory of the process in bytes. Raises ArgumentTypeError if it is too little for one slot."""
     found = size(text)
     if found < LEAST_MEMORY:
-        raise argparse.ArgumentTypeError(f"{text} is too little: 64MiB are for the process and 0.5MiB for each slot")
+        raise argparse.ArgumentTypeError(f"{text} is too little: the process needs 64MiB, and 0.5MiB for each slot")
     return int(found)
 
 

@@ -40,11 +40,11 @@ def run(args: argparse.Namespace, output: Output) -> int:
 
     target: str = args.output or f"{args.files[0].removesuffix('.jsonl')}.html"
     if not target.endswith(".html"):
-        raise UsageError(f"{target} is no name of a page: it has to end in .html")
+        raise UsageError(f"{target} is not the name of a page: it must end in .html")
     stories = [read_story(path) for path in args.files]
     for path, story in zip(args.files, stories, strict=True):
         if not (story.results or story.errors or story.started or story.groups):
-            raise UsageError(f"{path} holds no events: give what --report FILE.jsonl or --json wrote")
+            raise UsageError(f"{path} has no events: give a file that --report FILE.jsonl or --json wrote")
     try:
         with open(target + ".new", "w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(page(stories))

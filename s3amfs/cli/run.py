@@ -162,9 +162,9 @@ def run_line(number: int, text: str, outer: argparse.Namespace, output: Output) 
         parser.set_defaults(**{name: getattr(outer, name) for name in INHERITED})
         args = parser.parse_args(words)
         if args.command in ALONE:
-            raise UsageError(f"{args.command!r} cannot be one of many commands")
+            raise UsageError(f"{args.command!r} cannot be run from a file of commands")
         if getattr(args, "trace", None) is not None:
-            raise UsageError("--trace is of the whole run: give it to 's3am run'")
+            raise UsageError("--trace covers the whole run: give it to 's3am run'")
     except S3AMError as error:
         return errors.error(error)
     except ValueError as error:

@@ -164,13 +164,13 @@ def _check_start(args: argparse.Namespace) -> None:
     for name in ("sse_key", "sse_key_base64", "src_sse_key", "src_sse_key_base64"):
         if getattr(args, name) is not None:
             option = name.replace("_", "-")
-            raise UsageError(f"--{option} would be a secret in the job file: give the key as a file")
+            raise UsageError(f"--{option} would put a secret into the job file: give the key as a file")
     if "@" in (args.src_endpoint_url or ""):
         raise UsageError("--src-endpoint-url holds a password, which the job file would show: give a profile")
     if args.resume:
-        raise UsageError("'split start' begins: 's3am split move JOB I/N' goes on with a job")
+        raise UsageError("'split start' begins a job: 's3am split move JOB I/N' continues it")
     if args.dry_run:
-        raise UsageError("'split start' has no --dry-run: 's3am upload --dry-run' says what would be done")
+        raise UsageError("'split start' has no --dry-run: 's3am upload --dry-run' shows what would be done")
 
 
 def _with_key_files(job: SplitJob, args: argparse.Namespace) -> SplitJob:

@@ -245,7 +245,7 @@ def finish(totals: Totals, output: Output) -> int:
     if totals.refused:
         return output.error(TooManyDeletions(f"nothing was deleted: {totals.refused}"))
     if totals.exit_code and (failed := totals.counts.get("fail")):
-        output.warn(f"{failed:,} entries could not be done: see the lines that begin with 'fail'")
+        output.warn(f"{failed:,} {'entry' if failed == 1 else 'entries'} failed: see the lines that begin with 'fail'")
     return totals.exit_code
 
 
@@ -378,8 +378,8 @@ def _backup_dir(args: argparse.Namespace, ends: Ends) -> LocalPath | S3Location 
         return None
     where = tree_of(args.backup_dir, "target")
     if isinstance(where, LocalPath) is not isinstance(ends.target, LocalPath):
-        raise UsageError("--backup-dir has to be where DST is: a local folder, or s3://BUCKET/PREFIX")
+        raise UsageError("--backup-dir must be on the same side as DST: a local folder, or s3://BUCKET/PREFIX")
     mine, theirs = str(where).rstrip("/") + "/", str(ends.target).rstrip("/") + "/"
     if mine.startswith(theirs):
-        raise InvalidDestination(f"--backup-dir {where} lies in DST, where the next run would take it for a part of it")
+        raise InvalidDestination(f"--backup-dir {where} is inside DST, and the next run would treat it as part of DST")
     return where

@@ -26,6 +26,6 @@ def run(args: argparse.Namespace, output: Output) -> int:
     from ..mount.unmount import umount
 
     if not umount(args.directory):
-        output.warn(f"the daemon of {args.directory} was dead: 's3am pending' lists what it had not published")
+        output.warn(f"the daemon of {args.directory} had died: 's3am pending' lists what it had not published")
     output.note({"event": "unmounted", "directory": args.directory})
     return 0

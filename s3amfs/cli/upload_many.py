@@ -43,15 +43,15 @@ def run_list(args: argparse.Namespace, output: Output) -> int:
     from .tree_options import object_options
 
     if args.target is not None:
-        raise UsageError("with --from-list there is no SRC: give the list and the prefix")
+        raise UsageError("--from-list takes no SRC: give the list, and a prefix as DST")
     if args.force or args.expect_md5 or args.expect_sha256 or args.dask or args.processes:
         raise UsageError("--force, --expect-…, --dask and --processes are not for --from-list: leave one of them out")
     prefix = tree_of(args.source, "target")
     if not isinstance(prefix, S3Location):
-        raise UsageError(f"{args.source} is no prefix in S3: write s3://BUCKET/PREFIX/")
+        raise UsageError(f"{args.source} is not a prefix in S3: write s3://BUCKET/PREFIX/")
     refuse_tree_options(args, "--from-list takes single files and objects; leave it out, or give -r")
     if given_key(args, output)[1]:
-        raise UsageError("--from-list takes no master key: upload such objects singly or with -r")
+        raise UsageError("--from-list takes no master key: upload such objects one by one or with -r")
     lines = parse_list(read_text(args.from_list, "list").split("\n"), prefix.key)
     client = connect_from(args, output)
     options = UploadOptions(

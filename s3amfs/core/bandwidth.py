@@ -56,7 +56,7 @@ def parse_bandwidth(text: str, *, file: str | None = None) -> Bandwidth:
     if len(words) == 2 and words[1].lower() in ("/s", "b/s"):
         words = ["".join(words)]
     if not words:
-        raise UsageError(f"{file or 'the limit'} names no rate: write 10M, off, or 08:00,10M 18:00,off")
+        raise UsageError(f"{file or 'the limit'} has no rate: write 10M, off, or 08:00,10M 18:00,off")
     if len(words) == 1 and "," not in words[0]:
         return Bandwidth(((0, _rate(words[0])),), file)
     entries = sorted(_entry(word) for word in words)
@@ -70,7 +70,9 @@ def _entry(word: str) -> tuple[int, int]:
     hour, colon, minute = clock.partition(":")
     digits = hour.isascii() and hour.isdigit() and minute.isascii() and minute.isdigit() and len(clock) <= 5
     if not comma or not colon or not digits or int(hour) > 23 or int(minute) > 59:
-        raise UsageError(f"{word[:60]!r} is no entry of a schedule: write HH:MM,RATE, such as 08:00,10M or 18:00,off")
+        raise UsageError(
+            f"{word[:60]!r} is not an entry of a schedule: write HH:MM,RATE, such as 08:00,10M or 18:00,off"
+        )
     return int(hour) * 60 + int(minute), _rate(rate)
 
 

@@ -67,7 +67,7 @@ def parse_rules(text: str, what: str) -> list[Rule]:
             continue
         sign, pattern = stripped[0], stripped[1:].strip()
         if sign not in "+-" or not pattern or not stripped[1].isspace():
-            raise UsageError(f"{what}, line {number}: {stripped!r} is no filter: write '+ GLOB' or '- GLOB'")
+            raise UsageError(f"{what}, line {number}: {stripped!r} is not a filter: write '+ GLOB' or '- GLOB'")
         rules.append(Rule(sign == "+", pattern))
     return rules
 

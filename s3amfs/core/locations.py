@@ -166,7 +166,7 @@ def resolve_download_target(text: str, source: S3Location, is_directory: Callabl
     if not text or "\0" in text:
         raise InvalidDestination("the destination is empty or holds a NUL: give a file or a directory")
     if text == "-":
-        raise InvalidDestination("downloads go to a file, not to standard output: write ./- for a file of the name -")
+        raise InvalidDestination("downloads go to a file, not to standard output: write ./- for a file named -")
     scheme = _scheme(text)
     if scheme == "file":
         path = _file_path(text, InvalidDestination)
@@ -180,7 +180,9 @@ def resolve_download_target(text: str, source: S3Location, is_directory: Callabl
             raise InvalidDestination(f"{source.url} gives no file name: write the name of the file")
         path = posixpath.join(path, name)
     if path.endswith((".partial", ".progress")):
-        raise InvalidDestination(f"{path}: names that end in .partial or .progress are kept for unfinished downloads")
+        raise InvalidDestination(
+            f"{path}: names that end in .partial or .progress are reserved for unfinished downloads"
+        )
     return LocalPath(path)
 
 

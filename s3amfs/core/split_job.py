@@ -88,9 +88,9 @@ def parse_job(text: str, name: str) -> SplitJob:
     try:
         found = json.loads(text)
     except ValueError:
-        raise UsageError(f"{name} is no job file, or is cut off: make it with 's3am split start'") from None
+        raise UsageError(f"{name} is not a job file, or is cut off: make it with 's3am split start'") from None
     if not isinstance(found, dict) or found.pop("format", None) != FORMAT:
-        raise UsageError(f"{name} is no job file: make it with 's3am split start'")
+        raise UsageError(f"{name} is not a job file: make it with 's3am split start'")
     if found.pop("version", None) not in READABLE:
         raise UsageError(f"{name} was written by another version of s3amfs: use that one, or start the job again")
     try:
@@ -143,5 +143,5 @@ def parse_share(text: str) -> Share:
     match = _SHARE.fullmatch(text)
     share = Share(int(match[1]), int(match[2])) if match else None
     if share is None or not 1 <= share.index <= share.of:
-        raise UsageError(f"{text!r} is no share: give I/N with I from 1 to N, such as 3/8")
+        raise UsageError(f"{text!r} is not a share: give I/N with I from 1 to N, such as 3/8")
     return share

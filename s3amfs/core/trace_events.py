@@ -219,7 +219,7 @@ def parse_trace(text: str) -> list[dict[str, object]]:
     Raises ValueError for a text that is no trace.
     """
     if not text.startswith("["):
-        raise ValueError("this is no trace: it does not begin with [")
+        raise ValueError("this is not a trace: it does not begin with [")
     events: list[dict[str, object]] = []
     lines = text[1:].splitlines()
     for number, line in enumerate(lines):

@@ -80,7 +80,7 @@ def parse(data: bytes) -> Unpublished:
     lines = data.split(b"\n")[:-1]
     head = json.loads(lines[0]) if lines else {}
     if not isinstance(head, dict) or head.pop("s3am", None) != "unpublished":
-        raise ValueError("this is no record of unpublished changes")
+        raise ValueError("this is not a record of unpublished changes")
     if head.pop("version", None) != VERSION:
         raise RecordOfAnotherVersion(str(head.get("data", "")))
     try:

@@ -36,7 +36,7 @@ class Recorder:
         if stat.S_ISREG(os.fstat(self._fd).st_mode):
             if os.pread(self._fd, len(HEAD), 0) not in (b"", HEAD.encode()):
                 os.close(self._fd)
-                raise UsageError(f"{path} exists and is no trace: give another name to --trace")
+                raise UsageError(f"{path} exists and is not a trace: give another name to --trace")
             os.ftruncate(self._fd, 0)
         self._warn = warn
         self._lock = threading.Lock()

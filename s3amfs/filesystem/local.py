@@ -64,7 +64,7 @@ def unchanged(path: str) -> Iterator[None]:
     before = state_of(path)
     yield
     if state_of(path) != before:
-        raise SourceChanged(f"{path} changed while it was sent: what is stored may be part of each: send it again")
+        raise SourceChanged(f"{path} changed while it was sent: the object may mix both versions: send it again")
 
 
 @contextmanager

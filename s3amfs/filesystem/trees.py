@@ -131,7 +131,7 @@ async def move(
     copied: dict[str, str] = {}
     await fs._copy(path1, path2, recursive=recursive, maxdepth=maxdepth, on_error="raise", copied=copied, **given)
     if not copied and not recursive:
-        raise IsADirectoryError(errno.EISDIR, "a folder is moved with recursive=True", str(path1))
+        raise IsADirectoryError(errno.EISDIR, "to move a folder, give recursive=True", str(path1))
     try:
         await _remove(fs, copied)
     finally:
@@ -216,5 +216,7 @@ async def refuse_object(fs: EngineFileSystem, rpath: str, lpath: str) -> None:
         is_object = any(entry["type"] == "file" and entry["name"] == path for entry in listing)
     if is_object:
         raise IsADirectoryError(
-            errno.EISDIR, f"the object s3://{path} and objects below that name exist: a file system has no room", lpath
+            errno.EISDIR,
+            f"the object s3://{path} and objects below that name exist: a file system cannot hold both",
+            lpath,
         )

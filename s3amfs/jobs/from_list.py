@@ -41,14 +41,16 @@ def parse_list(lines: Iterable[str], prefix: str) -> list[Line]:
         except S3AMError as error:
             raise UsageError(f"line {number}: {error}") from None
         if isinstance(source, Stdin):
-            raise UsageError(f"line {number}: standard input is no source of a list")
+            raise UsageError(f"line {number}: standard input cannot be a source in a list")
         key = key or last_component(source)
         if not key:
-            raise UsageError(f"line {number}: {source} gives no name: write a tab and the key behind it")
+            raise UsageError(f"line {number}: {source} gives no name: write a tab and the key after it")
         if why := not_a_key(prefix + key):
             raise UsageError(f"line {number}: {why}")
         if key in taken:
-            raise UsageError(f"lines {taken[key]} and {number} both go to the key {prefix + key!r}: give one another")
+            raise UsageError(
+                f"lines {taken[key]} and {number} both go to the key {prefix + key!r}: give one of them another key"
+            )
         taken[key] = number
         found.append(Line(number, source, key))
     return found
@@ -104,7 +106,7 @@ def _journal(
         raise
     except OSError as error:
         if resume:
-            raise UsageError(f"--resume: the journal cannot be used ({error.strerror}): leave it out") from None
+            raise UsageError(f"--resume: the journal cannot be used ({error.strerror}): leave --resume out") from None
         log.warning("no journal can be kept (%s): --resume will not know what this run has stored", error.strerror)
         return None
 

@@ -97,7 +97,7 @@ def _not_none(found: Iterator[Found], where: S3Location, *, empty: bool = False)
         any_found = True
         yield item
     if not any_found:
-        raise NotFound(f"{where.url}: there is nothing of that name: check the spelling")
+        raise NotFound(f"{where.url}: there is nothing with that name: check the spelling")
 
 
 def _listed(item: s3api.ListedObject) -> Listed:

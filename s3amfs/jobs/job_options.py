@@ -38,8 +38,8 @@ def keys_of_master(master: CustomerKey, client: S3Client) -> KeyFor:
             place = location_of(client, location.bucket)
             if place is None:
                 raise EncryptionKeyError(
-                    f"the location of bucket {location.bucket} may not be asked for (s3:GetBucketLocation), but keys "
-                    "come from it: get that permission"
+                    f"the location of bucket {location.bucket} cannot be read (s3:GetBucketLocation), but keys "
+                    "are derived from it: get that permission"
                 )
             found[location.bucket] = place
         return master.derive(location.bucket, location.key, found[location.bucket])

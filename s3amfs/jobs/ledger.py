@@ -86,12 +86,12 @@ class Ledger:
         header = JobHeader(source, target, digest_of(self._options), time.time(), self.totals.verb)
         left = journal.unfinished if self._options.resume else None
         if left is not None and left.header.options != header.options:
-            self._listener.note("the last run had other options: this one begins at the start")
+            self._listener.note("the last run had other options: this one starts from the beginning")
             left = None
         if left is not None:
             self._go_on(left.position)
         elif self._options.resume:
-            self._listener.note("nothing of an earlier run can be gone on with: this one begins at the start")
+            self._listener.note("there is no earlier run to continue: this one starts from the beginning")
         journal.begin(header, resume=left is not None)
         self.store = ExtraStore(journal, self.after)
 

@@ -102,7 +102,7 @@ def _open_partial(job: SplitJob, settings: Settings) -> int:
             return os.open(file.partial, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         same = False
-    raise NotFound(f"{file.partial} is not the file here that the client has made: give a DST that all workers share")
+    raise NotFound(f"{file.partial} is not the file that the client has made: give a DST that all workers share")
 
 
 def move_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> Moved:

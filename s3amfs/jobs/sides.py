@@ -93,7 +93,7 @@ class Ends:
             if self.source.bucket == self.target.bucket and (
                 keys[0].startswith(keys[1]) or keys[1].startswith(keys[0])
             ):
-                raise UsageError(f"{self.source.url} and {self.target.url} lie in each other: give separate prefixes")
+                raise UsageError(f"{self.source.url} and {self.target.url} overlap: give separate prefixes")
 
     def names(self) -> tuple[str, str]:
         """Returns the names that identify both trees, endpoint included."""
@@ -102,7 +102,7 @@ class Ends:
 
 def _check_folder(path: str) -> None:
     if not os.path.isdir(path):
-        raise InvalidDestination(f"{path} is no folder: give a folder")
+        raise InvalidDestination(f"{path} is not a folder: give a folder")
 
 
 def _name(tree: Tree, client: S3Client) -> str:

@@ -54,7 +54,7 @@ def load(path: str) -> SplitJob:
     except FileNotFoundError:
         raise NotFound(f"{path} does not exist: make it with 's3am split start SRC DST -o {path}'") from None
     except UnicodeDecodeError:
-        raise UsageError(f"{path} is no job file: make it with 's3am split start'") from None
+        raise UsageError(f"{path} is not a job file: make it with 's3am split start'") from None
 
 
 def save(job: SplitJob, path: str, *, new: bool) -> None:
@@ -84,7 +84,7 @@ def check_new(path: str) -> None:
     if os.path.lexists(path):
         raise UsageError(f"{path} exists: give another file, or finish that job first")
     if not os.path.isdir(folder):
-        raise UsageError(f"{folder} is no directory: make it first, or give another file")
+        raise UsageError(f"{folder} is not a directory: make it first, or give another file")
 
 
 def shown_source(source: Location) -> str:
@@ -130,7 +130,7 @@ def start_upload(
         save(job, path, new=True)
         return job
     if options.unfinished in ("resume", "continue"):
-        raise UsageError("a split job begins its own upload: 's3am split move JOB I/N' goes on with it")
+        raise UsageError("a split job begins its own upload: 's3am split move JOB I/N' continues it")
     ends = SplitEnds.open(source, asked, reader=reader)
     done: list[PartRecord] = []
     sending = SendParts(ends.job, ends.content(), lambda part: done.append(moved_record(part)), manifest=False)
@@ -364,7 +364,7 @@ def _found(job: SplitJob, client: S3Client, options: UploadOptions, path: str, r
     """The upload is no more: either the object is what it made, or somebody has aborted it."""
     found = _completed(job, client, options)
     if found is None:
-        raise UploadGone(f"the upload of {job.target} is no more and there is no such object: start the job again")
+        raise UploadGone(f"the upload of {job.target} is gone, and there is no such object: start the job again")
     save(replace(job, finished={"etag": found.etag, "checksum": ""}), path, new=False)
     drop_records(job, path)
     return report.result(

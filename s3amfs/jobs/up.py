@@ -232,7 +232,7 @@ def _open(path: str) -> int:
     fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
-        raise SourceChanged(f"{path} is no file any more")
+        raise SourceChanged(f"{path} is not a file any more")
     return fd
 
 

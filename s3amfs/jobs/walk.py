@@ -42,12 +42,12 @@ def check_root(root: str) -> None:
     """Raises NotFound, InvalidSource (no folder), AccessDenied."""
     try:
         if not stat.S_ISDIR(os.stat(root).st_mode):
-            raise InvalidSource(f"{root} is no folder: give a folder or s3://BUCKET/PREFIX")
+            raise InvalidSource(f"{root} is not a folder: give a folder or s3://BUCKET/PREFIX")
         os.scandir(root).close()
     except FileNotFoundError:
         raise NotFound(f"{root} does not exist: check the spelling") from None
     except NotADirectoryError:
-        raise InvalidSource(f"{root} is no folder: give a folder or s3://BUCKET/PREFIX") from None
+        raise InvalidSource(f"{root} is not a folder: give a folder or s3://BUCKET/PREFIX") from None
     except PermissionError:
         raise AccessDenied(f"{root} may not be read: check its permissions") from None
 

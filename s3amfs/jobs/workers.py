@@ -54,7 +54,7 @@ class Cluster:
         Raises UsageError for a limit that is shared with other transfers, or changes.
         """
         if not self.bwlimit and not isinstance(bwlimit, int):
-            raise UsageError("workers share out one rate: give the limit as a number of bytes per second")
+            raise UsageError("workers share one rate: give the limit as a number of bytes per second")
         rate = bwlimit if isinstance(bwlimit, int) else 0
         return replace(self, slots=self.slots or slots, bwlimit=self.bwlimit or rate)
 

@@ -68,11 +68,11 @@ def mount(location: S3Location, directory: str, options: MountOptions, config: S
     if not os.path.isdir(directory):
         raise InvalidDestination(f"{directory} is not a directory: make it first")
     if os.path.ismount(directory):
-        raise InvalidDestination(f"{directory} is mounted already: unmount it first, or take another directory")
+        raise InvalidDestination(f"{directory} is mounted already: unmount it first, or use another directory")
     if options.spool_dir is not None:
         spool = os.path.abspath(options.spool_dir)
         if not os.path.isdir(spool) or not os.access(spool, os.W_OK | os.X_OK):
-            raise InvalidDestination(f"{spool} is no directory to write to: give another --spool-dir")
+            raise InvalidDestination(f"{spool} is not a writable directory: give another --spool-dir")
         options = replace(options, spool_dir=spool)
     if options.cache_dir is not None:
         options = replace(options, cache_dir=os.path.abspath(options.cache_dir))

@@ -118,7 +118,7 @@ class FileOperations(Shared):
     def fallocate(self, path: str | None, mode: int, offset: int, size: int, fi: Any) -> int:
         """Room is never short; only the size may change."""
         if mode:
-            raise OSError(errno.EOPNOTSUPP, "holes are not made nor filled")
+            raise OSError(errno.EOPNOTSUPP, "holes can be neither made nor filled")
         file = self.files[fi.fh]
         file.resize(max(file.size, offset + size))
         return 0

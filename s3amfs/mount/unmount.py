@@ -61,15 +61,13 @@ def umount(directory: str) -> bool:
     except OSError as error:
         if not os.path.ismount(directory):
             raise InvalidDestination(f"{directory} is not mounted by s3am") from None
-        raise TransferError(
-            f"{directory}: {error.strerror}; 'umount -l {directory}' takes it away all the same"
-        ) from None
+        raise TransferError(f"{directory}: {error.strerror}; 'umount -l {directory}' removes it anyway") from None
     try:
         os.getxattr(directory, SYNC_XATTR)  # read, not set: a read-only mount can have seen deletions and times, too
     except OSError:
         raise TransferError(
             f"{directory}: some files, or times or modes, could not be stored (the mount's log says why): it is still "
-            "mounted; unmount once more to go without them"
+            "mounted; unmount once more to give them up"
         ) from None
     device = os.stat(directory).st_dev
     found = find_process(daemon, namespace)
@@ -83,8 +81,8 @@ def umount(directory: str) -> bool:
         while watch >= 0 and not select.select([watch], [], [], ELSEWHERE_SECONDS)[0]:
             if elsewhere := processes_with(device):
                 raise TransferError(
-                    f"{directory} is unmounted here, and all that was closed is in S3; its daemon goes on, since other "
-                    f"mount namespaces (containers) have it, too: {', '.join(elsewhere)}"
+                    f"{directory} is unmounted here, and everything that was closed is in S3; its daemon keeps "
+                    f"running, since other mount namespaces (containers) have it, too: {', '.join(elsewhere)}"
                 )
     finally:
         if watch >= 0:
@@ -99,7 +97,7 @@ def status(directory: str) -> dict[str, object]:
     """
     directory = os.path.realpath(directory)
     if is_dead(directory):
-        raise TransferError(f"the daemon of {directory} is dead: 's3am umount {directory}' clears it away")
+        raise TransferError(f"the daemon of {directory} is dead: 's3am umount {directory}' removes it")
     try:
         found: dict[str, object] = json.loads(os.getxattr(directory, STATUS_XATTR))
     except OSError:

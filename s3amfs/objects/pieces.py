@@ -110,7 +110,7 @@ class Fragment(Piece):
         if self._chunks is None:
             with holding(self._again):
                 if self.stopped:
-                    raise TransferError(f"{self._pinned.location.url}: the reading was stopped")
+                    raise TransferError(f"{self._pinned.location.url}: reading was stopped")
                 if self._chunks is None:
                     self._keep([read_whole(self._pinned, self.start, self.end)])
 

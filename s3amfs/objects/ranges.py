@@ -222,7 +222,7 @@ def read_to_keep(pinned: Pinned, start: int, end: int) -> bytes:
         before, found = found, read_whole(pinned, start, end)
         if before == found:
             return found
-    raise ChecksumMismatch(f"{pinned.location.url}: each time it is read other bytes arrive: check the network")
+    raise ChecksumMismatch(f"{pinned.location.url}: each read returns other bytes: check the network")
 
 
 def read_ranges(pinned: Pinned, ranges: Sequence[tuple[int, int]]) -> list[bytes]:

@@ -50,7 +50,7 @@ def look_at_stored(
     for kind in kinds:
         if can.keeps.get(kind) is False and _name(kind) not in can.warned:
             can.warned.add(_name(kind))
-            warn(f"{target.url}: this server drops {kind} without a word: the object is stored without")
+            warn(f"{target.url}: this server silently drops {kind}: the object is stored without")
 
 
 def _open_kinds(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> list[str]:

@@ -65,7 +65,7 @@ def complete(job: Job, parts: Parts) -> tuple[s3api.StoredInfo, str, str]:
     full = (stored.checksum_type or "FULL_OBJECT") == "FULL_OBJECT" and "-" not in said
     if whole and said and full and said != whole:
         raise ChecksumMismatch(
-            f"{job.target.url}: the server put together other bytes than were sent (its {name} differs): "
+            f"{job.target.url}: the server assembled other bytes than were sent (its {name} differs): "
             "remove the object and upload again"
         )
     same = whole and full and said == whole

@@ -50,14 +50,14 @@ class PartialFile:
     def check_target(self, mode: str) -> bool:
         """Whether an existing target is to be left as it is. Raises TargetFileExists, InvalidDestination."""
         if not os.path.isdir(self._folder):
-            raise MissingFolder(f"{self._folder} is no directory: make it first, or give another file")
+            raise MissingFolder(f"{self._folder} is not a directory: make it first, or give another file")
         try:
             there = os.lstat(self.path)  # a link only where it is to be replaced itself
         except FileNotFoundError:
             return False
         self.is_stream = stat.S_ISFIFO(there.st_mode) or stat.S_ISCHR(there.st_mode)
         if not self.is_stream and not stat.S_ISREG(there.st_mode) and not stat.S_ISLNK(there.st_mode):
-            raise InvalidDestination(f"{self.path} is no regular file: give another file")
+            raise InvalidDestination(f"{self.path} is not a regular file: give another file")
         if not self.is_stream:
             self._finish_publishing()
         if mode == "refuse":

@@ -120,7 +120,7 @@ class FileProof:
             return None
         self._can.etag_md5 = False
         report.warn(
-            f"the ETag of {self.location.url} is not the MD5 of its bytes, which came alike twice: it is not compared"
+            f"the ETag of {self.location.url} is not the MD5 of its bytes, which two reads agree on: it is not compared"
         )
         return BY_VERSION
 
@@ -179,7 +179,8 @@ class ReadProof:
             self._begin()
             if not same:
                 raise ChecksumMismatch(
-                    f"{self._what}: what arrived is not what is stored (its {self.crc_name} differs): read it again"
+                    f"{self._what}: the bytes that arrived are not those that are stored (its {self.crc_name} "
+                    "differs): read it again"
                 )
 
 

@@ -290,7 +290,7 @@ def require_readable(source: LocalPath) -> os.stat_result:
     except FileNotFoundError:
         raise NotFound(f"{source.path} does not exist: check the spelling") from None
     except NotADirectoryError:
-        raise NotFound(f"{source.path} does not exist: a part of the path is no directory") from None
+        raise NotFound(f"{source.path} does not exist: a part of the path is not a directory") from None
     except PermissionError:
         raise AccessDenied(f"{source.path} may not be read: check its permissions") from None
     if stat.S_ISDIR(there.st_mode):

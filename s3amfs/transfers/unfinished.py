@@ -80,7 +80,7 @@ def abort(client: S3Client, upload: s3api.MultipartUpload, report: Report) -> No
     try:
         abort_upload(client, upload)
     except Unsupported:  # s3rver: 405; nobody can remove it
-        report.warn(f"the server aborts no uploads: the parts of {upload.upload_id} stay there")
+        report.warn(f"the server cannot abort uploads: the parts of {upload.upload_id} stay there")
 
 
 def _refusal(target: S3Location) -> UnfinishedUploadExists:

@@ -32,7 +32,9 @@ def cancel(
     Raises InvalidDestination, NotFound (no such bucket), AccessDenied, TransferError.
     """
     if not prefix and (not target.key or target.key.endswith("/")):
-        raise InvalidDestination(f"{target.url} names no object: give a key, or --prefix for all keys that begin so")
+        raise InvalidDestination(
+            f"{target.url} names no object: give a key, or --prefix for all keys that begin with it"
+        )
     client.check_bucket(target.bucket)
     uploads = list(list_uploads(client, target.bucket, target.key))
     for upload in uploads:

@@ -71,7 +71,7 @@ def copy(
 
 def _check_onto_itself(source: S3Location, options: UploadOptions) -> None:
     if options.object == s3api.ObjectOptions() and options.source_key is None:
-        raise UsageError(f"{source.url} is source and target: give other metadata, another class or another key")
+        raise UsageError(f"{source.url} is both source and target: give other metadata, another class or another key")
 
 
 def _warn_of_versions(source: S3Location, info: s3api.ObjectInfo, client: S3Client, report: Report) -> None:

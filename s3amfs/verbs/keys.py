@@ -19,8 +19,8 @@ def object_key(master: CustomerKey, location: S3Location, client: S3Client) -> C
     found = location_of(client, location.bucket)
     if found is None:
         raise EncryptionKeyError(
-            f"the location of bucket {location.bucket} may not be asked for (s3:GetBucketLocation), but keys come "
-            "from it: get that permission"
+            f"the location of bucket {location.bucket} cannot be read (s3:GetBucketLocation), but keys are "
+            "derived from it: get that permission"
         )
     return master.derive(location.bucket, location.key, found)
 
@@ -30,7 +30,7 @@ def generate_key_file(path: str) -> None:
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
-        raise TargetFileExists(f"{path} exists: a key is never written over; give another file") from None
+        raise TargetFileExists(f"{path} exists: a key is never overwritten; give another file") from None
     except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         raise InvalidDestination(f"{path}: there is no such directory") from None
     except PermissionError:

@@ -108,7 +108,7 @@ def check_headers(headers: tuple[tuple[str, str], ...]) -> None:
     """Raises UsageError for what would end a header or can't be sent (RFC 9110 sections 5.1 and 5.5)."""
     for name, value in headers:
         if not _TOKEN.fullmatch(name):
-            raise UsageError(f"{name[:60]!r} is no name of a header or of metadata: use letters, digits and -._")
+            raise UsageError(f"{name[:60]!r} is not a name of a header or of metadata: use letters, digits and -._")
         sendable = value.isascii() or name.lower() in UTF8_HEADERS
         if not sendable or not value.replace("\t", "").isprintable():
             raise UsageError(f"the value of {name} must be plain ASCII on one line: encode it (RFC 2047 or percent)")

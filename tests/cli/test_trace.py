@@ -72,5 +72,5 @@ def test_no_file_of_another_kind_is_replaced(cli: Cli, bucket: str, tmp_path: Pa
     before = (tmp_path / "f").read_bytes()
     refused = cli("upload", "--trace", tmp_path / "f", tmp_path / "f", f"s3://{bucket}/k")
     assert refused.rc == 2
-    assert "is no trace" in refused.stderr
+    assert "is not a trace" in refused.stderr
     assert (tmp_path / "f").read_bytes() == before

@@ -33,9 +33,9 @@ def test_a_job_survives_its_file() -> None:
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("", "no job file"),
-        ("[]", "no job file"),
-        ('{"a": 1}', "no job file"),
+        ("", "not a job file"),
+        ("[]", "not a job file"),
+        ('{"a": 1}', "not a job file"),
         (format_job(JOB)[:-9], "cut off"),
         (format_job(JOB).replace('"version": 2', '"version": 3'), "another version"),
         (format_job(JOB).replace('"version": 2', '"version": "2"'), "another version"),

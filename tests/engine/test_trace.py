@@ -83,7 +83,7 @@ def test_an_older_trace_is_replaced_and_nothing_else(tmp_path: Path) -> None:
         recorder.close()
     assert path.read_text().count("process_name") == 1
     path.write_text("precious")
-    with pytest.raises(UsageError, match="is no trace"):
+    with pytest.raises(UsageError, match="is not a trace"):
         trace.Recorder(str(path), "s3am", never)
     assert path.read_text() == "precious"
     with pytest.raises(UsageError, match="can't be written"):

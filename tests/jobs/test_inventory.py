@@ -78,7 +78,7 @@ def test_objects(key: str, recursive: bool, names: list[str]) -> None:
 
 @pytest.mark.parametrize("key", ["none", "none/", "none*"])
 def test_nothing_of_that_name(key: str) -> None:
-    with pytest.raises(NotFound, match="nothing of that name"):
+    with pytest.raises(NotFound, match="nothing with that name"):
         found(key)
 
 

@@ -84,7 +84,7 @@ def test_download_r_goes_on_and_makes_holes(cli: Cli, bucket: str, boto: Any, tm
     boto.put_object(Bucket=bucket, Key="zeros", Body=bytes(1 << 20))
     boto.put_object(Bucket=bucket, Key="z/small", Body=b"x")
     done = cli.ok("download", "-r", "--resume", "--sparse", "--checksum", "none", f"s3://{bucket}", tmp_path / "dst")
-    assert "begins at the start" in done.stderr
+    assert "starts from the beginning" in done.stderr
     assert read_tree(tmp_path / "dst") == {"zeros": bytes(1 << 20), "z/small": b"x"}
     assert (tmp_path / "dst" / "zeros").stat().st_blocks < 2048
     assert cli("download", "--resume", f"s3://{bucket}/zeros", tmp_path / "one").rc == 2

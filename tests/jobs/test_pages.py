@@ -72,7 +72,7 @@ def test_a_server_without_start_after_is_listed_by_its_tokens() -> None:
 
 
 def test_a_server_with_neither_is_refused() -> None:
-    with pytest.raises(TransferError, match="from its start"):
+    with pytest.raises(TransferError, match="starts over"):
         listed(Server(500, ignores=True, token=False))
 
 

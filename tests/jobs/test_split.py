@@ -63,7 +63,7 @@ def test_a_server_without_trailers(
         (("start", "http://user:hunter2@127.0.0.1:1/x", "s3://bucket/k", "-o", "job"), 5, "password"),
         (("start", "big", "s3://bucket/k", "-o", "job", "--sse-key", "k" * 32), 2, "as a file"),
         (("start", "big", "s3://bucket/k", "-o", "job", "--resume"), 2, "move"),
-        (("move", "big", "1/2"), 2, "no job file"),
+        (("move", "big", "1/2"), 2, "not a job file"),
         (("move", "nothing", "1/2"), 17, "does not exist"),
         (("move", "nothing", "3/2"), 2, "no share"),
         (("status", "nothing"), 17, "does not exist"),

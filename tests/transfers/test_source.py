@@ -125,7 +125,7 @@ def test_a_pipe_is_a_stream_and_is_not_opened_before_it_is_read(tmp_path: Path) 
 def test_what_cannot_be_read(tmp_path: Path, file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(NotFound, match="check the spelling"):
         require_readable(LocalPath(str(tmp_path / "none")))
-    with pytest.raises(NotFound, match="a part of the path is no directory"):
+    with pytest.raises(NotFound, match="a part of the path is not a directory"):
         require_readable(LocalPath(str(file / "below")))
     with pytest.raises(InvalidSource, match="is a directory"):
         require_readable(LocalPath(str(tmp_path)))

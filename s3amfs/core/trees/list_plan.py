@@ -254,7 +254,7 @@ class ListPlan(Generic[T]):
         if segment.repeats == 1:
             return True
         if self.is_parallel or segment.last_token is None:
-            segment.error = TransferError("the server's listing begins from its start again and again")
+            segment.error = TransferError("the server's listing starts over again and again")
             return True
         self._by_token, self._width = True, 1
         segment.token = segment.last_token

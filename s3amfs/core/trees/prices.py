@@ -44,15 +44,15 @@ def parse_prices(text: str, path: str) -> Prices:
     try:
         fields = json.loads(text)
     except ValueError as error:
-        raise UsageError(f"the price file {path} is no JSON: {error}") from None
+        raise UsageError(f"the price file {path} is not JSON: {error}") from None
     if not isinstance(fields, dict):
-        raise UsageError(f'the price file {path} is no JSON object: write {{"write": 0.005, "read": 0.0004}}')
+        raise UsageError(f'the price file {path} is not a JSON object: write {{"write": 0.005, "read": 0.0004}}')
     unknown = sorted(set(fields) - {*NUMBERS, "currency", "retrieval"})
     if unknown:
-        raise UsageError(f"the price file {path}: {unknown[0]!r} is none of write, read, retrieval, out, currency")
+        raise UsageError(f"the price file {path}: {unknown[0]!r} is not one of write, read, retrieval, out, currency")
     retrieval = fields.get("retrieval", {})
     if not isinstance(retrieval, dict):
-        raise UsageError(f"the price file {path}: 'retrieval' is no object of storage classes")
+        raise UsageError(f"the price file {path}: 'retrieval' is not an object of storage classes")
     numbers = {name: _number(path, name, fields.get(name, 0.0)) for name in NUMBERS}
     return Prices(
         str(fields.get("currency", "USD")),
@@ -63,5 +63,5 @@ def parse_prices(text: str, path: str) -> Prices:
 
 def _number(path: str, name: str, value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
-        raise UsageError(f"the price file {path}: {name} has to be a number, 0 or more")
+        raise UsageError(f"the price file {path}: {name} must be a number, 0 or more")
     return float(value)

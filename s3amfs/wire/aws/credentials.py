@@ -155,7 +155,7 @@ def _answer(ask: Callable[[], Any]) -> Any:
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         # A document that is not what it should be. The error may quote it, secrets and all: its kind is said alone.
         raise BadCredentials(
-            f"no usable credentials: what a provider of them answered cannot be read ({type(error).__name__})"
+            f"no usable credentials: the answer of a provider cannot be read ({type(error).__name__})"
         ) from None
 
 

@@ -264,7 +264,7 @@ def _path(base: str, key: str | None) -> str:
     try:
         escaped = quote(key, safe="/~")
     except UnicodeEncodeError:
-        raise InvalidS3Url(f"the key {key!a} is no valid Unicode: rename the object") from None
+        raise InvalidS3Url(f"the key {key!a} is not valid Unicode: rename the object") from None
     return escaped if base.endswith("/") else "/" + escaped
 
 

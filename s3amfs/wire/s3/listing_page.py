@@ -237,7 +237,7 @@ def _character(match: re.Match[str]) -> str:
         return _NAMED[found]
     number = int(found[3:-1], 16) if found[2] == "x" else int(found[2:-1])
     if (number < 32 and number not in (9, 10, 13)) or 0xD800 <= number <= 0xDFFF or number in (0xFFFE, 0xFFFF):
-        raise ValueError(f"{found} is no character")
+        raise ValueError(f"{found} is not a character")
     return chr(number)
 
 

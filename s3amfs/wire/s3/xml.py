@@ -63,7 +63,7 @@ def parse(body: bytes, *roots: str) -> Element:
         parser.feed(body)
         root: Element = parser.close()
     except ElementTree.ParseError as error:
-        raise MalformedXml(f"the server's answer is no XML: {error}") from None
+        raise MalformedXml(f"the server's answer is not XML: {error}") from None
     if roots and root.tag not in roots:
         raise MalformedXml(f"the server's answer is <{root.tag[:60]}> where <{roots[0]}> was expected")
     return root
