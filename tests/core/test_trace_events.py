@@ -106,7 +106,7 @@ def test_which_requests_move_parts() -> None:
 
 
 def test_what_is_no_trace() -> None:
-    with pytest.raises(ValueError, match="no trace"):
+    with pytest.raises(ValueError, match="not a trace"):
         parse_trace("PK")
     with pytest.raises(ValueError, match="Expecting"):
         parse_trace('[\n{"a": \n{},\n')

@@ -65,7 +65,7 @@ def test_a_server_without_trailers(
         (("start", "big", "s3://bucket/k", "-o", "job", "--resume"), 2, "move"),
         (("move", "big", "1/2"), 2, "not a job file"),
         (("move", "nothing", "1/2"), 17, "does not exist"),
-        (("move", "nothing", "3/2"), 2, "no share"),
+        (("move", "nothing", "3/2"), 2, "not a share"),
         (("status", "nothing"), 17, "does not exist"),
     ],
 )

@@ -78,7 +78,7 @@ def test_what_can_be_no_target(tmp_path: Path) -> None:
     with pytest.raises(MissingFolder):
         PartialFile(str(tmp_path / "none" / "f")).check_target("overwrite")
     (tmp_path / "d").mkdir()
-    with pytest.raises(InvalidDestination, match="no regular file"):
+    with pytest.raises(InvalidDestination, match="not a regular file"):
         PartialFile(str(tmp_path / "d")).check_target("overwrite")
 
 
