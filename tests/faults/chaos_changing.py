@@ -31,6 +31,7 @@ class ChangingRun(CliRun):
 
     def __init__(self, world: World, seed: int, tally: Tally, kind: str, how: random.Random) -> None:
         super().__init__(world, seed, tally, kind.removeprefix("changing "), how)
+        self.stalls = self.asked = self.kind != "fs put"
         self.before = how.randrange(1, 16)
         self.in_place = how.random() < 0.5
         self.other = self.folder / "other"

@@ -23,6 +23,8 @@ MOUNTS = UMOUNTS = 3
 class MountRun(Run):
     """A file on a mount, written by a process of its own in one of the WAYS (tests/faults/mount_job.py)."""
 
+    asked = False
+
     def __init__(self, world: World, seed: int, tally: Tally, kind: str, how: random.Random) -> None:
         super().__init__(world, seed, tally, kind, how)
         self.way = how.choice(WAYS)

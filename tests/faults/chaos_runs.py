@@ -104,7 +104,9 @@ class Run:
 
     sizes: tuple[int, ...] = SIZES
     stalls = True
-    """Whether its user has --timeout; else a stalled request would take its minute."""
+    """Whether its user has --timeout; else a stalled request would take its minute, a Complete ten."""
+    asked = True
+    """Whether its user is asked (exit 13) about an unfinished upload that may be another program's."""
     again_after: tuple[int, ...] = AGAIN
     forced_after: tuple[int, ...] = (13,)
 
@@ -282,7 +284,7 @@ class Run:
         objects = self.world.boto.list_objects_v2(Bucket=self.bucket).get("Contents", [])
         return {
             # Without its manifest a program that continues by itself cannot know what is its own: `pending` names it.
-            "uploads": [] if self.wipes else sorted(self._uploads()),
+            "uploads": [] if self.wipes else sorted(self._uploads() - self._unanswered()),
             "objects": [entry["Key"] for entry in objects if entry["Key"] not in ("k", "source")],
             "beside the target": [path.name for path in self.out.parent.iterdir() if path != self.out],
             # A killed run that had published says nothing of it; its manifest goes with the next upload to that key.
@@ -290,6 +292,12 @@ class Run:
             "temporary": [path.name for path in self.temporary.iterdir()],
             "processes": [str(pid) for pid in processes_of(self.home)],
         }
+
+    def _unanswered(self) -> set[str]:
+        """Uploads whose Create was answered to a program that had been killed: nobody can know whose they are."""
+        if self.asked or not self.kills:
+            return set()
+        return self._uploads() - {request.upload_id for request in self.proxy.requests}
 
 
 def sent_twice(proxy: FaultProxy) -> list[str]:
@@ -370,7 +378,7 @@ class FsRun(Run):
     """`S3AMFileSystem.put_file` and `get_file`, in a process that can be killed."""
 
     sizes = FS_SIZES
-    stalls = False
+    stalls = asked = False
 
     def set_up(self) -> None:
         super().set_up()
