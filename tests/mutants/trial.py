@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import os
+import random
 import re
 import resource
 import select
@@ -26,6 +27,8 @@ import pytest
 
 from tests.mutants.faults import ROOT, Mutant
 
+_SERVED = frozenset({"s3", "lax", "cli", "proxy"})
+"""Fixtures behind which a server runs."""
 _FIXTURE = re.compile(r"\b(s3|boto|bucket|cli|proxy|client|through|state)\b *:")
 """Of tests/conftest.py, as a test's parameter."""
 SURVIVED = (0, 5)
@@ -60,6 +63,14 @@ class _Imported:
     def pytest_collection_finish(self) -> None:
         names = [name for name in sys.modules if name.split(".")[0] not in ("s3amfs", "tests", "__main__")]
         self.path.write_text("\n".join(names), encoding="utf-8")
+
+
+class _QuickFirst:
+    """A plugin that has tests without a server run before the others: most faults are found by one of them."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        items.sort(key=lambda item: bool(_SERVED.intersection(getattr(item, "fixturenames", ()))))
 
 
 def preload(names: list[str]) -> None:
@@ -153,7 +164,7 @@ class Trial:
     """Runs the children, as many at a time as there are trees."""
 
     def __init__(self, mutants: list[Mutant], trees: list[Path], plugins: list[Any], seed: int) -> None:
-        self.mutants, self.trees, self.plugins = mutants, trees, plugins
+        self.mutants, self.trees, self.plugins, self.seed = mutants, trees, [*plugins, _QuickFirst()], seed
         self.words = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow", f"--hypothesis-seed={seed}"]
         self.alone: dict[str, list[str]] = {}
         """Further words by test file: those that need no fixture of conftest.py, which imports half of the package."""
@@ -170,6 +181,7 @@ class Trial:
         for mutant in self.mutants:
             if mutant.test not in self.seconds:
                 self._survived(mutant, "no test ")
+        random.Random(self.seed).shuffle(have)  # so that a run that is cut short is a sample, too
         waiting = deque((mutant, False) for mutant in have)
         free, running = list(self.trees), list[Child]()
         began = reported = time.monotonic()
@@ -207,6 +219,7 @@ class Trial:
                 self.alone[test] = words
                 code = self._as_it_is(test)
                 if code in SURVIVED:
+                    print(f"# {test} takes {self.seconds[test]:.1f} s as it is", flush=True)
                     break
             if code not in SURVIVED:
                 del self.seconds[test]
