@@ -211,33 +211,34 @@ class Trial:
         return self.survivors
 
     def _tests_as_they_are(self) -> None:
-        for test in sorted({mutant.test for mutant in self.mutants}):
-            if not (ROOT / test).exists():
-                continue
+        tests = sorted({mutant.test for mutant in self.mutants if (ROOT / mutant.test).exists()})
+        for test in tests:
             needs = _FIXTURE.search((ROOT / test).read_text(encoding="utf-8")) is not None
-            for words in ([],) if needs else (["--noconftest"], []):
-                self.alone[test] = words
-                code = self._as_it_is(test)
+            self.alone[test] = [] if needs else ["--noconftest"]
+        waiting, running = deque(tests), list[Child]()
+        while waiting or running:
+            while waiting and len(running) < len(self.trees):
+                running.append(self._begin(waiting.popleft()))
+            for child in self._ended(running):
+                running.remove(child)
+                code, test = child.finish(), child.test
                 if code in SURVIVED:
+                    self.seconds[test] = time.monotonic() - child.began
+                    preload(self._imported(test).read_text(encoding="utf-8").splitlines())
                     print(f"# {test} takes {self.seconds[test]:.1f} s as it is", flush=True)
-                    break
-            if code not in SURVIVED:
-                del self.seconds[test]
-                print(
-                    f"{test} fails without any fault (exit {code}): mend it, its faults count as survivors", flush=True
-                )
-        print(f"# {len(self.seconds)} test files take {sum(self.seconds.values()):.0f} s as they are", flush=True)
+                elif self.alone[test]:
+                    self.alone[test] = []
+                    waiting.append(test)
+                else:
+                    print(f"{test} fails without any fault (exit {code}): its faults count as survivors", flush=True)
 
-    def _as_it_is(self, test: str) -> int | None:
-        imported = self.trees[0] / "imported"
+    def _begin(self, test: str) -> Child:
         child = Child(self.trees[0], test, None, False)
-        child.start(300, [*self.words, *self.alone[test]], [*self.plugins, _Imported(imported)])
-        select.select([child.descriptor], [], [], 300)
-        code = child.finish()
-        self.seconds[test] = time.monotonic() - child.began
-        if code == 0:
-            preload(imported.read_text(encoding="utf-8").splitlines())
-        return code
+        child.start(600, [*self.words, *self.alone[test]], [*self.plugins, _Imported(self._imported(test))])
+        return child
+
+    def _imported(self, test: str) -> Path:
+        return self.trees[0] / f"{test.replace('/', '-')}.imported"
 
     def _ended(self, running: list[Child]) -> list[Child]:
         """Waits for one at least."""
