@@ -11,6 +11,7 @@ from s3amfs.transfers.trouble import TROUBLES, Trouble
 from s3amfs.wire.s3 import api as s3api
 from tests.support.faults import Rule, error
 from tests.support.proxy import FaultProxy
+from tests.support.scripted import refusal, scripted
 
 FAILED = Failure(Kind.SERVER, "InternalError (HTTP 500)", status=500)
 
@@ -54,3 +55,18 @@ def test_a_server_that_is_in_trouble_itself_is_asked_once(through: S3Client, pro
     proxy.rules.append(Rule("ListParts", error(500, "InternalError")))
     assert in_trouble().look(through, s3api.MultipartUpload(bucket, "k", "id")) is None
     assert proxy.count("ListParts") == 1
+
+
+def test_it_is_asked_at_the_sixth_answer_then_after_twice_as_many() -> None:
+    client, engine = scripted(lambda asked: refusal(404, "NoSuchUpload"))
+    trouble, upload = Trouble(), s3api.MultipartUpload("box", "k", "id")
+    due = []
+    for number in range(1, 30):
+        if trouble.note(FAILED):
+            due.append(number)
+            found = trouble.look(client, upload)
+            assert found is not None and found.kind is Kind.GONE
+    assert due == [6, 13, 27]
+    assert len(engine.asked) == 3
+    assert trouble.look(client, upload) is None, "not due"
+    assert len(engine.asked) == 3
