@@ -69,7 +69,8 @@ class Bare(mfusepy.Operations):  # type: ignore[misc]
         now = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         headers = [f"host:{self.host}", f"x-amz-checksum-crc64nvme:{crc}"]
         headers += ["x-amz-content-sha256:UNSIGNED-PAYLOAD", f"x-amz-date:{now}"]
-        names, scope = "host;x-amz-checksum-crc64nvme;x-amz-content-sha256;x-amz-date", f"{self.day}/{self.server.region}"
+        names = "host;x-amz-checksum-crc64nvme;x-amz-content-sha256;x-amz-date"
+        scope = f"{self.day}/{self.server.region}"
         request = "\n".join(["PUT", f"/bench{path}", "", *headers, "", names, "UNSIGNED-PAYLOAD"])
         digest = hashlib.sha256(request.encode()).hexdigest()
         text = f"AWS4-HMAC-SHA256\n{now}\n{scope}/s3/aws4_request\n{digest}"
