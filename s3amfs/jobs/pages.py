@@ -20,9 +20,11 @@ PAGE_KEYS = 1000
 WIDTH = 24
 """Pages of one listing in flight at most."""
 
+AT_ONCE = 8
+"""Pages that a reader takes at most before it looks at the others."""
 FEW = 4
 """Pages that wait as they are."""
-PACKED_BYTES = 4 * 1024 * 1024
+PACKED_BYTES = 8 * 1024 * 1024
 """Beyond that pages that wait are compressed, to about 30 bytes a key."""
 _WITHOUT_REFERENCES = 2
 """Version of `marshal`."""
@@ -75,6 +77,7 @@ class Pages:
         self._plan: ListPlan[Stored] = ListPlan(width, after, by_token=by_token)
         self._changed = threading.Condition()
         self._asks: deque[Ask[Stored]] = deque()
+        self._taken: deque[tuple[Stored, int]] = deque()
         self._threads = self._idle = self._flying = 0
         self._closed = False
         self._broken: BaseException | None = None
@@ -101,29 +104,34 @@ class Pages:
     # -- inside -----------------------------------------------------------------------------------------------------
 
     def _next(self) -> Objects | None:
-        while (taken := self._take()) is None:
+        if self._closed:
+            return None
+        while not self._taken and not self._take():
             if self._closed or self._plan.over:
                 return None
             self._report_wait()
-        page, count = taken
+        page, count = self._taken.popleft()
         objects = (_unpacked(page) if isinstance(page, bytes) else page).objects()
         return objects if count == len(objects) else objects[:count]
 
-    def _take(self) -> tuple[Stored, int] | None:
-        """The next page; None: there is none, or none came for so long that it should be said."""
+    def _take(self) -> bool:
+        """Takes pages that come next; False: there are none, or none came for so long that it should be said."""
         with self._changed:
             while (taken := None if self._closed else self._plan.take()) is None:
                 if self._closed or self._plan.over:
-                    return None
+                    return False
                 if (error := self._broken or self._plan.error) is not None:
                     raise error
                 self._dispatch()  # the plan may go on otherwise now
                 if self._waits_for is None or not self._flying:
                     self._changed.wait()
                 elif not self._changed.wait(waiting.WAIT_SECONDS):
-                    return None
+                    return False
+            while taken is not None:
+                self._taken.append(taken)
+                taken = self._plan.take() if len(self._taken) < AT_ONCE else None
             self._dispatch()
-            return taken
+            return True
 
     def _report_wait(self) -> None:
         """Once. Where `fetch` is at work it says by itself what it waits for."""
@@ -186,10 +194,12 @@ class Pages:
             with self._changed:
                 self._arrived(ask, page, packed)
                 self._dispatch()
+                if self._plan.may_give:  # the reader has nothing from a page that comes later
+                    self._changed.notify_all()
         except BaseException as error:  # noqa: BLE001 - raised to the reader
-            self._broken = error
-        with self._changed:
-            self._changed.notify_all()
+            with self._changed:
+                self._broken = error
+                self._changed.notify_all()
 
     def _take_ask(self) -> Ask[Stored] | None:
         with self._changed:

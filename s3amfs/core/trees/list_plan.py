@@ -282,6 +282,12 @@ class ListPlan(Generic[T]):
 
     # -- taking -----------------------------------------------------------------------------------------------------
 
+    @property
+    def may_give(self) -> bool:
+        """Whether `take`, `over` or `error` may have something new to say."""
+        head = self._segments[0]
+        return bool(head.pages) or head.done or head.error is not None
+
     def take(self) -> tuple[T, int] | None:
         """The next page in order, and how many of its keys count; None: it has not arrived."""
         while True:
