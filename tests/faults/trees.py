@@ -294,7 +294,23 @@ def by_s5cmd(world: World, scene: Scene, faulty: bool) -> int:
     return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
 
 
-TOOLS: dict[str, Tool] = {"s3am": by_s3am, "rclone": by_rclone, "s5cmd": by_s5cmd}
+def by_aws(world: World, scene: Scene, faulty: bool) -> int:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(world.folder),
+        "AWS_ACCESS_KEY_ID": world.s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": world.s3.secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": world.proxy.endpoint_url,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_MAX_ATTEMPTS": "2",
+    }
+    names = [str(world.place(scene, end)) for end in ("source", "target")]
+    command = ["aws", "s3", "sync", "--delete", "--page-size", str(PAGE), *names]
+    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
+
+
+TOOLS: dict[str, Tool] = {"s3am": by_s3am, "rclone": by_rclone, "s5cmd": by_s5cmd, "aws": by_aws}
 
 
 def listed_later(world: World, scene: Scene, key: str) -> bool:
