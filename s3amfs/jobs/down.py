@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -45,6 +46,7 @@ class Down(Mover):
         self._options = options
         self._writers: Workers[Callable[[], None]] = Workers("write", WRITE_THREADS, lambda act: act())
         self._place = WritePlace()
+        self._writing = threading.Lock()
         self._closed = False
 
     def location(self, key: str) -> S3Location:
@@ -81,14 +83,15 @@ class Down(Mover):
 
     def _write_somewhere(self, write: Callable[[], None]) -> None:
         """In the loop's thread, which calls this, while writing takes less time than another thread would."""
-        if self._closed:
-            return
-        if not self._place.is_here():
-            self._writers.put(write)
-            return
-        begun = time.monotonic()
-        write()
-        self._place.took(time.monotonic() - begun)
+        with self._writing:
+            if self._closed:
+                return
+            if not self._place.is_here():
+                self._writers.put(write)
+                return
+            begun = time.monotonic()
+            write()
+            self._place.took(time.monotonic() - begun)
 
     def _write_small(self, work: Work, fetched: Fetched, done: Done, give: Give) -> None:
         try:
@@ -253,7 +256,8 @@ class Down(Mover):
         return Outcome(work, "moved", work.reason, Known(work.key, f"{info.size}:{info.etag}", fingerprint(there)))
 
     def close(self) -> None:
-        self._closed = True
+        with self._writing:  # the folders of the target are closed next
+            self._closed = True
         self._writers.close()
 
 

@@ -6,6 +6,9 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from s3amfs.core.trees.write_place import WritePlace
 from tests.support.trees import FILES, LONG_AGO, make_tree, read_tree
 
 
@@ -16,6 +19,17 @@ def test_down_equal_content_gets_the_objects_time(run: Any, src: Path, bucket: s
     assert done.did() == {"f.txt": "download"}
     assert all(os.stat(dst / name).st_mtime > LONG_AGO for name in FILES)
     assert run(f"s3://{bucket}", dst).did() == {}
+
+
+@pytest.mark.parametrize("here", [True, False])
+def test_files_are_whole_wherever_they_are_written(
+    run: Any, src: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, here: bool
+) -> None:
+    run(src, f"s3://{bucket}")
+    monkeypatch.setattr(WritePlace, "is_here", lambda place: here)
+    done = run(f"s3://{bucket}", tmp_path / "dst")
+    assert (done.rc, read_tree(tmp_path / "dst")) == (0, read_tree(src))
+    assert run(f"s3://{bucket}", tmp_path / "dst").did() == {}
 
 
 def test_hostile_names_down(run: Any, bucket: str, client: Any, tmp_path: Path) -> None:
