@@ -1,7 +1,7 @@
 """Runs of the chaos test whose source changes while it is read: what arrives is old or new, never a mixture.
 
 The source is changed once, right before a request that is drawn: a file is written in place or replaced, what a server
-serves is replaced, an object is overwritten. A user answers exit 15 with `--force`.
+serves is replaced, an object is overwritten. A user answers exits 8 and 15 with `--force`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class ChangingRun(CliRun):
     """As its kind without the word 'changing'."""
 
     sizes = (PART - 1, PART + 1, 2 * PART, 13 * MIB, 21 * MIB)
-    again_after = (*AGAIN, 15)
-    forced_after = (13, 15)
+    again_after = (*AGAIN, 8, 15)
+    forced_after = (8, 13, 15)
 
     def __init__(self, world: World, seed: int, tally: Tally, kind: str, how: random.Random) -> None:
         super().__init__(world, seed, tally, kind.removeprefix("changing "), how)

@@ -125,6 +125,9 @@ class Run:
         self.bucket = f"chaos-{seed}"
         self.again = False
         """Whether an attempt has gone before."""
+        self.nobodys = set[str]()
+        """Uploads that a killed program left before it had written down the answer to Create: where no user is asked,
+        no later one can know whose they are."""
 
     @property
     def name(self) -> str:
@@ -220,6 +223,9 @@ class Run:
         """Whether the result is there, under its final name; it may only be there whole."""
         found = self.found()
         same, there = found == self.content, found is not None and found not in self.allowed()
+        if attempt < self.kills and not self.asked:
+            texts = [path.read_text() for path in self.home.rglob("*.manifest")]
+            self.nobodys |= {upload for upload in self._uploads() if not any(upload in text for text in texts)}
         said = f"attempt {attempt + 1}, exit {result.rc}, {self.name}"
         if there and not same:
             self.tally.wrong.append(said)
@@ -284,7 +290,7 @@ class Run:
         objects = self.world.boto.list_objects_v2(Bucket=self.bucket).get("Contents", [])
         return {
             # Without its manifest a program that continues by itself cannot know what is its own: `pending` names it.
-            "uploads": [] if self.wipes else sorted(self._uploads() - self._unanswered()),
+            "uploads": [] if self.wipes else sorted(self._uploads() - self.nobodys),
             "objects": [entry["Key"] for entry in objects if entry["Key"] not in ("k", "source")],
             "beside the target": [path.name for path in self.out.parent.iterdir() if path != self.out],
             # A killed run that had published says nothing of it; its manifest goes with the next upload to that key.
@@ -292,12 +298,6 @@ class Run:
             "temporary": [path.name for path in self.temporary.iterdir()],
             "processes": [str(pid) for pid in processes_of(self.home)],
         }
-
-    def _unanswered(self) -> set[str]:
-        """Uploads whose Create was answered to a program that had been killed: nobody can know whose they are."""
-        if self.asked or not self.kills:
-            return set()
-        return self._uploads() - {request.upload_id for request in self.proxy.requests}
 
 
 def sent_twice(proxy: FaultProxy) -> list[str]:
