@@ -14,8 +14,8 @@ SUMMARY = "abort unfinished uploads of an object"
 DESCRIPTION = """\
 Aborts the unfinished uploads of URL, or with --prefix of every key that begins
 with it: S3 stores their parts, and charges for them, until then. Also removes
-local changes that a mount could not publish, and forgets interrupted jobs. It
-is not an error if there is nothing to cancel."""
+local changes that a mount could not publish, and the records of interrupted
+jobs. It is not an error if there is nothing to cancel."""
 EXAMPLES = """\
 examples:
   s3am cancel s3://bucket/runs/genome.bam

@@ -77,7 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="download everything below a prefix, or what a quoted glob matches, into the folder DST",
     )
-    add("--resume", action="store_true", help="with -r: go on where the last run of this job was killed")
+    add("--resume", action="store_true", help="with -r: continue where the last run of this job was killed")
     add_filters(parser)
     add_tree_options(parser, own=False)
     add_key_options(parser, what="SRC")

@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--status", action="store_true", help="show the state of an existing mount: s3am mount --status DIR")
     add("--metrics", action="store_true", help="the same in the text format of Prometheus: s3am mount --metrics DIR")
-    add("--read-only", action="store_true", help="allow no changes")
+    add("--read-only", action="store_true", help="refuse changes")
     add(
         "--allow-other",
         action="store_true",

@@ -184,7 +184,7 @@ def add_bwlimit(parser: argparse.ArgumentParser) -> None:
         metavar="RATE",
         type=bandwidth,
         default=0,
-        help="limit to so many bytes per second, such as 10MiB/s; or by time of day: '08:00,10M 18:00,off'",
+        help="limit the bytes per second, such as 10MiB/s; or by time of day: '08:00,10M 18:00,off'",
     )
     forms.add_argument(
         "--bwlimit-file",

@@ -14,7 +14,7 @@ SUMMARY = "list unfinished uploads and what they hold"
 DESCRIPTION = """\
 Lists unfinished uploads, whose parts S3 stores and charges for: key, age,
 parts, bytes, whether this machine has the manifest to resume it, owner and
-upload id. Also lists interrupted jobs, and changes that a mount has not
+upload ID. Also lists interrupted jobs, and changes that a mount has not
 published, with the local file that holds them. Without a URL it lists those of
 all buckets."""
 EXAMPLES = """\

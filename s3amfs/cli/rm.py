@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-delete",
         metavar="N|N%",
         type=max_delete,
-        help="delete nothing (exit code 18) if it were more than N objects, or N percent",
+        help="delete nothing (exit code 18) if it would be more than N objects, or N percent",
     )
     add("--if-match", metavar="ETAG", help="delete a single object only if it has this ETag")
     add("--version-id", metavar="ID", help="permanently delete this version of a single object")

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--max-delete",
         metavar="N|N%",
         type=max_delete,
-        help="delete nothing (exit 18) if it were more than N entries, or N%% of DST (default: 50%% of more than 100)",
+        help="delete nothing (exit 18) if it would be more than N entries, or N%% of DST (default: 50%% of over 100)",
     )
     add("--backup-dir", metavar="URL", help="keep what is replaced or deleted at DST below this folder or prefix")
     add(

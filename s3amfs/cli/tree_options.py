@@ -74,7 +74,7 @@ def add_filters(parser: argparse.ArgumentParser, *, names: bool = False) -> None
         "--include",
         "include",
         "GLOB",
-        "take in what matches, although an earlier filter leaves it out",
+        "include what matches, even if an earlier filter leaves it out",
     )
     _add(
         group.add_argument,
@@ -107,7 +107,7 @@ def add_tree_options(parser: argparse.ArgumentParser, *, own: bool = True) -> No
         add(
             "--resume",
             action="store_true",
-            help="continue a killed run of this job without listing again what it had finished",
+            help="continue a killed run of this job, without listing again what it had finished",
         )
     add("--price-file", metavar="FILE", help="with --dry-run: estimate the cost from the prices in FILE (JSON)")
     add_links(group)

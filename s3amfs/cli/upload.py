@@ -44,7 +44,7 @@ With -r, SRC is a folder or s3://BUCKET/PREFIX, and everything in it is stored
 below DST. Existing keys are listed and left alone unless --exists is given.
 With --from-list, every source in a list is stored below DST.
 
-Part size and parallelism are chosen from the source, the size and the line
+Part size and parallelism are chosen from the source, the size and the network
 unless you set them."""
 EXAMPLES = """\
 examples:

@@ -17,8 +17,8 @@ Reads the object and prints its checksum (md5 unless --checksum is given), and
 nothing else.
 
 With --against, compares the object with a file, a URL or another object. Where
-S3 stores a checksum the object is not downloaded. Prints which proof was made;
-exit code 16 if they differ."""
+S3 stores a checksum the object is not downloaded. Prints how the two were
+compared; exit code 16 if they differ."""
 EXAMPLES = """\
 examples:
   s3am verify --checksum sha256 s3://bucket/runs/genome.bam

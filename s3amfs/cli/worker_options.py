@@ -27,7 +27,7 @@ def add_workers(parser: argparse.ArgumentParser) -> None:
         "--processes",
         metavar="N",
         type=slots,
-        help="N processes of this machine move the parts; 1: this one alone (default: chosen)",
+        help="N processes of this machine move the parts; 1: only this one (default: chosen)",
     )
 
 

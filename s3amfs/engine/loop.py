@@ -35,7 +35,7 @@ SMALL_SLOTS = 64
 SMALL_BYTES = 32 * 1024 * 1024
 SMALL_IN_FLIGHT = 64 * 1024 * 1024
 """Bytes of small objects at a time: a slot for each of 64 chunks of 1 MiB."""
-ENDED = "the engine's thread is no more (it crashed, or this process is a fork of the one that had it): open it again"
+ENDED = "the engine's thread has ended (it crashed, or this process is a fork of the one that had it): open it again"
 
 
 class Loop:

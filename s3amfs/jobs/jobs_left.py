@@ -33,7 +33,7 @@ class JobLeft:
     running: bool
 
     def text(self) -> str:
-        state = "running" if self.running else "not at its end; --resume goes on"
+        state = "running" if self.running else "interrupted; continue with --resume"
         done = f", done up to {printable(self.position)!r}" if self.position else ""
         ends = printable(f"{self.source} to {self.target}")
         return f"job: {self.verb} {ends}  age {format_age(self.age)}{done}  {state}"

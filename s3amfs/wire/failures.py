@@ -259,7 +259,7 @@ _HINTS: dict[Kind, tuple[type[errors.S3AMError], str]] = {
     Kind.MISSING: (errors.NotFound, "check the spelling and the endpoint"),
     Kind.DENIED: (errors.AccessDenied, "check the credentials, the profile and the permissions"),
     Kind.KEY: (errors.EncryptionKeyError, "wrong or missing encryption key: check the --sse-key options"),
-    Kind.GONE: (errors.UploadGone, "the unfinished upload is no more: start it again"),
+    Kind.GONE: (errors.UploadGone, "the unfinished upload is gone: start it again"),
     Kind.UNSUPPORTED: (errors.Unsupported, "the server cannot do this"),
     Kind.LOCAL: (errors.TransferError, "check the local file and its disk"),
     Kind.FATAL: (errors.TransferError, "--debug shows more"),
@@ -296,17 +296,17 @@ _BY_CODE: dict[str, tuple[type[errors.S3AMError], str]] = {
 _SOURCE_HINTS: dict[Kind, tuple[type[errors.S3AMError], str]] = {
     Kind.DENIED: (
         errors.AccessDenied,
-        "the source refuses: get a fresh URL if it is a signed one, or check user and password; then --resume goes on",
+        "the source refuses: get a fresh URL if it is a signed one, or check user and password; then use --resume",
     ),
-    Kind.MISSING: (errors.NotFound, "the source is not there: check its URL"),
-    Kind.THROTTLE: (errors.TransferError, "the source asks for fewer requests: --resume goes on later"),
-    Kind.SERVER: (errors.TransferError, "the source's server is in trouble: --resume goes on later"),
-    Kind.NETWORK: (errors.TransferError, "check the network and the source, then --resume goes on"),
-    Kind.TIMEOUT: (errors.TransferTimeout, "check the network and the source, then --resume goes on"),
+    Kind.MISSING: (errors.NotFound, "the source does not exist: check its URL"),
+    Kind.THROTTLE: (errors.TransferError, "the source asks for fewer requests: continue later with --resume"),
+    Kind.SERVER: (errors.TransferError, "the source's server is in trouble: continue later with --resume"),
+    Kind.NETWORK: (errors.TransferError, "check the network and the source, then continue with --resume"),
+    Kind.TIMEOUT: (errors.TransferTimeout, "check the network and the source, then continue with --resume"),
     Kind.UNSUPPORTED: (errors.Unsupported, "the source's server cannot do this"),
     Kind.FATAL: (
         errors.TransferError,
-        "the source refuses: get a fresh URL if it is a signed one, then --resume goes on; --debug shows more",
+        "the source refuses: get a fresh URL if it is a signed one, then continue with --resume; --debug shows more",
     ),
 }
 

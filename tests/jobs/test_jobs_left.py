@@ -68,7 +68,7 @@ def test_by_one_of_their_ends(where: S3Location, below: bool, left: list[str]) -
 
 def test_words() -> None:
     waiting, running, _ = jobs_left(None)
-    assert waiting.text() == "job: sync file:///a to s3://b/p/  age 1m 40s  not at its end; --resume goes on"
+    assert waiting.text() == "job: sync file:///a to s3://b/p/  age 1m 40s  interrupted; continue with --resume"
     assert running.text().endswith(", done up to 'k'  running")
     assert waiting.json() == {
         "event": "job",
