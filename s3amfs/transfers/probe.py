@@ -105,7 +105,7 @@ class Probe:
             return Answer(0, odd=True)
         plain = [(key, version) if version is not None else key for key, version in sorted(self.stored, key=str)]
         answer, reply, _ = self._send(s3api.delete_objects(self.bucket, plain))
-        failed = {(left.key, left.version_id) for left in s3api.parse_deleted(reply)} if answer.ok else self.stored
+        failed = {(each.key, each.version_id) for each in s3api.parse_deleted(reply)} if answer.ok else {*self.stored}
         for key, version in failed:
             self.requests += 1
             self.client.delete(self.bucket, key, version_id=version)

@@ -182,7 +182,11 @@ class HonestS3:
         return self._complete(asked, key)
 
     def _complete(self, asked: Asked, key: str) -> Reply:
-        parts = [part for _, part in sorted(self.uploads[asked.query["uploadId"]][1].items())]
+        there = self.uploads[asked.query["uploadId"]][1]
+        named = re.findall(r'<ETag>"(\w+)"</ETag><PartNumber>(\d+)</PartNumber>', asked.body.decode())
+        if not named or any(number not in map(str, there) or there[int(number)].etag != etag for etag, number in named):
+            return refusal(400, "InvalidPart")
+        parts = [there[int(number)] for _, number in named]
         data = b"".join(part.data for part in parts)
         if self._honest("object-size") and asked.headers.get("x-amz-mp-object-size", str(len(data))) != str(len(data)):
             return refusal(400, "InvalidRequest")

@@ -185,3 +185,30 @@ def test_the_whole_from_its_parts() -> None:
     assert whole_crc([PartRecord(1, 3, "e", None, "")], "crc32c") == ""
     assert whole_etag(["x" * 32]) == ""
     assert whole_etag(["0" * 32]).endswith("-1")
+
+
+def test_the_crc_of_the_whole_needs_that_of_every_part() -> None:
+    one, two = PartRecord(1, 3, "e", 5, ""), PartRecord(2, 3, "e", 0, "")
+    assert whole_crc([one, two], "crc64nvme")
+    assert whole_crc([one, PartRecord(2, 3, "e", None, "")], "crc64nvme") == ""
+    assert whole_crc([PartRecord(1, 3, "e", None, "")], "crc64nvme") == ""
+    assert whole_crc([], "crc64nvme") == ""
+    assert whole_crc([one], None) == ""
+
+
+def test_checksums_that_copies_lack_are_no_matter_without_copies() -> None:
+    can = Capabilities()
+    can.copied_checksums = False
+    assert choose(None, can, ObjectOptions()).algorithm == "crc64nvme"
+    assert choose(None, can, ObjectOptions(), copies=True).algorithm is None
+    with pytest.raises(Unsupported):
+        choose("crc64nvme", can, ObjectOptions(), copies=True)
+    can.copied_checksums = None
+    can.crc64nvme = False
+    assert choose("crc32c", can, ObjectOptions()).algorithm == "crc32c"
+    assert choose(None, can, ObjectOptions()).algorithm is None
+    can.trailers = False
+    with pytest.raises(Unsupported):
+        choose("crc32c", can, ObjectOptions())
+    none = choose("none", can, ObjectOptions())
+    assert (none.algorithm, none.parts.trailer, none.parts.compare_etag, none.parts.crc) == (None, None, False, None)
