@@ -125,9 +125,8 @@ class Run:
         self.bucket = f"chaos-{seed}"
         self.again = False
         """Whether an attempt has gone before."""
-        self.nobodys = set[str]()
-        """Uploads that a killed program left before it had written down the answer to Create: where no user is asked,
-        no later one can know whose they are."""
+        self.recorded = ""
+        """What the manifests said after each attempt."""
 
     @property
     def name(self) -> str:
@@ -223,9 +222,7 @@ class Run:
         """Whether the result is there, under its final name; it may only be there whole."""
         found = self.found()
         same, there = found == self.content, found is not None and found not in self.allowed()
-        if attempt < self.kills and not self.asked:
-            texts = [path.read_text() for path in self.home.rglob("*.manifest")]
-            self.nobodys |= {upload for upload in self._uploads() if not any(upload in text for text in texts)}
+        self.recorded += "".join(path.read_text() for path in self.home.rglob("*.manifest"))
         said = f"attempt {attempt + 1}, exit {result.rc}, {self.name}"
         if there and not same:
             self.tally.wrong.append(said)
@@ -290,7 +287,7 @@ class Run:
         objects = self.world.boto.list_objects_v2(Bucket=self.bucket).get("Contents", [])
         return {
             # Without its manifest a program that continues by itself cannot know what is its own: `pending` names it.
-            "uploads": [] if self.wipes else sorted(self._uploads() - self.nobodys),
+            "uploads": [] if self.wipes else sorted(self._uploads() - self._nobodys()),
             "objects": [entry["Key"] for entry in objects if entry["Key"] not in ("k", "source")],
             "beside the target": [path.name for path in self.out.parent.iterdir() if path != self.out],
             # A killed run that had published says nothing of it; its manifest goes with the next upload to that key.
@@ -298,6 +295,14 @@ class Run:
             "temporary": [path.name for path in self.temporary.iterdir()],
             "processes": [str(pid) for pid in processes_of(self.home)],
         }
+
+    def _nobodys(self) -> set[str]:
+        """Uploads that a killed program left before it had written down the answer to Create: where no user is asked,
+        no later one can know whose they are."""
+        if self.asked or not self.kills:
+            return set()
+        used = {request.upload_id for request in self.proxy.requests if request.kind in ("UploadPart", "Complete")}
+        return {upload for upload in self._uploads() - used if upload not in self.recorded}
 
 
 def sent_twice(proxy: FaultProxy) -> list[str]:
