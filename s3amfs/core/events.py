@@ -148,7 +148,9 @@ class TransferResult(Event):
     """The checks of the content that were made."""
     seconds: float = 0.0
     bytes_sent: int = 0
-    """Bytes that moved in this run, repeated ones included."""
+    """Bytes that went over the network in this run, in either direction, repeated ones included."""
+    bytes_copied: int = 0
+    """Bytes that S3 copied by itself in this run."""
     parts_sent: int = 0
     parts_resumed: int = 0
     """Parts that an earlier run had moved."""
@@ -168,7 +170,8 @@ class TransferResult(Event):
         size = "unknown size" if self.size is None else format_size(self.size)
         if self.dry_run:
             return f"would {self.verb} {self.source} to {self.target}: {size} in {self.parts} parts"
-        rate = f", {format_size(int(self.bytes_sent / self.seconds))}/s" if self.seconds > 0 and self.bytes_sent else ""
+        moved = self.bytes_sent + self.bytes_copied
+        rate = f", {format_size(int(moved / self.seconds))}/s" if self.seconds > 0 and moved else ""
         resumed = f", {self.parts_resumed} of {self.parts} parts were there already" if self.parts_resumed else ""
         retries = f", {self.retries} retries" if self.retries else ""
         proof = f"; {self.proof}" if self.proof else ""

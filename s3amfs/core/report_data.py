@@ -120,7 +120,8 @@ class Story:
             self._entry(line, at)
         elif event == "result":
             line["seconds"] = _number(line.get("seconds"))
-            line["moved"] = int(_number(line.get("bytes_sent", line.get("bytes"))))
+            copied = int(_number(line.get("bytes_copied")))
+            line["moved"] = copied + int(_number(line.get("bytes_sent", line.get("bytes"))))
             line["notes"] = [str(note) for note in line.get("notes") or ()]
             self.results.append(line)
             del self.results[:-EXAMPLES]

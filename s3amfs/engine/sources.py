@@ -21,6 +21,7 @@ from ..wire.s3.api import bare_etag
 from ..wire.s3.responses import http_time
 from .attempt import PartProblem
 from .file_io import read_at
+from .file_state import state_of
 from .part_buffer import PartBuffer
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
@@ -65,7 +66,7 @@ class FileSource:
         self.size = stat.st_size
         self.is_sparse = stat.st_blocks * 512 < stat.st_size and time.time() - stat.st_mtime > AT_REST_SECONDS
         self._by_ctime = by_ctime
-        self._pinned, self._ctime_ns = _stat_key(stat), stat.st_ctime_ns
+        self._pinned = state_of(stat)
         self.identity = SourceIdentity(
             url="file://" + self.path,
             size=stat.st_size,
@@ -76,10 +77,10 @@ class FileSource:
 
     def check(self) -> None:
         """Raises PartProblem if the file is no longer what was opened."""
-        stat = os.fstat(self.fd)
-        if _stat_key(stat) != self._pinned:
+        now = state_of(os.fstat(self.fd))
+        if now.without_ctime != self._pinned.without_ctime:
             raise PartProblem(Failure(Kind.CHANGED, f"{self.path} changed while it was read"))
-        if self._by_ctime and stat.st_ctime_ns != self._ctime_ns:
+        if self._by_ctime and now != self._pinned:
             raise PartProblem(
                 Failure(
                     Kind.CHANGED,
@@ -106,10 +107,6 @@ class FileSource:
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
-
-
-def _stat_key(stat: os.stat_result) -> tuple[int, int, int]:
-    return stat.st_size, stat.st_mtime_ns, stat.st_ino
 
 
 class FilePartReader:

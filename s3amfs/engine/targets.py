@@ -39,8 +39,8 @@ class Forms(Protocol):
     def checks(self, number: int, *, local: bool) -> PartChecks:
         """How the next try of a part is checked. local: its bytes can be read twice."""
 
-    def copies(self, number: int) -> None:
-        """A part is about to be copied inside S3."""
+    def copies(self, number: int) -> str | None:
+        """A part is about to be copied inside S3. Returns the name of the CRC that its answer is read for."""
 
 
 class Target(Protocol):
@@ -166,7 +166,7 @@ class MultipartTarget:
 
         digests: of the part, where they are known; an answer that differs is refused.
         """
-        self._forms.copies(part.number)
+        crc_name = self._forms.copies(part.number)
         request = s3api.upload_part_copy(
             self.upload,
             part.number,
@@ -176,8 +176,8 @@ class MultipartTarget:
             customer_key=self._customer_key,
         )
         if digests is None:
-            return SendPart(self._session.prepare(request), _CopyBody(part))
-        return SendPart(self._session.prepare(request), _KnownCopyBody(part, digests, self.upload))
+            return SendPart(self._session.prepare(request), _CopyBody(part, crc_name))
+        return SendPart(self._session.prepare(request), _KnownCopyBody(part, crc_name, digests, self.upload))
 
 
 def send(target: Target, source: LocalSource, part: Part) -> PartWork:
@@ -210,8 +210,10 @@ def relay(target: Target, source: RangedSource, part: Part) -> PartWork:
 class _CopyBody:
     """The empty body of UploadPartCopy; its reply may be 200 with an error inside (S3 API, UploadPartCopy)."""
 
-    def __init__(self, part: Part) -> None:
+    def __init__(self, part: Part, crc_name: str | None) -> None:
+        """crc_name: of the CRC that is read from the answer; None: none is."""
         self._part = part
+        self._crc_name = crc_name
         self.moved = 0
 
     def read(self, size: int) -> bytes:
@@ -231,22 +233,23 @@ class _CopyBody:
         except S3AMError as error:
             raise PartProblem(Failure(Kind.SERVER, str(error))) from error
         self.moved = self._part.length
-        stored = copied.checksums.get("crc64nvme", "")
-        crc = decode("crc64nvme", stored) if stored else None
+        name = self._crc_name
+        stored = copied.checksums.get(name, "") if name is not None else ""
+        crc = decode(name, stored) if name is not None and stored else None
         return PartResult(self._part.number, self._part.length, etag=copied.etag, crc=crc, checksum=stored)
 
 
 class _KnownCopyBody(_CopyBody):
     """The same for a part whose checksums are known here: an answer that does not prove it is a refusal."""
 
-    def __init__(self, part: Part, digests: Digests, upload: s3api.MultipartUpload) -> None:
-        super().__init__(part)
+    def __init__(self, part: Part, crc_name: str | None, digests: Digests, upload: s3api.MultipartUpload) -> None:
+        super().__init__(part, crc_name)
         self._digests = digests
         self._declares = upload.checksum_algorithm is not None
 
     def finish(self, reply: Reply) -> PartResult:
         result, known = super().finish(reply), self._digests
-        if result.crc == known.crc64nvme:
+        if self._crc_name == "crc64nvme" and result.crc == known.crc64nvme:
             return replace(result, compared=Compared.CHECKSUM)
         if not self._declares and not result.checksum and result.etag == known.md5:
             return replace(result, compared=Compared.ETAG)

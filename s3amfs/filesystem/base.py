@@ -101,7 +101,8 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
     def last_transfer(self) -> TransferResult | None:
         """The last `put`, `get` or `cp` of an object that this instance has moved; None: there was none yet.
 
-        Its `bytes_sent`, `seconds`, `parts`, `retries`, `limited_by`, `limited_share` and `proof` say how it went.
+        Its `bytes_sent`, `bytes_copied`, `seconds`, `parts`, `retries`, `limited_by`, `limited_share` and `proof` say
+        how it went.
         Transfers that run at a time overwrite each other's. `limited_by` is '' where it took less than a second.
         """
         return self._last_transfer

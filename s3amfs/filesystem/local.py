@@ -12,6 +12,7 @@ from typing import Any
 
 from ..core.locations import LocalPath, Url, parse_source
 from ..engine.file_io import write_all
+from ..engine.file_state import state_of
 from ..errors import SourceChanged
 from ..transfers.local_files import keep_access
 
@@ -45,25 +46,19 @@ def is_writable_object(lpath: Any) -> bool:
 def read_file(path: str) -> bytes:
     """Returns the content of a file. Raises OSError, SourceChanged if it was written to meanwhile."""
     with open(path, "rb", buffering=0) as file:
-        before = state_of(file.fileno())
+        before = state_of(os.fstat(file.fileno()))
         data = file.read()
-        if state_of(file.fileno()) != before:
+        if state_of(os.fstat(file.fileno())) != before:
             raise SourceChanged(f"{path} changed while it was read")
         return data
-
-
-def state_of(file: str | int) -> tuple[int, int, int, int]:
-    """Returns what changes when a file (its path or descriptor) is written to or replaced. Raises OSError."""
-    there = os.stat(file)
-    return there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns
 
 
 @contextmanager
 def unchanged(path: str) -> Iterator[None]:
     """Raises SourceChanged if the file at `path` was written to while the block sent it; OSError."""
-    before = state_of(path)
+    before = state_of(os.stat(path))
     yield
-    if state_of(path) != before:
+    if state_of(os.stat(path)) != before:
         raise SourceChanged(f"{path} changed while it was sent: the object may mix both versions: send it again")
 
 

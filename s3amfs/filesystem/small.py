@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,9 @@ from ..core.locations import LocalPath
 from ..engine.loop import SMALL_BYTES
 from ..errors import S3AMError
 from ..transfers.as_asked import is_settled, look_at_stored, refuse_in_the_clear
-from ..transfers.one_request import Fetched, begin_copy, begin_get, begin_put
-from ..wire.s3 import api as s3api
+from ..transfers.job import has_manifest
+from ..transfers.one_request import Cut, Fetched, begin_get, begin_put
+from ..transfers.small_copy import CopyOrder, begin_copy
 from . import large
 from .arguments import customer_key
 from .bridge import answer, call, room, run, warn
@@ -42,6 +44,9 @@ async def put_file(
     client = await _client(fs)
     if client is None:
         return False
+    if has_manifest(client, target):
+        await large.upload_file(fs, LocalPath(path), target, fs.upload_options(options), callback)
+        return True
     async with room(_gate(fs, client, 0), size):
         data = read_file(path) if size <= QUICK_BYTES else await run(partial(read_file, path))
         stored = await _store(fs, client, target, data, options)
@@ -64,6 +69,8 @@ async def pipe_file(
     client = await _client(fs)
     if client is None:
         return None
+    if has_manifest(client, target):
+        return await large.pipe_file(fs, data, target, fs.upload_options(options))
     async with room(_gate(fs, client, 0), len(data)):
         stored = await _store(fs, client, target, bytes(data), options)
     if stored is None and not is_settled(client, target, options):
@@ -72,15 +79,21 @@ async def pipe_file(
 
 
 async def copy_file(fs: EngineFileSystem, source: S3Location, target: S3Location, options: ObjectOptions) -> bool:
-    """Copies a small object by one request. Returns False if it did not: then s3fs, or a verb, has to do it."""
+    """Copies a small object by one request, after a look. Returns False if it did not: then a verb has to do it."""
     client = await _client(fs)
-    if client is None or options.content_headers() or not is_settled(client, target, options):
+    if client is None or has_manifest(client, target):
+        return False
+    if options.content_headers() or not is_settled(client, target, options):
         return False  # content's headers: what the source has and what is given would have to be put together
     key = customer_key(fs.s3_additional_kwargs, "CopySource") or customer_key(fs.s3_additional_kwargs)
-    original = s3api.CopySource(source.bucket, source.key, source.version_id, customer_key=key)
-    request = s3api.copy_object(target.bucket, target.key, original, options)
+    order = CopyOrder(source, target, options, source_key=key, checksum=fs.checks)
     async with room(_gate(fs, client, 0)):
-        return await answer(partial(begin_copy, client, request), source.url) is not None
+        begin = partial(_begin_copy, client, order)
+        return await answer(begin, source.url) is not None
+
+
+def _begin_copy(client: S3Client, order: CopyOrder, done: Callable[[StoredInfo | None], None]) -> Cut:
+    return begin_copy(client, order, done, warn)
 
 
 async def _store(
@@ -92,18 +105,13 @@ async def _store(
         await run(partial(refuse_in_the_clear, client, target, options))
     stored: StoredInfo | None = await answer(partial(begin_put, client, target, data, options, fs.checks), target.url)
     if stored is not None and not settled:
-        await run(partial(look_at_stored, client, target, options, stored.etag, warn))
+        await run(partial(look_at_stored, client, target, options, stored, warn))
     return stored
 
 
-async def is_left_to_s3fs(
-    fs: EngineFileSystem, info: dict[str, Any], target: S3Location, options: ObjectOptions | None
-) -> bool:
-    """Whether the object `info` is small and s3fs may copy it: nobody looks then whether it is stored as asked for."""
-    if fs.is_large(info["size"] or 0):
-        return False
-    client = await _client(fs) if options is not None else None
-    return client is None or options is None or is_settled(client, target, options)
+async def is_usable(fs: EngineFileSystem) -> bool:
+    """Whether the engine has credentials and a configuration; without them errors are s3fs's, which its users know."""
+    return await _client(fs) is not None
 
 
 async def get_file(fs: EngineFileSystem, source: S3Location, path: str, lpath: str, callback: Callback) -> bool:
@@ -150,7 +158,7 @@ async def _fetch(fs: EngineFileSystem, source: S3Location, path: str, span: tupl
 
 
 async def _client(fs: EngineFileSystem) -> S3Client | None:
-    """None without usable credentials or configuration: s3fs's users know its errors."""
+    """None without usable credentials or configuration."""
     try:
         return await fs.ready_client()
     except S3AMError:

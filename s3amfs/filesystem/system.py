@@ -18,7 +18,6 @@ import fsspec
 from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from ..core.expected import WHATEVER, Expected
-from ..core.kept import class_of_copy
 from ..core.locations import LocalPath
 from . import large, small
 from .local import is_writable_object, put_source, replacing, size_of, unchanged
@@ -149,13 +148,13 @@ class S3AMFileSystem(TreeFileSystem):
         if info["type"] == "directory" and source.key:
             return False  # S3 has no folders; what is in this one is copied by itself
         try:
-            is_theirs = options is None or not source.key or target.version_id
-            is_plain = expected == WHATEVER and class_of_copy(info.get("StorageClass")) is None
-            if is_theirs or (is_plain and await small.is_left_to_s3fs(self, info, target, options)):
-                if is_theirs or options is None or not await small.copy_file(self, source, target, options):
-                    await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
+            is_small = expected == WHATEVER and not self.is_large(info["size"] or 0)
+            is_beyond = not source.key or target.version_id
+            if options is None or is_beyond or (is_small and not await small.is_usable(self)):
+                await super()._cp_file(path1, path2, preserve_etag=preserve_etag, **kwargs)
                 return True
-            assert options is not None
+            if is_small and await small.copy_file(self, source, target, options):
+                return True
             chosen = replace(self.upload_options(options), expected=expected)
             await large.upload_file(self, source, target, chosen, DEFAULT_CALLBACK)
             return True

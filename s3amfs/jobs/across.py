@@ -1,4 +1,4 @@
-"""Objects to another prefix: copied by the server, one request each where possible, or relayed between services."""
+"""Objects to another prefix: copied by the server, a look and a request each where possible, or relayed."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from ..engine.client import S3Client
 from ..errors import AccessDenied, ObjectExists, S3AMError, TargetChanged, TransferError
 from ..transfers import commit
 from ..transfers.as_asked import is_settled
-from ..transfers.one_request import Fetched, begin_copy, begin_get, begin_put
+from ..transfers.job import ManifestsLeft
+from ..transfers.one_request import Fetched, begin_get, begin_put
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
+from ..transfers.small_copy import CopyOrder, begin_copy
 from ..verbs.copy import SINGLE_BYTES
 from ..wire.messages import S3Request
-from ..wire.s3 import api as s3api
 from ..wire.s3.model import CONTENT_HEADERS
 from .content import two_objects
 from .job_options import TreeOptions
@@ -50,8 +51,7 @@ class Across(Mover):
         self._source_client = source_client
         self._options = options
         self._obedience = Obedience(client, target.bucket, "copy")
-        self._keeps_all: bool | None = None
-        """Whether CopyObject keeps all that objects here have; None: none was looked at yet."""
+        self._left = ManifestsLeft(client, options.state_dir)
 
     def location(self, key: str) -> S3Location:
         return S3Location(self._target.bucket, self._target.key + key)
@@ -64,6 +64,9 @@ class Across(Mover):
 
     def small(self, work: Work, room: Room, done: Done, retry: Callable[[], None]) -> None:
         source, target = self._checked(work)
+        if self._left.has(target):
+            retry()  # by a verb, which settles what an earlier run has left
+            return
         if not self._is_trusted(work, done, retry):
             return
         if self._source_client is not None:
@@ -72,8 +75,8 @@ class Across(Mover):
         if self._options.copy_metadata and self._gives_content():
             retry()  # what the source has and what is given have to be put together
             return
-        if not is_settled(self._client, target, self._object(work, target)) or not self._is_kept_whole(source):
-            retry()  # by a verb, which looks what there is, and whether it is stored as asked for
+        if not is_settled(self._client, target, self._object(work, target)):
+            retry()  # by a verb, which looks whether it is stored as asked for
             return
         give = room.take(0)
 
@@ -84,35 +87,19 @@ class Across(Mover):
             else:
                 done(self._moved(work, work.size, stored.etag))
 
-        begin_copy(self._client, self._copy_request(work, work.expected), copied)
+        begin_copy(self._client, self._order(work), copied, self.warn)
 
-    def _is_kept_whole(self, source: S3Location) -> bool:
-        """Whether CopyObject keeps all that `source` has. It gives up a KMS key and a website redirect (S3 API).
-
-        The first object is looked at, for all of them: a bucket's default encryption has given them the same.
-        """
-        if self._keeps_all is None:
-            given = self._options.object
-            info = self._client.head(source.bucket, source.key, customer_key=self._options.source_key_for(source))
-            has_kms = (info.sse or "").startswith("aws:kms") and not given.sse and not given.sse_kms_key_id
-            has_redirect = self._options.copy_metadata and info.website_redirect is not None
-            self._keeps_all = not has_kms and not has_redirect
-        return self._keeps_all
-
-    def _copy_request(self, work: Work, expected: Expected) -> S3Request:
+    def _order(self, work: Work) -> CopyOrder:
         source, target = self.source(work.key), self.location(work.key)
-        return s3api.copy_object(
-            target.bucket,
-            target.key,
-            s3api.CopySource(
-                source.bucket,
-                source.key,
-                if_match=work.source.etag or None,
-                customer_key=self._options.source_key_for(source),
-            ),
+        return CopyOrder(
+            source,
+            target,
             self._object(work, target),
-            expected=expected,
-            replace_metadata=not self._options.copy_metadata,
+            work.source.etag,
+            work.expected,
+            self._options.source_key_for(source),
+            self._options.copy_metadata,
+            self._options.checksum,
         )
 
     def _is_trusted(self, work: Work, done: Done, retry: Callable[[], None]) -> bool:
@@ -128,7 +115,7 @@ class Across(Mover):
 
         def store() -> Callable[[Expected], S3Request]:
             outcomes.append(self.large(work))
-            return lambda expected: self._copy_request(work, expected)
+            return lambda expected: self._order(work).request(expected, work.source.etag or None)
 
         trusted = self._obedience.trusts(work.expected, store)
         if outcomes:
@@ -146,6 +133,7 @@ class Across(Mover):
             expected=work.expected,
             unfinished="continue",
             object=self._object(work, target),
+            copy_metadata=self._options.copy_metadata,
             source_key=self._options.source_key_for(source),
             checksum=self._options.checksum,
             part_size=self._options.part_size,
@@ -172,6 +160,10 @@ class Across(Mover):
                 raise CannotBeDone(f"archived in {work.source.storage_class}: restore it first") from None
             raise
         return self._moved(work, result.size or work.size, result.etag)
+
+    def requests(self, work: Work) -> dict[str, int]:
+        found = super().requests(work)
+        return {**found, "HEAD": 1} if self._source_client is None else found
 
     def look(self, work: Work) -> Outcome | None:
         source, target = self.source(work.key), self.location(work.key)

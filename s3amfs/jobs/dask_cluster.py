@@ -113,7 +113,8 @@ def transfer_with(
         try:
             job = begin(ends, sending, text)
             missing = [part.number for part in job.plan if part.number not in sending.records]
-            moving = Moving(missing, sending.keep, report, job.plan, helps=True)
+            copied = job.kind == "copy"
+            moving = Moving(missing, sending.keep, report, job.plan, helps=True, copied=copied)
             cluster.move(part_task.move_parts, job, settings, moving)
             _take_latest(sending, moving.dispatch.helped, job, s3, options)
             done = sending.complete(job.size)

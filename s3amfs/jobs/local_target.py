@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 
 from ..core.entries import RESERVED, Entry, Kind
 from ..engine.file_io import write_all
+from ..engine.file_state import state_of
 from ..errors import S3AMError
 from .partials import NAME as PARTIALS
 from .partials import close_partials, open_partials
@@ -274,12 +275,7 @@ class LocalTarget:
 
 def is_as_listed(there: os.stat_result, entry: Entry) -> bool:
     """Whether a file is the one that was listed: its inode, size and times."""
-    return (there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns) == (
-        entry.inode,
-        entry.size,
-        entry.modified,
-        entry.changed,
-    )
+    return state_of(there) == (entry.size, entry.modified, entry.inode, entry.changed)
 
 
 def _names() -> Iterator[str]:

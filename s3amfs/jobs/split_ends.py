@@ -14,9 +14,10 @@ from ..engine.client import S3Client
 from ..engine.targets import MultipartTarget
 from ..errors import InvalidSource, SourceChanged, UsageError
 from ..transfers import expected_digests
+from ..transfers.copy_object import algorithm_of
 from ..transfers.job import Job
 from ..transfers.s3_source import identity_of
-from ..transfers.send_parts import Content, Movement, WholeCrc
+from ..transfers.send_parts import Content, Copied, Movement, WholeCrc
 from ..transfers.source import UploadSource, open_source
 from ..transfers.speed import Speed
 from ..transfers.target import with_content_type, with_kept
@@ -104,7 +105,13 @@ class SplitEnds:
         describe = f"copy of {location.url}"
         movement = Movement(self._copy, speed)
         return Content(
-            "copy", identity_of(location, info), describe, movement, copied_from=location.url, check=self._check
+            "copy",
+            identity_of(location, info),
+            describe,
+            movement,
+            copied=Copied(location.url, info.size, info.checksums),
+            algorithm=algorithm_of(info),
+            check=self._check,
         )
 
     def check(self) -> None:
@@ -146,7 +153,7 @@ class SplitEnds:
             location.bucket,
             location.key,
             version_id=location.version_id,
-            if_match=info.etag or None,
+            if_match=info.strong_etag,
             customer_key=self.job.options.source_key,
         )
         return lambda part, attempt: target.copy(part, source)

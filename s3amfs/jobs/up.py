@@ -13,9 +13,11 @@ from ..core.expected import Expected
 from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
 from ..engine.client import S3Client
+from ..engine.file_state import state_of
 from ..errors import ObjectExists, S3AMError, SourceChanged, TargetChanged, TransferError
 from ..transfers import commit
 from ..transfers.as_asked import is_settled
+from ..transfers.job import ManifestsLeft
 from ..transfers.one_request import begin_put
 from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
 from ..transfers.source import guess_content_type
@@ -43,12 +45,16 @@ class Up(Mover):
         self._client = client
         self._options = options
         self._obedience = Obedience(client, target.bucket, "put")
+        self._left = ManifestsLeft(client, options.state_dir)
 
     def location(self, key: str) -> S3Location:
         return S3Location(self._bucket, self._prefix + key)
 
     def small(self, work: Work, room: Room, done: Done, retry: Callable[[], None]) -> None:
         target = self._checked(work)
+        if self._left.has(target):
+            retry()  # by a verb, which settles what an earlier run has left
+            return
         if not self._is_trusted(work, target, done, retry):
             return
         give = room.take(work.size)
@@ -117,7 +123,7 @@ class Up(Mover):
             )
         except (ObjectExists, TargetChanged) as error:
             raise self._in_the_way(work, error) from None
-        if _identity(os.stat(path)) != _identity(there):
+        if state_of(os.stat(path)) != state_of(there):
             raise SourceChanged(f"{work.key} changed while it was sent")
         return self._moved(work, there, result.etag)
 
@@ -137,7 +143,7 @@ class Up(Mover):
             try:
                 there = os.fstat(fd)
                 equal = object_and_bytes(self._client, location.bucket, location.key, info, fd, customer_key)
-                if _identity(os.fstat(fd)) != _identity(there):
+                if state_of(os.fstat(fd)) != state_of(there):
                     return None
             finally:
                 os.close(fd)
@@ -179,7 +185,7 @@ class Up(Mover):
             while len(data) < there.st_size and (more := os.read(fd, there.st_size - len(data))):
                 data += more
             if there.st_size <= SMALL_LIMIT and (
-                len(data) != there.st_size or _identity(os.fstat(fd)) != _identity(there)
+                len(data) != there.st_size or state_of(os.fstat(fd)) != state_of(there)
             ):
                 raise SourceChanged(f"{work.key} changed while it was read")
             return data, there
@@ -234,7 +240,3 @@ def _open(path: str) -> int:
         os.close(fd)
         raise SourceChanged(f"{path} is not a file any more")
     return fd
-
-
-def _identity(there: os.stat_result) -> tuple[int, int, int, int]:
-    return there.st_ino, there.st_size, there.st_mtime_ns, there.st_ctime_ns

@@ -115,12 +115,23 @@ class Moving:
     """Parts that workers move, and the records of those that have moved. For the thread that waits."""
 
     def __init__(
-        self, numbers: Sequence[int], keep: Callable[[PartRecord], None], report: Report, plan: Plan, *, helps: bool
+        self,
+        numbers: Sequence[int],
+        keep: Callable[[PartRecord], None],
+        report: Report,
+        plan: Plan,
+        *,
+        helps: bool,
+        copied: bool = False,
     ) -> None:
-        """keep: called with the record of each part. plan: all parts. helps: as `Dispatch` has it."""
+        """keep: called with the record of each part. plan: all parts. helps: as `Dispatch` has it.
+
+        copied: the workers have S3 copy them.
+        """
         self.dispatch = Dispatch(numbers, helps=helps)
         self._keep = keep
         self.report = report
+        self._copied = copied
         self._size = plan.size
         self._done = plan.size - sum(plan.part(number).length for number in numbers)
         self._of: dict[str, tuple[int, int]] = {}
@@ -133,7 +144,7 @@ class Moving:
         count = sum(record.length for record in records)
         parts, size = self._of.get(worker, (0, 0))
         self._of[worker] = parts + len(records), size + count
-        self.report.count_elsewhere(len(records), count)
+        self.report.count_elsewhere(len(records), count, copied=self._copied)
         self._done += count
         for record in records:
             self._keep(record)

@@ -21,7 +21,7 @@ from ..errors import Unsupported
 from ..transfers.job import Job
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.send_parts import Content, Installed, Movement, SendParts
+from ..transfers.send_parts import Content, Copied, Installed, Movement, SendParts
 from ..transfers.speed import Speed
 from ..transfers.target import with_kept
 from ..wire.s3 import api as s3api
@@ -66,9 +66,9 @@ class Appender(ObjectWriter):
         self._begin_with_existing(self._parts)
 
     def _content(self) -> Content:
-        url, crc = self._pinned.location.url, self._pinned.info.checksums.get("crc64nvme", "")
-        content = super()._content()
-        return replace(content, copied_from=url, copied_crc=crc, check=lambda crc: self._pinned.check("appended to"))
+        info = self._pinned.info
+        copied = Copied(self._pinned.location.url, info.size, info.checksums)
+        return replace(super()._content(), copied=copied, check=lambda crc: self._pinned.check("appended to"))
 
     def _finish(self) -> None:
         info = self._pinned.info

@@ -24,7 +24,7 @@ from ..errors import S3AMError
 from ..transfers.job import Job
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
-from ..transfers.send_parts import Content, Movement, SendParts
+from ..transfers.send_parts import Content, Copied, Movement, SendParts
 from ..transfers.speed import Speed
 from ..wire.s3 import api as s3api
 from .ranges import Pinned
@@ -113,7 +113,6 @@ def _content(job: Job, base: Pinned | None, source: FileSource, plan: PatchPlan)
         return content
     return replace(
         content,
-        copied_from=base.location.url,
-        copied_crc=base.info.checksums.get("crc64nvme", ""),
+        copied=Copied(base.location.url, base.info.size, base.info.checksums),
         check=lambda crc: base.check("changed here"),
     )

@@ -21,7 +21,7 @@ from ..engine.part_buffer import PartBuffer
 from ..engine.sources import LocalSource, MemorySource
 from ..engine.targets import send
 from ..errors import Interrupted
-from ..transfers.job import Job
+from ..transfers.job import Job, has_manifest
 from ..transfers.multipart import Begun
 from ..transfers.put_object import put_single
 from ..transfers.resume import part_there, stream_part_size
@@ -260,7 +260,9 @@ class ObjectWriter:
         return kept is not None
 
     def _finish(self) -> None:
-        if self._parts is None and self._job.options.unfinished == "refuse":
+        job = self._job
+        left = job.options.unfinished == "refuse" or has_manifest(job.client, job.target, job.options.state_dir)
+        if self._parts is None and left:
             self._find()
         if self._begun is None:
             self._finish_single()

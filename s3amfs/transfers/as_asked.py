@@ -31,13 +31,17 @@ def is_settled(client: S3Client, target: S3Location, options: s3api.ObjectOption
 
 
 def look_at_stored(
-    client: S3Client, target: S3Location, options: s3api.ObjectOptions, etag: str, warn: Callable[[str], None]
+    client: S3Client,
+    target: S3Location,
+    options: s3api.ObjectOptions,
+    stored: s3api.StoredInfo,
+    warn: Callable[[str], None],
 ) -> None:
-    """Looks at the object that was stored with `etag`, unless all that `options` ask for is known to be kept.
+    """Looks at the object that was `stored`, unless all that `options` ask for is known to be kept.
 
     Raises Unsupported if it is in the clear though it was to be encrypted. warn: receives what else was dropped.
     """
-    encryption.require_encrypted(client, target, options, etag)
+    encryption.require_encrypted(client, target, options, stored.etag, stored.sse)
     kinds = _open_kinds(client, target, options)
     if not kinds:
         return
@@ -46,7 +50,7 @@ def look_at_stored(
     if unknown:
         for kind in unknown:
             can.looks[kind] = can.looks.get(kind, 0) + 1
-        can.keeps.update(_kept(encryption.that_gives_up_soon(client), target, options, etag, unknown))
+        can.keeps.update(_kept(encryption.that_gives_up_soon(client), target, options, stored.etag, unknown))
     for kind in kinds:
         if can.keeps.get(kind) is False and _name(kind) not in can.warned:
             can.warned.add(_name(kind))

@@ -52,11 +52,16 @@ class Checking:
 
 
 def choose(
-    choice: ChecksumChoice | None, can: Capabilities, options: ObjectOptions, *, copies: bool = False
+    choice: ChecksumChoice | None,
+    can: Capabilities,
+    options: ObjectOptions,
+    *,
+    copies: bool = False,
+    preferred: str = "crc64nvme",
 ) -> Checking:
     """The checks for new objects with `options`, of which parts may be copies.
 
-    Raises Unsupported where a forced way is known not to work.
+    preferred: the CRC without a choice. Raises Unsupported where a forced way is known not to work.
     """
     is_md5 = etag_is_md5(options)
     if choice == "none":
@@ -69,7 +74,7 @@ def choose(
         raise Unsupported(f"the server does not take {choice} checksums: leave --checksum out, or use --checksum md5")
     if lacking or (choice is None and not can.sends_checksums):
         return by_etag(options, can)
-    algorithm = choice or "crc64nvme"
+    algorithm = choice or preferred
     checks = PartChecks(trailer=algorithm, compare_etag=False, crc=algorithm)
     return Checking(algorithm, checks, is_md5, fixed=choice is not None)
 
@@ -131,10 +136,16 @@ class PartForms:
                 trial = self._trials[number] = _Trial(self._default(local), local, refused)
             return self._in_form(trial.form)
 
-    def copies(self, number: int) -> None:
-        """A part is about to be copied inside S3."""
+    @property
+    def crc_name(self) -> str | None:
+        """The CRC that is known of parts; None: none is."""
+        return self._checking.parts.crc
+
+    def copies(self, number: int) -> str | None:
+        """A part is about to be copied inside S3. Returns the name of the CRC that its answer is read for."""
         with self._lock:
             self._trials.setdefault(number, _Trial(Form.PLAIN, False, {}, copied=True))
+        return self.crc_name
 
     def _default(self, local: bool) -> Form:
         checking, can = self._checking, self._can

@@ -244,7 +244,7 @@ def put(
     if failure is None:
         stored = s3api.parse_stored(reply)
         commit.after(stored.etag)
-        look_at_stored(client, target, options, stored.etag, warn)
+        look_at_stored(client, target, options, stored, warn)
         return stored
     if commit.is_lost(failure) and counting.retries:
         found = client.find(target.bucket, target.key, customer_key=options.customer_key)

@@ -1,16 +1,17 @@
-"""CopyObject as a commit: one object copied inside S3 in one request, if what is expected stands at its target."""
+"""CopyObject: whether it keeps all of an object, whether the copy is that object, and the copy itself as a commit."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ..core.capabilities import refuses_copy
 from ..core.expected import Expected
 from ..core.failures import Kind
 from ..core.locations import S3Location
+from ..engine.client import S3Client
 from ..errors import ChecksumMismatch, Unsupported
 from ..wire.failures import to_error
 from ..wire.messages import S3Request
@@ -19,7 +20,11 @@ from .as_asked import look_at_stored
 from .commit import Commit
 from .encryption import EncryptionWatch, refuse_in_the_clear
 from .job import Job
+from .options import ChecksumChoice
+from .proof import stored_of
 
+_NOT_JOINED = ("sha1", "sha256")
+"""Checksums of a whole that do not follow from those of its parts."""
 CLOCK_SECONDS = 1.0
 """How exact times of HTTP are."""
 
@@ -51,15 +56,90 @@ class Original:
         return self._compare(job.target.url, found.checksums, "") or "size, and the source's ETag at every request"
 
     def _compare(self, url: str, checksums: Mapping[str, str], etag: str) -> str:
-        """Compares the copy with its source. Returns a name for the comparison; '' if nothing was compared."""
-        full = (self.info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT"
-        for name, value in self.info.checksums.items():
-            if "-" in value or not full or name not in checksums:
-                continue
-            if checksums[name] != value:
-                raise ChecksumMismatch(f"{url}: the copy's {name} is not that of {self.location.url}: copy again")
-            return f"{name} of the whole object, equal to the source's"
-        return "ETag equal to the source's" if etag and etag == self.info.etag else ""
+        return compare_copy(self.info, self.location.url, url, checksums, etag)
+
+
+def compare_copy(
+    info: s3api.ObjectInfo, source_url: str, target_url: str, checksums: Mapping[str, str], etag: str
+) -> str:
+    """Compares a copy, which has `checksums` and `etag`, with its source `info`, as far as both are known.
+
+    Returns a name for the comparison; '' if nothing was compared. Raises ChecksumMismatch.
+    """
+    full = (info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT"
+    for name, value in info.checksums.items():
+        if "-" in value or not full or name not in checksums:
+            continue
+        if checksums[name] != value:
+            raise ChecksumMismatch(f"{target_url}: the copy's {name} is not that of {source_url}: copy again")
+        return f"{name} of the whole object, equal to the source's"
+    return "ETag equal to the source's" if etag and etag == info.etag else ""
+
+
+def keeps_all(info: s3api.ObjectInfo, options: s3api.ObjectOptions, *, metadata: bool = True) -> bool:
+    """Whether CopyObject with `options` gives a copy all that the object `info` has, but locks and ACLs.
+
+    It takes over content headers, user metadata and tags. Encryption, storage class and website redirect are those that
+    the request names, or the defaults of the target's bucket (S3 API Reference, CopyObject).
+    metadata: content headers and user metadata are to be the source's.
+    """
+    kept = info.copy_options()
+    is_encrypted_otherwise = bool(options.sse or options.sse_kms_key_id or options.customer_key)
+    return (
+        (kept.sse is None or is_encrypted_otherwise)
+        and (kept.storage_class is None or options.storage_class is not None)
+        and (kept.website_redirect is None or not metadata)
+    )
+
+
+def algorithm_of(info: s3api.ObjectInfo) -> str:
+    """The CRC that a copy in parts gets: the source's, so that the two can be compared; as CopyObject keeps it."""
+    return stored_of(info).crc_name or "crc64nvme"
+
+
+def asked_algorithm(choice: ChecksumChoice | None) -> str | None:
+    """The checksum that CopyObject is asked to store; None: that of the source (S3 API, CopyObject)."""
+    return choice if choice in ("crc64nvme", "crc32c") else None
+
+
+def warn_of_digest(client: S3Client, source: S3Location, info: s3api.ObjectInfo, warn: Callable[[str], None]) -> None:
+    """Says once for each bucket that a copy of `source` in parts has no SHA of the whole, which the source has.
+
+    S3 joins CRCs of parts to one of the whole, and no SHA (S3 User Guide, Checking object integrity).
+    """
+    full = (info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT"
+    name = next((name for name, value in info.checksums.items() if name in _NOT_JOINED and "-" not in value), "")
+    warned, key = client.session.capabilities(source.bucket).warned, f"digests of {source.bucket}"
+    if full and name and key not in warned:
+        warned.add(key)
+        warn(
+            f"{source.url} is stored with its {name}: a copy in parts is stored with its {algorithm_of(info)} instead; "
+            "in one request (--part-size 5GiB) S3 keeps it"
+        )
+
+
+def warn_without(
+    client: S3Client, target: S3Location, asked: str | None, stored: s3api.StoredInfo, warn: Callable[[str], None]
+) -> None:
+    """Says once for each bucket that the server does not store the checksum that a copy was asked to have."""
+    warned, key = client.session.capabilities(target.bucket).warned, f"no {asked} of copies"
+    if asked is not None and asked not in stored.checksums and key not in warned:
+        warned.add(key)
+        warn(f"{target.url}: the server's answer names no {asked} of the copy: it stores none, or another checksum")
+
+
+def warn_of_locks(client: S3Client, source: S3Location, warn: Callable[[str], None]) -> None:
+    """Says once for each bucket that a copy of `source`, which is locked, is not.
+
+    S3 gives a copy the default retention of its bucket, never that of its source (S3 User Guide, Object Lock).
+    """
+    name, warned = f"locks of {source.bucket}", client.session.capabilities(source.bucket).warned
+    if name not in warned:
+        warned.add(name)
+        warn(
+            f"{source.url} is under a retention or a legal hold: S3 keeps neither in a copy, which has its bucket's "
+            "default retention"
+        )
 
 
 def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3api.StoredInfo:
@@ -75,9 +155,17 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
     counting = EncryptionWatch(job.client, target, options.object)
     refuse_in_the_clear(job.client, target, options.object)
 
+    asked = asked_algorithm(options.checksum)
+
     def build(condition: Expected) -> S3Request:
         return s3api.copy_object(
-            target.bucket, target.key, source, options.object, expected=condition, replace_metadata=replace_metadata
+            target.bucket,
+            target.key,
+            source,
+            options.object,
+            expected=condition,
+            replace_metadata=replace_metadata,
+            checksum_algorithm=asked,
         )
 
     began = time.monotonic()
@@ -85,7 +173,8 @@ def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3ap
     if failure is None:
         stored = s3api.parse_copied(reply)
         commit.after(stored.etag)
-        look_at_stored(job.client, target, options.object, stored.etag, job.report.warn)
+        look_at_stored(job.client, target, options.object, stored, job.report.warn)
+        warn_without(job.client, target, asked, stored, job.report.warn)
         return stored
     if failure.kind is Kind.CONDITION and _source_changed(job, original):
         raise to_error(replace(failure, kind=Kind.CHANGED), original.location.url)

@@ -115,10 +115,14 @@ def _abort(client: S3Client, begun: s3api.MultipartUpload, since: float | None =
         return  # without the right to abort (or to list) it stays; that says nothing about encryption
 
 
-def require_encrypted(client: S3Client, target: S3Location, options: s3api.ObjectOptions, etag: str) -> None:
+def require_encrypted(
+    client: S3Client, target: S3Location, options: s3api.ObjectOptions, etag: str, named: str | None = None
+) -> None:
     """Looks at the object that was stored with `etag` unless the server is known to encrypt.
 
-    Where the answers leave that open, nothing is said. Raises InTheClear if it is in the clear.
+    named: the encryption that an answer to storing it has named (S3 API: PutObject, CreateMultipartUpload,
+    CompleteMultipartUpload, CopyObject); it counts where HeadObject names none. A server that drops the request names
+    none anywhere. Where the answers leave that open, nothing is said. Raises InTheClear if it is in the clear.
     """
     kind = kind_of(options)
     encrypts = client.session.capabilities(target.bucket).encrypts
@@ -135,7 +139,10 @@ def require_encrypted(client: S3Client, target: S3Location, options: s3api.Objec
     found = s3api.parse_object(reply)
     if found.etag != etag and not _ignores_keys(client, target, options):
         return  # another writer was there since
-    seen = _needs_key(client, target, found.size) if kind == CUSTOMER_KEY else _is_as_strong(found.sse, kind)
+    if kind == CUSTOMER_KEY:
+        seen = _needs_key(client, target, found.size)
+    else:
+        seen = _is_as_strong(found.sse or named, kind)
     if seen is None:
         return
     encrypts[kind] = seen
@@ -190,5 +197,5 @@ def _how(kind: str) -> str:
         return "this server drops customer keys without a word, and objects are readable without them"
     return (
         f"this server drops the request for {kind} without a word, or never says how it encrypts (where it is known to "
-        "encrypt everything, leave --sse out)"
+        "encrypt everything, leave --sse, or ServerSideEncryption, out)"
     )

@@ -45,16 +45,45 @@ def stream_job(
     return Job(client, target, options, Report("upload", "-", target.url, on_event), gate)
 
 
+def has_manifest(client: S3Client, target: S3Location, folder: str | None = None) -> bool:
+    """Whether an earlier transfer to `target` has left a manifest on this machine, or one is under way.
+
+    Then a store in one request is not enough: `Multipart.find` has to settle what was left. folder: of manifests, as in
+    `UploadOptions`. No request is sent.
+    """
+    return os.path.exists(_manifest_path(client, target, folder))
+
+
+class ManifestsLeft:
+    """`has_manifest` for a job of many objects: the folder is read once, and there is mostly nothing in it."""
+
+    def __init__(self, client: S3Client, folder: str | None = None) -> None:
+        self._client = client
+        try:
+            self._names = frozenset(os.listdir(state_dir(folder)))
+        except OSError:  # there is none, or none that may be read: a transfer says so
+            self._names = frozenset()
+
+    def has(self, target: S3Location) -> bool:
+        """Whether a transfer to `target` had left a manifest when this was made."""
+        return bool(self._names) and os.path.basename(_manifest_path(self._client, target, None)) in self._names
+
+
+def _manifest_path(client: S3Client, target: S3Location, folder: str | None) -> str:
+    name = m.manifest_name(client.session.endpoint_id(target.bucket), target.bucket, target.key)
+    return os.path.join(state_dir(folder), name)
+
+
 def open_journal(job: Job) -> Journal | None:
     """The locked manifest of transfers to the job's target; None, with a warning, where the state folder can't be used.
 
     Raises TransferLocked when another transfer to the same target runs.
     """
-    client, target, options, report = job.client, job.target, job.options, job.report
-    name = m.manifest_name(client.session.endpoint_id(target.bucket), target.bucket, target.key)
-    folder = state_dir(options.state_dir)
+    target, options, report = job.target, job.options, job.report
+    path = _manifest_path(job.client, target, options.state_dir)
+    folder = os.path.dirname(path)
     try:
-        journal = Journal.open(os.path.join(folder, name))
+        journal = Journal.open(path)
     except TransferLocked as error:
         if options.unfinished == "continue":
             return None

@@ -56,7 +56,15 @@ class Multipart:
     verb: who began it ('upload', 'copy', 'patch'), for the manifest. identity: of the source.
     """
 
-    def __init__(self, job: Job, verb: str, identity: m.SourceIdentity, journal: Journal | None) -> None:
+    def __init__(
+        self,
+        job: Job,
+        verb: str,
+        identity: m.SourceIdentity,
+        journal: Journal | None,
+        algorithm: str = "crc64nvme",
+    ) -> None:
+        """algorithm: the CRC to declare, unless the user has chosen one or the server does not take it."""
         self._job = job
         self._can = job.can
         self._client = job.client
@@ -65,6 +73,7 @@ class Multipart:
         self._report = job.report
         self._verb = verb
         self._identity = identity
+        self._algorithm = algorithm
         self._manifest = UploadManifest(job, verb, identity, journal)
         self.records: dict[int, m.PartRecord] = {}
         self.upload: s3api.MultipartUpload | None = None
@@ -187,7 +196,9 @@ class Multipart:
 
     def _choose(self) -> checksum_choice.Checking:
         copies = self._verb in ("copy", "patch")
-        return checksum_choice.choose(self._options.checksum, self._can, self._options.object, copies=copies)
+        return checksum_choice.choose(
+            self._options.checksum, self._can, self._options.object, copies=copies, preferred=self._algorithm
+        )
 
     def _checks_of(self, upload: s3api.MultipartUpload) -> checksum_choice.Checking:
         """Parts must be checked the way the upload was created: S3 refuses another algorithm's trailers."""
@@ -204,8 +215,9 @@ class Multipart:
         before = self._can.crc64nvme
         reply, failure = client.attempt(request, fresh=True, keep=_DECLARED if checks.fixed else ())
         if self._can.crc64nvme is False and before is not False and checks.algorithm is not None:
+            name = checks.algorithm.upper()
             checks = checksum_choice.by_etag(self._options.object, self._can)
-            self._report.warn("the server does not know CRC64NVME: parts are checked by their ETags")
+            self._report.warn(f"the server does not know {name}: parts are checked by their ETags")
         if failure is not None:
             raise to_error(failure, self._target.url)
         return s3api.parse_created(reply, bucket, key), checks
@@ -247,7 +259,8 @@ class Multipart:
                 self.abort()  # what may not become an object is nothing to continue
             raise
         self._manifest.remove()
-        look_at_stored(self._client, self._target, self._options.object, found[0].etag, self._report.warn)
+        stored = replace(found[0], sse=found[0].sse or self.upload.sse)
+        look_at_stored(self._client, self._target, self._options.object, stored, self._report.warn)
         return found
 
     def whole_crc(self) -> tuple[str, str] | None:

@@ -21,7 +21,7 @@ from ..engine.client import S3Client
 from ..engine.upload_body import looks_like_md5
 from ..errors import S3AMError
 from ..wire.curl.streams import Chunks
-from ..wire.messages import Reply, S3Request
+from ..wire.messages import Reply
 from ..wire.s3 import api as s3api
 from .checksum_choice import etag_is_md5
 from .options import ChecksumChoice
@@ -109,19 +109,6 @@ def begin_list(
         done(page)
 
     return client.begin(s3api.list_objects(bucket, prefix=prefix, max_keys=max_keys), ended).cut
-
-
-def begin_copy(client: S3Client, request: S3Request, done: Callable[[s3api.StoredInfo | None], None]) -> Cut:
-    """Sends a CopyObject. Returns what cuts it."""
-
-    def ended(reply: Reply | None) -> None:
-        try:
-            stored = s3api.parse_copied(reply) if reply is not None else None
-        except S3AMError:
-            stored = None
-        done(stored)
-
-    return client.begin(request, ended).cut
 
 
 def begin_get(

@@ -35,6 +35,8 @@ class UploadOptions:
     upload_slots: int | None = None
     """Most requests at a time to S3; None: adapted."""
     object: ObjectOptions = field(default_factory=ObjectOptions)
+    copy_metadata: bool = True
+    """Where the source is an object: its content headers and user metadata are kept, except what `object` gives."""
     source_key: CustomerKey | None = field(default=None, repr=False)
     """Customer key (SSE-C) of an s3:// source."""
     checksum: ChecksumChoice | None = None

@@ -46,7 +46,7 @@ def put_single(
     """
     refuse_in_the_clear(job.client, job.target, job.options.object)
     stored = _Put(job, length, move, others).run(looked=looked)
-    look_at_stored(job.client, job.target, job.options.object, stored[0].etag, job.report.warn)
+    look_at_stored(job.client, job.target, job.options.object, stored[0], job.report.warn)
     return stored
 
 

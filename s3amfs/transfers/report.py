@@ -31,6 +31,8 @@ class Report:
         self.parts_resumed = 0
         self.bytes_resumed = 0
         self._elsewhere = (0, 0)
+        self._copied = 0
+        self._copied_in_parts = 0
 
     def started(self, size: int | None, part_size: int | None, parts: int | None) -> None:
         self.on_event(
@@ -61,9 +63,18 @@ class Report:
         """The figures of `transfer` go into the result."""
         self._transfers.append(transfer)
 
-    def count_elsewhere(self, parts: int, size: int) -> None:
-        """Other processes have moved `parts` parts, `size` bytes, which go into the result."""
+    def count_elsewhere(self, parts: int, size: int, *, copied: bool = False) -> None:
+        """Other processes have moved `parts` parts, `size` bytes, which go into the result. copied: S3 copied them."""
         self._elsewhere = self._elsewhere[0] + parts, self._elsewhere[1] + size
+        if copied:
+            self._copied_in_parts += size
+
+    def count_copied(self, size: int, *, in_parts: bool) -> None:
+        """S3 has copied `size` bytes by itself. in_parts: as a part of a transfer that counts."""
+        if in_parts:
+            self._copied_in_parts += size
+        else:
+            self._copied += size
 
     def result(
         self,
@@ -79,6 +90,7 @@ class Report:
     ) -> TransferResult:
         """The result, which is also the last event."""
         limit = self._limit()
+        moved = self._elsewhere[1] + sum(transfer.bytes_sent for transfer in self._transfers)
         result = TransferResult(
             verb=self._verb,
             source=self._source,
@@ -90,7 +102,8 @@ class Report:
             checksum=checksum,
             proof=proof,
             seconds=time.monotonic() - self._begun,
-            bytes_sent=self._elsewhere[1] + sum(transfer.bytes_sent for transfer in self._transfers),
+            bytes_sent=max(0, moved - self._copied_in_parts),
+            bytes_copied=self._copied_in_parts + self._copied,
             parts_sent=self._elsewhere[0] + sum(transfer.parts_moved for transfer in self._transfers),
             parts_resumed=self.parts_resumed,
             retries=sum(transfer.retries for transfer in self._transfers),

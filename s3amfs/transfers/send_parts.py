@@ -28,10 +28,10 @@ from .job import Job, open_journal
 from .multipart import Begun, Multipart
 from .report import Report
 from .resume import Hash, take_up
-from .sending import Content, Movement, PartCallbacks, Sending, WholeCrc, unchecked
+from .sending import Content, Copied, Movement, PartCallbacks, Sending, WholeCrc, unchecked
 from .trouble import Trouble
 
-__all__ = ["Content", "Installed", "Movement", "SendParts", "WholeCrc", "unchecked"]
+__all__ = ["Content", "Copied", "Installed", "Movement", "SendParts", "WholeCrc", "unchecked"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class SendParts:
         aborted nor begun again from here, and no manifest is about it."""
         self._job, self._content = job, content
         journal = open_journal(job) if manifest and shared is None else None
-        self._upload = Multipart(job, content.verb, content.identity, journal)
+        self._upload = Multipart(job, content.verb, content.identity, journal, content.algorithm)
         self._shared, self._on_part = shared is not None, on_part
         self.begun: Begun | None = self._upload.adopt(shared) if shared is not None else None
         """The upload that is under way; None before `find` or `begin`."""

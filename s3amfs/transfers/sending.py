@@ -47,6 +47,17 @@ class Movement:
 
 
 @dataclass(frozen=True, slots=True)
+class Copied:
+    """An object of which parts are copied inside S3."""
+
+    url: str
+    size: int
+    """Bytes."""
+    checksums: Mapping[str, str]
+    """As the server stores them with the whole: base64 by name."""
+
+
+@dataclass(frozen=True, slots=True)
 class Content:
     """The content of an object, and how its parts get to S3."""
 
@@ -58,10 +69,10 @@ class Content:
     movement: Movement
     others: tuple[S3Client, ...] = ()
     """Further clients whose credentials sign requests."""
-    copied_from: str = ""
-    """URL of the object of which parts are copied inside S3; '': none is."""
-    copied_crc: str = ""
-    """CRC64NVME (base64) that the server stores with the whole of that object; '' where there is none."""
+    copied: Copied | None = None
+    """The object of which parts are copied inside S3; None: none is."""
+    algorithm: str = "crc64nvme"
+    """The CRC that the parts are declared with, unless the user has chosen one or the server does not take it."""
     check: Callable[[WholeCrc], None] = unchecked
     """Called when all parts are there, before the object becomes visible. Raises SourceChanged, ChecksumMismatch."""
 
@@ -161,6 +172,8 @@ class Sending:
     def _part_done(self, result: PartResult) -> None:
         self._callbacks.on_part(result)
         self._forms.done(result)
+        if result.number in self._forms.copied:
+            self._job.report.count_copied(result.length, in_parts=True)
 
     def _judge(self, number: int, failure: Failure) -> Failure:
         """In a loop's thread."""
@@ -181,15 +194,20 @@ class Sending:
         """Raises the error of a part that S3 was to copy, if that ended it. has_kept: parts of an earlier run stay."""
         if self.failure is not None and self._forms.is_of_copy(self.failure):
             has_copied = not self._optional and (has_kept or bool(self._forms.copied))
-            raise_of_copy(self.failure, self._content.copied_from, self._content.describe, has_copied=has_copied)
+            source = self._content.copied.url if self._content.copied is not None else ""
+            raise_of_copy(self.failure, source, self._content.describe, has_copied=has_copied)
 
     def has_false_checksums(self, records: Mapping[int, PartRecord]) -> bool:
         """Whether copied parts have the checksum of the whole object that they are a part of.
 
         versitygw answers so, and stores the object with a checksum made of these, which every reader takes for damage.
         """
-        whole, copied = self._content.copied_crc, self._forms.copied
-        return bool(whole) and len(records) > 1 and any(records[number].checksum == whole for number in copied)
+        source = self._content.copied
+        whole = source.checksums.get(self._forms.crc_name or "", "") if source is not None else ""
+        if source is None or not whole:
+            return False
+        parts = [records[number] for number in self._forms.copied]
+        return any(part.checksum == whole and part.length < source.size for part in parts)
 
     def check_copied(self, records: Mapping[int, PartRecord]) -> None:
         """Once a server: that the parts that S3 copied are as long as `records` say. Raises Unsupported."""

@@ -59,12 +59,20 @@ def with_kept(
 ) -> UploadOptions:
     """`options` with what the object `info` at `source` has, wherever they say nothing.
 
+    Content headers and user metadata are left out unless `options.copy_metadata`.
     other_content: the bytes will be others, so that metadata about them is left out. tags: asked for, too.
     Raises AccessDenied where it has tags that may not be read.
     """
     given, kept = options.object, info.copy_options(other_content=other_content)
     if given.sse or given.sse_kms_key_id or given.customer_key:
         kept = replace(kept, sse=None if given.customer_key else kept.sse, sse_kms_key_id=None, bucket_key=None)
+    if not options.copy_metadata:
+        kept = s3api.ObjectOptions(
+            storage_class=kept.storage_class,
+            sse=kept.sse,
+            sse_kms_key_id=kept.sse_kms_key_id,
+            bucket_key=kept.bucket_key,
+        )
     merged = {
         field.name: getattr(given, field.name) or getattr(kept, field.name)
         for field in fields(s3api.ObjectOptions)

@@ -18,14 +18,14 @@ from ..engine.client import S3Client
 from ..engine.limits import SlotGate
 from ..engine.targets import MultipartTarget
 from ..errors import ObjectExists, SourceChanged, Unsupported, UsageError
-from ..transfers.copy_object import Original, copy_object
+from ..transfers.copy_object import Original, algorithm_of, copy_object, warn_of_digest, warn_of_locks
 from ..transfers.job import Job
 from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of
 from ..transfers.s3_source import identity_of
-from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
+from ..transfers.send_parts import Content, Copied, Movement, SendParts, WholeCrc
 from ..transfers.speed import Speed
 from ..transfers.target import changes_headers, skips_existing, with_kept
 from ..wire.s3 import api as s3api
@@ -60,7 +60,7 @@ def copy(
     if options.expect:
         raise UsageError("--expect-… needs the bytes, which a copy inside S3 never sees: use 's3am verify --against'")
     if info.locked:
-        _warn_of_locks(source, client, report)
+        warn_of_locks(client, source, report.warn)
     try:
         return _Copy(source, info, Job(client, target, options, report, gate)).run()
     except ObjectExists:
@@ -85,17 +85,6 @@ def _warn_of_versions(source: S3Location, info: s3api.ObjectInfo, client: S3Clie
         )
 
 
-def _warn_of_locks(source: S3Location, client: S3Client, report: Report) -> None:
-    """S3 gives a copy the default retention of its bucket, never that of its source (S3 User Guide, Object Lock)."""
-    name, warned = f"locks of {source.bucket}", client.session.capabilities(source.bucket).warned
-    if name not in warned:
-        warned.add(name)
-        report.warn(
-            f"{source.url} is under a retention or a legal hold: S3 keeps neither in a copy, which has its bucket's "
-            "default retention"
-        )
-
-
 class _Copy:
     """One run of `copy`, after a look at its source."""
 
@@ -103,7 +92,11 @@ class _Copy:
         wanted = job.options.part_size
         self._single = info.size <= (SINGLE_BYTES if wanted is None else min(wanted, MAX_SINGLE))
         """Whether one CopyObject does; it keeps headers and tags by itself, whatever they are and who may read them."""
-        self._replaces = changes_headers(job.options.object) or info.website_redirect is not None
+        self._replaces = (
+            changes_headers(job.options.object)
+            or info.website_redirect is not None
+            or not job.options.copy_metadata  # even if nothing is given in its place
+        )
         options = with_kept(job.client, source, info, job.options, tags=not self._single)
         self._job = replace(job, options=options)
         self._location = source
@@ -142,8 +135,8 @@ class _Copy:
             identity_of(self._location, self._info),
             f"copy of {self._location.url}",
             Movement(self._move, speed),
-            copied_from=self._location.url,
-            copied_crc=self._info.checksums.get("crc64nvme", ""),
+            copied=Copied(self._location.url, self._info.size, self._info.checksums),
+            algorithm=algorithm_of(self._info),
             check=self._check_source,
         )
 
@@ -154,11 +147,13 @@ class _Copy:
         size = self._info.size
         self._report.started(size, size, 1)
         stored = copy_object(self._job, self._original, replace_metadata=self._replaces)
+        self._report.count_copied(size, in_parts=False)
         proof = self._original.prove(self._job, stored, stored.checksums)
         return self._result(stored, 1, _named(stored.checksums), proof)
 
     def _copy_parts(self, sending: SendParts, begun: Begun | None) -> TransferResult:
         size = self._info.size
+        warn_of_digest(self._client, self._location, self._info, self._report.warn)
         taken_up = part_size_of(begun, size) if begun is not None else None
         plan = Plan(size, copy_part_size(size, self._options.part_size, taken_up=taken_up))
         if begun is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import zlib
 from typing import Any, cast
 
 import pytest
@@ -46,8 +47,9 @@ class FakeForms:
     def checks(self, number: int, *, local: bool) -> PartChecks:
         return self._checks
 
-    def copies(self, number: int) -> None:
+    def copies(self, number: int) -> str | None:
         self.copied.append(number)
+        return self._checks.crc
 
 
 def multipart(checks: PartChecks = BY_TRAILER, upload: s3api.MultipartUpload = UPLOAD) -> MultipartTarget:
@@ -152,3 +154,12 @@ def test_a_copy_is_announced_and_reads_its_own_range() -> None:
     ]
     assert [found["x-amz-copy-source-range"] for found in ranges] == ["bytes=10-14", "bytes=3-7"]
     assert forms.copied == [2, 2]
+
+
+@pytest.mark.parametrize(("name", "crc"), [("crc64nvme", None), ("crc32", zlib.crc32(DATA)), (None, None)])
+def test_the_answer_to_a_copy_is_read_for_the_crc_of_the_upload(name: str | None, crc: int | None) -> None:
+    checks = PartChecks(trailer=None, compare_etag=False, crc=name)
+    work = cast(SendPart, multipart(checks).copy(PART, s3api.CopySource("bucket", "from")))
+    checksum = f"<ChecksumCRC32>{encode('crc32', zlib.crc32(DATA))}</ChecksumCRC32>"
+    answer = Reply(200, {}, COPIED.format(etag=MD5, checksum=checksum).encode())
+    assert work.body.finish(answer).crc == crc

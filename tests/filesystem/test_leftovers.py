@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from s3amfs import S3AMFileSystem
 from tests.support.cli import Cli
+from tests.support.faults import Rule, error
+from tests.support.proxy import FaultProxy
+
+MIB = 1024 * 1024
 
 PROGRAM = """
 import gc, json, os, socket, stat, sys, tempfile, threading, time
@@ -77,3 +86,33 @@ def test_nothing_stays(cli: Cli, bucket: str, tmp_path: Path) -> None:
     assert rounds[0]["connections"] == 0
     assert set(rounds[0]["threads"]) <= OF_THE_PROCESS
     assert rounds[0]["files"] == ["out"]
+
+
+@pytest.mark.parametrize("way", ["put", "pipe", "open", "cp"])
+def test_a_small_object_settles_what_a_large_one_has_left(
+    watched: S3AMFileSystem, proxy: FaultProxy, boto: Any, bucket: str, tmp_path: Path, way: str
+) -> None:
+    """A put of many parts fails; then something small is stored under the same key."""
+    large, small = tmp_path / "large", tmp_path / "small"
+    large.write_bytes(bytes(11 * MIB))
+    small.write_bytes(b"small")
+    boto.put_object(Bucket=bucket, Key="other", Body=b"small")
+    proxy.rules.append(Rule("UploadPart", error(403, "AccessDenied"), nth=2, times=100))
+    with pytest.raises(PermissionError):
+        watched.put_file(str(large), f"{bucket}/k")
+    assert boto.list_multipart_uploads(Bucket=bucket)["Uploads"]
+    store: dict[str, Callable[[], Any]] = {
+        "put": lambda: watched.put_file(str(small), f"{bucket}/k"),
+        "pipe": lambda: watched.pipe_file(f"{bucket}/k", b"small"),
+        "open": lambda: write(watched, f"{bucket}/k"),
+        "cp": lambda: watched.cp_file(f"{bucket}/other", f"{bucket}/k"),
+    }
+    store[way]()
+    assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == b"small"
+    assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+    assert list((tmp_path / "state").glob("*.manifest")) == []
+
+
+def write(fs: S3AMFileSystem, path: str) -> None:
+    with fs.open(path, "wb") as file:
+        file.write(b"small")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from s3amfs.engine.file_state import FileState, state_of
 from s3amfs.errors import SourceChanged
 from s3amfs.filesystem import local
 
@@ -24,10 +25,10 @@ def test_a_file_that_is_written_to_while_it_is_read(
     file = tmp_path / "f"
     file.write_bytes(b"a few")
     os.utime(file, (1, 1))
-    look = local.state_of
+    look = state_of
 
-    def and_changes(opened: str | int) -> tuple[int, int, int, int]:
-        found = look(opened)
+    def and_changes(there: os.stat_result) -> FileState:
+        found = look(there)
         file.write_bytes(data)
         return found
 

@@ -176,3 +176,29 @@ def test_a_copy_keeps_the_class(arguments_of_moto: dict[str, Any], boto_of_moto:
     fs.ls("how")
     fs.cp_file("how/k", "how/copy")
     assert boto_of_moto.head_object(Bucket="how", Key="copy")["StorageClass"] == "STANDARD_IA"
+
+
+@pytest.mark.parametrize("size", [10, 6 * MIB])
+def test_a_copy_keeps_the_key_and_the_redirect(
+    arguments_of_moto: dict[str, Any], moto_proxy: FaultProxy, boto_of_moto: Any, size: int
+) -> None:
+    described: dict[str, Any] = {"ServerSideEncryption": "aws:kms", "SSEKMSKeyId": KEY_ID, "Metadata": {"a": "b"}}
+    boto_of_moto.put_object(Bucket="how", Key="k", Body=bytes(size), WebsiteRedirectLocation="/there", **described)
+    S3AMFileSystem(**arguments_of_moto).cp_file("how/k", "how/copy")
+    asked = moto_proxy.of("Copy", "Create")[-1].headers
+    assert asked["x-amz-server-side-encryption-aws-kms-key-id"] == KEY_ID
+    assert asked["x-amz-website-redirect-location"] == "/there"
+    head = boto_of_moto.head_object(Bucket="how", Key="copy")
+    assert {name: head[name] for name in described} == described
+
+
+def test_a_small_copy_is_a_look_and_a_request(
+    arguments_of_moto: dict[str, Any], moto_proxy: FaultProxy, boto_of_moto: Any
+) -> None:
+    boto_of_moto.put_object(Bucket="how", Key="k", Body=b"x", Metadata={"a": "b"})
+    fs = S3AMFileSystem(**arguments_of_moto)
+    fs.ls("how")
+    moto_proxy.clear()
+    fs.cp_file("how/k", "how/copy")
+    assert (moto_proxy.count("Head"), moto_proxy.count("Copy")) == (1, 1)
+    assert boto_of_moto.head_object(Bucket="how", Key="copy")["Metadata"] == {"a": "b"}

@@ -1,8 +1,7 @@
-"""Objects that the server copies in one request, and those that need a look at what their source has."""
+"""Objects that the server copies in one request after a look, and those that are left to the verb."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -10,15 +9,16 @@ import pytest
 
 from s3amfs.core.compare import Rules
 from s3amfs.core.entries import Entry
+from s3amfs.core.events import TransferResult
 from s3amfs.core.locations import S3Location
 from s3amfs.jobs import across as module
 from s3amfs.jobs.across import Across
 from s3amfs.jobs.job_options import TreeOptions
 from s3amfs.jobs.sides import ObjectVerbs
 from s3amfs.jobs.work import Outcome, Room, Work
-from s3amfs.transfers.options import ObjectOptions, StoredInfo
-from s3amfs.wire.messages import S3Request
-from tests.support.scripted import reply, scripted
+from s3amfs.transfers.options import ObjectOptions, UploadOptions
+from s3amfs.wire.messages import Reply
+from tests.support.scripted import Asked, reply, scripted
 
 PLAIN = {"x_amz_server_side_encryption": "AES256"}
 KMS = {"x_amz_server_side_encryption": "aws:kms"}
@@ -26,34 +26,37 @@ REDIRECT = {"x_amz_website_redirect_location": "/there"}
 
 
 class Site:
-    """Copies k1 and k2 of a bucket whose objects have `headers`."""
+    """Copies k1 and k2 of a bucket; `headers` are those of its objects, in this order."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], **choices: Any) -> None:
-        self.copied: list[str] = []
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *headers: dict[str, str], **choices: Any) -> None:
         self.done: list[Outcome] = []
         self.left: list[str] = []
+        self.warnings: list[str] = []
+        by_path = {f"/from/k{number}": given for number, given in enumerate(headers, 1)}
 
-        def begin(client: Any, request: S3Request, done: Callable[[StoredInfo], None]) -> None:
-            self.copied.append(request.key)
-            done(StoredInfo("e"))
+        def answer(asked: Asked) -> Reply:
+            if asked.method == "HEAD":
+                return reply(200, etag='"e"', content_length="3", **by_path[asked.path])
+            return reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
 
-        monkeypatch.setattr(module, "begin_copy", begin)
         monkeypatch.setattr(module, "is_settled", lambda *given: True)
-        client, self.engine = scripted(lambda asked: reply(200, etag='"e"', content_length="3", **headers))
+        client, self.engine = scripted(answer)
         options = TreeOptions(Rules("across"), **choices)
         across = Across(S3Location("from", ""), S3Location("to", ""), client, options, ObjectVerbs())
-        for number, key in enumerate(("k1", "k2"), 1):
-            work = Work(number, key, Entry(key, 3, etag="e"), None, "new", whatever=True)
-            across.small(work, Room(), self.done.append, partial(self.left.append, key))
+        across.warn = self.warnings.append  # type: ignore[method-assign]
+        for number in range(1, len(headers) + 1):
+            work = Work(number, f"k{number}", Entry(f"k{number}", 3, etag="e"), None, "new", whatever=True)
+            across.small(work, Room(), self.done.append, partial(self.left.append, f"k{number}"))
 
     @property
-    def asked(self) -> list[str]:
-        return [f"{asked.method} {asked.path}" for asked in self.engine.asked]
+    def copied(self) -> list[str]:
+        return [asked.path for asked in self.engine.asked if asked.method == "PUT"]
 
 
-def test_one_request_each_after_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
-    site = Site(monkeypatch, PLAIN)
-    assert (site.asked, site.copied, site.left) == (["HEAD /from/k1"], ["k1", "k2"], [])
+def test_a_look_and_a_request_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(monkeypatch, PLAIN, PLAIN)
+    assert [asked.method for asked in site.engine.asked] == ["HEAD", "PUT"] * 2
+    assert (site.copied, site.left) == (["/to/k1", "/to/k2"], [])
     assert [outcome.action for outcome in site.done] == ["moved", "moved"]
 
 
@@ -61,8 +64,15 @@ def test_one_request_each_after_one_look(monkeypatch: pytest.MonkeyPatch) -> Non
 def test_what_copy_object_gives_up_is_left_to_the_verb(
     monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
-    site = Site(monkeypatch, headers)
-    assert (site.asked, site.copied, site.left) == (["HEAD /from/k1"], [], ["k1", "k2"])
+    """Wherever it stands: a bucket may mix them."""
+    site = Site(monkeypatch, PLAIN, headers, PLAIN)
+    assert (site.copied, site.left) == (["/to/k1", "/to/k3"], ["k2"])
+
+
+def test_a_copy_that_loses_a_lock_says_so_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    site = Site(monkeypatch, *[{"x_amz_object_lock_mode": "GOVERNANCE"}] * 2)
+    assert len(site.copied) == 2
+    assert [text for text in site.warnings if "retention or a legal hold" in text] == site.warnings[:1] != []
 
 
 @pytest.mark.parametrize(
@@ -72,5 +82,26 @@ def test_what_copy_object_gives_up_is_left_to_the_verb(
 def test_the_user_wants_something_else(
     monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], choices: dict[str, Any]
 ) -> None:
-    site = Site(monkeypatch, headers, **choices)
-    assert (site.copied, site.left) == (["k1", "k2"], [])
+    site = Site(monkeypatch, headers, headers, **choices)
+    assert (site.copied, site.left) == (["/to/k1", "/to/k2"], [])
+
+
+class Recording(ObjectVerbs):
+    """Copies nothing."""
+
+    def __init__(self) -> None:
+        self.given: list[UploadOptions] = []
+
+    def upload(self, source: Any, target: Any, client: Any, options: UploadOptions, **_: Any) -> TransferResult:
+        self.given.append(options)
+        return TransferResult("copy", "", "", 3)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_verb_knows_whether_metadata_are_to_be_kept(kept: bool) -> None:
+    client, _ = scripted(lambda asked: reply())
+    verbs = Recording()
+    options = TreeOptions(Rules("across"), copy_metadata=kept)
+    across = Across(S3Location("from", ""), S3Location("to", ""), client, options, verbs)
+    across.large(Work(1, "k", Entry("k", 3, etag="e"), None, "new"))
+    assert [options.copy_metadata for options in verbs.given] == [kept]

@@ -38,6 +38,7 @@ class ScriptedEngine:
         self._answer = answer
         self.lines = self
         self.sampler = self
+        self.sending = None
 
     def call(self, request: HttpRequest, **_: Any) -> Reply:
         self.asked.append(Asked(request))

@@ -13,7 +13,7 @@ from s3amfs.engine.client import S3Client
 from s3amfs.errors import Unsupported
 from s3amfs.transfers import commit
 from s3amfs.transfers.as_asked import TRIES, is_settled, look_at_stored
-from s3amfs.transfers.options import ObjectOptions
+from s3amfs.transfers.options import ObjectOptions, StoredInfo
 from s3amfs.wire.messages import Reply
 from tests.support.scripted import Asked, ScriptedEngine, refusal, reply, scripted
 
@@ -34,7 +34,7 @@ def look(
     client, engine = scripted(answer)
     warnings: list[str] = []
     for _ in range(times):
-        look_at_stored(client, TARGET, options, "e", warnings.append)
+        look_at_stored(client, TARGET, options, StoredInfo("e"), warnings.append)
     return warnings, client, engine
 
 

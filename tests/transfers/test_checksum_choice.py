@@ -212,3 +212,11 @@ def test_checksums_that_copies_lack_are_no_matter_without_copies() -> None:
         choose("crc32c", can, ObjectOptions())
     none = choose("none", can, ObjectOptions())
     assert (none.algorithm, none.parts.trailer, none.parts.compare_etag, none.parts.crc) == (None, None, False, None)
+
+
+def test_a_copy_prefers_the_crc_of_its_source() -> None:
+    old = Capabilities(crc64nvme=False)
+    assert choose(None, Capabilities(), PLAIN, copies=True, preferred="crc32").parts.crc == "crc32"
+    assert choose("crc32c", Capabilities(), PLAIN, copies=True, preferred="crc32").algorithm == "crc32c"
+    assert choose(None, old, PLAIN, copies=True, preferred="crc32").algorithm is None
+    assert PartForms(choose(None, Capabilities(), PLAIN, preferred="crc32"), old).copies(1) == "crc32"

@@ -11,9 +11,9 @@ from s3amfs.core.locations import S3Location
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import ChecksumMismatch, ObjectExists, SourceChanged, Unsupported
 from s3amfs.transfers import copy_object as copy_object_module
-from s3amfs.transfers.copy_object import Original, copy_object
+from s3amfs.transfers.copy_object import Original, algorithm_of, copy_object, warn_of_digest
 from s3amfs.transfers.job import Job
-from s3amfs.transfers.options import ObjectInfo, UploadOptions
+from s3amfs.transfers.options import ChecksumChoice, ObjectInfo, UploadOptions
 from s3amfs.transfers.report import Report
 from s3amfs.wire.s3.api import CopySource, StoredInfo
 from tests.support import faults
@@ -165,3 +165,50 @@ def test_whether_the_source_has_changed(answer: Any, version: str | None, change
     job = Job(client, S3Location("box", "c"), UploadOptions(), Report("copy", "", "", lambda event: None))
     original = Original(S3Location("box", "a", version), info(), CopySource("box", "a"))
     assert copy_object_module._source_changed(job, original) is changed
+
+
+def stored_with(**checksums: str) -> ObjectInfo:
+    return ObjectInfo(3, "e", checksums=checksums)
+
+
+@pytest.mark.parametrize(
+    ("source", "algorithm"),
+    [
+        (stored_with(), "crc64nvme"),
+        (stored_with(crc32="AAAAAA=="), "crc32"),
+        (stored_with(crc32c="AAAAAA=="), "crc32c"),
+        (stored_with(sha256="A" * 43 + "="), "crc64nvme"),
+        (ObjectInfo(3, "e", checksums={"crc32": "AAAAAA==-2"}, checksum_type="COMPOSITE"), "crc64nvme"),
+    ],
+    ids=["none", "crc32", "crc32c", "sha256", "of parts"],
+)
+def test_a_copy_in_parts_has_the_crc_of_its_source(source: ObjectInfo, algorithm: str) -> None:
+    assert algorithm_of(source) == algorithm
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (stored_with(sha256="A" * 43 + "="), 1),
+        (stored_with(crc32="AAAAAA=="), 0),
+        (ObjectInfo(3, "e", checksums={"sha256": "A" * 43 + "=-2"}, checksum_type="COMPOSITE"), 0),
+    ],
+    ids=["of the whole", "a crc", "of parts"],
+)
+def test_a_digest_that_a_copy_in_parts_loses_is_said_once(source: ObjectInfo, said: int) -> None:
+    client, _ = scripted(lambda asked: reply())
+    warnings: list[str] = []
+    for _ in range(2):
+        warn_of_digest(client, S3Location("from", "k"), source, warnings.append)
+    assert len(warnings) == said
+
+
+@pytest.mark.parametrize(("checksum", "header"), [("crc32c", "CRC32C"), ("md5", None), (None, None)])
+def test_the_checksum_that_the_user_chose(checksum: ChecksumChoice | None, header: str | None, events: Events) -> None:
+    client, engine = scripted(lambda asked: reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"))
+    options = UploadOptions(exists="overwrite", checksum=checksum)
+    job = Job(client, S3Location("to", "k"), options, Report("copy", "", "", events))
+    original = Original(S3Location("from", "k"), stored_with(), CopySource("from", "k"))
+    copy_object(job, original, replace_metadata=False)
+    assert engine.asked[0].headers.get("x-amz-checksum-algorithm") == header
+    assert len([text for text in events.warnings if "names no crc32c" in text]) == (header is not None)

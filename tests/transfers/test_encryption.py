@@ -152,3 +152,30 @@ def test_trouble_with_the_upload_that_is_begun_to_look_fails_nothing() -> None:
         refuse_if_always_failed(client, TARGET, options, failure, 0.0)
         assert engine.asked[0].method == "POST"
         assert "AES256" not in client.session.capabilities("b").encrypts
+
+
+@pytest.mark.parametrize(
+    ("head", "named", "encrypts"),
+    [
+        ({}, "AES256", True),
+        ({}, "aws:kms", True),
+        ({}, None, False),
+        ({"x_amz_server_side_encryption": "AES256"}, None, True),
+    ],
+    ids=["named when it was stored", "by a KMS", "nowhere", "by HeadObject"],
+)
+def test_where_the_encryption_is_named(head: dict[str, str], named: str | None, encrypts: bool) -> None:
+    client, _ = scripted(lambda asked: stored(**head))
+    options = ObjectOptions(sse="AES256")
+    if encrypts:
+        require_encrypted(client, TARGET, options, "e", named)
+    else:
+        with pytest.raises(InTheClear, match="no encryption is named"):
+            require_encrypted(client, TARGET, options, "e", named)
+    assert client.session.capabilities("b").encrypts["AES256"] is encrypts
+
+
+def test_another_encryption_than_was_named_is_none() -> None:
+    client, _ = scripted(lambda asked: stored(x_amz_server_side_encryption="AES256"))
+    with pytest.raises(InTheClear, match="encrypted by AES256"):
+        require_encrypted(client, TARGET, ObjectOptions(sse="aws:kms"), "e", "aws:kms")

@@ -9,7 +9,7 @@ import pytest
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.journal import Journal
 from s3amfs.errors import TransferLocked
-from s3amfs.transfers.job import Job, open_journal, stream_job
+from s3amfs.transfers.job import Job, ManifestsLeft, has_manifest, open_journal, stream_job
 from s3amfs.transfers.options import UploadOptions
 from tests.support.clients import Events
 from tests.support.scripted import refusal, scripted
@@ -68,3 +68,17 @@ def test_a_manifest_that_is_not_usable(tmp_path: Path, events: Events, text: byt
     if found is not None:
         found.close()
     assert Journal.peek(str(path)) is None
+
+
+def test_what_was_left_is_known_without_a_lock(tmp_path: Path, events: Events) -> None:
+    job = job_of(tmp_path, events)
+    nothing = ManifestsLeft(job.client, str(tmp_path))
+    assert not has_manifest(job.client, TARGET, str(tmp_path))
+    journal = open_journal(job)
+    assert journal is not None
+    assert has_manifest(job.client, TARGET, str(tmp_path))
+    left = ManifestsLeft(job.client, str(tmp_path))
+    assert (nothing.has(TARGET), left.has(TARGET), left.has(S3Location("b", "l"))) == (False, True, False)
+    journal.remove()
+    assert not has_manifest(job.client, TARGET, str(tmp_path))
+    assert not ManifestsLeft(job.client, str(tmp_path / "none")).has(TARGET)

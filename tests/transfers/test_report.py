@@ -76,6 +76,17 @@ def test_all_transfers_and_other_processes_are_added_up(run: Run) -> None:
     assert (result.retries, result.parts) == (4, 9)
 
 
+def test_what_s3_copied_was_not_sent(run: Run) -> None:
+    run.report.count(transfer(100, 2))
+    run.report.count_copied(30, in_parts=True)
+    run.report.count_elsewhere(1, 1000, copied=True)
+    assert (result := run.report.result(size=100)).bytes_sent == 70
+    assert result.bytes_copied == 1030
+    run.report.count_copied(5, in_parts=False)
+    assert (result := run.report.result(size=100)).bytes_sent == 70
+    assert result.bytes_copied == 1035
+
+
 def test_only_requests_of_this_run_count(run: Run) -> None:
     run.requests.update({"GET": 2, "PUT": 1})
     assert run.report.result(size=0, etag="").requests_made == {"GET": 2, "PUT": 1}

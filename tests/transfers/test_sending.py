@@ -18,7 +18,7 @@ from s3amfs.transfers.checksum_choice import Checking, PartForms, choose
 from s3amfs.transfers.job import Job
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.transfers.report import Report, ignore
-from s3amfs.transfers.sending import Content, Movement, PartCallbacks, Sending
+from s3amfs.transfers.sending import Content, Copied, Movement, PartCallbacks, Sending
 from s3amfs.transfers.speed import Speed
 from s3amfs.transfers.trouble import TROUBLES, Trouble
 from s3amfs.wire.s3 import api as s3api
@@ -48,8 +48,7 @@ class Site:
             SourceIdentity("-"),
             "copy to s3://b/k",
             movement,
-            copied_from="s3://b/source",
-            copied_crc=copied_crc,
+            copied=Copied("s3://b/source", 10, {"crc64nvme": copied_crc} if copied_crc else {}),
         )
         ends = PartCallbacks(self.parts.append, self.trouble)
         self.sending = Sending(job, content, movement, UPLOAD, self.forms, Trouble(), ends)
@@ -137,14 +136,16 @@ def test_other_failures_are_not_those_of_copies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("checksum", "parts", "false"), [("whole", 2, True), ("own", 2, False), ("whole", 1, False), ("", 2, False)]
+    ("checksum", "length", "false"),
+    [("whole", 5, True), ("own", 5, False), ("whole", 10, False), ("", 5, False)],
+    ids=["of the whole", "its own", "the part is the whole", "none"],
 )
-def test_a_checksum_of_the_whole_is_none_of_a_part(checksum: str, parts: int, false: bool) -> None:
+def test_a_checksum_of_the_whole_is_none_of_a_part(checksum: str, length: int, false: bool) -> None:
     site = Site(copied_crc="whole" if checksum else "")
-    records = {number: PartRecord(number, 5, "e", None, "own", "nothing") for number in range(1, parts + 1)}
+    records = {number: PartRecord(number, length, "e", None, "own", "nothing") for number in (1, 2)}
     assert not site.sending.has_false_checksums(records), "none was copied"
-    site.copied(1, 5)
-    records[1] = PartRecord(1, 5, "e", None, checksum, "nothing")
+    site.copied(1, length)
+    records[1] = PartRecord(1, length, "e", None, checksum, "nothing")
     assert site.sending.has_false_checksums(records) is false
 
 

@@ -146,3 +146,12 @@ def test_which_options_are_headers() -> None:
     assert not changes_headers(ObjectOptions(storage_class="STANDARD"))
     assert changes_headers(ObjectOptions(content_type="a/b"))
     assert changes_headers(ObjectOptions(metadata={"a": "1"}))
+
+
+def test_a_copy_without_the_metadata_of_its_source() -> None:
+    client, _ = scripted(lambda asked: reply())
+    info = replace(INFO, sse="aws:kms", sse_kms_key_id="mine")
+    options = UploadOptions(object=ObjectOptions(metadata={"b": "2"}), copy_metadata=False)
+    kept = with_kept(client, TARGET, info, options).object
+    assert (kept.content_type, kept.metadata) == (None, {"b": "2"})
+    assert (kept.storage_class, kept.sse, kept.sse_kms_key_id) == ("GLACIER_IR", "aws:kms", "mine")

@@ -60,3 +60,19 @@ def test_a_copy_that_loses_a_lock_says_so_once(lock: dict[str, str], events: Eve
     for key in ("k", "l"):
         copy(S3Location("from", key), S3Location("to", key), client, UploadOptions(exists="overwrite"), on_event=events)
     assert [text for text in events.warnings if "retention or a legal hold" in text] == events.warnings[: len(lock)]
+
+
+@pytest.mark.parametrize("part_size", [None, 5 * 1024 * 1024])
+def test_headers_and_metadata_that_are_not_to_be_kept(
+    client: S3Client, boto: Any, bucket: str, part_size: int | None
+) -> None:
+    described: dict[str, Any] = {"Metadata": {"a": "old"}, "ContentLanguage": "de", "Tagging": "t=1"}
+    boto.put_object(Bucket=bucket, Key="k", Body=bytes(6 * 1024 * 1024), **described)
+    for number, given in enumerate((ObjectOptions(), ObjectOptions(metadata={"b": "new"}))):
+        options = UploadOptions(copy_metadata=False, object=given, part_size=part_size)
+        result = copy(S3Location(bucket, "k"), S3Location(bucket, f"c{number}"), client, options)
+        assert (result.bytes_sent, result.bytes_copied) == (0, 6 * 1024 * 1024)
+        found = boto.head_object(Bucket=bucket, Key=f"c{number}")
+        assert (found["Metadata"], found.get("ContentLanguage", "")) == (given.metadata, "")
+        tags = boto.get_object_tagging(Bucket=bucket, Key=f"c{number}")["TagSet"]
+        assert tags == [{"Key": "t", "Value": "1"}]

@@ -247,6 +247,8 @@ class MultipartUpload:
     checksum_algorithm: str | None = None
     """As the server confirmed it: 'crc64nvme', ...; None: it did not."""
     checksum_type: str | None = None
+    sse: str | None = None
+    """The encryption that the answer to its beginning names."""
 
 
 @dataclass(frozen=True)
@@ -270,6 +272,8 @@ class StoredInfo:
     version_id: str | None = None
     source_version_id: str | None = None
     last_modified: float | None = None
+    sse: str | None = None
+    """The encryption that the answer names."""
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 _BARE_ETAG = re.compile(rb"<ETag>\s*(?!W/|[\"\s<]|&quot;|&#34;|&#x22;)")
+SSE = "x-amz-server-side-encryption"
 CHECKSUMS = ("crc64nvme", "crc32c", "crc32", "sha1", "sha256")
 
 
@@ -78,7 +79,7 @@ def parse_object(reply: Reply) -> ObjectInfo:
         checksums=_checksum_headers(headers),
         checksum_type=headers.get("x-amz-checksum-type"),
         storage_class=headers.get("x-amz-storage-class"),
-        sse=headers.get("x-amz-server-side-encryption"),
+        sse=headers.get(SSE),
         sse_kms_key_id=headers.get("x-amz-server-side-encryption-aws-kms-key-id"),
         bucket_key=_maybe_flag(headers.get("x-amz-server-side-encryption-bucket-key-enabled")),
         customer_key_md5=headers.get("x-amz-server-side-encryption-customer-key-md5"),
@@ -101,6 +102,7 @@ def parse_stored(reply: Reply) -> StoredInfo:
         checksums=_checksum_headers(headers),
         checksum_type=headers.get("x-amz-checksum-type"),
         version_id=_version(headers.get("x-amz-version-id")),
+        sse=headers.get(SSE),
     )
 
 
@@ -117,6 +119,7 @@ def parse_copied(reply: Reply, *, may_lack_etag: bool = False) -> StoredInfo:
         version_id=_version(reply.headers.get("x-amz-version-id")),
         source_version_id=_version(reply.headers.get("x-amz-copy-source-version-id")),
         last_modified=iso_time(xml.text(root, "LastModified")),
+        sse=reply.headers.get(SSE),
     )
 
 
@@ -130,13 +133,8 @@ def parse_created(reply: Reply, bucket: str, key: str) -> MultipartUpload:
     if not upload_id:
         raise xml.MalformedXml("the server began an upload but named no UploadId")
     algorithm = reply.headers.get("x-amz-checksum-algorithm") or xml.text(root, "ChecksumAlgorithm")
-    return MultipartUpload(
-        bucket=bucket,
-        key=key,
-        upload_id=upload_id,
-        checksum_algorithm=algorithm.lower() or None,
-        checksum_type=reply.headers.get("x-amz-checksum-type") or xml.text(root, "ChecksumType") or None,
-    )
+    kind = reply.headers.get("x-amz-checksum-type") or xml.text(root, "ChecksumType") or None
+    return MultipartUpload(bucket, key, upload_id, algorithm.lower() or None, kind, reply.headers.get(SSE))
 
 
 def parse_parts(reply: Reply) -> PartsPage:
