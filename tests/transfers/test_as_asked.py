@@ -54,7 +54,7 @@ def test_each_kind_that_is_dropped_is_named_once() -> None:
     warnings, client, _ = look(
         ALL, lambda asked: reply(body="<Tagging><TagSet/></Tagging>") if asked.method == "GET" else stored(), times=2
     )
-    assert [text.partition(" drops ")[2].partition(" without")[0] for text in warnings] == [
+    assert [text.partition(" drops ")[2].partition(":")[0] for text in warnings] == [
         "tags",
         "metadata",
         "headers",
