@@ -123,3 +123,9 @@ def test_room_holds_what_its_views_were_given() -> None:
     with room.getbuffer() as view:
         view[:] = b"hello"
     assert room.getvalue() == b"hello"
+
+
+def test_empty_ranges_ask_for_nothing() -> None:
+    nobody: Any = None
+    assert read_ranges(nobody, []) == []
+    assert read_ranges(nobody, [(3, 3), (5, 4)]) == [b"", b""]

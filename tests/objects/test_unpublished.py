@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -101,7 +102,14 @@ def test_those_of_this_service_below_a_prefix(left: Left) -> None:
     assert keys("c", "") == []
     (found,) = left_changes(client, "box", "e/", left.state)
     assert (found.size, found.bytes, found.bucket) == (8, 3, "box")
-    assert found.age > 0
+    assert found.age > 10**9, "began in 1970"
+
+
+def test_a_clock_that_was_set_back_makes_no_age(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = scripted(answered)
+    left.add("d/k", endpoint=endpoint_of(client))
+    monkeypatch.setattr(time, "time", lambda: -5.0)
+    assert [found.age for found in left_changes(client, "box", "", left.state)] == [0.0]
 
 
 def test_one_is_discarded_with_its_file(left: Left) -> None:
