@@ -232,7 +232,8 @@ def _progress(args: argparse.Namespace, job: SplitJob, client: S3Client, output:
 
     if job.kind == "download":
         return download_progress(job, args.job)
-    return upload_progress(job, client, _job_options(args, job, client, _reader(args, job, output), output))
+    given = _job_options(args, job, client, _reader(args, job, output), output)
+    return upload_progress(job, client, given, args.job)
 
 
 def _status(progress: Progress, name: str, output: Output) -> int:

@@ -18,9 +18,10 @@ from .manifest import SourceIdentity
 from .parts import Plan
 
 FORMAT = "s3am split job"
-VERSION = 2
-"""1 has no `asked`: a reader of 1 must not finish a job of 2, since it would not look whether the object has that."""
-READABLE = (1, 2)
+VERSION = 3
+"""1 has no `asked`: a reader of 1 must not finish a job of 2, since it would not look whether the object has that.
+2 has no `replaces`, and no token in the partial file of a download."""
+READABLE = (1, 2, 3)
 
 Kind = Literal["upload", "copy", "download"]
 
@@ -43,7 +44,7 @@ class SplitJob:
     part_size: int
     """Bytes of each part but the last."""
     upload_id: str = ""
-    """'' for a download."""
+    """Of a download: a token that its partial file holds behind the last byte."""
     checksum_algorithm: str | None = None
     """As the server confirmed it when the upload was begun."""
     checksum_type: str | None = None
@@ -66,6 +67,8 @@ class SplitJob:
     """Of an s3:// source; None: the one that stands under its name."""
     asked: dict[str, Any] = field(default_factory=dict)
     """Options of the object beside its key, by the names of `ObjectOptions`: `finish` looks whether it has them."""
+    replaces: str | None = None
+    """ETag of the object that stood at the target at the start; '': none did; None: not known."""
 
     @property
     def plan(self) -> Plan:

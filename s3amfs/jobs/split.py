@@ -30,6 +30,7 @@ from ..transfers.target import skips_existing
 from ..verbs.upload import upload
 from ..wire.s3 import api as s3api
 from .split_begin import begin, split_job
+from .split_completed import completed, stands_at
 from .split_ends import SplitEnds
 from .split_pace import Pace
 from .split_records import Records
@@ -137,7 +138,9 @@ def start_upload(
     try:
         try:
             empty = replace(split_job(asked, text, ends.identity, kind=kind), version_id=ends.version_id)
-            job = keys(empty if _is_empty_copy(empty) else begin(ends, sending, text))
+            replaces = stands_at(asked)
+            begun = empty if _is_empty_copy(empty) else begin(ends, sending, text)
+            job = keys(replace(begun, replaces=replaces))
             save(job, path, new=True)
         except BaseException:
             sending.abort()
@@ -176,7 +179,7 @@ def move_upload(
         plan, pace, moved = job.plan, Pace(share, len(job.plan)), 0
         report.started(plan.size, plan.part_size, len(plan))
         with Records(job, path) as records:
-            while missing := _missing(job, client, options):
+            while missing := _missing(job, client, options, path):
                 batch = pace.next_batch(missing)
                 if not batch:
                     continue
@@ -240,11 +243,11 @@ def finish_upload(
         ends.close()
 
 
-def upload_progress(job: SplitJob, client: S3Client, options: UploadOptions) -> Progress:
+def upload_progress(job: SplitJob, client: S3Client, options: UploadOptions, path: str) -> Progress:
     """How far an upload or copy is. Raises UploadGone if it is neither there nor finished."""
     if job.finished or _is_empty_copy(job):
         return Progress(len(job.plan), (), job.size, job.size, finished=bool(job.finished))
-    missing = tuple(sorted(_missing(job, client, options)))
+    missing = tuple(sorted(_missing(job, client, options, path)))
     moved = job.size - sum(job.plan.part(number).length for number in missing)
     return Progress(len(job.plan), missing, moved, job.size)
 
@@ -303,23 +306,19 @@ def listed_parts(job: SplitJob, client: S3Client, options: UploadOptions) -> dic
     return {part.number: part for part in list_parts(client, upload, customer_key=options.object.customer_key)}
 
 
-def _missing(job: SplitJob, client: S3Client, options: UploadOptions) -> set[int]:
+def _missing(job: SplitJob, client: S3Client, options: UploadOptions, path: str) -> set[int]:
     try:
         there = listed_parts(job, client, options)
     except UploadGone:
-        if _completed(job, client, options) is None:
+        if _completed(job, client, options, path) is None:
             raise
         return set()  # a 'finish' was killed before it could write that down
     return {part.number for part in job.plan if not _fits(job, there, part.number)}
 
 
-def _completed(job: SplitJob, client: S3Client, options: UploadOptions) -> s3api.ObjectInfo | None:
-    """The object that the upload has made, by size and number of parts; None: there is no such object."""
-    target = parse_s3_url(job.target)
-    found = client.find(target.bucket, target.key, customer_key=options.object.customer_key)
-    if found is None or found.size != job.size or not found.etag.endswith(f"-{len(job.plan)}"):
-        return None
-    return found
+def _completed(job: SplitJob, client: S3Client, options: UploadOptions, path: str) -> s3api.ObjectInfo | None:
+    with Records(job, path) as records:
+        return completed(job, client, options, records.read())
 
 
 def _fits(job: SplitJob, there: dict[int, s3api.PartInfo], number: int) -> bool:
@@ -362,7 +361,7 @@ def finished(job: SplitJob, report: Report) -> TransferResult:
 
 def _found(job: SplitJob, client: S3Client, options: UploadOptions, path: str, report: Report) -> TransferResult:
     """The upload is no more: either the object is what it made, or somebody has aborted it."""
-    found = _completed(job, client, options)
+    found = _completed(job, client, options, path)
     if found is None:
         raise UploadGone(f"the upload of {job.target} is gone, and there is no such object: start the job again")
     save(replace(job, finished={"etag": found.etag, "checksum": ""}), path, new=False)
@@ -372,5 +371,5 @@ def _found(job: SplitJob, client: S3Client, options: UploadOptions, path: str, r
         parts=len(job.plan),
         etag=found.etag,
         version_id=found.version_id,
-        proof="size and number of parts of the object that is there: it was finished before",
+        proof="the object that is there: it was finished before",
     )

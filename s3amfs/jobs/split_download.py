@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import uuid
 from collections.abc import Collection
 from dataclasses import replace
 
@@ -21,6 +22,7 @@ from ..core.parts import Part, download_part_size
 from ..core.split_job import Share, SplitJob
 from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
+from ..engine.file_io import write_all_at
 from ..engine.journal import sync_folder
 from ..engine.sinks import WRITE_BYTES, FileSink
 from ..errors import ChecksumMismatch, PartialDownloadExists, TransferError
@@ -69,11 +71,12 @@ def start_download(
         exists=options.file_exists,
         key_file=key_file,
         master_keys=(is_master, False),
+        upload_id=uuid.uuid4().hex,
         finished={"skipped": "the file existed"} if skipped else {},
         version_id=source.version_id,
     )
     if not skipped:
-        _make_partial(file.partial, info.size, discard=options.download_exists == "discard")
+        _make_partial(file.partial, job, discard=options.download_exists == "discard")
     save(job, path, new=True)
     report.started(info.size, part_size, len(job.plan))
     return job
@@ -103,6 +106,7 @@ def move_download(
         mover = RangeMover(client, location, info, options, report)
         fd = os.open(PartialFile(job.target).partial, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
+            _require_own(job, fd)
             pace = Pace(share, len(plan))
             while missing := {part.number for part in plan} - records.read().keys():
                 if is_finished(job, path):
@@ -256,7 +260,7 @@ def look_at(job: SplitJob, client: S3Client, options: DownloadOptions) -> s3api.
     return info
 
 
-def _make_partial(path: str, size: int, *, discard: bool) -> None:
+def _make_partial(path: str, job: SplitJob, *, discard: bool) -> None:
     if discard:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
@@ -267,11 +271,26 @@ def _make_partial(path: str, size: int, *, discard: bool) -> None:
             f"{path} is there from an earlier download: use --download-exists discard, or finish that one"
         ) from None
     try:
-        os.ftruncate(fd, size)
+        os.ftruncate(fd, job.size)
+        write_all_at(fd, job.upload_id.encode(), job.size)
         os.fsync(fd)
     finally:
         os.close(fd)
     sync_folder(os.path.dirname(path))
+
+
+def _is_own(job: SplitJob, fd: int) -> bool:
+    """Whether the partial file `fd` is the one that `job` has made: another download may have begun one since."""
+    token = job.upload_id.encode()
+    return bool(token) and os.pread(fd, len(token) + 1, job.size) == token
+
+
+def _require_own(job: SplitJob, fd: int) -> None:
+    """Raises TransferError for the partial file of another download. A job of version 2 has put no token there."""
+    if job.upload_id and not _is_own(job, fd):
+        raise TransferError(
+            f"the partial file of {job.target} is that of another download: finish that one, or start the job again"
+        )
 
 
 def _publish(job: SplitJob, name: str, whole: int) -> None:
@@ -286,11 +305,17 @@ def _publish(job: SplitJob, name: str, whole: int) -> None:
         return
     try:
         file.open("resume", job.identity)
-        if os.fstat(file.fd).st_size != job.size:
+        if not (_is_own(job, file.fd) or _is_whole(job, file.fd, name, whole)):
             raise TransferError(f"{file.partial} is not the file that the job has made: start the job again")
+        os.ftruncate(file.fd, job.size)
         file.publish(replace=job.exists == "overwrite")
     finally:
         file.close()
+
+
+def _is_whole(job: SplitJob, fd: int, name: str, whole: int) -> bool:
+    """Whether a file without a token, which a killed `finish` may have cut off, has the content."""
+    return os.fstat(fd).st_size == job.size and crc_of(fd, Part(1, 0, job.size), name) == whole
 
 
 def _check_published(job: SplitJob, name: str, whole: int) -> None:
@@ -299,7 +324,7 @@ def _check_published(job: SplitJob, name: str, whole: int) -> None:
     except FileNotFoundError:
         raise TransferError(f"neither {job.target} nor its partial file is there: start the job again") from None
     try:
-        if os.fstat(fd).st_size != job.size or crc_of(fd, Part(1, 0, job.size), name) != whole:
+        if not _is_whole(job, fd, name, whole):
             raise TransferError(f"the partial file of {job.target} is gone: start the job again")
     finally:
         os.close(fd)

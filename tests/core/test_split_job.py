@@ -37,8 +37,8 @@ def test_a_job_survives_its_file() -> None:
         ("[]", "not a job file"),
         ('{"a": 1}', "not a job file"),
         (format_job(JOB)[:-9], "cut off"),
-        (format_job(JOB).replace('"version": 2', '"version": 3'), "another version"),
-        (format_job(JOB).replace('"version": 2', '"version": "2"'), "another version"),
+        (format_job(JOB).replace('"version": 3', '"version": 4'), "another version"),
+        (format_job(JOB).replace('"version": 3', '"version": "3"'), "another version"),
         (format_job(JOB).replace('"part_size": 5', '"part_size": -5'), "damaged"),
         (format_job(JOB).replace('"kind": "upload"', '"kind": "x"'), "damaged"),
         (format_job(JOB).replace('"size": 11,\n "part', '"siz": 11,\n "part'), "damaged"),
@@ -49,10 +49,12 @@ def test_other_files_are_refused(text: str, match: str) -> None:
         parse_job(text, "job")
 
 
-def test_a_job_of_the_version_before_is_read() -> None:
-    """It says nothing of what was asked for; and its own readers refuse jobs that do."""
+def test_a_job_of_an_earlier_version_is_read() -> None:
+    """It says nothing of what was asked for, nor what it replaces; and its own readers refuse jobs that do."""
     text = json.loads(format_job(JOB))
-    assert text["version"] == 2
+    assert text["version"] == 3
+    del text["replaces"]
+    assert parse_job(json.dumps({**text, "version": 2}), "job") == JOB
     del text["asked"]
     assert parse_job(json.dumps({**text, "version": 1}), "job") == JOB
 

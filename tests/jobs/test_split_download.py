@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from s3amfs.core.split_job import Share, SplitJob
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.connect import connect
-from s3amfs.errors import ChecksumMismatch
+from s3amfs.errors import ChecksumMismatch, TransferError
 from s3amfs.jobs.split import load
 from s3amfs.jobs.split_download import RangeMover, finish_download, move_download, start_download
 from s3amfs.jobs.split_records import Records
 from s3amfs.transfers.options import DownloadOptions
+from s3amfs.transfers.partial_file import PartialFile
 from s3amfs.transfers.proof import BY_VERSION
 from tests.support.cli import Cli
 from tests.support.dask import config
@@ -56,6 +58,7 @@ def test_a_finish_that_was_killed_after_the_file_had_its_name(
     target.write_bytes(b"old")
     start(cli, f"s3://{bucket}/from", target, job, "--file-exists", "overwrite")
     assert cli("split", "move", str(job), "1/1").rc == 0
+    os.truncate(tmp_path / ".down.partial", len(data))
     (tmp_path / ".down.partial").rename(target)
     done = cli("split", "finish", str(job))
     assert done.rc == 0, done.stderr
@@ -165,5 +168,51 @@ def test_bytes_of_another_process_behind_a_record_are_found(
         finish_download(job, client, DownloadOptions(), path)
     assert not target.exists()
     move_download(job, Share(1, 1), client, DownloadOptions(), path)
+    finish_download(job, client, DownloadOptions(), path)
+    assert target.read_bytes() == data
+
+
+@pytest.mark.parametrize("before_move", [True, False])
+def test_the_partial_file_of_another_job_is_not_published(
+    s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, data: bytes, before_move: bool
+) -> None:
+    """Another job has discarded the partial file of the first one: what the first has recorded is not in it."""
+    boto.put_object(Bucket=bucket, Key="from", Body=data, ChecksumAlgorithm="CRC32C")
+    client, target = connect(config(s3)), tmp_path / "down"
+    source, options = S3Location(bucket, "from"), DownloadOptions(part_size=5 * MIB, download_exists="discard")
+    first, second = str(tmp_path / "first"), str(tmp_path / "second")
+    job = start_download(source, LocalPath(str(target)), client, options, first)
+    if before_move:
+        start_download(source, LocalPath(str(target)), client, options, second)
+        with pytest.raises(TransferError, match="another"):
+            move_download(job, Share(1, 1), client, DownloadOptions(), first)
+    else:
+        move_download(job, Share(1, 1), client, DownloadOptions(), first)
+        start_download(source, LocalPath(str(target)), client, options, second)
+    with pytest.raises(TransferError):
+        finish_download(job, client, DownloadOptions(), first)
+    assert not target.exists()
+    other = load(second)
+    move_download(other, Share(1, 1), client, DownloadOptions(), second)
+    finish_download(other, client, DownloadOptions(), second)
+    assert target.read_bytes() == data
+
+
+def test_a_finish_that_was_killed_before_the_file_had_its_name(
+    s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boto.put_object(Bucket=bucket, Key="from", Body=data, ChecksumAlgorithm="CRC32C")
+    client, path, target = connect(config(s3)), str(tmp_path / "job"), tmp_path / "down"
+    options = DownloadOptions(part_size=5 * MIB)
+    job = start_download(S3Location(bucket, "from"), LocalPath(str(target)), client, options, path)
+    move_download(job, Share(1, 1), client, DownloadOptions(), path)
+
+    def killed(self: PartialFile, *, replace: bool) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(PartialFile, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            finish_download(job, client, DownloadOptions(), path)
     finish_download(job, client, DownloadOptions(), path)
     assert target.read_bytes() == data
