@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import s3fs
 from s3fs.utils import FileExpired
 
+from ..core.expected import NOTHING
 from ..core.parts import DEFAULT_PART, MIN_PART
 from ..errors import SourceChanged
 from ..objects.appender import Appender
@@ -123,6 +124,8 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
     """An object open for writing: visible when it is closed (or committed), whole or not at all."""
 
     closed: bool
+    is_wrapped = False
+    """Whether something above it holds bytes back until it is closed: text, a compressor."""
 
     def __init__(
         self, fs: EngineFileSystem, path: str, mode: str, options: Any, *, block_size: int | None, autocommit: bool
@@ -230,9 +233,14 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
         return False  # fsspec leaves the buffer to us
 
     def commit(self) -> None:
-        """Makes the object visible, unless it has been discarded."""
+        """Makes the object visible, unless it has been discarded.
+
+        Raises ValueError at the end of a transaction in which text or compressed data was not closed: it is incomplete.
+        """
         if self._discarded:
             return
+        if not self.closed and not self.forced:
+            self._end_of_transaction()
         try:
             stored = self._writer.close()
             if self.fs.version_aware:
@@ -240,6 +248,14 @@ class WriteFile(s3fs.core.S3File):  # type: ignore[misc]
         finally:
             self.fs.forget(self.path)
             self.buffer = None
+
+    def _end_of_transaction(self) -> None:
+        """It was not closed in it: what its buffer holds is part of it."""
+        if self.is_wrapped:
+            self.discard()
+            raise ValueError(f"{self.full_name} was not closed before its transaction ended: it is not published")
+        self.flush(force=True)
+        self.closed = True
 
     def discard(self) -> None:
         """Makes nothing visible and leaves nothing behind; but what a failing server has stays, to be resumed."""
@@ -275,5 +291,6 @@ def _writer(fs: EngineFileSystem, path: str, mode: str, options: Any, first_part
             return Appender(
                 fs.pinned(location), options, on_event=pass_on_warning, gate=fs.gates()[0], first_part=first_part
             )
+        options = replace(options, expected=NOTHING)  # two that append to a new object do not replace each other
     job = stream_job(fs.client, location, options, on_event=pass_on_warning, gate=fs.gates()[0])
     return ObjectWriter(job, first_part=first_part)

@@ -120,9 +120,14 @@ class S3AMFileSystem(TreeFileSystem):
         path2: str,
         preserve_etag: bool | None = None,
         copied: dict[str, str] | None = None,
+        planned: list[tuple[str, str]] | None = None,
         **kwargs: Any,
     ) -> None:
-        """copied: for a move; gets `path1` and the ETag of what was there before it was copied."""
+        """copied: for a move; gets `path1` and the ETag of what was there before it was copied.
+        planned: gets both paths, and nothing is done."""
+        if planned is not None:
+            planned.append((path1, path2))
+            return
         source = self.location(path1)
         if copied is None:
             await self._copy_one(path1, path2, await self.look_up(path1, source.version_id), preserve_etag, kwargs)

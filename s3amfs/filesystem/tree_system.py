@@ -14,7 +14,7 @@ from ..errors import S3AMError
 from .base import EngineFileSystem
 from .bridge import run
 from .local import is_writable_object, put_source
-from .trees import local_tree, move, remote_tree
+from .trees import local_tree, move, refuse_mixing, remote_tree
 from .whole_listing import list_all
 
 
@@ -67,6 +67,12 @@ class TreeFileSystem(EngineFileSystem):
                 tree.check()
                 return done
         return await super()._get(rpath, lpath, recursive, *args, **kwargs)
+
+    async def _copy(self, path1: Any, path2: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
+        copy = partial(super()._copy, path1, path2, recursive, *args)
+        if recursive and isinstance(path1, str) and isinstance(path2, str):
+            await refuse_mixing(self, path1, path2, copy, kwargs)
+        return await copy(**kwargs)
 
     async def _mv(
         self, path1: Any, path2: Any, recursive: bool = False, maxdepth: int | None = None, **kwargs: Any

@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import posixpath
+import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -196,6 +197,30 @@ async def refuse_one_object(fs: EngineFileSystem, path1: str, path2: str, info: 
         return
     if there.get("ETag") == info.get("ETag") and there.get("LastModified") == info.get("LastModified"):
         raise InvalidDestination(f"{source.url} and {target.url} are one object on this server: nothing is moved")
+
+
+async def refuse_mixing(
+    fs: EngineFileSystem, path1: str, path2: str, copy: Callable[..., Awaitable[Any]], given: dict[str, Any]
+) -> None:
+    """Raises InvalidDestination if a folder goes into itself, over objects that are to be copied or moved, too.
+
+    All are copied at a time, so that which content arrives would be chance. copy: lists pairs of names in `planned`.
+    """
+    root, target = fs._strip_protocol(path1), fs._strip_protocol(path2)
+    if has_magic(root):
+        root = re.split(r"[*?\[]", root)[0].rpartition("/")[0]
+    if not (target + "/").startswith(root + "/"):
+        return
+    planned: list[tuple[str, str]] = []
+    await copy(**{**given, "planned": planned})
+    sources = {fs._strip_protocol(source) for source, _ in planned} & set(await fs._find(root))
+    for source, name in planned:
+        source, name = fs._strip_protocol(source), fs._strip_protocol(name)
+        if source in sources and name in sources and source != name:
+            raise InvalidDestination(
+                f"s3://{source} would go to s3://{name}, which is to be copied as well: give a folder that is not in "
+                f"s3://{root}"
+            )
 
 
 async def refuse_object(fs: EngineFileSystem, rpath: str, lpath: str) -> None:

@@ -24,6 +24,8 @@ def text_arguments(mode: str, given: dict[str, Any]) -> dict[str, Any] | None:
 
 def as_wanted(file: Any, compression: str | None, text: dict[str, Any] | None) -> Any:
     """`file`, open for writing bytes, as one that takes text (`text`: how it is encoded) or compresses."""
+    if compression is not None or text is not None:
+        file.is_wrapped = True
     if compression is not None:
         file = CompressedWriter(file, compression)
     return TextWriter(file, **text) if text is not None else file

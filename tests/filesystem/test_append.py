@@ -71,3 +71,13 @@ def test_what_somebody_else_wrote_meanwhile_stays(fs: S3AMFileSystem, boto: Any,
     with pytest.raises(OSError, match="changed"):
         file.close()
     assert content(boto, bucket) == b"theirs"
+
+
+def test_two_that_append_to_a_new_object_do_not_replace_each_other(fs: S3AMFileSystem, bucket: str) -> None:
+    first, second = fs.open(f"{bucket}/new", "ab"), fs.open(f"{bucket}/new", "ab")
+    first.write(b"first")
+    second.write(b"second")
+    first.close()
+    with pytest.raises(FileExistsError):
+        second.close()
+    assert fs.cat(f"{bucket}/new") == b"first"

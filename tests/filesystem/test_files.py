@@ -74,3 +74,17 @@ def test_transactions(fs: S3AMFileSystem, boto: Any, bucket: str) -> None:
         raise RuntimeError("not to be")
     assert not fs.exists(f"{bucket}/no")
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
+
+
+def test_a_transaction_publishes_all_of_a_file_that_was_not_closed(fs: S3AMFileSystem, boto: Any, bucket: str) -> None:
+    with fs.transaction:
+        file = fs.open(f"{bucket}/k", "wb")
+        file.write(b"all of it")
+    assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == b"all of it"
+
+
+def test_a_transaction_publishes_no_text_that_was_not_closed(fs: S3AMFileSystem, bucket: str) -> None:
+    with pytest.raises(ValueError, match="was not closed"), fs.transaction:
+        file = fs.open(f"{bucket}/k", "wt")
+        file.write("text that is still in a buffer")
+    assert not fs.exists(f"{bucket}/k")

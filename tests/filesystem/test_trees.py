@@ -79,3 +79,20 @@ def test_another_order_of_the_server_leaves_nothing_out(cut: int) -> None:
 def test_a_listing_that_breaks_off_is_no_shorter_tree() -> None:
     with pytest.raises(TransferError, match="names 'stray'"):
         list_all(cast(S3Client, Service([*KEYS[:2000], "stray"])), "bucket", "root/")
+
+
+@pytest.mark.parametrize("pattern", [False, True])
+@pytest.mark.parametrize("verb", ["mv", "copy"])
+def test_a_folder_that_goes_into_itself_mixes_nothing(
+    fs: S3AMFileSystem, bucket: str, verb: str, pattern: bool
+) -> None:
+    before = {f"{bucket}/a/x": b"1", f"{bucket}/a/a/x": b"2", f"{bucket}/a/a/a/x": b"3"}
+    for path, content in before.items():
+        fs.pipe(path, content)
+    act = getattr(fs, verb)
+    with pytest.raises(OSError, match="as well"):
+        act(f"{bucket}/a/*" if pattern else f"{bucket}/a/", f"{bucket}/a/a/", recursive=True)
+    assert fs.cat(list(before)) == before
+    act(f"{bucket}/a/", f"{bucket}/a/new/", recursive=True)
+    assert fs.cat(f"{bucket}/a/new/a/a/x") == b"3"
+    assert fs.exists(f"{bucket}/a/x") is (verb == "copy")
