@@ -70,7 +70,7 @@ def test_what_else_is_dropped_is_said_once(run: Any, dropper: FaultProxy, lax_bu
     options = ObjectOptions(tags={"a": "1"}, storage_class="STANDARD_IA")
     done = run(source, f"s3://{lax_bucket}/p", client=client_at(dropper.endpoint_url), object=options)
     assert (done.rc, set(done.did())) == (0, set(FILES))
-    assert sorted(note.partition(" drops ")[2].partition(" without")[0] for note in done.notes) == [
+    assert sorted(note.partition(" drops ")[2].partition(":")[0] for note in done.notes) == [
         "tags",
         "the storage class STANDARD_IA",
     ]
