@@ -190,7 +190,7 @@ class Trial:
             while waiting and free:
                 mutant, thorough = waiting.popleft()
                 child = Child(free.pop(), mutant.test, mutant, thorough)
-                seconds = 10 + 10 * self.seconds[mutant.test]
+                seconds = (10 + 10 * self.seconds[mutant.test]) * (6 if thorough else 1)
                 child.start(seconds, [*self.words, *self.alone[mutant.test]], self.plugins)
                 running.append(child)
             for child in self._ended(running):
