@@ -75,7 +75,7 @@ class Across(Mover):
         if self._options.copy_metadata and self._gives_content():
             retry()  # what the source has and what is given have to be put together
             return
-        if not is_settled(self._client, target, self._object(work, target)):
+        if not is_settled(self._client, target, self.stored_as(work, target)):
             retry()  # by a verb, which looks whether it is stored as asked for
             return
         give = room.take(0)
@@ -94,7 +94,7 @@ class Across(Mover):
         return CopyOrder(
             source,
             target,
-            self._object(work, target),
+            self.stored_as(work, target),
             work.source.etag,
             work.expected,
             self._options.source_key_for(source),
@@ -132,7 +132,7 @@ class Across(Mover):
             exists="overwrite",
             expected=work.expected,
             unfinished="continue",
-            object=self._object(work, target),
+            object=self.stored_as(work, target),
             copy_metadata=self._options.copy_metadata,
             source_key=self._options.source_key_for(source),
             checksum=self._options.checksum,
@@ -191,14 +191,14 @@ class Across(Mover):
         """An empty object whose key ends in '/': not every server copies one."""
         reader = self._source_client or self._client
         info = reader.head(source.bucket, source.key, customer_key=self._options.source_key_for(source))
-        options = self._with_kept(self._object(work, target), info)
+        options = self._with_kept(self.stored_as(work, target), info)
         stored = commit.put(self._client, target, b"", options, work.expected, self.warn)
         return self._moved(work, 0, stored.etag)
 
     def _gives_content(self) -> bool:
         return any(getattr(self._options.object, name) for name in CONTENT)
 
-    def _object(self, work: Work, target: S3Location) -> ObjectOptions:
+    def stored_as(self, work: Work, target: S3Location) -> ObjectOptions:
         given = self._options.object
         kept_class = work.source.storage_class
         if kept_class in ARCHIVED or kept_class in ("STANDARD", "EXPRESS_ONEZONE", ""):
@@ -233,7 +233,7 @@ class Across(Mover):
                 give()
                 retry()
                 return
-            options = self._with_kept(self._object(work, target), found.info)
+            options = self._with_kept(self.stored_as(work, target), found.info)
             if not is_settled(self._client, target, options):
                 give()
                 retry()

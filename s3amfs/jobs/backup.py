@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..core.entries import Entry
 from ..core.locations import LocalPath, S3Location
 from ..engine.client import S3Client
-from ..transfers.options import UploadOptions
+from ..transfers.options import ObjectOptions, UploadOptions
 from ..verbs.upload import upload
 from .job_options import TreeOptions
 from .local_target import TargetChanged, is_as_listed
@@ -40,7 +40,13 @@ class Backup:
             source = S3Location(self._target.bucket, self._target.key + entry.key)
             target = S3Location(where.bucket, where.key + entry.key)
             key = self._options.key_for
-            options = UploadOptions(exists="overwrite", unfinished="continue", source_key=key(source))
+            options = UploadOptions(
+                exists="overwrite",
+                unfinished="continue",
+                object=ObjectOptions(customer_key=key(target)),
+                source_key=key(source),
+                state_dir=self._options.state_dir,
+            )
             upload(source, target, self._client, options, gate=self._client.engine.sending)
         elif where is not None:
             assert isinstance(self._target, LocalPath)

@@ -126,7 +126,7 @@ class Down(Mover):
         if info.etag != result.etag:
             raise TransferError(f"{source.url} changed while it was fetched")
         try:
-            there = self._target.take(work.key, path, work.target, lambda fd: self._finish(fd, info))
+            there = self._target.take(work.key, path, work.target, lambda fd: self.finish(fd, info))
         except S3AMError as error:
             raise _named(error) from None
         return self._moved(work, info, there)
@@ -218,7 +218,7 @@ class Down(Mover):
         if self._options.links == "keep" and kept.is_link and fetched.data and b"\0" not in fetched.data:
             there = self._target.link(work.key, fetched.data, work.target, self._time_of(info))
         else:
-            there = self._target.store(work.key, fetched.data, work.target, lambda fd: self._finish(fd, info))
+            there = self._target.store(work.key, fetched.data, work.target, lambda fd: self.finish(fd, info))
         return self._moved(work, info, there)
 
     def _time_of(self, info: ObjectInfo) -> int:
@@ -229,8 +229,7 @@ class Down(Mover):
                 return kept
         return int(info.last_modified or 0) * SECOND
 
-    def _finish(self, fd: int, info: ObjectInfo) -> None:
-        """Times, and with --preserve mode and owner, of a file that is about to appear."""
+    def finish(self, fd: int, info: ObjectInfo) -> None:
         if self._options.rules.preserve:
             kept = kept_attributes.kept_in(info.metadata)
             if (kept.uid is not None or kept.gid is not None) and os.geteuid() == 0:

@@ -5,28 +5,29 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 
-from ..core.compare import SECOND
 from ..core.entries import Entry, Kind
 from ..core.expected import NOTHING
 from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
 from ..transfers.options import ObjectInfo, UploadOptions
+from ..transfers.source import guess_content_type
 from ..verbs.upload import upload
 from .content import object_and_bytes, two_objects
 from .job_options import TreeOptions
 from .local_target import LocalTarget
 from .sides import Ends
 from .up import fingerprint
-from .work import Outcome, Work
+from .work import Mover, Outcome, Work
 
 
 class Renames:
     """Finds and makes renames; a dry run only finds them. Used by the thread that runs the job."""
 
-    def __init__(self, ends: Ends, options: TreeOptions, local: LocalTarget | None) -> None:
+    def __init__(self, ends: Ends, options: TreeOptions, local: LocalTarget | None, mover: Mover) -> None:
         self._ends = ends
         self._options = options
         self._local = local
+        self._mover = mover
         self.gone: set[str] = set()
         """Keys that have no entry at the target any more."""
         self.kept: set[str] = set()
@@ -84,11 +85,20 @@ class Renames:
             exists="overwrite",
             expected=NOTHING,
             unfinished="continue",
+            object=self._mover.stored_as(work, new),
+            copy_metadata=self._keeps_metadata(work.key, entry.key),
             source_key=options.key_for(old),
+            checksum=options.checksum,
             state_dir=options.state_dir,
         )
         result = upload(old, new, ends.client, using, gate=ends.client.engine.sending)
         return Known(work.key, source, f"{work.size}:{result.etag}")
+
+    def _keeps_metadata(self, new: str, old: str) -> bool:
+        """Whether what `stored_as` leaves open is that of the old object: a file's type follows its name."""
+        if isinstance(self._ends.source, S3Location):
+            return self._options.copy_metadata
+        return guess_content_type(new) == guess_content_type(old)
 
     def _equal_source(self, work: Work, old: S3Location, info: ObjectInfo) -> str | None:
         """The fingerprint of the source, if its content is that of the object `old`."""
@@ -105,6 +115,8 @@ class Renames:
             return fingerprint(there) if compared.equal else None
         mine = S3Location(ends.source.bucket, ends.source.key + work.key)
         now = ends.reader.head(mine.bucket, mine.key, customer_key=options.source_key_for(mine))
+        if self._options.copy_metadata and not _same_metadata(now, info):
+            return None
         return f"{now.size}:{now.etag}" if two_objects(now, info).equal else None
 
     def _rename_file(self, work: Work, entry: Entry, local: LocalTarget) -> Known | None:
@@ -122,7 +134,28 @@ class Renames:
         if self._options.dry_run:
             return Known(work.key, "", "")
         there = local.rename(entry, work.key)
-        time = int(info.last_modified or 0) * SECOND
-        listed = Entry(work.key, there.st_size, there.st_mtime_ns, changed=there.st_ctime_ns, inode=there.st_ino)
-        there = local.set_times(work.key, listed, time)
+        fd = os.open(os.path.join(local.root, work.key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if os.fstat(fd).st_ino == there.st_ino:
+                self._mover.finish(fd, info)
+                there = os.fstat(fd)
+        finally:
+            os.close(fd)
         return Known(work.key, f"{info.size}:{info.etag}", fingerprint(there))
+
+
+_HEADERS = (
+    "content_type",
+    "content_encoding",
+    "cache_control",
+    "content_disposition",
+    "content_language",
+    "expires",
+    "website_redirect",
+    "metadata",
+)
+
+
+def _same_metadata(one: ObjectInfo, other: ObjectInfo) -> bool:
+    """Whether a copy of one has what a copy of the other has beside the content."""
+    return all(getattr(one, name) == getattr(other, name) for name in _HEADERS)

@@ -87,13 +87,13 @@ class Ends:
             check_root(self.source.path)
         if isinstance(self.target, LocalPath) and os.path.lexists(self.target.path):
             _check_folder(self.target.path)
-        if direction == "across" and self.source_client is None:
+        if direction == "across":
             assert isinstance(self.source, S3Location) and isinstance(self.target, S3Location)
-            keys = self.source.key, self.target.key
-            if self.source.bucket == self.target.bucket and (
-                keys[0].startswith(keys[1]) or keys[1].startswith(keys[0])
-            ):
-                raise UsageError(f"{self.source.url} and {self.target.url} overlap: give separate prefixes")
+            one, other = self.source, self.target
+            services = self.reader.session.endpoint_id(one.bucket), self.client.session.endpoint_id(other.bucket)
+            overlap = one.key.startswith(other.key) or other.key.startswith(one.key)
+            if services[0] == services[1] and one.bucket == other.bucket and overlap:
+                raise UsageError(f"{one.url} and {other.url} overlap: give separate prefixes")
 
     def names(self) -> tuple[str, str]:
         """Returns the names that identify both trees, endpoint included."""

@@ -62,7 +62,7 @@ class _Run:
         self._lanes = Lanes(self._mover, self._backup, dry_run=options.dry_run, only_large=options.only_verbs)
         self._unfinished = 0
         self._sides: Sides | None = None
-        self._renames = Renames(ends, options, self._local)
+        self._renames = Renames(ends, options, self._local, self._mover)
         self._named: set[str] = set()
         """Names of --files-from that the source has."""
         self._held: list[Work] = []

@@ -192,6 +192,9 @@ class Up(Mover):
         finally:
             os.close(fd)
 
+    def stored_as(self, work: Work, target: S3Location) -> ObjectOptions:
+        return self._object(work, target, os.stat(os.path.join(self._root, work.key)))
+
     def _object(self, work: Work, target: S3Location, there: os.stat_result) -> ObjectOptions:
         given = self._options.object
         metadata = dict(given.metadata)

@@ -21,7 +21,9 @@ from ..core.entries import Entry
 from ..core.events import Event, Warned
 from ..core.expected import NOTHING, WHATEVER, Expected, this_etag
 from ..core.job_records import Known
+from ..core.locations import S3Location
 from ..errors import AccessDenied, S3AMError
+from ..transfers.options import ObjectInfo, ObjectOptions
 from .backup import Backup
 
 SMALL_AT_A_TIME = 64
@@ -208,6 +210,14 @@ class Mover(ABC):
     @abstractmethod
     def look(self, work: Work) -> Outcome | None:
         """Compares the contents; None: they differ or cannot be compared (see `work.reason`)."""
+
+    def stored_as(self, work: Work, target: S3Location) -> ObjectOptions:
+        """How an entry is stored at `target`; of directions into S3."""
+        raise TypeError(f"{self.verb} stores no object")
+
+    def finish(self, fd: int, info: ObjectInfo) -> None:
+        """Gives a file the time, and with --preserve the mode and owner, of its object; of directions to files."""
+        raise TypeError(f"{self.verb} makes no file")
 
     def requests(self, work: Work) -> dict[str, int]:
         """Requests that moving an entry takes, at least, by kind."""

@@ -130,3 +130,4 @@ def test_an_object_is_copied_inside_the_service(monkeypatch: pytest.MonkeyPatch)
     assert (source, target) == (S3Location("b", "dst/a/f"), S3Location("kept", "p/a/f"))
     assert (client, gate) == (CLIENT, "the gate")
     assert (using.exists, using.unfinished, using.source_key) == ("overwrite", "continue", "dst/a/f")
+    assert using.object.customer_key == "p/a/f"

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+from botocore.exceptions import ClientError
+
+from s3amfs.core.ssec import CustomerKey
 from tests.support.trees import make_tree, read_prefix, read_tree
 
 
@@ -29,3 +34,42 @@ def test_renames_are_made_at_the_target(run: Any, tmp_path: Path, new_bucket: An
     wanted = {"moved": b"content", "stays": b"s", "new": b"n", "fresh": b"another"}
     assert read_prefix(boto, one) == read_prefix(boto, other) == read_tree(tmp_path / "dst") == wanted
     assert run(f"s3://{one}", tmp_path / "dst", **options).did() == {}
+
+
+def test_a_renamed_object_is_stored_as_a_new_one(run: Any, tmp_path: Path, new_bucket: Any, boto: Any) -> None:
+    bucket, key = new_bucket(), CustomerKey(b"k" * 32)
+    src = make_tree(tmp_path / "src", {"page.txt": b"content", "stays": b"s"})
+    options = {"delete": True, "track_renames": True, "key_for": lambda location: key}
+    assert run(src, f"s3://{bucket}", **options).rc == 0
+    (src / "page.txt").rename(src / "page.html")
+    assert run(src, f"s3://{bucket}", **options).did() == {"page.html": "rename", "page.txt": "delete"}
+    with pytest.raises(ClientError):
+        boto.head_object(Bucket=bucket, Key="page.html")  # encrypted, as its old name was
+    found = boto.head_object(Bucket=bucket, Key="page.html", SSECustomerAlgorithm="AES256", SSECustomerKey=b"k" * 32)
+    assert found["ContentType"] == "text/html"
+
+
+def test_a_renamed_file_has_what_is_kept_of_it(run: Any, tmp_path: Path, new_bucket: Any) -> None:
+    bucket, dst = new_bucket(), tmp_path / "dst"
+    src = make_tree(tmp_path / "src", {"old": b"content", "stays": b"s"})
+    options = {"delete": True, "track_renames": True, "rules": {"preserve": True}}
+    assert run(src, f"s3://{bucket}", **options).rc == run(f"s3://{bucket}", dst, **options).rc == 0
+    (src / "old").rename(src / "new")
+    (src / "new").chmod(0o640)
+    os.utime(src / "new", ns=(1, 1_234_567_890_123_456_789))
+    assert run(src, f"s3://{bucket}", **options).did() == {"new": "rename", "old": "delete"}
+    assert run(f"s3://{bucket}", dst, **options).did() == {"new": "rename"}
+    there = (dst / "new").stat()
+    assert (there.st_mtime_ns, there.st_mode & 0o777) == (1_234_567_890_123_456_789, 0o640)
+
+
+def test_other_metadata_is_no_rename(run: Any, new_bucket: Any, boto: Any) -> None:
+    one, other = new_bucket(), new_bucket()
+    options = {"delete": True, "track_renames": True}
+    boto.put_object(Bucket=one, Key="old", Body=b"content", Metadata={"a": "1"})
+    boto.put_object(Bucket=one, Key="stays", Body=b"s")
+    assert run(f"s3://{one}", f"s3://{other}", **options).rc == 0
+    boto.delete_object(Bucket=one, Key="old")
+    boto.put_object(Bucket=one, Key="new", Body=b"content", Metadata={"a": "2"})
+    assert run(f"s3://{one}", f"s3://{other}", **options).did() == {"new": "copy", "old": "delete"}
+    assert boto.head_object(Bucket=other, Key="new")["Metadata"] == {"a": "2"}

@@ -55,7 +55,14 @@ def test_trees_that_lie_in_each_other(one: str, other: str, refused: bool) -> No
             ends(*pair).check()
     else:
         ends(*pair).check()
-    ends(*pair, source_client=CLIENT).check()  # another service: only the names are alike
+    elsewhere: Any = SimpleNamespace(session=SimpleNamespace(endpoint_id=lambda bucket: "another service"))
+    ends(*pair, source_client=elsewhere).check()  # only the names are alike
+
+
+def test_trees_that_lie_in_each_other_by_other_credentials() -> None:
+    same_service: Any = SimpleNamespace(session=CLIENT.session)
+    with pytest.raises(UsageError, match="overlap"):
+        ends(S3Location("b", "p/"), S3Location("b", "p/q/"), source_client=same_service).check()
 
 
 def test_names_have_the_endpoint(tmp_path: Path) -> None:
