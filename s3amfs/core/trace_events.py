@@ -20,8 +20,8 @@ WAITS_ROW: Final = 1000
 """Rows of requests are numbered from 1, those of waits from here."""
 SHORTEST_PHASE: Final = 20e-6
 SMALLEST_SHARE: Final = 0.02
-"""A phase that takes no more than so many seconds and so much of its request is not shown: on a kept connection most do
-not."""
+"""A phase that takes no more than so many seconds and so much of its request is not shown, except those of a new
+connection, which say that there is one."""
 _PART = re.compile(r"[?&]partNumber=(\d{1,5})(?:&|$)")
 
 
@@ -64,7 +64,7 @@ def phases(timings: Timings, has_body: bool = True, least: float = 0.0) -> list[
     """(name, begin, end) of each phase of a request, in seconds since it began; those of `least` or less are left out.
     has_body: of the response.
 
-    The phases of a kept connection are only those of the request itself.
+    The phases of a kept connection are only those of the request itself; those of a new one are never left out.
     """
     lookup, connect, tls, ready, sent, answered, total = timings
     found: list[tuple[str, float, float]] = []
@@ -72,9 +72,8 @@ def phases(timings: Timings, has_body: bool = True, least: float = 0.0) -> list[
     if lookup or connect or tls:
         for name, moment in (("name lookup", lookup), ("connect", connect), ("TLS", tls)):
             end = moment if moment < total else total
-            if end - at > least:
-                found.append((name, at, end))
             if end > at:
+                found.append((name, at, end))
                 at = end
     if ready > at:
         at = ready if ready < total else total

@@ -99,6 +99,11 @@ def test_phases_that_nobody_sees_are_left_out() -> None:
     ]
 
 
+def test_a_new_connection_is_always_shown() -> None:
+    short = Timings(lookup=0.0001, connect=0.0003, ready=0.0003, sent=0.9, answered=0.95, total=1.0)
+    assert [name for name, _, _ in phases(short, least=0.02)][:3] == ["name lookup", "connect", "body"]
+
+
 def test_which_requests_move_parts() -> None:
     assert moves_part(span("https://h/k?partNumber=3&uploadId=u"))
     assert moves_part(span("https://h/k", range="bytes=0-4"))
