@@ -3,8 +3,9 @@
     python -m benchmarks.null_server FILE CRC64NVME [CERTIFICATE KEY] [--fail SHARE --seed N]
 
 It prints its port. The checksum trailer of a part is echoed, as if the server had computed it; nothing is checked.
-Objects named `down…` are FILE; all others do not exist, ever. `--fail 0.1` has a tenth of all requests fail, at random:
-500, 503 SlowDown, or a reset before, within or after the body. GET /received says how many bytes of bodies have come.
+Objects named `down…` are FILE; all others do not exist, ever, but If-None-Match is obeyed. `--fail 0.1` has a tenth of
+all requests fail, at random: 500, 503 SlowDown, or a reset before, within or after the body. GET /received says how
+many bytes of bodies have come.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ COMPLETED = (
 NO_UPLOADS = b"<ListMultipartUploadsResult %b><IsTruncated>false</IsTruncated></ListMultipartUploadsResult>" % NAMESPACE
 NO_OBJECTS = b"<ListBucketResult %b><IsTruncated>false</IsTruncated></ListBucketResult>" % NAMESPACE
 TROUBLE = b"<Error><Code>InternalError</Code><Message>drawn</Message></Error>"
+TAKEN = b"<Error><Code>PreconditionFailed</Code><Message>it is there</Message></Error>"
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>drawn</Message></Error>"
 TRAILER = re.compile(rb"x-amz-checksum-(\w+):([\w+/=]+)\s*\Z")
 
@@ -45,6 +47,8 @@ class Faults:
         self._random = random.Random(seed)
         self._lock = threading.Lock()
         self.received = 0
+        self.stored = set[bytes]()
+        """Paths of objects that came in one request: a second conditional one is refused."""
 
     def draw(self, length: int) -> tuple[str, int]:
         """What becomes of a request ('' : nothing), and how many of its `length` bytes are read before."""
@@ -156,7 +160,11 @@ class Connection:
             self._say(
                 200, b"x-amz-checksum-algorithm: CRC64NVME\r\n", CREATED if query.startswith(b"uploads") else COMPLETED
             )
+        elif path in self._faults.stored and headers.get(b"if-none-match") == b"*":
+            self._say(412, b"", TAKEN)
         else:
+            if method == b"PUT" and not query:
+                self._faults.stored.add(path)
             trailer = TRAILER.search(tail)
             name = b"crc64nvme"
             given = trailer[2] if trailer else headers.get(b"x-amz-checksum-crc64nvme")

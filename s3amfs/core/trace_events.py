@@ -19,7 +19,7 @@ HEAD: Final = "[\n"
 WAITS_ROW: Final = 1000
 """Rows of requests are numbered from 1, those of waits from here."""
 SHORTEST_PHASE: Final = 20e-6
-SMALLEST_SHARE: Final = 0.02
+SMALLEST_SHARE: Final = 0.05
 """A phase that takes no more than so many seconds and so much of its request is not shown, except those of a new
 connection, which say that there is one."""
 _PART = re.compile(r"[?&]partNumber=(\d{1,5})(?:&|$)")
