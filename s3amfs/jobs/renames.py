@@ -61,7 +61,8 @@ class Renames:
                 continue
             if known is None:
                 continue
-            (self.gone if self._local is not None else self.kept).add(entry.key)
+            if self._local is None:
+                self.kept.add(entry.key)
             return Outcome(work, "renamed", f"was {entry.key}", known)
         return None
 
@@ -132,8 +133,10 @@ class Renames:
         finally:
             os.close(fd)
         if self._options.dry_run:
+            self.gone.add(entry.key)
             return Known(work.key, "", "")
         there = local.rename(entry, work.key)
+        self.gone.add(entry.key)  # also if what follows fails: it is not to be deleted, and not renamed again
         fd = os.open(os.path.join(local.root, work.key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             if os.fstat(fd).st_ino == there.st_ino:

@@ -259,10 +259,13 @@ def by_s3am(world: World, scene: Scene, faulty: bool) -> int:
         return error.exit_code
 
 
+def _run(world: World, variables: dict[str, str], *command: str) -> int:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(world.folder), **variables}
+    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
+
+
 def by_rclone(world: World, scene: Scene, faulty: bool) -> int:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(world.folder),
+    variables = {
         "RCLONE_CONFIG": os.devnull,
         "RCLONE_CONFIG_R_TYPE": "s3",
         "RCLONE_CONFIG_R_PROVIDER": "Other",
@@ -273,41 +276,26 @@ def by_rclone(world: World, scene: Scene, faulty: bool) -> int:
         "RCLONE_CONFIG_R_LIST_VERSION": "2",
     }
     names = [str(world.place(scene, end)).replace("s3://", "r:") for end in ("source", "target")]
-    command = ["rclone", "sync", "--retries", "1", "--low-level-retries", "2", "--checksum", *names]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
+    return _run(world, variables, "rclone", "sync", "--retries", "1", "--low-level-retries", "2", "--checksum", *names)
 
 
 def by_s5cmd(world: World, scene: Scene, faulty: bool) -> int:
     """Its pages have 1,000 keys: only answers that lie are as short as those of the others."""
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(world.folder),
-        "AWS_ACCESS_KEY_ID": world.s3.access_key,
-        "AWS_SECRET_ACCESS_KEY": world.s3.secret_key,
-        "AWS_REGION": "us-east-1",
-        "S3_ENDPOINT_URL": world.proxy.endpoint_url,
-    }
+    variables = {**world.s3.environment(), "AWS_REGION": "us-east-1", "S3_ENDPOINT_URL": world.proxy.endpoint_url}
     source, target = (f"{world.place(scene, end)}".rstrip("/") + "/" for end in ("source", "target"))
     if source.startswith("s3:"):
         source += "*"
-    command = ["s5cmd", "--retry-count", "2", "sync", "--delete", source, target]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
+    return _run(world, variables, "s5cmd", "--retry-count", "2", "sync", "--delete", source, target)
 
 
 def by_aws(world: World, scene: Scene, faulty: bool) -> int:
-    environment = {
-        "PATH": os.environ["PATH"],
-        "HOME": str(world.folder),
-        "AWS_ACCESS_KEY_ID": world.s3.access_key,
-        "AWS_SECRET_ACCESS_KEY": world.s3.secret_key,
-        "AWS_DEFAULT_REGION": "us-east-1",
+    variables = {
+        **world.s3.environment(),
         "AWS_ENDPOINT_URL": world.proxy.endpoint_url,
-        "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_MAX_ATTEMPTS": "2",
     }
     names = [str(world.place(scene, end)) for end in ("source", "target")]
-    command = ["aws", "s3", "sync", "--delete", "--page-size", str(PAGE), *names]
-    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
+    return _run(world, variables, "aws", "s3", "sync", "--delete", "--page-size", str(PAGE), *names)
 
 
 TOOLS: dict[str, Tool] = {"s3am": by_s3am, "rclone": by_rclone, "s5cmd": by_s5cmd, "aws": by_aws}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from s3amfs.core.ssec import CustomerKey
+from s3amfs.jobs.down import Down
 from tests.support.trees import make_tree, read_prefix, read_tree
 
 
@@ -73,3 +75,25 @@ def test_other_metadata_is_no_rename(run: Any, new_bucket: Any, boto: Any) -> No
     boto.put_object(Bucket=one, Key="new", Body=b"content", Metadata={"a": "2"})
     assert run(f"s3://{one}", f"s3://{other}", **options).did() == {"new": "copy", "old": "delete"}
     assert boto.head_object(Bucket=other, Key="new")["Metadata"] == {"a": "2"}
+
+
+def test_a_renamed_file_whose_times_cannot_be_set(
+    run: Any, tmp_path: Path, new_bucket: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The old name is gone all the same: it is not looked for again. The next run has nothing to send."""
+    bucket, dst = new_bucket(), tmp_path / "dst"
+    src = make_tree(tmp_path / "src", {"old": b"content", "stays": b"s"})
+    options = {"delete": True, "track_renames": True}
+    assert run(src, f"s3://{bucket}", **options).rc == run(f"s3://{bucket}", dst, **options).rc == 0
+    (src / "old").rename(src / "new")
+    assert run(src, f"s3://{bucket}", **options).rc == 0
+
+    def refused(self: Down, fd: int, info: Any) -> None:
+        raise PermissionError(errno.EPERM, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Down, "finish", refused)
+        failed = run(f"s3://{bucket}", dst, **options)
+    assert (failed.rc, failed.did()) == (1, {"new": "fail"})
+    assert read_tree(dst) == {"new": b"content", "stays": b"s"}
+    assert run(f"s3://{bucket}", dst, **options).rc == 0
