@@ -203,11 +203,11 @@ class FileContent:
         self._sent = dict(self.metadata)
         return upload_options(self._service, self.key, base, self.metadata, goes_on=goes_on, only_new=self.exclusive)
 
-    def stored_again(self, etag: str, version_id: str | None = None) -> None:
-        """The same content is another object now: its metadata was changed, or its name."""
+    def stored_again(self, of: str, etag: str, version_id: str | None = None) -> None:
+        """The object with the ETag `of` is another one now, with the same content: its metadata or name was changed."""
         with holding(self.lock):
             base, state = self.published, self.state
-            if base is None or base.etag == etag or isinstance(state, Unlinked):
+            if base is None or base.etag != of or of == etag or isinstance(state, Unlinked):
                 return
             base = replace(base, etag=etag, version_id=version_id, last_modified=time.time())
             spooled = state.spooled if isinstance(state, Spooled) else state.copy if isinstance(state, Clean) else None
@@ -215,6 +215,11 @@ class FileContent:
                 spooled.rebase(base)
             self._reader.close()
             self._become("stored again", replace(state, base=base))
+
+    def settled(self) -> ObjectInfo | None:
+        """The stored object, after a publication that is in flight."""
+        with holding(self.lock):
+            return self.published
 
     def was_moved(self) -> None:
         """`key` is another one now."""

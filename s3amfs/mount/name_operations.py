@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from ..core.posix_metadata import is_symlink
 from .caller import caller
 from .errors import answered
+from .metadata_cache import Entry
 from .open_directory import DirectoryNames
 from .open_file import OpenFile
 from .operations_shared import Shared
@@ -86,6 +87,8 @@ class NameOperations(Shared):
         closing = self.files.closing_at(old)
         if closing is not None:
             closing.unlink()  # its last publication may be in flight: what is removed is what that stored
+        file = self.files.at(key)
+        seen = file.settled() if file is not None else None
         there = self.tree.find(old)
         if there is not None and there.info is not None and not there.directory:
             self.tree.changes.take(key)
@@ -96,6 +99,8 @@ class NameOperations(Shared):
         hidden = self.files.hide(key, new)
         if hidden is not None:
             hidden.unlink()
+            if hidden.published is not None and hidden is file and hidden.published is not seen:
+                self.tree.remove(old, Entry(key, False, hidden.published, 0.0))  # it was published meanwhile
         self.tree.forget(old)
         self.tree.times.name_changed(old)
 

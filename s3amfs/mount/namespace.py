@@ -29,6 +29,7 @@ from .storing import Store
 
 WORKERS = 16
 OnMoved = Callable[[str, str], None]
+OnStoredAgain = Callable[[str, str, StoredInfo], None]
 
 
 class Tree:
@@ -40,8 +41,8 @@ class Tree:
         self.store = Store(client, root.bucket)
         self.changes = Changes(self._apply)
         self.times = FileTimes()
-        self.on_stored_again: Callable[[str, StoredInfo], None] = _ignore
-        """Called with a key whose object was copied onto itself or to another key, and what the copy is."""
+        self.on_stored_again: OnStoredAgain = _ignore
+        """Called with a key whose object was copied onto itself or to another key, its ETag, and what the copy is."""
         self._directories: dict[str, dict[str, str]] = {}
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3am-tree")
@@ -185,7 +186,7 @@ class Tree:
             stored = self.store.change_metadata(key, waiting)
             if stored is not None:
                 self.times.stored(key, stored.etag, waiting.since)
-                self.on_stored_again(key, stored)
+                self.on_stored_again(key, waiting.base.etag, stored)
         self._lookup.forget_key(key)
 
     def _keep_prefix(self, key: str) -> None:
@@ -270,7 +271,7 @@ class Tree:
                 self.changes.put_back(old, waiting)
             raise
         self.times.stored(new, stored.etag, time.time_ns())
-        self.on_stored_again(old, stored)
+        self.on_stored_again(old, base.etag, stored)
         on_moved(old, new)
 
     def close(self) -> None:
@@ -282,7 +283,7 @@ class Tree:
         return {"mtime": time_text(time.time_ns())}
 
 
-def _ignore(key: str, stored: StoredInfo) -> None:
+def _ignore(key: str, etag: str, stored: StoredInfo) -> None:
     """Nothing is open."""
 
 

@@ -9,6 +9,7 @@ import os
 from collections.abc import Callable
 
 from ..core.locations import S3Location
+from ..engine.interruptible import holding
 from ..engine.loop import bytes_moved, recent_limit, requests_made
 from ..errors import NotFound
 from ..transfers.options import StoredInfo
@@ -87,19 +88,21 @@ class Shared:
 
     def _publish(self, file: OpenFile) -> None:
         waiting = self.tree.changes.take(file.key)
-        published = False
+        published, late = False, {}
         try:
-            published = file.publish()
+            with holding(file.lock):  # whoever waits for it finds what it stored, not what was there before
+                published = file.publish()
+                stored = file.published
+                if published and stored is not None:
+                    late = file.take_late_metadata()
+                    self.tree.remember(self.files.path_of(file), stored, file.changed_at)
         finally:
             if not published and waiting is not None:
                 self.tree.changes.put_back(file.key, waiting)
         if published:
             self.write_back.forget(file.key)
-        if published and file.published is not None:
-            late = file.take_late_metadata()
-            self.tree.remember(self.files.path_of(file), file.published, file.changed_at)
-            if late:
-                self.tree.changes.put(file.key, file.published, late)
+        if stored is not None and late:
+            self.tree.changes.put(file.key, stored, late)
 
     def _settle(self, path: str) -> None:
         """A file that was closed at `path` and waits to be published is published now.
@@ -129,8 +132,8 @@ class Shared:
             file.close()
             self.files.forget(file)
 
-    def _stored_again(self, key: str, stored: StoredInfo) -> None:
+    def _stored_again(self, key: str, etag: str, stored: StoredInfo) -> None:
         """The tree has copied an object, so its ETag may have changed: an open file continues with the new one."""
         file = self.files.at(key)
         if file is not None:
-            file.stored_again(stored.etag, stored.version_id)
+            file.stored_again(etag, stored.etag, stored.version_id)

@@ -36,8 +36,10 @@ class Store:
     def _put(self, key: str, content: bytes, options: ObjectOptions, expected: Expected) -> StoredInfo:
         return commit.put(self.client, S3Location(self.bucket, key), content, options, expected, log.warning)
 
-    def _copy(self, old: str, new: str, options: ObjectOptions, expected: Expected) -> StoredInfo:
-        given = UploadOptions(unfinished="continue", exists="overwrite", expected=expected, object=options)
+    def _copy(self, old: str, base: ObjectInfo, new: str, options: ObjectOptions, expected: Expected) -> StoredInfo:
+        given = UploadOptions(
+            unfinished="continue", exists="overwrite", expected=expected, source_etag=base.etag, object=options
+        )
         done = upload(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, given)
         return StoredInfo(done.etag, version_id=done.version_id)
 
@@ -47,7 +49,7 @@ class Store:
             now = self.client.find(self.bucket, key)
             if now is not None and _is_same(now, waiting.base):
                 options = ObjectOptions(metadata={**now.metadata, **waiting.changes})
-                return self._copy(key, key, options, now.expected)
+                return self._copy(key, now, key, options, now.expected)
         except SourceChanged as error:
             log.info("%s", error)
         log.warning("%s was replaced by somebody else: its times and mode are theirs", key)
@@ -63,7 +65,7 @@ class Store:
         options = ObjectOptions(
             metadata={**base.metadata, **changes}, content_type=_type_after(old, new, base.content_type)
         )
-        stored = self._copy(old, new, options, NOTHING if replaced is None else replaced.expected)
+        stored = self._copy(old, base, new, options, NOTHING if replaced is None else replaced.expected)
         self.remove(old, base)
         return stored
 
@@ -94,7 +96,7 @@ class Store:
             return
         options = replace(base.copy_options(), metadata=dict(metadata))
         if base.size > MOST_MARKER_BYTES:
-            self._copy(prefix, prefix, options, base.expected)
+            self._copy(prefix, base, prefix, options, base.expected)
             return
         content = self.client.get(self.bucket, prefix, if_match=base.strong_etag)[1] if base.size else b""
         self._put(prefix, content, options, base.expected if base.size else WHATEVER)
@@ -118,7 +120,7 @@ class Store:
             return
         options = replace(base.copy_options(), metadata=dict(base.metadata if metadata is None else metadata))
         if base.size > MOST_MARKER_BYTES:
-            self._copy(old, new, options, NOTHING)
+            self._copy(old, base, new, options, NOTHING)
         else:
             content = self.client.get(self.bucket, old, if_match=base.strong_etag)[1] if base.size else b""
             self._put(new, content, options, WHATEVER)  # the marker of an empty directory may stand there

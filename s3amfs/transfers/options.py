@@ -39,6 +39,8 @@ class UploadOptions:
     """Where the source is an object: its content headers and user metadata are kept, except what `object` gives."""
     source_key: CustomerKey | None = field(default=None, repr=False)
     """Customer key (SSE-C) of an s3:// source."""
+    source_etag: str = ""
+    """ETag (without quotes) that an s3:// source must have; '': whatever stands there."""
     checksum: ChecksumChoice | None = None
     """None: CRC64NVME where the server knows it, else the ETags of the parts."""
     expect: tuple[tuple[str, str], ...] = ()

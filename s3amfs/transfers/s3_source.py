@@ -11,6 +11,7 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import Part
 from ..engine.client import S3Client
 from ..engine.sources import range_judge
+from ..errors import SourceChanged
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3 import api as s3api
 from .options import UploadOptions
@@ -44,6 +45,12 @@ class S3Source:
 
     def explain(self, failure: Failure) -> Failure:
         return replace(failure, of_source=True, source=self._location.url)
+
+
+def require_source(location: S3Location, info: s3api.ObjectInfo, options: UploadOptions) -> None:
+    """Raises SourceChanged if the object that stands at `location` now, `info`, is not the one that is to be moved."""
+    if options.source_etag and info.etag != options.source_etag:
+        raise SourceChanged(f"{location.url} was replaced by somebody else since it was looked at")
 
 
 def identity_of(location: S3Location, info: s3api.ObjectInfo) -> SourceIdentity:

@@ -24,7 +24,7 @@ from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of
-from ..transfers.s3_source import identity_of
+from ..transfers.s3_source import identity_of, require_source
 from ..transfers.send_parts import Content, Copied, Movement, SendParts, WholeCrc
 from ..transfers.speed import Speed
 from ..transfers.target import changes_headers, skips_existing, with_kept
@@ -51,6 +51,7 @@ def copy(
     if skips_existing(client, target, options):
         return report.result(size=None, skipped=True)
     info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)
+    require_source(source, info, options)
     if (source.bucket, source.key) == (target.bucket, target.key) and source.version_id is None:
         _check_onto_itself(source, options)
         if info.version_id is not None:

@@ -163,6 +163,23 @@ def test_a_removal_while_the_last_handle_is_released(watched: Mount, proxy: Faul
     assert not proxy.of("Copy")
 
 
+@pytest.mark.parametrize("options", [(), ("--write-back", 0.1)])
+def test_a_removal_while_a_close_is_in_flight(
+    options: tuple[object, ...], new_mount: Callable[..., Mount], proxy: FaultProxy, stored: Stored
+) -> None:
+    mount = new_mount(*options, env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
+    proxy.rules.append(Rule("Put", faults.stall("request_head", 1.0), times=1))
+    with open(mount / "k", "wb", buffering=0) as file, open(mount / "k", "rb"):
+        file.write(b"x")
+        closing = threading.Thread(target=file.close)
+        closing.start()
+        assert proxy.wait_for(lambda: proxy.count("Put") > 0)
+        (mount / "k").unlink()
+        closing.join()
+    assert mount.umount().rc == 0
+    assert stored.listed() == []
+
+
 def test_a_full_spool_behind_a_memory_map(new_mount: Callable[..., Mount], stored: Stored) -> None:
     """The kernel writes the pages when the file is closed, and the daemon hears of no close after that failed."""
     stored.put("k", b"old")

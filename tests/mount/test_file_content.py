@@ -47,6 +47,17 @@ def test_from_new_to_stored_to_changed(service: Service) -> None:
     assert service.client.get(service.bucket, "k")[1] == b"Jello"
 
 
+def test_a_copy_of_another_version_is_not_its_content(service: Service) -> None:
+    service.client.put(service.bucket, "k", b"old")
+    file = OpenFile(service, "k", service.client.head(service.bucket, "k"), {})
+    seen = file.published
+    assert seen is not None
+    file.stored_again("another", "its copy")
+    assert file.published is seen
+    file.stored_again(seen.etag, "its copy")
+    assert file.published.etag == "its copy"
+
+
 def test_a_change_that_fails_changes_nothing(service: Service) -> None:
     service.client.put(service.bucket, "k", b"old")
     file = OpenFile(service, "k", service.client.head(service.bucket, "k"), {})

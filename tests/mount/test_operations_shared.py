@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -22,6 +23,7 @@ class File:
 
     def __init__(self, *, publishes: bool | BaseException = True, late: Any = None) -> None:
         self.publishes, self.late = publishes, late or {}
+        self.lock = threading.RLock()
         self.published, self.changed_at, self.changed, self.failed, self.closed = BASE, 5, True, False, False
 
     def publish(self) -> bool:
@@ -99,6 +101,22 @@ def test_what_waits_for_an_object_goes_with_its_new_content_or_waits_on() -> Non
     with pytest.raises(OSError, match="broken"):
         made._publish(File(publishes=OSError(5, "broken")))
     assert changes.done == ["take", "put back"]
+
+
+def test_what_was_published_is_known_before_anybody_else_gets_the_file() -> None:
+    """Else a rename, a removal or a chmod that waited for it would be of the version before."""
+    file = File()
+    made, _ = shared()
+    free: list[bool] = []
+
+    def remember(*_: object) -> None:
+        other = threading.Thread(target=lambda: free.append(file.lock.acquire(blocking=False)))
+        other.start()
+        other.join()
+
+    made.tree.remember = remember
+    made._publish(file)
+    assert free == [False]
 
 
 def test_the_last_holder_publishes_what_nobody_has_unless_that_has_failed() -> None:

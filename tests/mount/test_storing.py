@@ -6,7 +6,7 @@ import pytest
 
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.client import S3Client
-from s3amfs.errors import ObjectExists, S3AMError
+from s3amfs.errors import ObjectExists, S3AMError, SourceChanged
 from s3amfs.mount.deferred_metadata import Waiting
 from s3amfs.mount.storing import Store
 from s3amfs.transfers.options import ObjectInfo, ObjectOptions
@@ -68,6 +68,15 @@ def test_a_move_onto_what_came_meanwhile(store: Store) -> None:
     with pytest.raises(S3AMError):
         store.move("a", base, "b", None, {})
     assert (content_of(store, "a"), content_of(store, "b")) == (b"mine", b"theirs")
+
+
+def test_a_move_of_what_was_replaced_meanwhile(store: Store) -> None:
+    base = put(store, "a", b"mine", metadata={"mtime": "1"})  # type: ignore[arg-type]
+    put(store, "a", b"theirs")
+    with pytest.raises(SourceChanged):
+        store.move("a", base, "b", None, {"mode": "33152"})
+    assert content_of(store, "a") == b"theirs"
+    assert store.client.find(store.bucket, "b") is None
 
 
 def test_only_what_was_seen_is_removed(store: Store) -> None:

@@ -10,8 +10,9 @@ from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.locations import S3Location
 from s3amfs.core.parts import Part
 from s3amfs.engine.attempt import PartProblem
+from s3amfs.errors import SourceChanged
 from s3amfs.transfers.options import UploadOptions
-from s3amfs.transfers.s3_source import S3Source
+from s3amfs.transfers.s3_source import S3Source, require_source
 from s3amfs.wire.failures import to_error
 from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3.model import ObjectInfo
@@ -37,3 +38,10 @@ def test_a_failure_names_the_object_and_its_credentials_are_ours() -> None:
     said = str(to_error(explained, "upload to s3://other/k"))
     assert "source s3://bkt/k" in said
     assert "fresh URL" not in said
+
+
+def test_another_object_than_the_one_that_was_looked_at_is_refused() -> None:
+    for etag in ("", "abc"):
+        require_source(S3Location("bkt", "k"), INFO, UploadOptions(source_etag=etag))
+    with pytest.raises(SourceChanged, match="s3://bkt/k"):
+        require_source(S3Location("bkt", "k"), INFO, UploadOptions(source_etag="other"))
