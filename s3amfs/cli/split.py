@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     start = steps.add_parser("start", help="begin a transfer and write its job file")
     start.add_argument("source", metavar="SRC", help="file, URL or s3://BUCKET/KEY")
     start.add_argument("target", metavar="DST", help="s3://BUCKET/KEY, or a file on a shared file system")
-    upload_command.add_transfer_arguments(start)
+    upload_command.add_transfer_arguments(start, hidden=("--resume", "--dry-run"))
     start.add_argument(
         "-o", "--output", metavar="JOB", required=True, help="write the job file here; it must not exist"
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from ..errors import UsageError
@@ -65,13 +66,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_workers(parser)
 
 
-def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options for the upload of one object."""
+def add_transfer_arguments(parser: argparse.ArgumentParser, *, hidden: Collection[str] = ()) -> None:
+    """Adds the options for the upload of one object. hidden: those that the help does not show (the caller refuses
+    them, and says what to use instead)."""
+
+    def shown(option: str, text: str) -> str:
+        return argparse.SUPPRESS if option in hidden else text
+
     again = parser.add_mutually_exclusive_group()
     again.add_argument(
         "--resume",
         action="store_true",
-        help="continue the unfinished upload of DST; with -r and --from-list: the interrupted job",
+        help=shown("--resume", "continue the unfinished upload of DST; with -r and --from-list: the interrupted job"),
     )
     again.add_argument(
         "--force", action="store_true", help="abort all unfinished uploads of DST and start from scratch"
@@ -105,7 +111,7 @@ def add_transfer_arguments(parser: argparse.ArgumentParser) -> None:
     add_bwlimit(parser)
     add_memory(parser)
     add_seen(parser)
-    add("--dry-run", action="store_true", help="print what would be done, and change nothing")
+    add("--dry-run", action="store_true", help=shown("--dry-run", "print what would be done, and change nothing"))
     _add_object_arguments(parser)
     add_key_options(parser, what="DST")
     add_key_options(parser, "src-", "an s3:// SRC")

@@ -8,6 +8,7 @@ have moved: any process may die at any time, and any may be run again. Downloads
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import Literal
@@ -21,7 +22,7 @@ from ..engine.attempt import PartResult
 from ..engine.client import S3Client
 from ..engine.journal import sync_folder
 from ..engine.uploads import list_parts
-from ..errors import InvalidSource, NotFound, TransferError, UploadGone, UsageError
+from ..errors import InvalidSource, NotFound, S3AMError, TransferError, UploadGone, UsageError
 from ..transfers.job import Job
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
@@ -61,8 +62,8 @@ def load(path: str) -> SplitJob:
 def save(job: SplitJob, path: str, *, new: bool) -> None:
     """Writes the job file, whole or not at all. new: Raises UsageError if there is one."""
     folder, name = os.path.split(os.path.abspath(path))
-    temporary = os.path.join(folder, f".{name}.{os.getpid()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex}")  # machines may have the same name and process id
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         with open(descriptor, "w", encoding="utf-8") as file:
             file.write(format_job(job))
@@ -208,12 +209,16 @@ def finish_upload(
     Raises TransferError while parts are missing, and what `upload` raises when it completes.
     """
     report = Report("split finish", job.source, job.target, on_event)
+    return finish_once(job, path, report, lambda: _finish(job, client, options, path, reader, report))
+
+
+def _finish(
+    job: SplitJob, client: S3Client, options: UploadOptions, path: str, reader: S3Client | None, report: Report
+) -> TransferResult:
     target = parse_s3_url(job.target)
-    if job.finished:
-        drop_records(job, path)
-        return finished(job, report)
     if _is_empty_copy(job):
-        done_at_once = upload(job.location, target, client, options_for(job, options), on_event=on_event)
+        given = options_for(job, options)
+        done_at_once = upload(job.location, target, client, given, on_event=report.on_event)
         save(replace(job, finished={"etag": done_at_once.etag, "checksum": done_at_once.checksum}), path, new=False)
         drop_records(job, path)
         return done_at_once
@@ -270,6 +275,22 @@ def is_finished(job: SplitJob, path: str) -> bool:
     except (NotFound, UsageError):
         return False
     return bool(now.finished) and replace(now, finished={}) == replace(job, finished={})
+
+
+def finish_once(job: SplitJob, path: str, report: Report, finish: Callable[[], TransferResult]) -> TransferResult:
+    """Returns the result of `finish`, or of another process that has finished the same job before or meanwhile.
+
+    Raises what `finish` raises, unless the job file says by then that the job is finished.
+    """
+    if not job.finished:
+        try:
+            return finish()
+        except S3AMError:
+            if not is_finished(job, path):
+                raise
+        job = load(path)
+    drop_records(job, path)
+    return finished(job, report)
 
 
 def drop_late_records(job: SplitJob, path: str) -> None:

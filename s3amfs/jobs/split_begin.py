@@ -28,6 +28,7 @@ def begin(ends: SplitEnds, sending: SendParts, source: str) -> SplitJob:
     job, size = ends.job, ends.size
     options = job.options
     kind: Kind = "copy" if ends.copies else "upload"
+    ends.warn_of_lost()
     begun = sending.find()
     taken_up = part_size_of(begun, size) if begun is not None else None
     choose = copy_part_size if ends.copies else choose_part_size

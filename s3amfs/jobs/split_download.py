@@ -33,7 +33,7 @@ from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.s3_source import S3Source, identity_of
 from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
-from .split import Progress, check_new, drop_late_records, drop_records, finished, is_finished, save
+from .split import Progress, check_new, drop_late_records, drop_records, finish_once, is_finished, save
 from .split_ends import compare
 from .split_pace import Pace
 from .split_records import Records
@@ -132,9 +132,10 @@ def finish_download(
     Raises TransferError while ranges are missing, ChecksumMismatch (the records are dropped: move again).
     """
     report = Report("split finish", job.source, job.target, on_event)
-    if job.finished:
-        drop_records(job, path)
-        return finished(job, report)
+    return finish_once(job, path, report, lambda: _finish(job, client, options, path, report))
+
+
+def _finish(job: SplitJob, client: S3Client, options: DownloadOptions, path: str, report: Report) -> TransferResult:
     info = look_at(job, client, options)
     stored = stored_of(info)
     comparison = FileProof(client, source_of(job), info, stored, options.customer_key, min(4, os.cpu_count() or 1))
@@ -300,11 +301,10 @@ def _publish(job: SplitJob, name: str, whole: int) -> None:
     CRC of that.
     """
     file = PartialFile(job.target)
-    if not os.path.lexists(file.partial):
-        _check_published(job, name, whole)
-        return
     try:
-        file.open("resume", job.identity)
+        if not file.open_there():
+            _check_published(job, name, whole)
+            return
         if not (_is_own(job, file.fd) or _is_whole(job, file.fd, name, whole)):
             raise TransferError(f"{file.partial} is not the file that the job has made: start the job again")
         os.ftruncate(file.fd, job.size)

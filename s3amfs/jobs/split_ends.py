@@ -14,7 +14,7 @@ from ..engine.client import S3Client
 from ..engine.targets import MultipartTarget
 from ..errors import InvalidSource, SourceChanged, UsageError
 from ..transfers import expected_digests
-from ..transfers.copy_object import algorithm_of
+from ..transfers.copy_object import algorithm_of, warn_of_lost
 from ..transfers.job import Job
 from ..transfers.s3_source import identity_of
 from ..transfers.send_parts import Content, Copied, Movement, WholeCrc
@@ -128,6 +128,11 @@ class SplitEnds:
             )
             if now.etag != info.etag:
                 raise SourceChanged(f"{location.url} changed while it was copied: start the job again")
+
+    def warn_of_lost(self) -> None:
+        """Says what S3 keeps in no copy in parts."""
+        if self._copied is not None:
+            warn_of_lost(self.job.client, *self._copied, self.job.report.warn, in_parts=True)
 
     def hashes(self, parts: Iterable[Part], crc: str) -> dict[int, tuple[int, str]]:
         """Part number -> (CRC, MD5 in hex) of the source's bytes; {} where S3 copies, so that nothing is read here."""

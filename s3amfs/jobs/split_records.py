@@ -10,6 +10,7 @@ import contextlib
 import glob
 import os
 import socket
+import uuid
 from collections import Counter
 
 from ..core import manifest as m
@@ -66,8 +67,9 @@ class Records:
     def add(self, records: list[PartRecord]) -> None:
         """Appends, and syncs."""
         if self._file is None:
-            name = f"{self._path}.{socket.gethostname()}-{os.getpid()}.parts"
-            self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+            process = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"  # containers may share the rest
+            name = f"{self._path}.{process}.parts"
+            self._file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         write_all(self._file, b"".join(m.encode(record) for record in records))
         os.fsync(self._file)
 

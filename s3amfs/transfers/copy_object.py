@@ -102,16 +102,26 @@ def asked_algorithm(choice: ChecksumChoice | None) -> str | None:
     return choice if choice in ("crc64nvme", "crc32c") else None
 
 
-def warn_of_digest(client: S3Client, source: S3Location, info: s3api.ObjectInfo, warn: Callable[[str], None]) -> None:
-    """Says once for each bucket that a copy of `source` in parts has no SHA of the whole, which the source has.
+def warn_of_lost(
+    client: S3Client, source: S3Location, info: s3api.ObjectInfo, warn: Callable[[str], None], *, in_parts: bool
+) -> None:
+    """Says once for each bucket what `source` has and a copy of it does not get: locks, in parts also a SHA.
 
-    S3 joins CRCs of parts to one of the whole, and no SHA (S3 User Guide, Checking object integrity).
+    S3 gives a copy the default retention of its bucket, never that of its source (S3 User Guide, Object Lock). It joins
+    CRCs of parts to one of the whole, and no SHA (S3 User Guide, Checking object integrity).
     """
+    warned = client.session.capabilities(source.bucket).warned
+    locks, digests = f"locks of {source.bucket}", f"digests of {source.bucket}"
+    if info.locked and locks not in warned:
+        warned.add(locks)
+        warn(
+            f"{source.url} is under a retention or a legal hold: S3 keeps neither in a copy, which has its bucket's "
+            "default retention"
+        )
     full = (info.checksum_type or "FULL_OBJECT") == "FULL_OBJECT"
     name = next((name for name, value in info.checksums.items() if name in _NOT_JOINED and "-" not in value), "")
-    warned, key = client.session.capabilities(source.bucket).warned, f"digests of {source.bucket}"
-    if full and name and key not in warned:
-        warned.add(key)
+    if in_parts and full and name and digests not in warned:
+        warned.add(digests)
         warn(
             f"{source.url} is stored with its {name}: a copy in parts is stored with its {algorithm_of(info)} instead; "
             "in one request (--part-size 5GiB) S3 keeps it"
@@ -126,20 +136,6 @@ def warn_without(
     if asked is not None and asked not in stored.checksums and key not in warned:
         warned.add(key)
         warn(f"{target.url}: the server's answer names no {asked} of the copy: it stores none, or another checksum")
-
-
-def warn_of_locks(client: S3Client, source: S3Location, warn: Callable[[str], None]) -> None:
-    """Says once for each bucket that a copy of `source`, which is locked, is not.
-
-    S3 gives a copy the default retention of its bucket, never that of its source (S3 User Guide, Object Lock).
-    """
-    name, warned = f"locks of {source.bucket}", client.session.capabilities(source.bucket).warned
-    if name not in warned:
-        warned.add(name)
-        warn(
-            f"{source.url} is under a retention or a legal hold: S3 keeps neither in a copy, which has its bucket's "
-            "default retention"
-        )
 
 
 def copy_object(job: Job, original: Original, *, replace_metadata: bool) -> s3api.StoredInfo:

@@ -109,6 +109,14 @@ class PartialFile:
         differs = m.difference(manifest.header.source, identity)
         return (manifest, "") if differs is None else (None, differs)
 
+    def open_there(self) -> bool:
+        """Opens the partial file if there is one, and makes none. Raises TransferLocked, AccessDenied, OSError."""
+        self._journal = self._lock(wait=False)
+        if not os.path.lexists(self.partial):
+            return False
+        self.fd = local_files.open_own(self.partial, self.path)
+        return True
+
     def _lock(self, wait: bool) -> Journal:
         try:
             return Journal.open(self.progress)

@@ -18,7 +18,7 @@ from ..engine.one_shot import OneShot
 from ..errors import ChecksumMismatch, S3AMError
 from ..wire.messages import Reply, S3Request
 from ..wire.s3 import api as s3api
-from .copy_object import asked_algorithm, compare_copy, keeps_all, warn_of_locks, warn_without
+from .copy_object import asked_algorithm, compare_copy, keeps_all, warn_of_lost, warn_without
 from .one_request import Cut
 from .options import ChecksumChoice
 
@@ -109,8 +109,7 @@ class _SmallCopy:
         if not keeps_all(info, order.options, metadata=order.copy_metadata):
             self._done(None)
             return
-        if info.locked:
-            warn_of_locks(self._client, order.source, self._warn)
+        warn_of_lost(self._client, order.source, info, self._warn, in_parts=False)
         self._send(order.request(order.expected, info.strong_etag), lambda reply: self._copied(info, reply))
 
     def _copied(self, info: s3api.ObjectInfo, reply: Reply | None) -> None:

@@ -18,7 +18,7 @@ from ..engine.client import S3Client
 from ..engine.limits import SlotGate
 from ..engine.targets import MultipartTarget
 from ..errors import ObjectExists, SourceChanged, Unsupported, UsageError
-from ..transfers.copy_object import Original, algorithm_of, copy_object, warn_of_digest, warn_of_locks
+from ..transfers.copy_object import Original, algorithm_of, copy_object, warn_of_lost
 from ..transfers.job import Job
 from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
@@ -60,8 +60,7 @@ def copy(
             options = replace(options, expected=info.expected)  # of what it replaces it has all but what is changed
     if options.expect:
         raise UsageError("--expect-… needs the bytes, which a copy inside S3 never sees: use 's3am verify --against'")
-    if info.locked:
-        warn_of_locks(client, source, report.warn)
+    warn_of_lost(client, source, info, report.warn, in_parts=False)
     try:
         return _Copy(source, info, Job(client, target, options, report, gate)).run()
     except ObjectExists:
@@ -154,7 +153,7 @@ class _Copy:
 
     def _copy_parts(self, sending: SendParts, begun: Begun | None) -> TransferResult:
         size = self._info.size
-        warn_of_digest(self._client, self._location, self._info, self._report.warn)
+        warn_of_lost(self._client, self._location, self._info, self._report.warn, in_parts=True)
         taken_up = part_size_of(begun, size) if begun is not None else None
         plan = Plan(size, copy_part_size(size, self._options.part_size, taken_up=taken_up))
         if begun is not None:

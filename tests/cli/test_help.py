@@ -32,6 +32,13 @@ def test_usage_errors(cli: Cli, words: tuple[str, ...]) -> None:
     assert result.stderr.endswith(f"; see 's3am {command}--help'\n")
 
 
+def test_options_that_a_step_refuses_are_not_in_its_help(cli: Cli) -> None:
+    text = cli.ok("split", "start", "--help").stdout
+    assert "--part-size" in text
+    assert "--dry-run" not in text
+    assert "--resume" not in text
+
+
 def test_general_options_stand_before_and_after() -> None:
     parser = build_parser()
     for words in (

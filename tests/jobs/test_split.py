@@ -8,10 +8,18 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from s3amfs.core.locations import LocalPath, S3Location
+from s3amfs.core.split_job import Share
+from s3amfs.demo.seaweed import SeaweedServer
+from s3amfs.engine.connect import connect
+from s3amfs.jobs import split
+from s3amfs.jobs.split import finish_upload, move_upload, start_upload
+from s3amfs.transfers.options import UploadOptions
 from tests.support.cli import Cli
+from tests.support.dask import config
 from tests.support.faults import Rule, error
 from tests.support.proxy import FaultProxy
-from tests.support.split import content, data, start
+from tests.support.split import MIB, content, data, start
 
 __all__ = ["data"]
 
@@ -102,3 +110,34 @@ def test_a_move_after_a_finish_that_was_killed(cli: Cli, boto: Any, bucket: str,
     assert done.rc == 0, done.stderr
     assert cli("split", "finish", str(job)).rc == 0
     assert content(boto, bucket, "k") == data
+
+
+@pytest.mark.parametrize("name", ["listed_parts", "SplitEnds"])
+def test_of_two_finishes_the_slower_one_finds_the_object_finished(
+    s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """name: before its use by the slower one the other finishes: the upload or its parts are gone then."""
+    client, path = connect(config(s3)), str(tmp_path / "job")
+    options = UploadOptions(part_size=5 * MIB, state_dir=str(tmp_path / "state"))
+    job = start_upload(LocalPath(str(tmp_path / "big")), S3Location(bucket, "k"), client, options, path)
+    move_upload(job, Share(1, 1), client, UploadOptions(), path)
+    usual = getattr(split, name)
+
+    class Slow:
+        def __call__(self, *given: Any, **named: Any) -> Any:
+            return self._usual(*given, **named)
+
+        def __getattr__(self, attribute: str) -> Any:
+            return getattr(self._usual, attribute)
+
+        @property
+        def _usual(self) -> Any:
+            monkeypatch.setattr(split, name, usual)
+            finish_upload(job, client, UploadOptions(), path)
+            return usual
+
+    monkeypatch.setattr(split, name, Slow())
+    result = finish_upload(job, client, UploadOptions(), path)
+    assert (result.size, result.parts) == (len(data), 5)
+    assert content(boto, bucket, "k") == data
+    assert {found.name for found in tmp_path.iterdir()} - {"state"} == {"big", "home", "job"}

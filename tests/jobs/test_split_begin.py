@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from s3amfs.core.locations import LocalPath, parse_s3_url
+from s3amfs.core.locations import LocalPath, S3Location, parse_s3_url
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Config, connect
 from s3amfs.errors import SourceChanged, UsageError
@@ -20,6 +20,8 @@ from s3amfs.transfers.options import UploadOptions
 from s3amfs.transfers.report import Report, ignore
 from s3amfs.transfers.send_parts import SendParts
 from tests.support.cli import Cli
+from tests.support.clients import Events
+from tests.support.dask import config
 from tests.support.split import MIB, PARTS, data
 
 __all__ = ["data"]
@@ -67,6 +69,15 @@ def test_an_upload_of_somebody_else_stays(cli: Cli, boto: Any, bucket: str, tmp_
     assert done.rc == 4, done.stderr
     assert not job.exists()
     assert [one["UploadId"] for one in boto.list_multipart_uploads(Bucket=bucket)["Uploads"]] == [other]
+
+
+def test_what_a_copy_in_parts_loses_is_said(
+    s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, data: bytes, events: Events
+) -> None:
+    boto.put_object(Bucket=bucket, Key="from", Body=data, ChecksumAlgorithm="SHA256")
+    client, source, target = connect(config(s3)), S3Location(bucket, "from"), S3Location(bucket, "to")
+    start_upload(source, target, client, UploadOptions(), str(tmp_path / "job"), on_event=events)
+    assert [text for text in events.warnings if "sha256" in text]
 
 
 def test_a_split_job_takes_nothing_up(ends: SplitEnds, tmp_path: Path) -> None:

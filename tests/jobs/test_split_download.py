@@ -16,7 +16,9 @@ from s3amfs.core.split_job import Share, SplitJob
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.connect import connect
-from s3amfs.errors import ChecksumMismatch, TransferError
+from s3amfs.engine.journal import Journal
+from s3amfs.errors import ChecksumMismatch, TransferError, TransferLocked
+from s3amfs.jobs import split_download
 from s3amfs.jobs.split import load
 from s3amfs.jobs.split_download import RangeMover, finish_download, move_download, start_download
 from s3amfs.jobs.split_records import Records
@@ -216,3 +218,56 @@ def test_a_finish_that_was_killed_before_the_file_had_its_name(
             finish_download(job, client, DownloadOptions(), path)
     finish_download(job, client, DownloadOptions(), path)
     assert target.read_bytes() == data
+
+
+@pytest.fixture
+def moved(s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, data: bytes) -> tuple[SplitJob, S3Client, str]:
+    """A job of which all ranges are moved, its client and its file."""
+    boto.put_object(Bucket=bucket, Key="from", Body=data, ChecksumAlgorithm="CRC32C")
+    client, path, target = connect(config(s3)), str(tmp_path / "job"), str(tmp_path / "down")
+    options = DownloadOptions(part_size=5 * MIB)
+    job = start_download(S3Location(bucket, "from"), LocalPath(target), client, options, path)
+    move_download(job, Share(1, 1), client, DownloadOptions(), path)
+    return job, client, path
+
+
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(PartialFile, "_lock"), (Records, "read"), (split_download, "look_at")],
+    ids=["before it locks", "before it reads the records", "before it looks at the object"],
+)
+def test_of_two_finishes_the_slower_one_finds_the_file_finished(
+    moved: tuple[SplitJob, S3Client, str],
+    tmp_path: Path,
+    data: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    owner: Any,
+    name: str,
+) -> None:
+    job, client, path = moved
+    usual = getattr(owner, name)
+
+    def slow(*given: Any, **named: Any) -> Any:
+        monkeypatch.setattr(owner, name, usual)
+        finish_download(job, client, DownloadOptions(), path)
+        return usual(*given, **named)
+
+    monkeypatch.setattr(owner, name, slow)
+    result = finish_download(job, client, DownloadOptions(), path)
+    assert (result.size, result.proof) == (len(data), "finished before" if name != "_lock" else result.proof)
+    assert (tmp_path / "down").read_bytes() == data
+    assert {found.name for found in tmp_path.iterdir()} - {"state"} == {"big", "down", "home", "job"}
+
+
+def test_a_finish_beside_a_transfer_to_the_same_file_leaves_nothing(
+    moved: tuple[SplitJob, S3Client, str], tmp_path: Path, data: bytes
+) -> None:
+    job, client, path = moved
+    there = sorted(found.name for found in tmp_path.iterdir())
+    other = Journal.open(str(tmp_path / ".down.progress"))
+    with pytest.raises(TransferLocked):
+        finish_download(job, client, DownloadOptions(), path)
+    other.close()
+    assert sorted(found.name for found in tmp_path.iterdir()) == there
+    finish_download(job, client, DownloadOptions(), path)
+    assert (tmp_path / "down").read_bytes() == data

@@ -11,7 +11,7 @@ from s3amfs.core.locations import S3Location
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import ChecksumMismatch, ObjectExists, SourceChanged, Unsupported
 from s3amfs.transfers import copy_object as copy_object_module
-from s3amfs.transfers.copy_object import Original, algorithm_of, copy_object, warn_of_digest
+from s3amfs.transfers.copy_object import Original, algorithm_of, copy_object, warn_of_lost
 from s3amfs.transfers.job import Job
 from s3amfs.transfers.options import ChecksumChoice, ObjectInfo, UploadOptions
 from s3amfs.transfers.report import Report
@@ -199,8 +199,21 @@ def test_a_digest_that_a_copy_in_parts_loses_is_said_once(source: ObjectInfo, sa
     client, _ = scripted(lambda asked: reply())
     warnings: list[str] = []
     for _ in range(2):
-        warn_of_digest(client, S3Location("from", "k"), source, warnings.append)
+        warn_of_lost(client, S3Location("from", "k"), source, warnings.append, in_parts=False)
+    assert not warnings
+    for _ in range(2):
+        warn_of_lost(client, S3Location("from", "k"), source, warnings.append, in_parts=True)
     assert len(warnings) == said
+
+
+def test_a_lock_that_a_copy_loses_is_said_once() -> None:
+    client, _ = scripted(lambda asked: reply())
+    warnings: list[str] = []
+    for in_parts in (False, True):
+        warn_of_lost(
+            client, S3Location("from", "k"), ObjectInfo(3, "e", locked=True), warnings.append, in_parts=in_parts
+        )
+    assert len(warnings) == 1
 
 
 @pytest.mark.parametrize(("checksum", "header"), [("crc32c", "CRC32C"), ("md5", None), (None, None)])
