@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..core.failures import Kind
@@ -65,8 +65,35 @@ def look_at(
         found += page.parts
         before, after = after, page.next_marker
         if after is None:
-            return replace(page, parts=tuple(found))
+            return replace(page, parts=one_of_each(found))
         s3api.must_advance(before is None or after > before, "ListParts")
+
+
+def one_of_each(listed: Iterable[s3api.PartInfo]) -> tuple[s3api.PartInfo, ...]:
+    """Returns one entry for each part number of `listed`, in order.
+
+    Some servers (SeaweedFS) list a part once for each time that it was sent. The last upload of a number is the part
+    (S3 API, UploadPart). Where the entries differ and their times do not show the last one, it has no ETag and no
+    checksum (its size is 0 if they differ in that, too): nothing says what it is.
+    """
+    by_number: dict[int, list[s3api.PartInfo]] = {}
+    for part in listed:
+        by_number.setdefault(part.number, []).append(part)
+    return tuple(_the_part(by_number[number]) for number in sorted(by_number))
+
+
+def _the_part(entries: list[s3api.PartInfo]) -> s3api.PartInfo:
+    """Returns the part that all `entries` are about."""
+    times = [entry.last_modified for entry in entries]
+    newest = max((time for time in times if time is not None), default=None)
+    last = [entry for entry in entries if None in times or entry.last_modified == newest]
+    first, checksums = last[0], {name: value for entry in last for name, value in entry.checksums.items()}
+    if all(
+        (entry.size, entry.etag) == (first.size, first.etag) and {**checksums, **entry.checksums} == checksums
+        for entry in last
+    ):
+        return replace(first, checksums=checksums)
+    return s3api.PartInfo(first.number, first.size if len({entry.size for entry in last}) == 1 else 0, "")
 
 
 def abort_upload(client: S3Client, upload: s3api.MultipartUpload) -> None:

@@ -19,6 +19,7 @@ from fsspec.callbacks import DEFAULT_CALLBACK, Callback
 
 from ..core.expected import WHATEVER, Expected
 from ..core.locations import LocalPath
+from ..wire.s3.api import bare_etag
 from . import large, small
 from .local import is_writable_object, put_source, replacing, size_of, unchanged
 from .ranges import cat_ranges
@@ -160,7 +161,8 @@ class S3AMFileSystem(TreeFileSystem):
                 return True
             if is_small and await small.copy_file(self, source, target, options):
                 return True
-            chosen = replace(self.upload_options(options), expected=expected)
+            pinned = bare_etag(info.get("ETag") or "") if expected != WHATEVER else ""
+            chosen = replace(self.upload_options(options), expected=expected, source_etag=pinned)
             await large.upload_file(self, source, target, chosen, DEFAULT_CALLBACK)
             return True
         finally:

@@ -135,7 +135,8 @@ def _take_latest(sending: SendParts, twice: set[int], job: SplitJob, s3: S3Clien
     """Of parts that two workers have sent the server has kept the last; the ETag is another one under KMS."""
     if twice:
         there = listed_parts(job, s3, options)
-        for number in sorted(twice & sending.records.keys() & there.keys()):
+        known = {number for number, part in there.items() if part.etag}
+        for number in sorted(twice & sending.records.keys() & known):
             sending.keep(replace(sending.records[number], etag=there[number].etag))
 
 

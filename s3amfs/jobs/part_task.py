@@ -132,7 +132,7 @@ def _there(job: SplitJob, numbers: Sequence[int], s3: S3Client, ends: SplitEnds)
     """Records of those parts that an earlier try of this task has moved, proven to be the source's."""
     listed = listed_parts(job, s3, UploadOptions())
     plan, name = job.plan, job.checksum_algorithm or "crc64nvme"
-    found = [listed[n] for n in numbers if n in listed and listed[n].size == plan.part(n).length]
+    found = [listed[n] for n in numbers if n in listed and listed[n].size == plan.part(n).length and listed[n].etag]
     if not found or job.kind == "copy":
         return [stored_record(part, name, None) for part in found]
     hashes = ends.hashes([plan.part(part.number) for part in found], name)

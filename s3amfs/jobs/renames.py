@@ -89,6 +89,7 @@ class Renames:
             object=self._mover.stored_as(work, new),
             copy_metadata=self._keeps_metadata(work.key, entry.key),
             source_key=options.key_for(old),
+            source_etag=info.etag,
             checksum=options.checksum,
             state_dir=options.state_dir,
         )

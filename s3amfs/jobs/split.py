@@ -343,7 +343,8 @@ def _completed(job: SplitJob, client: S3Client, options: UploadOptions, path: st
 
 
 def _fits(job: SplitJob, there: dict[int, s3api.PartInfo], number: int) -> bool:
-    return number in there and there[number].size == job.plan.part(number).length
+    """Whether the server has the part, and says what it is: `finish` has to name its ETag."""
+    return number in there and there[number].size == job.plan.part(number).length and bool(there[number].etag)
 
 
 def moved_record(result: PartResult) -> PartRecord:

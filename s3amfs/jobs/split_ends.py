@@ -16,7 +16,7 @@ from ..errors import InvalidSource, SourceChanged, UsageError
 from ..transfers import expected_digests
 from ..transfers.copy_object import algorithm_of, warn_of_lost
 from ..transfers.job import Job
-from ..transfers.s3_source import identity_of
+from ..transfers.s3_source import identity_of, look_at_source
 from ..transfers.send_parts import Content, Copied, Movement, WholeCrc
 from ..transfers.source import UploadSource, open_source
 from ..transfers.speed import Speed
@@ -63,9 +63,7 @@ class SplitEnds:
             )
         if isinstance(location, S3Location) and reader is None:
             options = job.options
-            info = job.client.head(
-                location.bucket, location.key, version_id=location.version_id, customer_key=options.source_key
-            )
+            info = look_at_source(job.client, location, options)
             kept = options if split is not None else with_kept(job.client, location, info, options)
             found = cls(replace(job, options=kept), copied=(location, info), version_id=location.version_id)
         else:

@@ -37,8 +37,9 @@ class Store:
         return commit.put(self.client, S3Location(self.bucket, key), content, options, expected, log.warning)
 
     def _copy(self, old: str, base: ObjectInfo, new: str, options: ObjectOptions, expected: Expected) -> StoredInfo:
+        """Copies `base` from `old` to `new`. Raises SourceChanged if another object stands at `old`."""
         given = UploadOptions(
-            unfinished="continue", exists="overwrite", expected=expected, source_etag=base.etag, object=options
+            unfinished="continue", exists="overwrite", expected=expected, object=options, source_etag=base.etag
         )
         done = upload(S3Location(self.bucket, old), S3Location(self.bucket, new), self.client, given)
         return StoredInfo(done.etag, version_id=done.version_id)

@@ -40,7 +40,7 @@ class UploadOptions:
     source_key: CustomerKey | None = field(default=None, repr=False)
     """Customer key (SSE-C) of an s3:// source."""
     source_etag: str = ""
-    """ETag (without quotes) that an s3:// source must have; '': whatever stands there."""
+    """ETag of the s3:// source that was compared with something before; '': whatever stands there."""
     checksum: ChecksumChoice | None = None
     """None: CRC64NVME where the server knows it, else the ETags of the parts."""
     expect: tuple[tuple[str, str], ...] = ()

@@ -59,7 +59,7 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
             kept[number] = record
         elif (same := record_of(part, crc_name, crc, md5)) is not None:
             kept[number] = same
-        elif begun.manifest is None and (crc_name in part.checksums or begun.etag_is_md5()):
+        elif begun.manifest is None and (crc_name in part.checksums or (part.etag and begun.etag_is_md5())):
             raise SourceChanged(
                 f"the unfinished upload of {describe} holds other bytes than the source has now: "
                 "use --force to start over"
@@ -69,7 +69,7 @@ def recover(begun: Begun, plan: Plan, hashes: Hash | None, describe: str) -> dic
 
 def _is_of(record: PartRecord, part: s3api.PartInfo) -> bool:
     """Whether `record` is about the bytes that the server has as `part`."""
-    return record.etag == part.etag and record.length == part.size
+    return record.etag == part.etag != "" and record.length == part.size
 
 
 def record_of(part: s3api.PartInfo, crc_name: str, crc: int, md5: str) -> PartRecord | None:
@@ -93,7 +93,7 @@ def part_with(begun: Begun, part: s3api.PartInfo, data: PartBuffer) -> PartRecor
         if name not in part.checksums:
             running_md5.update(piece)
     recorded = begun.manifest.parts.get(part.number) if begun.manifest is not None else None
-    if recorded is not None and recorded.etag == part.etag:
+    if recorded is not None and _is_of(recorded, part):
         return recorded if recorded.crc == running.value else None
     md5 = "" if name in part.checksums else running_md5.hexdigest()
     return record_of(part, name, running.value, md5)
@@ -127,9 +127,9 @@ def part_size_of(begun: Begun, size: int) -> int | None:
     """
     if begun.manifest is not None:
         return begun.manifest.header.part_size
-    if not begun.server_parts:
+    parts = [(part.number, part.size) for part in begun.server_parts.values() if part.size or part.etag]
+    if not parts:
         return None
-    parts = [(part.number, part.size) for part in begun.server_parts.values()]
     found = infer_part_size(size, parts)
     if found is None:  # a run that was killed may have left the byte that asks what ETags are (etag_probe.py)
         larger = [(number, length) for number, length in parts if length > 1]

@@ -47,10 +47,15 @@ class S3Source:
         return replace(failure, of_source=True, source=self._location.url)
 
 
-def require_source(location: S3Location, info: s3api.ObjectInfo, options: UploadOptions) -> None:
-    """Raises SourceChanged if the object that stands at `location` now, `info`, is not the one that is to be moved."""
-    if options.source_etag and info.etag != options.source_etag:
-        raise SourceChanged(f"{location.url} was replaced by somebody else since it was looked at")
+def look_at_source(client: S3Client, location: S3Location, options: UploadOptions) -> s3api.ObjectInfo:
+    """Looks at an object that is to be read or copied; each request for its bytes is then pinned to what this returns.
+
+    Raises SourceChanged if it is not the one that `options` name, NotFound, AccessDenied, TransferError.
+    """
+    info = client.head(location.bucket, location.key, version_id=location.version_id, customer_key=options.source_key)
+    if options.source_etag not in ("", info.etag):
+        raise SourceChanged(f"{location.url} was replaced by somebody else since it was looked at: try again")
+    return info
 
 
 def identity_of(location: S3Location, info: s3api.ObjectInfo) -> SourceIdentity:

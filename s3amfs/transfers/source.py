@@ -32,7 +32,7 @@ from ..wire.failures import to_error
 from .options import ObjectInfo, UploadOptions
 from .received import receive, receive_all
 from .report import Report
-from .s3_source import S3Source
+from .s3_source import S3Source, look_at_source
 from .waiting_stream import WaitingStream
 
 Hashes = dict[int, tuple[int, str]]
@@ -253,7 +253,7 @@ def open_source(
         return StreamUpload(SourceIdentity(url="-"), lambda: WaitingStream(stdin), owned=False)
     if isinstance(source, S3Location):
         reader = source_client or client
-        info = reader.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)
+        info = look_at_source(reader, source, options)
         ranges = S3Source(reader, source, info, options)
         whole = Part(1, 0, info.size)
         content_type = plain_content_type(info.content_type)

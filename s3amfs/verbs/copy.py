@@ -24,7 +24,7 @@ from ..transfers.multipart import Begun
 from ..transfers.options import UploadOptions
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of
-from ..transfers.s3_source import identity_of, require_source
+from ..transfers.s3_source import identity_of, look_at_source
 from ..transfers.send_parts import Content, Copied, Movement, SendParts, WholeCrc
 from ..transfers.speed import Speed
 from ..transfers.target import changes_headers, skips_existing, with_kept
@@ -50,8 +50,7 @@ def copy(
     report = Report("copy", source.url, target.url, on_event)
     if skips_existing(client, target, options):
         return report.result(size=None, skipped=True)
-    info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=options.source_key)
-    require_source(source, info, options)
+    info = look_at_source(client, source, options)
     if (source.bucket, source.key) == (target.bucket, target.key) and source.version_id is None:
         _check_onto_itself(source, options)
         if info.version_id is not None:

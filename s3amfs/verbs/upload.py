@@ -27,7 +27,6 @@ from ..transfers.options import UploadOptions
 from ..transfers.put_object import MoveTo, put_single
 from ..transfers.report import OnEvent, Report, ignore
 from ..transfers.resume import part_size_of
-from ..transfers.s3_source import require_source
 from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
 from ..transfers.source import UploadSource, open_source
 from ..transfers.speed import Speed
@@ -70,7 +69,6 @@ def upload(
     try:
         options = with_content_type(options, opened.content_type)
         if isinstance(source, S3Location) and source_client is not None and opened.info is not None:
-            require_source(source, opened.info, options)
             elsewhere = source_client is not client
             options = with_relayed(source_client, source, opened.info, options, elsewhere=elsewhere)
         job = Job(client, target, options, report, gate)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import pytest
+from random import Random
 
-from s3amfs.engine.uploads import abort_upload, list_parts, list_uploads, look_at, uploads_of
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.engine.uploads import abort_upload, list_parts, list_uploads, look_at, one_of_each, uploads_of
 from s3amfs.errors import AccessDenied, UploadGone
 from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3 import api as s3api
@@ -125,3 +129,45 @@ def test_an_abort_that_is_refused_is_an_error() -> None:
     client, _ = scripted(lambda asked: refusal(403, "AccessDenied"))
     with pytest.raises(AccessDenied, match="the unfinished upload of s3://b/k"):
         abort_upload(client, UPLOAD)
+
+
+def part_of(number: int, etag: str, time: float | None = 1.0, size: int = 5, **checksums: str) -> s3api.PartInfo:
+    return s3api.PartInfo(number, size, etag, checksums, time)
+
+
+@pytest.mark.parametrize(
+    ("entries", "is_part"),
+    [
+        ([part_of(1, "a")], part_of(1, "a")),
+        ([part_of(1, "a"), part_of(1, "a"), part_of(1, "a", crc32c="x")], part_of(1, "a", crc32c="x")),
+        ([part_of(1, "a", 2.0), part_of(1, "b", 1.0)], part_of(1, "a", 2.0)),
+        ([part_of(1, "a"), part_of(1, "b")], part_of(1, "", None)),
+        ([part_of(1, "a", 2.0), part_of(1, "b", None)], part_of(1, "", None)),
+        ([part_of(1, "a", crc32c="x"), part_of(1, "a", crc32c="y")], part_of(1, "", None)),
+        ([part_of(1, "a"), part_of(1, "a", size=6)], part_of(1, "", None, 0)),
+    ],
+    ids=["once", "alike", "the last", "at one time", "no time", "other checksums", "other sizes"],
+)
+def test_a_part_that_is_listed_more_than_once(entries: list[s3api.PartInfo], is_part: s3api.PartInfo) -> None:
+    assert one_of_each(entries) == one_of_each(reversed(entries)) == (is_part,)
+
+
+SENT = st.lists(st.tuples(st.integers(1, 3), st.sampled_from("abc"), st.integers(0, 1), st.booleans()), max_size=12)
+
+
+@given(SENT, st.randoms(use_true_random=False))
+def test_a_part_is_its_last_upload_or_unknown(sent: list[tuple[int, str, int, bool]], random: Random) -> None:
+    """Whatever is listed of earlier uploads, and in which order. sent: number, ETag, seconds since the one before,
+    and whether it is still listed when the part was sent again."""
+    time, last, uploads = 0, dict[int, s3api.PartInfo](), list[tuple[s3api.PartInfo, bool]]()
+    for number, etag, seconds, stays in sent:
+        time += seconds
+        last[number] = part_of(number, etag, time)
+        uploads.append((last[number], stays))
+    shown = [part for part, stays in uploads if stays or part is last[part.number]]
+    random.shuffle(shown)
+    found = {part.number: part for part in one_of_each(shown)}
+    assert found.keys() == last.keys()
+    for number, part in last.items():
+        newest = {e.etag for e in shown if (e.number, e.last_modified) == (number, part.last_modified)}
+        assert found[number].etag == (part.etag if len(newest) == 1 else "")

@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from s3amfs.core.ssec import CustomerKey
+from s3amfs.jobs import content, renames
 from s3amfs.jobs.down import Down
 from tests.support.trees import make_tree, read_prefix, read_tree
 
@@ -75,6 +76,26 @@ def test_other_metadata_is_no_rename(run: Any, new_bucket: Any, boto: Any) -> No
     boto.put_object(Bucket=one, Key="new", Body=b"content", Metadata={"a": "2"})
     assert run(f"s3://{one}", f"s3://{other}", **options).did() == {"new": "copy", "old": "delete"}
     assert boto.head_object(Bucket=other, Key="new")["Metadata"] == {"a": "2"}
+
+
+def test_what_was_replaced_after_the_comparison_is_not_renamed(
+    run: Any, tmp_path: Path, new_bucket: Any, boto: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = new_bucket()
+    src = make_tree(tmp_path / "src", {"old": b"content", "stays": b"s"})
+    options = {"delete": True, "track_renames": True}
+    assert run(src, f"s3://{bucket}", **options).rc == 0
+    (src / "old").rename(src / "new")
+
+    def compared(*given: Any) -> content.Compared:
+        found = content.object_and_bytes(*given)
+        boto.put_object(Bucket=bucket, Key="old", Body=b"another")
+        return found
+
+    monkeypatch.setattr(renames, "object_and_bytes", compared)
+    done = run(src, f"s3://{bucket}", **options)
+    assert done.did()["new"] == "upload"
+    assert read_prefix(boto, bucket) == {"new": b"content", "stays": b"s", "old": b"another"}
 
 
 def test_a_renamed_file_whose_times_cannot_be_set(

@@ -282,6 +282,14 @@ def test_parts_of_another_source_and_no_manifest_are_refused() -> None:
         recover(begun({2: PartInfo(2, 10, "md5-9")}, None), PLAN, hashed, "s3://b/k")
 
 
+def test_a_part_of_which_nothing_is_known_is_sent_again() -> None:
+    """It is listed several times, with different ETags."""
+    unknown = {2: PartInfo(2, 10, "")}
+    assert recover(begun(unknown, None), PLAN, hashed, "s3://b/k") == {}
+    assert recover(begun(unknown, {2: PartRecord(2, 10, "", 92, "")}), PLAN, hashed, "s3://b/k") == {}
+    assert part_size_of(begun({1: PartInfo(1, 0, "")}, None), 25) is None
+
+
 def buffer(data: bytes) -> PartBuffer:
     found = PartBuffer()
     found.append(memoryview(data))
