@@ -13,6 +13,7 @@ from ..engine.client import S3Client
 from ..errors import AccessDenied, ObjectExists, S3AMError, TargetChanged, TransferError
 from ..transfers import commit
 from ..transfers.as_asked import is_settled
+from ..transfers.copy_object import keeps_all
 from ..transfers.job import ManifestsLeft
 from ..transfers.one_request import Fetched, begin_get, begin_put
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
@@ -89,6 +90,18 @@ class Across(Mover):
 
         begin_copy(self._client, self._order(work), copied, self.warn)
 
+    def _is_plain(self, work: Work) -> bool:
+        """Whether one CopyObject stores the entry as the verb does."""
+        if work.source.kind is Kind.FOLDER or (self._options.copy_metadata and self._gives_content()):
+            return False
+        order = self._order(work)
+        info = self._client.find(order.source.bucket, order.source.key, customer_key=order.source_key)
+        return (
+            info is not None
+            and info.etag == work.source.etag
+            and keeps_all(info, order.options, metadata=order.copy_metadata)
+        )
+
     def _order(self, work: Work) -> CopyOrder:
         source, target = self.source(work.key), self.location(work.key)
         return CopyOrder(
@@ -113,8 +126,10 @@ class Across(Mover):
             return False
         outcomes: list[Outcome] = []
 
-        def store() -> Callable[[Expected], S3Request]:
+        def store() -> Callable[[Expected], S3Request] | None:
             outcomes.append(self.large(work))
+            if not self._is_plain(work):
+                return None
             return lambda expected: self._order(work).request(expected, work.source.etag or None)
 
         trusted = self._obedience.trusts(work.expected, store)

@@ -96,9 +96,10 @@ def delete_batch(client: S3Client, bucket: str, batch: Sequence[Victim], key_for
         failed = {failure.key: failure for failure in failures if failure.key in by_key}
         again = [by_key[key] for key, failure in failed.items() if _passes(failure) and tries < TRIES - 1]
         kept = {victim.key for victim in again}
+        unnamed = next((failure for failure in failures if failure.key not in by_key), None)
         for victim in left:
             if victim.key not in failed:
-                done.append(Deleted(victim))
+                done.append(_not_failed(victim, unnamed))
             elif victim.key not in kept:
                 done.append(_failed(victim, failed[victim.key]))
         left = again
@@ -116,6 +117,13 @@ def _fits_xml(key: str) -> bool:
 
 def _passes(failure: s3api.DeleteFailure) -> bool:
     return S3_CODES.get(failure.code) in (Kind.SERVER, Kind.THROTTLE)
+
+
+def _not_failed(victim: Victim, unnamed: s3api.DeleteFailure | None) -> Deleted:
+    """The result of a key that the answer does not name. unnamed: a failure of a key that was not sent, or of none."""
+    if unnamed is None:
+        return Deleted(victim)
+    return Deleted(victim, f"not known whether it is deleted: {unnamed.message or unnamed.code}")
 
 
 def _failed(victim: Victim, failure: s3api.DeleteFailure) -> Deleted:

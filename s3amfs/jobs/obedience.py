@@ -28,11 +28,12 @@ class Obedience:
         self._lock = threading.Lock()
         self._asked: set[str] = set()
 
-    def trusts(self, expected: Expected, store: Callable[[], Callable[[Expected], S3Request]]) -> bool | None:
+    def trusts(self, expected: Expected, store: Callable[[], Callable[[Expected], S3Request] | None]) -> bool | None:
         """Whether a request with `expected` needs no look around it; None: `store` was called to find that out.
 
-        store: moves the entry at hand with all looks, and returns what makes its request again. It is called for the
-        first entry of each kind; the others wait for what that says.
+        store: moves the entry at hand with all looks, and returns what makes its request again; None where that would
+        store something else, so that nothing is found out. It is called for the first entry of each kind; the others
+        wait for what that says.
         """
         if expected is WHATEVER:
             return True
@@ -42,6 +43,8 @@ class Obedience:
                 return known is True
             again = store()
             self._asked.add(expected.kind)
+            if again is None:
+                return None
             _, failure = self._client.attempt(again(NOTHING if expected.kind == "nothing" else NO_ETAG))
             if failure is None:
                 self._can.conditions[self._operation, expected.kind] = False

@@ -18,7 +18,7 @@ from ..errors import ObjectExists, S3AMError, SourceChanged, TargetChanged, Tran
 from ..transfers import commit
 from ..transfers.as_asked import is_settled
 from ..transfers.job import ManifestsLeft
-from ..transfers.one_request import begin_put
+from ..transfers.one_request import begin_put, body_of
 from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
 from ..transfers.source import guess_content_type
 from ..wire.messages import S3Request
@@ -89,7 +89,7 @@ class Up(Mover):
         def store() -> Callable[[Expected], S3Request]:
             outcomes.append(self.large(work))
             data, there = self._read(work)
-            body = s3api.Body(data)
+            body = replace(body_of(self._client, target, data, self._options.checksum), data=data, length=None)
             options = self._object(work, target, there)
             return lambda expected: s3api.put_object(target.bucket, target.key, body, options, expected)
 

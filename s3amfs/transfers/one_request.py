@@ -49,6 +49,18 @@ def begin_put(
     expected: Expected = WHATEVER,
 ) -> Cut:
     """Stores `data` if what is expected stands there. Returns what cuts it."""
+    body = body_of(client, target, data, checksum)
+    algorithm, value = body.checksum or (None, "")
+
+    def ended(reply: Reply | None) -> None:
+        done(_stored(reply, data, options, algorithm, value) if reply is not None else None)
+
+    request = replace(s3api.put_object(target.bucket, target.key, body, options, expected), body=data)
+    return client.begin(request, ended, loop=_next_loop(client, target.bucket)).cut
+
+
+def body_of(client: S3Client, target: S3Location, data: bytes, checksum: ChecksumChoice | None) -> s3api.Body:
+    """Returns the body of a PutObject, without `data` itself, but with the checksum that the server takes of it."""
     can = client.session.capabilities(target.bucket)
     if checksum is None and can.takes_checksums:
         checksum = "crc64nvme"
@@ -61,17 +73,11 @@ def begin_put(
         crc = Crc(algorithm)
         crc.update(data)
         value = crc.base64
-    body = s3api.Body(
+    return s3api.Body(
         length=len(data),
         checksum=(algorithm, value) if algorithm is not None else None,
         md5=base64.b64encode(md5).decode() if md5 is not None else None,
     )
-
-    def ended(reply: Reply | None) -> None:
-        done(_stored(reply, data, options, algorithm, value) if reply is not None else None)
-
-    request = replace(s3api.put_object(target.bucket, target.key, body, options, expected), body=data)
-    return client.begin(request, ended, loop=_next_loop(client, target.bucket)).cut
 
 
 def _next_loop(client: S3Client, bucket: str) -> int:

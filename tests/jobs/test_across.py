@@ -105,3 +105,34 @@ def test_the_verb_knows_whether_metadata_are_to_be_kept(kept: bool) -> None:
     across = Across(S3Location("from", ""), S3Location("to", ""), client, options, verbs)
     across.large(Work(1, "k", Entry("k", 3, etag="e"), None, "new"))
     assert [options.copy_metadata for options in verbs.given] == [kept]
+
+
+@pytest.mark.parametrize(
+    ("headers", "choices", "asked_again"),
+    [
+        (PLAIN, {}, True),
+        (KMS, {}, False),
+        (REDIRECT, {}, False),
+        (PLAIN, {"object": ObjectOptions(content_type="text/given")}, False),
+        (PLAIN, {"object": ObjectOptions(content_type="text/given"), "copy_metadata": False}, True),
+    ],
+    ids=["plain", "KMS", "redirect", "a header is given", "all headers are given"],
+)
+def test_an_object_that_shows_whether_the_server_obeys_stays_as_the_verb_stored_it(
+    headers: dict[str, str], choices: dict[str, Any], asked_again: bool
+) -> None:
+    """The server takes no notice of the condition: what it is asked with replaces the object."""
+
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "HEAD":
+            return reply(200, etag='"e"', content_length="3", **headers)
+        return reply(200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>")
+
+    client, engine = scripted(answer)
+    done: list[Outcome] = []
+    verbs, options = Recording(), TreeOptions(Rules("across"), **choices)
+    across = Across(S3Location("from", ""), S3Location("to", ""), client, options, verbs)
+    work = Work(1, "k", Entry("k", 3, etag="e"), None, "new")
+    across.small(work, Room(), done.append, lambda: None)
+    assert (len(verbs.given), [outcome.action for outcome in done]) == (1, ["moved"])
+    assert bool([asked for asked in engine.asked if asked.method == "PUT"]) is asked_again

@@ -78,6 +78,13 @@ def test_another_refusal_proves_nothing_and_is_not_asked_for_again() -> None:
     assert entries.stored == 1
 
 
+def test_an_entry_that_cannot_show_it_is_asked_nothing() -> None:
+    entries = Entries(reply())
+    assert entries.obedience.trusts(NOTHING, lambda: None) is None
+    assert entries.trusts(NOTHING) is False
+    assert (entries.stored, entries.engine.asked, entries.can.conditions) == (0, [], {})
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_what_is_known_already_costs_nothing(known: bool) -> None:
     entries = Entries(reply())

@@ -6,8 +6,18 @@ import os
 from pathlib import Path
 from typing import Any
 
+from s3amfs.core.compare import Rules
+from s3amfs.core.entries import Entry
+from s3amfs.core.events import TransferResult
+from s3amfs.core.locations import S3Location
+from s3amfs.jobs.job_options import TreeOptions
+from s3amfs.jobs.sides import ObjectVerbs
+from s3amfs.jobs.up import Up
+from s3amfs.jobs.work import Outcome, Room, Work
+from s3amfs.transfers.options import UploadOptions
 from tests.support.faults import Rule as Fault
 from tests.support.faults import answer
+from tests.support.scripted import reply, scripted
 from tests.support.trees import make_tree, read_prefix
 
 
@@ -29,6 +39,29 @@ def test_a_second_writer_is_not_overwritten(run: Any, src: Path, bucket: str, bo
     assert done.did("fail") == {"a/b": "fail", "f.txt": "fail"}
     assert read_prefix(boto, bucket)["a/b"] == b"theirs!"
     assert read_prefix(boto, bucket)["f.txt"] == b"theirs!"
+
+
+def test_an_object_that_shows_whether_the_server_obeys_keeps_its_checksum(tmp_path: Path) -> None:
+    """The server takes no notice of the condition: what it is asked with replaces the object."""
+    make_tree(tmp_path, {"f": b"content"})
+    client, engine = scripted(lambda asked: reply(etag='"e"'))
+    verbs = Stored()
+    up = Up(str(tmp_path), S3Location("to", ""), client, TreeOptions(Rules("up"), checksum="crc32c"), verbs)
+    done: list[Outcome] = []
+    up.small(Work(1, "f", Entry("f", 7), None, "new"), Room(), done.append, lambda: None)
+    assert (verbs.stored, [outcome.action for outcome in done]) == (1, ["moved"])
+    assert [asked.headers.get("x-amz-checksum-crc32c") for asked in engine.asked] == ["Ya91Mw=="]
+    assert [asked.body for asked in engine.asked] == [b"content"]
+
+
+class Stored(ObjectVerbs):
+    """Sends nothing."""
+
+    stored = 0
+
+    def upload(self, source: Any, target: Any, client: Any, options: UploadOptions, **_: Any) -> TransferResult:
+        self.stored += 1
+        return TransferResult("upload", "", "", 7)
 
 
 def test_hostile_names_up(run: Any, tmp_path: Path, bucket: str, boto: Any) -> None:
