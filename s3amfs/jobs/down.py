@@ -16,12 +16,13 @@ from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
 from ..core.trees.write_place import WritePlace
 from ..engine.client import S3Client
+from ..engine.file_state import state_of
 from ..errors import AccessDenied, S3AMError, TransferError
 from ..transfers.one_request import Fetched, begin_get
 from ..transfers.options import DownloadOptions, ObjectInfo
 from .content import object_and_bytes
 from .job_options import TreeOptions
-from .local_target import InTheWay, LocalTarget
+from .local_target import InTheWay, LocalTarget, TargetChanged
 from .sides import ObjectVerbs
 from .up import fingerprint
 from .work import SMALL_LIMIT, CannotBeDone, Done, Give, Mover, Outcome, Room, Work, Workers, outcome_of
@@ -144,17 +145,20 @@ class Down(Mover):
             if not (self._options.links == "keep" and kept.is_link):
                 work.reason = "a link at the target"
                 return None
+            there = os.lstat(path)
             data: bytes | int = os.readlink(os.fsencode(path))
             equal = object_and_bytes(self._client, source.bucket, source.key, info, data, customer_key)
         else:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
+                there = os.fstat(fd)
                 if (
                     self._options.rules.preserve
-                    and self._is_kept(os.fstat(fd), kept)
+                    and self._is_kept(there, kept)
+                    and there.st_size == info.size
                     and not self._options.rules.checksum
                 ):
-                    known = Known(work.key, f"{info.size}:{info.etag}", fingerprint(os.fstat(fd)))
+                    known = Known(work.key, f"{info.size}:{info.etag}", fingerprint(there))
                     return Outcome(work, "same", "equal size and kept time", known)
                 equal = object_and_bytes(self._client, source.bucket, source.key, info, fd, customer_key)
             finally:
@@ -166,7 +170,8 @@ class Down(Mover):
             work.reason = "mode differs"
             return None
         reason = f"equal content ({equal.how})"
-        there = os.lstat(path)
+        if state_of(os.lstat(path)) != state_of(there):  # else what was written since would count as that content
+            raise TargetChanged(f"{work.key} changed while it was compared: kept")
         if not self._options.dry_run and there.st_mtime_ns // SECOND != time // SECOND:
             there = self._target.set_times(work.key, work.target, time)
             reason += ", time set"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from s3amfs.core.trees.write_place import WritePlace
+from s3amfs.jobs import content, down
 from tests.support.trees import FILES, LONG_AGO, make_tree, read_tree
 
 
@@ -19,6 +20,30 @@ def test_down_equal_content_gets_the_objects_time(run: Any, src: Path, bucket: s
     assert done.did() == {"f.txt": "download"}
     assert all(os.stat(dst / name).st_mtime > LONG_AGO for name in FILES)
     assert run(f"s3://{bucket}", dst).did() == {}
+
+
+def test_a_file_that_changes_while_it_is_compared_is_not_remembered_as_equal(
+    run: Any, src: Path, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(src, f"s3://{bucket}")
+    dst = tmp_path / "dst"
+    run(f"s3://{bucket}", dst)
+
+    def compared(*given: Any) -> content.Compared:
+        found = content.object_and_bytes(*given)
+        if given[2] != "f.txt":
+            return found
+        there = (dst / "f.txt").stat()
+        (dst / "f.txt").write_bytes(b"other"[:4])
+        os.utime(dst / "f.txt", ns=(there.st_atime_ns, there.st_mtime_ns))
+        return found
+
+    with monkeypatch.context() as patched:
+        patched.setattr(down, "object_and_bytes", compared)
+        done = run(f"s3://{bucket}", dst, rules={"checksum": True})
+    assert (done.rc, done.did("fail")) == (1, {"f.txt": "fail"})
+    assert run(f"s3://{bucket}", dst).did() == {"f.txt": "download"}
+    assert read_tree(dst) == FILES
 
 
 @pytest.mark.parametrize("here", [True, False])
