@@ -35,7 +35,8 @@ log = logging.getLogger("s3amfs.mount")
 class FileContent:
     """base: the stored object, None for a new file. metadata: of the object that will be stored.
 
-    exclusive: it was created by O_EXCL, so no object may exist under its name when it is published.
+    replaces: it was created by O_TRUNC, so it replaces whatever stands under its name when it is published; else only
+    what was seen there may be replaced.
     """
 
     def __init__(
@@ -45,13 +46,13 @@ class FileContent:
         base: ObjectInfo | None,
         metadata: Mapping[str, str],
         *,
-        exclusive: bool = False,
+        replaces: bool = False,
     ) -> None:
         self.lock = RLock()
         self.key = key
         self.metadata = dict(metadata)
         self.size = base.size if base is not None else 0
-        self.exclusive = exclusive
+        self.replaces = replaces
         self.keeps = service.options.spool_keep if service.options.spool_dir is None else None
         """Bytes of a stream that are copied to the spool; None: all."""
         self._service = service
@@ -201,7 +202,7 @@ class FileContent:
         """How it is stored now; from here on its metadata is what was sent. goes_on: the content of `base` goes on."""
         self.metadata = of_other_content(self.metadata)
         self._sent = dict(self.metadata)
-        return upload_options(self._service, self.key, base, self.metadata, goes_on=goes_on, only_new=self.exclusive)
+        return upload_options(self._service, self.key, base, self.metadata, goes_on=goes_on, replaces=self.replaces)
 
     def stored_again(self, of: str, etag: str, version_id: str | None = None) -> None:
         """The object with the ETag `of` is another one now, with the same content: its metadata or name was changed."""

@@ -32,9 +32,9 @@ class FileOperations(Shared):
         self._settle(path)
         self.tree.changes.settle(key)
         metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
-        exclusive = bool(fi.flags & os.O_EXCL)
+        replaces = fi.flags & (os.O_TRUNC | os.O_EXCL) == os.O_TRUNC
         process = process_of(caller()[2])
-        fi.fh, file = self.files.hold(path, key, None, metadata, writes=True, opener=process, exclusive=exclusive)
+        fi.fh, file = self.files.hold(path, key, None, metadata, writes=True, opener=process, replaces=replaces)
         self._opened(path, fi, file)
         self.tree.forget(path)
         self.tree.times.name_changed(path)
@@ -108,7 +108,10 @@ class FileOperations(Shared):
         metadata = self.tree.metadata(entry) if entry is not None else {}
         number, file = self.files.hold(path, self.tree.key(path), info, metadata, writes=True)
         try:
-            file.resize(length)
+            if length or not file.size:
+                file.resize(length)
+            else:
+                file.truncate_to_nothing()
             self._publish(file)
         finally:
             self._release(number)

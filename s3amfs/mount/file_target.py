@@ -22,12 +22,12 @@ def upload_options(
     metadata: Mapping[str, str],
     *,
     goes_on: bool,
-    only_new: bool,
+    replaces: bool,
 ) -> UploadOptions:
     """Returns the options with which a changed file is uploaded.
 
-    base: the object that exists there; None: none. goes_on: the file continues the content of `base`, so the upload
-    expects `base` there. only_new: no object may exist there (O_EXCL).
+    base: the object that was seen there; None: none. The upload expects just that there, unless `replaces` (O_TRUNC):
+    then whatever, but for a file that continues the content of `base` (`goes_on`).
     Attributes of an object outlive its content: encryption, class, tags, headers; attributes of a content do not.
     """
     if base is None:
@@ -37,11 +37,11 @@ def upload_options(
         options = replace(base.copy_options(other_content=True), tags=tags)
         if not goes_on:
             options = replace(options, content_type=guess_content_type(key), content_encoding=None, expires=None)
-    expected = base.expected if base is not None and goes_on else NOTHING if only_new and base is None else WHATEVER
+    seen = NOTHING if base is None else base.expected
     return UploadOptions(
         unfinished="continue",
         exists="overwrite",
-        expected=expected,
+        expected=WHATEVER if replaces and not goes_on else seen,
         part_size=service.options.part_size,
         object=replace(options, metadata=of_other_content(metadata)),
     )

@@ -61,16 +61,16 @@ class Files:
         *,
         writes: bool,
         opener: int = 0,
-        exclusive: bool = False,
+        replaces: bool = False,
     ) -> tuple[int, OpenFile]:
         """A handle for the file at `key`: the one that is open, unless the object is another one meanwhile.
 
-        info: what is stored; None: a new file. exclusive: by O_EXCL. opener: process. Raises OSError (a full disk).
+        info: what is stored; None: a new file. replaces: by O_TRUNC. opener: process. Raises OSError (a full disk).
         """
         with self._lock:
             file = self._by_key.get(key)
             if file is None or file.given_up or (not file.changed and _is_other(file.published, info)):
-                file = self._by_key[key] = OpenFile(self._service, key, info, metadata, exclusive=exclusive)
+                file = self._by_key[key] = OpenFile(self._service, key, info, metadata, replaces=replaces)
                 self._paths[file] = path
             if writes:
                 self._pages.pop(path, None)

@@ -45,9 +45,9 @@ class OpenFile(FileContent):
         base: ObjectInfo | None,
         metadata: Mapping[str, str],
         *,
-        exclusive: bool = False,
+        replaces: bool = False,
     ) -> None:
-        super().__init__(service, key, base, metadata, exclusive=exclusive)
+        super().__init__(service, key, base, metadata, replaces=replaces)
         self.holders = 0
         self.failed = False
         """Whether the last attempt to send or publish it went wrong, of which its writer knows."""
@@ -138,6 +138,7 @@ class OpenFile(FileContent):
         """O_TRUNC: the old content does not count any more; it stays in S3 until the new one is published."""
         with holding(self.lock):
             self._check_usable()
+            self.replaces = True
             self._empty()
             self._touched()
 
@@ -193,7 +194,7 @@ class OpenFile(FileContent):
         state = self.state
         if isinstance(state, Streaming) and not state.stream.is_better_spooled:
             sent = self._sent
-            if not state.stream.set_options(self._upload_options(state.base, goes_on=False).object):
+            if not state.stream.set_options(self._upload_options(state.base, goes_on=False)):
                 self._sent = sent
             return state.stream.close()
         spooled = self._to_spool("publish")
@@ -218,7 +219,7 @@ class OpenFile(FileContent):
         if copy is not None:
             copy.published_as(info)
         self._become("publish", Clean(info, copy))
-        self.failed = self.exclusive = False
+        self.failed = self.replaces = False
         self._writers.clear()
 
     def take_late_metadata(self) -> dict[str, str]:

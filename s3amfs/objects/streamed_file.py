@@ -17,7 +17,7 @@ from ..core.parts import Part
 from ..core.patch import Ranges
 from ..engine.sources import FileSource
 from ..engine.spool import Spool
-from ..transfers.options import ObjectOptions
+from ..transfers.options import UploadOptions
 from ..wire.s3.api import StoredInfo
 from .writer import ObjectWriter
 
@@ -61,8 +61,8 @@ class FileStream:
         """Whether something could not be sent: nothing more can be, then."""
         return self._writer.error is not None
 
-    def set_options(self, options: ObjectOptions) -> bool:
-        """How it is to be stored, as long as the server knows nothing of it; returns whether that was so."""
+    def set_options(self, options: UploadOptions) -> bool:
+        """As `ObjectWriter.set_options`."""
         return self._writer.set_options(options)
 
     # -- content ----------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from ..engine.targets import send
 from ..errors import Interrupted
 from ..transfers.job import Job, has_manifest
 from ..transfers.multipart import Begun
+from ..transfers.options import UploadOptions
 from ..transfers.put_object import put_single
 from ..transfers.resume import part_there, stream_part_size
 from ..transfers.send_parts import Content, Installed, Movement, SendParts
@@ -154,10 +155,10 @@ class ObjectWriter:
         if self._parts is not None:
             self._parts.abandon()
 
-    def set_options(self, options: s3api.ObjectOptions) -> bool:
-        """How the object is to be stored, as long as the server knows nothing of it; returns whether that was so."""
-        if self._parts is None:
-            self._job = replace(self._job, options=replace(self._job.options, object=options))
+    def set_options(self, options: UploadOptions) -> bool:
+        """Expects what `options` expects. Returns whether `options.object` holds, too: the server knows nothing yet."""
+        stored = options.object if self._parts is None else self._job.options.object
+        self._job = replace(self._job, options=replace(self._job.options, object=stored, expected=options.expects))
         return self._parts is None
 
     @property
@@ -265,16 +266,13 @@ class ObjectWriter:
         if self._parts is None and left:
             self._find()
         if self._begun is None:
-            self._finish_single()
+            self._done = _put(self._job, self._buffer)
+            if self._parts is not None:
+                self._parts.leave()
         else:
             self._finish_parts()
         self.closed = True
         self._buffer = PartBuffer()
-
-    def _finish_single(self) -> None:
-        self._done = _put(self._job, self._buffer)
-        if self._parts is not None:
-            self._parts.leave()
 
     def _finish_parts(self) -> None:
         if self._buffer or self._layout.next_number == 1:
@@ -284,7 +282,7 @@ class ObjectWriter:
         if self._again is not None:
             again, source = self._again
             self._parts.move_again(again, self._movement(source))
-        self._done = self._parts.complete(self.position)
+        self._done = self._parts.complete(self.position, self._job.options.expects)
 
 
 def _layout_of(job: Job, identity: SourceIdentity, first_part: int) -> StreamParts:

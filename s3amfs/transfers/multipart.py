@@ -15,6 +15,7 @@ from itertools import count
 from ..core import manifest as m
 from ..core.capabilities import Evidence
 from ..core.claims import Compared
+from ..core.expected import Expected
 from ..engine.attempt import PartResult
 from ..engine.client import S3Client
 from ..engine.journal import Journal
@@ -240,9 +241,10 @@ class Multipart:
 
     # -- completion -------------------------------------------------------------------------------------------------
 
-    def complete(self, size: int) -> tuple[s3api.StoredInfo, str, str]:
+    def complete(self, size: int, expected: Expected | None = None) -> tuple[s3api.StoredInfo, str, str]:
         """Makes the object visible; returns what is stored, 'ALGORITHM:BASE64' of the whole and what is proven.
 
+        expected: the state of the target's name; None: as in the options.
         Raises ObjectExists, SourceChanged, ChecksumMismatch, TransferError.
         """
         assert self.upload is not None and self._checks is not None
@@ -252,8 +254,9 @@ class Multipart:
                 f"{self._target.url}: the parts do not add up to {size} bytes: use --force to start over"
             )
         self._report.completing()
+        job = replace(self._job, options=replace(self._options, expected=expected or self._options.expected))
         try:
-            found = complete(self._job, Parts(self.upload, records, self._checks))
+            found = complete(job, Parts(self.upload, records, self._checks))
         except (ObjectExists, SourceChanged):
             if self._options.unfinished == "continue" or self._options.exists == "skip":
                 self.abort()  # what may not become an object is nothing to continue

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from ..core.events import TransferResult
+from ..core.expected import Expected
 from ..core.failures import Failure
 from ..core.manifest import PartRecord
 from ..core.parts import Part, Plan
@@ -284,10 +285,10 @@ class SendParts:
 
     # -- ends -------------------------------------------------------------------------------------------------------
 
-    def complete(self, size: int) -> Installed:
-        """Looks at the source once more, and makes the object of `size` bytes visible."""
+    def complete(self, size: int, expected: Expected | None = None) -> Installed:
+        """Looks at the source once more, and makes the object of `size` bytes visible. expected: as in the options."""
         self._content.check(self._upload.whole_crc())
-        return Installed(*self._upload.complete(size))
+        return Installed(*self._upload.complete(size, expected))
 
     def abort(self) -> None:
         """Removes what was begun from the server, and the manifest."""

@@ -9,6 +9,7 @@ import pytest
 
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.limits import ByteBudget
+from s3amfs.errors import SourceChanged
 from s3amfs.mount.context import Service
 from s3amfs.mount.file_content import FileContent
 from s3amfs.mount.open_file import OpenFile
@@ -94,11 +95,35 @@ def test_a_killed_writer_publishes_nothing(service: Service) -> None:
     assert service.client.find(service.bucket, "k") is None
 
 
-def test_an_exclusive_creation_replaces_nothing(service: Service) -> None:
-    file = OpenFile(service, "k", None, {}, exclusive=True)
+@pytest.mark.parametrize("seen", [None, b"", b"old"])
+@pytest.mark.parametrize("replaces", [False, True])
+def test_only_o_trunc_replaces_what_was_not_seen(service: Service, seen: bytes | None, replaces: bool) -> None:
+    """An append to a new or empty file, and a content that is written anew after ftruncate, expect what was there."""
+    if seen is not None:
+        service.client.put(service.bucket, "k", seen)
+    base = service.client.find(service.bucket, "k")
+    file = OpenFile(service, "k", base, {}, replaces=replaces)
+    file.resize(0)
     file.write(b"mine", 0, 1)
     service.client.put(service.bucket, "k", b"theirs")
-    with pytest.raises(FileExistsError):
+    if replaces:
         file.publish()
-    assert service.client.get(service.bucket, "k")[1] == b"theirs"
+    else:
+        with pytest.raises(FileExistsError if seen is None else SourceChanged):
+            file.publish()
+    assert service.client.get(service.bucket, "k")[1] == (b"mine" if replaces else b"theirs")
+    file.close()
+
+
+def test_a_truncated_file_replaces_what_was_not_seen_once(service: Service) -> None:
+    service.client.put(service.bucket, "k", b"old")
+    file = OpenFile(service, "k", service.client.find(service.bucket, "k"), {})
+    file.truncate_to_nothing()
+    service.client.put(service.bucket, "k", b"theirs")
+    file.write(b"mine", 0, 1)
+    file.publish()
+    file.resize(0)
+    service.client.put(service.bucket, "k", b"theirs")
+    with pytest.raises(SourceChanged):
+        file.publish()
     file.close()

@@ -13,9 +13,9 @@ from s3amfs.transfers.options import ObjectInfo, StoredInfo
 SERVICE = cast(Service, type("Service", (), {"options": MountOptions(part_size=7), "client": None, "bucket": "b"}))
 
 
-def options(base: ObjectInfo | None, *, goes_on: bool = False, only_new: bool = False) -> Any:
+def options(base: ObjectInfo | None, *, goes_on: bool = False, replaces: bool = True) -> Any:
     metadata = {"mode": "33188", "md5chksum": "of the old content"}
-    return upload_options(SERVICE, "a.json", base, metadata, goes_on=goes_on, only_new=only_new)
+    return upload_options(SERVICE, "a.json", base, metadata, goes_on=goes_on, replaces=replaces)
 
 
 def test_a_new_content_is_described_by_its_name() -> None:
@@ -47,8 +47,9 @@ def test_a_content_that_replaces_another_keeps_what_describes_the_object() -> No
     assert found.expected == WHATEVER
 
 
-def test_what_was_created_exclusively_replaces_nothing() -> None:
-    assert options(None, only_new=True).expected == NOTHING
+def test_only_what_was_seen_is_replaced_without_o_trunc() -> None:
+    assert options(None, replaces=False).expected == NOTHING
+    assert options(ObjectInfo(size=0, etag="1"), replaces=False).expected == this_etag("1")
 
 
 def test_what_stands_there_now() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from s3amfs.core.expected import NOTHING
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import S3AMError
@@ -114,12 +115,28 @@ def test_an_error_ends_it(hasty: S3Client, boto: Any, bucket: str, proxy: FaultP
 
 def test_options_may_change_until_the_server_knows_of_it(through: S3Client, boto: Any, bucket: str) -> None:
     writer = writer_of(through, bucket)
-    assert writer.set_options(ObjectOptions(content_type="text/x-new"))
+    assert writer.set_options(replace(OPTIONS, object=ObjectOptions(content_type="text/x-new")))
     writer.write(content(PART, 7))
     assert writer.upload_id is not None
-    assert not writer.set_options(ObjectOptions(content_type="text/x-late"))
+    assert not writer.set_options(replace(OPTIONS, object=ObjectOptions(content_type="text/x-late")))
     writer.close()
     assert boto.head_object(Bucket=bucket, Key="k")["ContentType"] == "text/x-new"
+
+
+@pytest.mark.parametrize("size", [3, PART + 3])
+def test_what_it_expects_may_change_until_its_close(through: S3Client, boto: Any, bucket: str, size: int) -> None:
+    boto.put_object(Bucket=bucket, Key="k", Body=b"theirs")
+    options = replace(OPTIONS, unfinished="continue")
+    wrong, right = writer_of(through, bucket, options), writer_of(through, bucket, options)
+    wrong.write(content(size, 7))
+    wrong.set_options(replace(OPTIONS, expected=NOTHING))
+    with pytest.raises(S3AMError):
+        wrong.close()
+    assert boto.head_object(Bucket=bucket, Key="k")["ContentLength"] == 6
+    right.write(content(size, 7))
+    right.set_options(replace(OPTIONS, expected=through.head(bucket, "k").expected))
+    right.close()
+    assert boto.head_object(Bucket=bucket, Key="k")["ContentLength"] == size
 
 
 def test_what_is_there_is_not_sent_again(through: S3Client, boto: Any, bucket: str, proxy: FaultProxy) -> None:
