@@ -89,7 +89,7 @@ class Up(Mover):
         def store() -> Callable[[Expected], S3Request]:
             outcomes.append(self.large(work))
             data, there = self._read(work)
-            body = replace(body_of(self._client, target, data, self._options.checksum), data=data, length=None)
+            body = replace(body_of(self._client, target, data, self._options.checksum), length=None)
             options = self._object(work, target, there)
             return lambda expected: s3api.put_object(target.bucket, target.key, body, options, expected)
 

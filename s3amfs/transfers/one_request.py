@@ -10,7 +10,7 @@ import base64
 import hashlib
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..core.checksums import Crc
 from ..core.expected import WHATEVER, Expected
@@ -55,12 +55,12 @@ def begin_put(
     def ended(reply: Reply | None) -> None:
         done(_stored(reply, data, options, algorithm, value) if reply is not None else None)
 
-    request = replace(s3api.put_object(target.bucket, target.key, body, options, expected), body=data)
+    request = s3api.put_object(target.bucket, target.key, body, options, expected)
     return client.begin(request, ended, loop=_next_loop(client, target.bucket)).cut
 
 
 def body_of(client: S3Client, target: S3Location, data: bytes, checksum: ChecksumChoice | None) -> s3api.Body:
-    """Returns the body of a PutObject, without `data` itself, but with the checksum that the server takes of it."""
+    """Returns the body of a PutObject with the checksum that the server takes of it."""
     can = client.session.capabilities(target.bucket)
     if checksum is None and can.takes_checksums:
         checksum = "crc64nvme"
@@ -74,6 +74,7 @@ def body_of(client: S3Client, target: S3Location, data: bytes, checksum: Checksu
         crc.update(data)
         value = crc.base64
     return s3api.Body(
+        data,
         length=len(data),
         checksum=(algorithm, value) if algorithm is not None else None,
         md5=base64.b64encode(md5).decode() if md5 is not None else None,

@@ -1,7 +1,8 @@
-"""Signatures: botocore's SigV4 classes behind one function. No network, no state; any thread.
+"""Signatures: SigV4 as botocore's `S3SigV4Auth` makes it, in one pass. No network, no state; any thread.
 
-`S3SigV4Auth.add_auth` is not called itself: it takes the clock as it is (ours is corrected after RequestTimeTooSkewed)
-and writes the canonical request to the debug log, customer keys included.
+Every request of S3 is signed here, and botocore's steps take longer. Its class is not called: it takes the clock as it
+is (ours is corrected after RequestTimeTooSkewed) and writes the canonical request to the debug log, customer keys
+included. `tests/wire/aws/test_signing.py` compares each header with botocore's.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import botocore.auth
-from botocore.auth import AUTH_TYPE_MAPS, EMPTY_SHA256_HASH, SIGNED_HEADERS_BLACKLIST, SIGV4_TIMESTAMP, S3SigV4Auth
+from botocore.auth import AUTH_TYPE_MAPS, EMPTY_SHA256_HASH, SIGNED_HEADERS_BLACKLIST, SIGV4_TIMESTAMP
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
@@ -25,6 +26,8 @@ Headers = tuple[tuple[str, str], ...]
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 STREAMING_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
+_OURS = frozenset({"authorization", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"})
+"""Headers that the signer writes, whatever stood there (botocore's `_modify_request_before_signing`)."""
 
 
 def payload_hash(request: S3Request) -> str:
@@ -39,64 +42,51 @@ def payload_hash(request: S3Request) -> str:
 def sign(
     request: S3Request, url: str, headers: Headers, endpoint: Endpoint, credentials: ReadOnlyCredentials, now: float
 ) -> Headers:
-    """The headers with signature, date, content hash and session token; `now` is the server's clock, epoch seconds."""
+    """The headers with signature, date, content hash and session token; `now` is the server's clock, epoch seconds.
+
+    Source of the rule: IAM User Guide, "Create a signed AWS API request"; S3 API, "Authenticating Requests".
+    """
     if endpoint.scheme == "sigv4a":
         return _sign_asymmetric(request, url, headers, endpoint, credentials)
-    signed = _Request(request.method, url, headers)
-    signed.context["timestamp"] = time.strftime(SIGV4_TIMESTAMP, time.gmtime(now))
-    signed.context["payload"] = payload_hash(request)
-    auth = _Signer(credentials, endpoint.signing_name, endpoint.region)
-    auth.add_auth(signed)
-    return tuple(signed.headers.items())
+    stamp = _timestamp(int(now))
+    scope = (stamp[:8], endpoint.region, endpoint.signing_name, "aws4_request")
+    digest = payload_hash(request)
+    sent = {name: value for name, value in headers if name.lower() not in _OURS}
+    sent["X-Amz-Date"] = stamp
+    if credentials.token:
+        sent["X-Amz-Security-Token"] = credentials.token
+    sent["X-Amz-Content-SHA256"] = digest
+    signed = {name.lower(): value for name, value in sent.items()}
+    for name in signed.keys() & SIGNED_HEADERS_BLACKLIST:
+        del signed[name]
+    where, _, query = url.partition("?")
+    scheme, _, host, path = where.split("/", 3)
+    signed.setdefault("host", _host(f"{scheme}//{host}"))
+    names = sorted(signed)
+    lines = [f"{name}:{' '.join(signed[name].split())}" for name in names]
+    listed = ";".join(names)
+    canonical = [request.method.upper(), f"/{path}", _canonical_query(query), *lines, "", listed, digest]
+    whole = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{'/'.join(scope)}\n{whole}"
+    signature = hmac.digest(_signing_key(credentials.secret_key, *scope), text.encode(), "sha256").hex()
+    sent["Authorization"] = (
+        f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{'/'.join(scope)}, "
+        f"SignedHeaders={listed}, Signature={signature}"
+    )
+    return tuple(sent.items())
 
 
-class _Headers(dict[str, str]):
-    """As botocore's HTTPHeaders, for names that come once; those cost half of a signature."""
-
-    def get_all(self, name: str) -> list[str]:
-        return [self[name]]
-
-
-class _Request:
-    """The part of AWSRequest that the signer looks at; AWSRequest itself costs as much as the signature."""
-
-    __slots__ = ("body", "context", "headers", "method", "params", "signed", "url")
-
-    def __init__(self, method: str, url: str, headers: Headers) -> None:
-        self.method = method
-        self.url = url
-        self.headers = _Headers(headers)
-        self.params: dict[str, str] = {}
-        self.context: dict[str, Any] = {}
-        self.body = b""
-        self.signed: _Headers | None = None
-        """The headers that are signed, in lower case."""
+def _canonical_query(query: str) -> str:
+    """The pairs of an escaped query in their order, each with its '='."""
+    if not query:
+        return ""
+    pairs = sorted(pair.partition("=")[::2] for pair in query.split("&"))
+    return "&".join([f"{name}={value}" for name, value in pairs])
 
 
-class _Signer(S3SigV4Auth):
-    """Results that are the same for many requests, or asked for twice, are made once."""
-
-    def add_auth(self, request: Any) -> None:
-        steps: Any = self  # the stubs of botocore leave the underscored steps out
-        steps._modify_request_before_signing(request)
-        canonical = self.canonical_request(request)
-        signature = self.signature(self.string_to_sign(request, canonical), request)
-        steps._inject_signature_to_request(request, signature)
-
-    def payload(self, request: Any) -> str:
-        return str(request.context["payload"])
-
-    def headers_to_sign(self, request: Any) -> Any:
-        if request.signed is None:
-            lower = ((name.lower(), value) for name, value in request.headers.items())
-            request.signed = _Headers((name, value) for name, value in lower if name not in SIGNED_HEADERS_BLACKLIST)
-            request.signed.setdefault("host", _host("/".join(request.url.split("/", 3)[:3])))
-        return request.signed
-
-    def signature(self, string_to_sign: str, request: Any) -> str:
-        its: Any = self
-        names = (request.context["timestamp"][:8], its._region_name, its._service_name, "aws4_request")
-        return hmac.digest(_signing_key(self.credentials.secret_key, *names), string_to_sign.encode(), "sha256").hex()
+@lru_cache(maxsize=4)
+def _timestamp(second: int) -> str:
+    return time.strftime(SIGV4_TIMESTAMP, time.gmtime(second))
 
 
 @lru_cache(maxsize=64)

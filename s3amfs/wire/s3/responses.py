@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 _BARE_ETAG = re.compile(rb"<ETag>\s*(?!W/|[\"\s<]|&quot;|&#34;|&#x22;)")
 SSE = "x-amz-server-side-encryption"
 CHECKSUMS = ("crc64nvme", "crc32c", "crc32", "sha1", "sha256")
+_CHECKSUM_HEADERS = {name: f"x-amz-checksum-{name}" for name in CHECKSUMS}
+_CONTENT_HEADERS = {name: header.lower() for name, header in CONTENT_HEADERS.items()}
 
 
 def _without_framing(coding: str | None) -> str | None:
@@ -66,8 +68,9 @@ def parse_object(reply: Reply) -> ObjectInfo:
     """HeadObject, or the headers of GetObject."""
     headers = reply.headers
     first, length, size = _extent(reply)
-    plain = {name: _text(headers.get(header.lower())) for name, header in CONTENT_HEADERS.items()}
-    plain["content_encoding"] = _without_framing(plain["content_encoding"])
+    plain = {name: _text(headers[header]) for name, header in _CONTENT_HEADERS.items() if header in headers}
+    if "content_encoding" in plain:
+        plain["content_encoding"] = _without_framing(plain["content_encoding"])
     return ObjectInfo(
         size=size,
         etag=bare_etag(headers.get("etag", "")),
@@ -355,7 +358,7 @@ def _as_utf8(value: str) -> bytes:
 
 
 def _checksum_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    found = {name: headers.get(f"x-amz-checksum-{name}", "").strip() for name in CHECKSUMS}
+    found = {name: headers[header].strip() for name, header in _CHECKSUM_HEADERS.items() if header in headers}
     return {name: value for name, value in found.items() if value}
 
 

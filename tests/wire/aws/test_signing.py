@@ -6,11 +6,18 @@ import calendar
 import hashlib
 import hmac
 import re
+from datetime import datetime, timezone
+from functools import cache
 from typing import Any
+from unittest import mock
 from urllib.parse import parse_qsl, quote, urlsplit
 
 import pytest
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
+from hypothesis import given
+from hypothesis import strategies as st
 
 from s3amfs.core.expected import NOTHING
 from s3amfs.core.ssec import CustomerKey
@@ -341,3 +348,49 @@ def test_nothing_secret_in_repr() -> None:
     shown = repr(prepared) + repr(session(token="TOKEN")) + repr(OPTIONS) + repr(s3api.ObjectOptions(customer_key=KEY))
     for secret in (SECRET, "TOKEN", dict(KEY.headers())["x-amz-server-side-encryption-customer-key"]):
         assert secret not in shown
+
+
+NAMES = st.text("abcXYZ019-_", min_size=1, max_size=12)
+VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)
+KEYS = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
+QUERIES = st.lists(st.tuples(st.text("abz-", min_size=1, max_size=6), KEYS | st.just("")), max_size=5)
+
+
+@cache
+def session_at(endpoint_url: str | None) -> S3Session:
+    return session(endpoint_url=endpoint_url)
+
+
+@given(
+    st.sampled_from(["GET", "PUT", "HEAD", "POST", "DELETE"]),
+    KEYS,
+    QUERIES,
+    st.dictionaries(NAMES, VALUES, max_size=6),
+    st.sampled_from(["bucket", "with.dots"]),
+    st.sampled_from(["http://127.0.0.1:8333", "https://store.test/prefix", "https://store.test:443", None]),
+    st.sampled_from([None, "TOKEN/+="]),
+    st.binary(max_size=40),
+    st.integers(0, 4_000_000_000),
+)
+def test_a_signature_is_that_of_botocores_signer(
+    method: str,
+    key: str,
+    query: list[tuple[str, str]],
+    extra: dict[str, str],
+    bucket: str,
+    endpoint_url: str | None,
+    token: str | None,
+    body: bytes,
+    now: int,
+) -> None:
+    names = {name.lower(): name for name in extra}
+    headers = tuple((f"x-{name}", extra[name]) for name in names.values())
+    ours = S3Request(method, bucket, key, tuple(query), headers, body)
+    url = session_at(endpoint_url).prepare(ours).url
+    endpoint = Endpoint(url, "eu-west-1", "s3", "sigv4")
+    credentials = ReadOnlyCredentials(ACCESS, SECRET, token)
+    theirs = AWSRequest(method=method, url=url, headers=dict(headers), data=body)
+    moment = datetime.fromtimestamp(now, timezone.utc)
+    with mock.patch("botocore.auth.get_current_datetime", return_value=moment):
+        S3SigV4Auth(credentials, "s3", endpoint.region).add_auth(theirs)
+    assert sorted(sign(ours, url, headers, endpoint, credentials, now)) == sorted(theirs.headers.items())
