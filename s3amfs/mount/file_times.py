@@ -72,7 +72,15 @@ class FileTimes:
 
     def changed(self, key: str, info: ObjectInfo) -> int:
         """ctime of the object at `key`, in nanoseconds since 1970."""
+        known = self._known(key, info)
+        return known[1] if known is not None else last_changed(info)
+
+    def is_own(self, key: str, info: ObjectInfo) -> bool:
+        """Whether `info` is the object that this mount has stored last at `key`."""
+        return self._known(key, info) is not None
+
+    def _known(self, key: str, info: ObjectInfo) -> tuple[str, int, float] | None:
         known = self._objects.get(key)
-        if known is not None and known[0] == info.etag and (info.last_modified or 0) <= known[2] + SLACK_SECONDS:
-            return known[1]
-        return last_changed(info)
+        if known is None or known[0] != info.etag or (info.last_modified or 0) > known[2] + SLACK_SECONDS:
+            return None
+        return known

@@ -146,8 +146,10 @@ class Tree:
         self.keep_parent(path)
 
     def remove(self, path: str, entry: Entry) -> None:
+        """Raises OSError (EBUSY) if it has been replaced by somebody else: theirs stays, and is seen from now on."""
         self.changes.take(entry.key)
-        self.store.remove(entry.key, entry.info)
+        if not self.store.remove(entry.key, entry.info):
+            _remove_own(self, path)
         self.forget(path)
         self.keep_parent(path)
 
@@ -281,6 +283,17 @@ class Tree:
 
     def modified_now(self) -> dict[str, str]:
         return {"mtime": time_text(time.time_ns())}
+
+
+def _remove_own(tree: Tree, path: str) -> None:
+    """Removes what was not seen there yet if it is this mount's own: the same object with other times or mode."""
+    tree.forget(path)
+    now = tree.find(path)
+    if now is None or now.directory or now.info is None:
+        return
+    if not (tree.times.is_own(now.key, now.info) and tree.store.remove(now.key, now.info)):
+        # Not ESTALE: the kernel would ask once more, and theirs would go.
+        raise OSError(errno.EBUSY, "somebody else has replaced it meanwhile: theirs stays")
 
 
 def _ignore(key: str, etag: str, stored: StoredInfo) -> None:

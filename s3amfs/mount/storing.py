@@ -63,20 +63,23 @@ class Store:
 
         Raises SourceChanged or ObjectExists if somebody else has stored at either meanwhile: theirs stays.
         """
-        options = ObjectOptions(
-            metadata={**base.metadata, **changes}, content_type=_type_after(old, new, base.content_type)
-        )
+        # Without changes S3 copies what is there: others may have changed it since, and the ETag stays as it was.
+        metadata = {**base.metadata, **changes} if changes else {}
+        options = ObjectOptions(metadata=metadata, content_type=_type_after(old, new, base.content_type))
         stored = self._copy(old, base, new, options, NOTHING if replaced is None else replaced.expected)
         self.remove(old, base)
         return stored
 
-    def remove(self, key: str, base: ObjectInfo | None) -> None:
-        """Removes `base` (None: any) from `key`. An object that somebody else has stored there stays."""
+    def remove(self, key: str, base: ObjectInfo | None) -> bool:
+        """Removes `base` (None: any) from `key`. Returns False for an object that somebody else has stored there: it
+        stays."""
         expected = WHATEVER if base is None else base.expected
         try:
             commit.delete(self.client, S3Location(self.bucket, key), expected, log.warning)
         except TargetChanged:
             log.warning("%s was stored again by somebody else: theirs stays", key)
+            return False
+        return True
 
     def put_marker(
         self, prefix: str, metadata: Mapping[str, str], base: ObjectInfo | None, *, again: bool = True

@@ -37,7 +37,10 @@ def test_ctime_is_this_mounts_own_until_somebody_else_stores_it() -> None:
     assert times.changed("k", own) == int(now * 10**9)
     times.stored("k", "1", 42)
     assert times.changed("k", own) == 42
+    assert times.is_own("k", own)
+    assert not times.is_own("other", own)
     assert times.changed("k", ObjectInfo(size=1, etag="2", last_modified=5.0)) == 5 * 10**9
+    assert not times.is_own("k", ObjectInfo(size=1, etag="2", last_modified=5.0))
     later = ObjectInfo(size=1, etag="1", last_modified=now + 3600)
     assert times.changed("k", later) == int((now + 3600) * 10**9)
 

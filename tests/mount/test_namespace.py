@@ -7,14 +7,20 @@ import os
 import stat
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from s3amfs.mount.namespace import _all_done, _turn
+from s3amfs.mount.file_times import FileTimes
+from s3amfs.mount.metadata_cache import Entry
+from s3amfs.mount.namespace import Tree, _all_done, _turn
 from s3amfs.mount.xattrs import XATTRS
+from s3amfs.transfers.options import ObjectInfo
 from tests.mount.conftest import Stored
 from tests.support.mounts import Mount
 
@@ -123,6 +129,48 @@ def test_others_changes_are_seen(mounted: Mount, stored: Stored) -> None:
         seen = os.stat(mounted / "f").st_size
     assert seen == 12
     assert (mounted / "f").read_bytes() == b"two and more"
+
+
+def test_a_removal_is_of_what_was_seen(new_mount: Callable[..., Mount], stored: Stored) -> None:
+    mount = new_mount("--metadata-ttl", "60")
+    stored.put("f", b"one")
+    os.stat(mount / "f")
+    stored.put("f", b"theirs")
+    with pytest.raises(OSError, match="busy"):
+        (mount / "f").unlink()
+    assert stored.get("f") == b"theirs"
+    assert (mount / "f").read_bytes() == b"theirs"
+    (mount / "f").unlink()
+    assert stored.listed() == []
+
+
+class _Store:
+    """Holds one object, and removes only that."""
+
+    def __init__(self, info: ObjectInfo) -> None:
+        self.info: ObjectInfo | None = info
+
+    def remove(self, key: str, base: ObjectInfo | None) -> bool:
+        if self.info is not None and self.info != base:
+            return False
+        self.info = None
+        return True
+
+
+def test_an_object_that_this_mount_has_copied_onto_itself_is_what_was_seen() -> None:
+    old, new = ObjectInfo(size=1, etag="1"), ObjectInfo(size=1, etag="2")
+    tree: Any = Tree.__new__(Tree)
+    tree.changes = SimpleNamespace(take=lambda key: None)
+    tree.times, tree.store = FileTimes(), _Store(new)
+    tree.forget = tree.keep_parent = lambda path: None
+    tree.find = lambda path: Entry("k", False, new, 0.0)
+    with pytest.raises(OSError, match="somebody else"):
+        tree.remove("/k", Entry("k", False, old, 0.0))
+    tree.times.stored("k", "2", 0)
+    tree.remove("/k", Entry("k", False, old, 0.0))
+    assert tree.store.info is None
+    tree.find = lambda path: None
+    tree.remove("/k", Entry("k", False, old, 0.0))
 
 
 def test_listing_of_many_objects(mounted: Mount, stored: Stored) -> None:

@@ -62,6 +62,13 @@ def test_a_content_type_that_was_given_moves_along(store: Store) -> None:
     assert store.client.head(store.bucket, "b.json").content_type == "text/x-mine"
 
 
+def test_a_move_takes_along_what_others_have_changed_beside_the_content(store: Store) -> None:
+    base = put(store, "a", b"same", metadata={"mode": "33188"})  # type: ignore[arg-type]
+    put(store, "a", b"same", metadata={"mode": "33152"})  # type: ignore[arg-type]
+    store.move("a", base, "b", None, {})
+    assert store.client.head(store.bucket, "b").metadata["mode"] == "33152"
+
+
 def test_a_move_onto_what_came_meanwhile(store: Store) -> None:
     base = put(store, "a", b"mine")
     put(store, "b", b"theirs")
@@ -82,9 +89,9 @@ def test_a_move_of_what_was_replaced_meanwhile(store: Store) -> None:
 def test_only_what_was_seen_is_removed(store: Store) -> None:
     base = put(store, "k", b"one")
     put(store, "k", b"two")
-    store.remove("k", base)
+    assert not store.remove("k", base)
     assert content_of(store, "k") == b"two"
-    store.remove("k", store.client.head(store.bucket, "k"))
+    assert store.remove("k", store.client.head(store.bucket, "k"))
     assert store.client.find(store.bucket, "k") is None
     store.remove("k", base)
 
