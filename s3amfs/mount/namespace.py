@@ -87,10 +87,9 @@ class Tree:
             return attributes(self.options, metadata, size=info.size, modified=modified, changed=changed)
         modified = last_changed(info) if info is not None else self._began
         found = attributes(self.options, metadata, size=0, modified=modified, changed=modified, directory=True)
-        names = self.times.directory(path)
-        found["st_mtime"] = found["st_atime"] = max(found["st_mtime"], names)
-        changed = self.times.directory_changed(path)
-        found["st_ctime"] = max(modified, changed, waiting.since if waiting is not None else 0)
+        found["st_mtime"] = found["st_atime"] = max(found["st_mtime"], self.times.directory(path))
+        since = waiting.since if waiting is not None else 0
+        found["st_ctime"] = max(modified, self.times.directory_changed(path), since)
         return found
 
     def metadata(self, entry: Entry) -> dict[str, str]:

@@ -35,7 +35,10 @@ from .model import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from xml.etree.ElementTree import Element
+
+    Decoder = Callable[[str], str]
 
 _BARE_ETAG = re.compile(rb"<ETag>\s*(?!W/|[\"\s<]|&quot;|&#34;|&#x22;)")
 SSE = "x-amz-server-side-encryption"
@@ -393,9 +396,3 @@ def _maybe_number(value: str | None) -> int | None:
 
 def _maybe_flag(value: str | None) -> bool | None:
     return None if value is None else value.strip().lower() == "true"
-
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    Decoder = Callable[[str], str]
