@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -14,8 +15,10 @@ from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.verbs.copy import copy
 from s3amfs.wire.messages import Reply
 from tests.support.clients import Events
+from tests.support.proxy import FaultProxy
 from tests.support.scripted import Asked, refusal, reply, scripted
 
+MIB = 1024 * 1024
 pytestmark = pytest.mark.usefixtures("state")
 
 
@@ -76,3 +79,20 @@ def test_headers_and_metadata_that_are_not_to_be_kept(
         assert (found["Metadata"], found.get("ContentLanguage", "")) == (given.metadata, "")
         tags = boto.get_object_tagging(Bucket=bucket, Key=f"c{number}")["TagSet"]
         assert tags == [{"Key": "t", "Value": "1"}]
+
+
+@pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME"])
+def test_a_copy_in_parts_has_the_crc_of_its_source_and_is_compared_with_it(
+    client: S3Client, through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, algorithm: str
+) -> None:
+    data = random.Random(1).randbytes(6 * MIB)
+    boto.put_object(Bucket=bucket, Key="from", Body=data, ChecksumAlgorithm=algorithm)
+    source = S3Location(bucket, "from")
+    done = copy(source, S3Location(bucket, "to"), through, UploadOptions(part_size=5 * MIB))
+    name = algorithm.lower()
+    stored = {key: client.head(bucket, key).checksums[name] for key in ("from", "to")}
+    assert stored["from"] == stored["to"]
+    assert (done.parts, done.checksum) == (2, f"{name}:{stored['to']}")
+    assert done.proof == f"{name} of the whole object, equal to the source's"
+    completed = [r for r in proxy.requests if r.method == "POST" and "uploadId" in r.query]
+    assert [r.headers.get(f"x-amz-checksum-{name}") for r in completed] == [stored["to"]]
