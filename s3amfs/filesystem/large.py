@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -76,8 +78,20 @@ async def get_into(fs: EngineFileSystem, rpath: str, file: Any, callback: Callba
     with await run(lambda: fs._open(rpath, "rb", **given)) as opened:
         callback.set_size(opened.size)
         while data := await run(partial(opened.read, READ_BYTES)):
-            await run(partial(file.write, data))
+            await run(partial(_write_all, file, data))
             callback.relative_update(len(data))
+
+
+def _write_all(file: Any, data: bytes) -> None:
+    """Writes all of `data`: a raw file may take less at a time (Python, io.RawIOBase). Raises BlockingIOError."""
+    view = memoryview(data)
+    while view:
+        taken = file.write(view if len(view) < len(data) else data)
+        if taken == 0 or (taken is None and isinstance(file, io.RawIOBase)):
+            raise BlockingIOError(errno.EAGAIN, "the file takes no more now: open it in blocking mode")
+        if not isinstance(taken, int):  # some files do not say how much they took, and take all
+            return
+        view = view[taken:]
 
 
 async def pipe_file(fs: EngineFileSystem, data: Any, target: S3Location, options: UploadOptions) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import threading
 from pathlib import Path
@@ -124,6 +125,30 @@ def test_get_into_an_open_file(fs: S3AMFileSystem, bucket: str, tmp_path: Path) 
     with open(tmp_path / "out", "wb") as file:
         fs.get(f"{bucket}/k", file)
     assert (tmp_path / "out").read_bytes() == data
+
+
+class Slow(io.RawIOBase):
+    """A raw file that takes little at a time, and nothing from `room` bytes on."""
+
+    def __init__(self, room: int) -> None:
+        self.taken = bytearray()
+        self._room = room
+
+    def write(self, data: Any) -> int | None:
+        if len(self.taken) >= self._room:
+            return None
+        self.taken += bytes(memoryview(data)[:1000])
+        return min(1000, len(data))
+
+
+def test_get_into_a_raw_file_that_takes_little_at_a_time(fs: S3AMFileSystem, bucket: str) -> None:
+    data = os.urandom(12_345)
+    fs.pipe_file(f"{bucket}/k", data)
+    file = Slow(len(data))
+    fs.get_file(f"{bucket}/k", file)
+    assert file.taken == data
+    with pytest.raises(BlockingIOError):
+        fs.get_file(f"{bucket}/k", Slow(5000))
 
 
 def test_a_method_of_s3fs_stays_one(fs: S3AMFileSystem, bucket: str) -> None:
