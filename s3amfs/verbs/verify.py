@@ -74,7 +74,8 @@ def verify_against(
 ) -> Proof:
     """Proves that `source` and `other` have the same bytes; S3's are not downloaded where it stores a checksum.
 
-    Raises ChecksumMismatch if they differ, UsageError where `other` can't be read twice.
+    Raises ChecksumMismatch if they differ, SourceChanged if `other` changes meanwhile, UsageError where it can't be
+    read twice.
     """
     info = client.head(source.bucket, source.key, version_id=source.version_id, customer_key=customer_key)
     report = Report("verify", source.url, str(other), on_event)
@@ -179,6 +180,7 @@ class _Comparison:
         return self._client.session.capabilities(self._source.bucket).etag_md5 is True
 
     def _judge(self, equal: bool, proof: str) -> Proof:
+        self._other.check()  # what changed while it was read is neither the one nor the other
         if not equal:
             raise ChecksumMismatch(
                 f"{self._source.url} and {self._other_name} differ: their checksums are not the same"

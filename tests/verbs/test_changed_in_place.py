@@ -12,16 +12,18 @@ import pytest
 from s3amfs.core.locations import S3Location, parse_source
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import SourceChanged
+from s3amfs.transfers import source
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.verbs.upload import upload
+from s3amfs.verbs.verify import verify_against
 from tests.support import faults
-from tests.support.clients import PART, through
+from tests.support.clients import PART, client, through
 from tests.support.faults import Recorded, Rule
 from tests.support.files import digest, make_file, object_digest
 from tests.support.httpserver import HttpServer
 from tests.support.proxy import FaultProxy
 
-__all__ = ["through"]
+__all__ = ["client", "through"]
 MIB = 1024 * 1024
 
 
@@ -96,3 +98,20 @@ def test_what_one_request_would_have_stored(
         result = upload(source, S3Location(bucket, "k"), through, options)
     assert (result.parts, result.size) == (1, size)
     assert object_digest(boto, bucket, "k") == digest(new)
+
+
+def test_a_file_that_changes_while_it_is_compared(
+    client: S3Client, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = make_file(tmp_path / "f", 100, 1)
+    client.put(bucket, "k", path.read_bytes())
+    hashed = source.hash_file_part
+
+    def hashed_before_a_change(*given: Any) -> tuple[int, str]:
+        found = hashed(*given)
+        path.write_bytes(b"other")
+        return found
+
+    monkeypatch.setattr(source, "hash_file_part", hashed_before_a_change)
+    with pytest.raises(SourceChanged):
+        verify_against(S3Location(bucket, "k"), parse_source(str(path)), client)
