@@ -6,7 +6,6 @@ never does.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,25 +17,17 @@ from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.curl.exchange import Exchange
 from ..wire.curl.options import with_low_speed_limit
-from ..wire.curl.streams import PAUSE, Reader, Sink
+from ..wire.curl.streams import Reader, Sink
 from ..wire.failures import classify, naming_encryption
 from ..wire.messages import HttpRequest, Reply
 from .bwlimit import LimitedReader, LimitedSink, Limiter
 from .loop import Loop
+from .part_problem import PartProblem
+from .relay_pipe import Pipe, RelayEnd
 from .sampler import activity_of
 
 SHARERS = 4
 """Requests that share a rate limit, about: what is slower than its share is still no stall."""
-PIPE_BYTES = 256 * 1024
-"""Room of the pipe of a relay; curl's own buffers on either side come on top."""
-
-
-class PartProblem(Exception):
-    """Raised by sources, targets and bodies inside callbacks; carries the failure of the part."""
-
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(failure.message)
-        self.failure = failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,49 +110,6 @@ PartWork = SendPart | ReceivePart | RelayPart
 
 Move = Callable[[Part, int], PartWork]
 """Makes the work for a part and the number of its attempt (1 is the first); called in a loop's thread, at dispatch."""
-
-
-class Pipe:
-    """Bytes between the two exchanges of a relay, in one thread."""
-
-    def __init__(self, length: int) -> None:
-        self.length = length
-        self.received = 0
-        self._chunks: deque[bytes] = deque()
-        self._size = 0
-        self.reader_waits = False
-        self.writer_waits = False
-
-    @property
-    def is_filling(self) -> bool:
-        """The source gives more than the target takes."""
-        return self.writer_waits or self._size > PIPE_BYTES // 2
-
-    def put(self, data: bytes) -> bool:
-        """Takes `data` unless there is no room."""
-        if self._size and self._size + len(data) > PIPE_BYTES:
-            self.writer_waits = True
-            return False
-        self._chunks.append(data)
-        self._size += len(data)
-        self.received += len(data)
-        return True
-
-    def get(self, size: int) -> bytes | None:
-        """Up to `size` bytes; None when there are none yet."""
-        if not self._chunks:
-            self.reader_waits = True
-            return None
-        taken: list[bytes] = []
-        while self._chunks and size > 0:
-            chunk = self._chunks.popleft()
-            if len(chunk) > size:
-                self._chunks.appendleft(chunk[size:])
-                chunk = chunk[:size]
-            taken.append(chunk)
-            size -= len(chunk)
-            self._size -= len(chunk)
-        return taken[0] if len(taken) == 1 else b"".join(taken)
 
 
 class Operation:
@@ -291,7 +239,7 @@ class Operation:
 
     def _relay(self, plan: RelayPart) -> None:
         pipe = self._pipe = Pipe(self._part.length)
-        end = _RelayEnd(self._loop, pipe, plan.accept)
+        end = RelayEnd(self._loop, pipe, plan.accept)
         self._body, self._explain = plan.make_body(end), plan.explain
         # Its own pauses are not slow to curl. The target's may be: it waits for the source, and both would be cut.
         request = self._with_low_speed_limit(plan.source)
@@ -311,7 +259,7 @@ class Operation:
 
     def _source_ended(self, exchange: Exchange) -> None:
         end = exchange.sink
-        assert isinstance(end, _RelayEnd)
+        assert isinstance(end, RelayEnd)
         try:
             failure = self._problem(exchange, "source")
         except BaseException as error:  # noqa: BLE001 - raised in the thread that owns the transfer
@@ -324,46 +272,3 @@ class Operation:
         if failure is not None:
             # The target's request is cut too: it would wait for bytes that never come.
             self._end(replace(failure, of_source=True))
-
-
-class _RelayEnd:
-    """Both ends of the pipe of a relay: the sink of the source's exchange and the inner reader of the target's."""
-
-    def __init__(self, loop: Loop, pipe: Pipe, accept: Callable[[Reply], None]) -> None:
-        self._loop = loop
-        self.pipe = pipe
-        self._accept = accept
-        self.source: Exchange | None = None
-        self.target: Exchange | None = None
-        self.start_target: Callable[[], None] | None = None
-
-    def begin(self, reply: Reply) -> None:
-        self._accept(reply)
-
-    def write(self, data: bytes) -> object | None:
-        pipe = self.pipe
-        if pipe.received + len(data) > pipe.length:
-            raise PartProblem(Failure(Kind.FATAL, "the source sent more bytes than the range asked for"))
-        if not pipe.put(data):
-            return PAUSE
-        if self.start_target is not None:  # the source has begun to deliver: only now is a target's slot of any use
-            start, self.start_target = self.start_target, None
-            self._loop.submit(start)
-        elif pipe.reader_waits:
-            pipe.reader_waits = False
-            assert self.target is not None
-            self._loop.multi.resume(self.target)
-        return None
-
-    def read(self, size: int) -> bytes | object:
-        data = self.pipe.get(size)
-        if data is None:
-            return PAUSE
-        if self.pipe.writer_waits:
-            self.pipe.writer_waits = False
-            assert self.source is not None
-            self._loop.multi.resume(self.source)
-        return data
-
-    def rewind(self) -> bool:
-        return False

@@ -8,9 +8,10 @@ from functools import partial
 
 from ..core.lag import Running
 from ..core.parts import Part
-from .attempt import Move, Operation, Outcome, PartProblem
+from .attempt import Move, Operation, Outcome
 from .bwlimit import Limiter
 from .loop import Loop
+from .part_problem import PartProblem
 from .parts_in_flight import PartsInFlight
 
 Ended = Callable[[int, int, Outcome], None]

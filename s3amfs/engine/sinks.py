@@ -12,8 +12,9 @@ from ..core.checksums import Crc
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.messages import Reply
-from .attempt import PartProblem, PartResult
+from .attempt import PartResult
 from .file_io import write_all_at, write_pieces_at
+from .part_problem import PartProblem
 from .sources import ZEROS
 
 WRITE_BYTES = 512 * 1024

@@ -19,10 +19,10 @@ from ..core.parts import Part
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.api import bare_etag
 from ..wire.s3.responses import http_time
-from .attempt import PartProblem
 from .file_io import read_at
 from .file_state import state_of
 from .part_buffer import PartBuffer
+from .part_problem import PartProblem
 
 READ_AHEAD_BYTES = 8 * 1024 * 1024
 ZEROS = bytes(256 * 1024)

@@ -26,7 +26,8 @@ from ..wire.curl.streams import Reader
 from ..wire.failures import find_failure
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3 import api as s3api
-from .attempt import PartProblem, PartResult, PartWork, RelayPart, SendPart
+from .attempt import PartResult, PartWork, RelayPart, SendPart
+from .part_problem import PartProblem
 from .sources import LocalSource, RangedSource
 from .upload_body import InnerReader, PartChecks, UploadBody
 

@@ -19,7 +19,8 @@ from ..wire.curl.streams import PAUSE
 from ..wire.messages import Reply
 from ..wire.s3 import aws_chunked
 from ..wire.s3.api import bare_etag
-from .attempt import PartProblem, PartResult
+from .attempt import PartResult
+from .part_problem import PartProblem
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,8 +32,8 @@ from ..wire.curl.streams import PAUSE
 from ..wire.failures import classify, to_error
 from ..wire.messages import HttpRequest, Reply
 from ..wire.s3.responses import http_time
-from .attempt import PartProblem
 from .loop import Call, Engine, Loop
+from .part_problem import PartProblem
 from .retry_loop import retrying
 from .sources import range_judge, same_state
 

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from ..core.locations import S3Location
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
-from ..engine.attempt import PartProblem, PartResult, ReceivePart
+from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
 from ..engine.limits import SlotGate
 from ..engine.one_shot import OneShot
+from ..engine.part_problem import PartProblem
 from ..engine.sinks import MemorySink
 from ..engine.sources import range_judge
 from ..errors import ChecksumMismatch, SourceChanged

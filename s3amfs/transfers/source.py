@@ -18,10 +18,11 @@ from ..core.http import origin, plain_content_type
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, last_component
 from ..core.manifest import SourceIdentity, difference, unsettled_seconds
 from ..core.parts import Part
-from ..engine.attempt import Move, PartProblem, PartResult
+from ..engine.attempt import Move, PartResult
 from ..engine.client import S3Client
 from ..engine.file_io import hash_range
 from ..engine.part_buffer import PartBuffer
+from ..engine.part_problem import PartProblem
 from ..engine.sinks import HashSink
 from ..engine.sources import FileSource, LocalSource, MemorySource, RangedSource
 from ..engine.targets import Target, relay, send

@@ -9,17 +9,9 @@ import pytest
 
 from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.parts import Part
-from s3amfs.engine.attempt import (
-    PIPE_BYTES,
-    Operation,
-    Outcome,
-    PartProblem,
-    PartResult,
-    Pipe,
-    ReceivePart,
-    RelayPart,
-    SendPart,
-)
+from s3amfs.engine.attempt import Operation, Outcome, PartResult, ReceivePart, RelayPart, SendPart
+from s3amfs.engine.part_problem import PartProblem
+from s3amfs.engine.relay_pipe import PIPE_BYTES
 from s3amfs.wire.curl.streams import PAUSE
 from s3amfs.wire.messages import HttpRequest, Reply
 
@@ -241,31 +233,3 @@ def test_nothing_is_started_after_a_cancel() -> None:
     operation.cancel()
     source.sink.write(b"0")
     assert loop.started == [source]
-
-
-def test_a_pipe() -> None:
-    pipe = Pipe(100)
-    assert pipe.get(1) is None
-    assert pipe.reader_waits
-    assert pipe.put(b"abc")
-    assert pipe.put(b"def")
-    assert pipe.received == 6
-    assert pipe.get(2) == b"ab"
-    assert pipe.get(2) == b"cd"
-    assert pipe.get(100) == b"ef"
-    assert not pipe.is_filling
-    assert pipe.put(bytes(2 * PIPE_BYTES)), "the first one always has room"
-    assert pipe.is_filling
-    assert not pipe.writer_waits
-    assert not pipe.put(b"x")
-    assert pipe.writer_waits
-    assert pipe.get(2 * PIPE_BYTES) == bytes(2 * PIPE_BYTES)
-
-
-@pytest.mark.parametrize(("size", "fills"), [(PIPE_BYTES // 2, False), (PIPE_BYTES // 2 + 1, True)])
-def test_a_pipe_that_fills(size: int, fills: bool) -> None:
-    pipe = Pipe(PIPE_BYTES)
-    pipe.put(bytes(size))
-    assert pipe.is_filling is fills
-    assert pipe.put(bytes(PIPE_BYTES - size)), "all of its room can be used"
-    assert not pipe.put(b"x")

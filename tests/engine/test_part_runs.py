@@ -9,8 +9,9 @@ from typing import Any, cast
 from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.lag import Running
 from s3amfs.core.parts import Part
-from s3amfs.engine.attempt import Outcome, PartProblem, PartWork, SendPart
+from s3amfs.engine.attempt import Outcome, PartWork, SendPart
 from s3amfs.engine.loop import Loop
+from s3amfs.engine.part_problem import PartProblem
 from s3amfs.engine.part_runs import PartRuns
 from s3amfs.engine.parts_in_flight import PartsInFlight
 from s3amfs.engine.sampler import Sampler

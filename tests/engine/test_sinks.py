@@ -11,7 +11,7 @@ import pytest
 
 from s3amfs.core.checksums import crc
 from s3amfs.core.parts import Part
-from s3amfs.engine.attempt import PartProblem
+from s3amfs.engine.part_problem import PartProblem
 from s3amfs.engine.sinks import WRITE_BYTES, FileSink
 from tests.support.files import content
 

@@ -10,7 +10,7 @@ import pytest
 from s3amfs.core.failures import Kind
 from s3amfs.core.manifest import SourceIdentity
 from s3amfs.core.parts import Part
-from s3amfs.engine.attempt import PartProblem
+from s3amfs.engine.part_problem import PartProblem
 from s3amfs.engine.sources import FileSource, range_judge
 from s3amfs.engine.upload_body import PartChecks, UploadBody
 from s3amfs.wire.messages import Reply

@@ -16,8 +16,9 @@ from s3amfs.core.failures import Kind
 from s3amfs.core.holes import Digests
 from s3amfs.core.locations import S3Location
 from s3amfs.core.parts import Part
-from s3amfs.engine.attempt import PartProblem, SendPart
+from s3amfs.engine.attempt import SendPart
 from s3amfs.engine.part_buffer import PartBuffer
+from s3amfs.engine.part_problem import PartProblem
 from s3amfs.engine.sources import MemorySource
 from s3amfs.engine.targets import MultipartTarget, PutTarget, send
 from s3amfs.engine.upload_body import PartChecks

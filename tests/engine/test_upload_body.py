@@ -13,7 +13,7 @@ from s3amfs.core.capabilities import DOUBT, NO_ECHO
 from s3amfs.core.checksums import Crc
 from s3amfs.core.claims import Compared
 from s3amfs.core.failures import Kind
-from s3amfs.engine.attempt import PartProblem
+from s3amfs.engine.part_problem import PartProblem
 from s3amfs.engine.upload_body import PartChecks, UploadBody, etag_is_md5, looks_like_md5
 from s3amfs.wire.curl.streams import PAUSE, BytesReader
 from s3amfs.wire.messages import Reply

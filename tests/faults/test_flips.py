@@ -15,8 +15,8 @@ import pytest
 
 from s3amfs.core.checksums import Crc, combine, encode
 from s3amfs.core.parts import Part, Plan
-from s3amfs.engine.attempt import PartProblem
 from s3amfs.engine.part_buffer import PartBuffer
+from s3amfs.engine.part_problem import PartProblem
 from s3amfs.engine.sinks import FileSink
 from s3amfs.engine.sources import MemorySource
 from s3amfs.engine.upload_body import PartChecks, UploadBody

@@ -10,7 +10,7 @@ import pytest
 from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.locations import S3Location
 from s3amfs.core.parts import Part
-from s3amfs.engine.attempt import PartProblem
+from s3amfs.engine.part_problem import PartProblem
 from s3amfs.errors import SourceChanged
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.transfers.s3_source import S3Source, look_at_source
