@@ -90,6 +90,8 @@ class PartSucceeded:
 class PartFailed:
     number: int
     failure: Failure
+    progress: bool = False
+    """The attempt has brought bytes that the next one need not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,9 @@ class Machine:
     def _failed(self, event: PartFailed, now: float) -> list[Instruction]:
         number, failure = event.number, event.failure
         self._move(number, Change.FAIL)
+        if event.progress:  # as good as a part that is done: the next failure is a first one
+            self._trouble.pop(number, None)
+            self._last_progress = now
         state = self._trouble.get(number, RetryState())
         if failure.kind in (Kind.NETWORK, Kind.TIMEOUT) and state.failures:
             # Other parts that move prove the network alive: the budget counts from the last progress of any of them.

@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, cast
 
 from ..core.bottleneck import Activity
 from ..core.claims import Compared
+from ..core.continuation import goes_on_at_once, of_continuation
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.curl.exchange import Exchange
@@ -21,6 +22,7 @@ from ..wire.curl.streams import Reader, Sink
 from ..wire.failures import classify, naming_encryption
 from ..wire.messages import HttpRequest, Reply
 from .bwlimit import LimitedReader, LimitedSink, Limiter
+from .joining import Joinable, Rest, can_be_joined, continued
 from .loop import Loop
 from .part_problem import PartProblem
 from .relay_pipe import Pipe, RelayEnd
@@ -67,10 +69,11 @@ def as_it_is(failure: Failure) -> Failure:
     return failure
 
 
-class PartSink(Sink, Protocol):
+class PartSink(Joinable, Protocol):
     """Where the bytes of a part from a remote source go."""
 
-    moved: int
+    def settle(self) -> None:
+        """Called when it has to wait for the rest: holds no bytes in memory any longer. Raises OSError."""
 
     def finish(self) -> PartResult:
         """Called when the source has delivered everything; raises PartProblem if it was not all."""
@@ -91,6 +94,8 @@ class ReceivePart:
     request: HttpRequest
     sink: PartSink
     explain: Explain = as_it_is
+    rest: Rest | None = None
+    """Where the rest of an answer that was cut is requested; None: the whole is, each time."""
 
 
 @dataclass(slots=True)
@@ -103,6 +108,8 @@ class RelayPart:
     target: HttpRequest
     make_body: Callable[[Reader], PartBody]
     explain: Explain = as_it_is
+    rest: Rest | None = None
+    """As of `ReceivePart`."""
 
 
 PartWork = SendPart | ReceivePart | RelayPart
@@ -121,11 +128,19 @@ class Operation:
         self._done: Done | None = done
         self._limiter = limiter
         self._exchanges: list[Exchange] = []
+        self._plan: PartWork | None = None
         self._body: PartBody | None = None
         self._sink: PartSink | None = None
         self._explain: Explain = as_it_is
         self._held_back: LimitedReader | LimitedSink | None = None
         self._pipe: Pipe | None = None
+        self._relay_end: RelayEnd | None = None
+        self._request_began_at = 0
+        """Bytes that a relay's source had sent before its present request."""
+        self.moved_before = 0
+        """Bytes that an earlier attempt has moved and this one goes on from."""
+        self.joined = False
+        """Its bytes come from several answers."""
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -150,16 +165,29 @@ class Operation:
         end = self._body or self._sink
         return end.moved if end is not None else 0
 
+    @property
+    def received(self) -> ReceivePart | None:
+        """Its work, if another attempt can go on where this one has stopped."""
+        plan = self._plan
+        if not isinstance(plan, ReceivePart) or plan.rest is None or not can_be_joined(plan.sink, self._part):
+            return None
+        return plan
+
     def start(self, plan: PartWork) -> None:
+        self._plan = plan
         if isinstance(plan, SendPart):
             self._body = plan.body
             request = self._with_low_speed_limit(plan.request) if plan.request.content_length else plan.request
             self._send(self._limited(Exchange(request, self._body_sent, reader=plan.body)))
         elif isinstance(plan, ReceivePart):
             self._sink, self._explain = plan.sink, plan.explain
-            request = self._with_low_speed_limit(plan.request)
+            request, sink = plan.request, cast(Sink, plan.sink)
+            if plan.rest is not None and plan.sink.moved:
+                self.moved_before, self.joined = plan.sink.moved, True
+                request, sink = continued(plan.sink, self._part, plan.rest)
+            request = self._with_low_speed_limit(request)
             may_pause = self._limiter is not None
-            self._send(self._limited(Exchange(request, self._sink_filled, sink=plan.sink, may_pause=may_pause)))
+            self._send(self._limited(Exchange(request, self._sink_filled, sink=sink, may_pause=may_pause)))
         else:
             self._relay(plan)
 
@@ -207,7 +235,7 @@ class Operation:
         """The failure of an exchange that ended, or None."""
         if isinstance(exchange.error, PartProblem):
             failure = exchange.error.failure
-            return self._explain(failure) if role == "source" else failure
+            return self._of_source(failure) if role == "source" else failure
         if isinstance(exchange.error, OSError):
             return Failure(Kind.LOCAL, str(exchange.error), errno=exchange.error.errno)
         if exchange.error is not None:
@@ -216,7 +244,10 @@ class Operation:
             return None
         failure = classify(exchange.reply, role="source" if role == "source" else "target")
         exchange.request.learn(failure)
-        return self._explain(failure) if role == "source" else naming_encryption(failure, exchange.request.headers)
+        return self._of_source(failure) if role == "source" else naming_encryption(failure, exchange.request.headers)
+
+    def _of_source(self, failure: Failure) -> Failure:
+        return self._explain(of_continuation(failure) if self.joined else failure)
 
     def _body_sent(self, exchange: Exchange) -> None:
         assert self._body is not None
@@ -239,11 +270,11 @@ class Operation:
 
     def _relay(self, plan: RelayPart) -> None:
         pipe = self._pipe = Pipe(self._part.length)
-        end = RelayEnd(self._loop, pipe, plan.accept)
+        end = self._relay_end = RelayEnd(self._loop, pipe, plan.accept)
         self._body, self._explain = plan.make_body(end), plan.explain
         # Its own pauses are not slow to curl. The target's may be: it waits for the source, and both would be cut.
         request = self._with_low_speed_limit(plan.source)
-        source = Exchange(request, self._source_ended, sink=end)
+        source = Exchange(request, partial(self._source_ended, plan), sink=end)
         target = self._limited(Exchange(plan.target, self._body_sent, reader=self._body))
         end.source, end.target = source, target
         self._send(source)
@@ -257,18 +288,36 @@ class Operation:
         except BaseException as error:  # noqa: BLE001 - raised in the thread that owns the transfer
             self._end(error)
 
-    def _source_ended(self, exchange: Exchange) -> None:
-        end = exchange.sink
-        assert isinstance(end, RelayEnd)
+    def _source_ended(self, plan: RelayPart, exchange: Exchange) -> None:
+        pipe = self._pipe
+        assert pipe is not None
         try:
             failure = self._problem(exchange, "source")
         except BaseException as error:  # noqa: BLE001 - raised in the thread that owns the transfer
             self._end(error)
             return
-        if failure is None and end.pipe.received < self._part.length:
+        if failure is None and pipe.received < self._part.length:
             failure = Failure(
-                Kind.NETWORK, f"the source ended {self._part.length - end.pipe.received} bytes too early", status=0
+                Kind.NETWORK, f"the source ended {self._part.length - pipe.received} bytes too early", status=0
             )
-        if failure is not None:
+        if failure is not None and not self._goes_on(plan, pipe, failure):
             # The target's request is cut too: it would wait for bytes that never come.
             self._end(replace(failure, of_source=True))
+
+    def _goes_on(self, plan: RelayPart, pipe: Pipe, failure: Failure) -> bool:
+        """Requests the rest from the source, for which the target waits; returns whether there is reason to."""
+        end = self._relay_end
+        moved, missing = pipe.received - self._request_began_at, self._part.length - self._request_began_at
+        if self._done is None or end is None or plan.rest is None or not can_be_joined(end, self._part):
+            return False
+        if not goes_on_at_once(failure, moved, missing):
+            return False
+        self._request_began_at, self.joined = pipe.received, True
+        try:
+            request, sink = continued(end, self._part, plan.rest)
+            source = Exchange(self._with_low_speed_limit(request), partial(self._source_ended, plan), sink=sink)
+            end.source = self._exchanges[0] = source
+            self._loop.multi.start(source)
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that owns the transfer
+            self._end(error)
+        return True

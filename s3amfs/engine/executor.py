@@ -252,17 +252,17 @@ class Transfer:
         self._runs.loop_of(number).submit(partial(self._runs.cut, number))
         self._admission.leave(number)
 
-    def _ended(self, number: int, attempt: int, outcome: Outcome) -> None:
+    def _ended(self, number: int, attempt: int, outcome: Outcome, progress: bool) -> None:
         if not self._is_current(number, attempt):
             return
         del self._attempts[number]
-        seconds = self._runs.seconds(number, time.monotonic())
+        seconds, before = self._runs.spent(number, time.monotonic())
         self._admission.leave(number)
         if isinstance(outcome, BaseException):
             self._crashed(outcome)
             return
         if isinstance(outcome, Failure):
-            self._handle(m.PartFailed(number, self._calls.judge(number, outcome)))
+            self._handle(m.PartFailed(number, self._calls.judge(number, outcome), progress))
             return
         self._calls.on_part(outcome)
         self._parts.pop(number, None)
@@ -270,7 +270,7 @@ class Transfer:
         self.parts_moved += 1
         self._delivery.note(PartFinished(number, outcome.length, attempt, round(seconds, 3)))
         if self._settings.asks_again:
-            self._stragglers.done(number, outcome.length, seconds)
+            self._stragglers.done(number, outcome.length - before, seconds)
         self._handle(m.PartSucceeded(number, outcome.length))
 
     def _running(self) -> list[Running] | None:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
+from ..core.continuation import is_progress, keeps_received
+from ..core.failures import Failure, Kind
 from ..core.lag import Running
 from ..core.parts import Part
-from .attempt import Move, Operation, Outcome
+from .attempt import Move, Operation, Outcome, PartWork, ReceivePart, SendPart
 from .bwlimit import Limiter
 from .loop import Loop
 from .part_problem import PartProblem
 from .parts_in_flight import PartsInFlight
 
-Ended = Callable[[int, int, Outcome], None]
-"""(number, attempt, outcome)"""
+Ended = Callable[[int, int, Outcome, bool], None]
+"""(number, attempt, outcome, whether a failed attempt has brought bytes that the next one need not)"""
 
 
 class PartRuns:
@@ -43,7 +46,12 @@ class PartRuns:
         self._crashed = crashed
         self._flight = flight
         self._operations = flight.operations
-        self._began: dict[int, float] = {}
+        self._began: dict[int, tuple[float, int]] = {}
+        """Part -> moment at which its attempt began, and bytes that came before."""
+        self._kept: dict[int, ReceivePart] = {}
+        """Received bytes of parts whose answer was cut: the next attempt continues them."""
+        self._whole: set[int] = set()
+        """Parts that were joined of several answers and came out wrong: they are to come in one."""
         self.bytes_moved = 0
         """By attempts that are no more in flight, those that were cut included."""
         self.ended = 0
@@ -56,8 +64,9 @@ class PartRuns:
 
     @property
     def moved(self) -> int:
-        """Bytes that the attempts in flight have moved. Any thread."""
-        return sum(operation.moved for operation in list(self._operations.values()))
+        """Bytes of the parts that are not done: in flight, or kept of an attempt that failed. Any thread."""
+        kept = sum(work.sink.moved for work in list(self._kept.values()))
+        return kept + sum(operation.moved for operation in list(self._operations.values()))
 
     def loop_of(self, number: int) -> Loop:
         """Parts take turns on the loops of the transfer."""
@@ -69,14 +78,21 @@ class PartRuns:
 
         def done(outcome: Outcome) -> None:
             self._operations.pop(number, None)
-            self._home.submit(partial(self._count, number, attempt, operation.moved, outcome))
+            moved = operation.moved - operation.moved_before
+            progress = False
+            if isinstance(outcome, Failure):
+                outcome, kept = self._keep(part, operation, outcome)
+                progress = kept and is_progress(moved, part.length - operation.moved_before)
+            self._home.submit(partial(self._count, number, attempt, moved, outcome, progress))
 
         operation = Operation(self.loop_of(number), part, done, limiter=self._limiter)
         self._flight.begin(part, attempt)
-        began = self._began[number] = time.monotonic()
+        began = time.monotonic()
+        work = self._kept.pop(number, None)
+        self._began[number] = (began, work.sink.moved if work is not None else 0)
         self._operations[number] = operation
         try:
-            operation.start(self._flight.sign(number, began, self._move(part, attempt)))
+            operation.start(self._flight.sign(number, began, work or self._work(part, attempt)))
         except PartProblem as problem:
             done(problem.failure)
         except BaseException as error:  # noqa: BLE001 - a bug: raised in the owner's thread by wait()
@@ -87,26 +103,51 @@ class PartRuns:
         """Runs after the `begin` that was queued before it: loops keep their order."""
         operation = self._operations.pop(number, None)
         if operation is not None:
-            moved = operation.moved
+            moved = operation.moved - operation.moved_before
             operation.cancel()
             self._home.submit(partial(self._lose, moved))
+            received = operation.received
+            if received is not None and number not in self._whole:
+                self._kept[number] = received
 
-    def _count(self, number: int, attempt: int, moved: int, outcome: Outcome) -> None:
+    def _work(self, part: Part, attempt: int) -> PartWork:
+        work = self._move(part, attempt)
+        return replace(work, rest=None) if part.number in self._whole and not isinstance(work, SendPart) else work
+
+    def _keep(self, part: Part, operation: Operation, failure: Failure) -> tuple[Failure, bool]:
+        """Keeps what came of `part` before `failure`, if that is of use; returns the failure and whether it does."""
+        if operation.joined and failure.kind is Kind.CORRUPT:
+            self._whole.add(part.number)
+        received = operation.received
+        if received is None or not keeps_received(failure):
+            return failure, False
+        try:
+            received.sink.settle()
+        except OSError as error:
+            return Failure(Kind.LOCAL, str(error), errno=error.errno), False
+        self._kept[part.number] = received
+        return failure, True
+
+    def _count(self, number: int, attempt: int, moved: int, outcome: Outcome, progress: bool) -> None:
         self.bytes_moved += moved
         self.ended += 1
-        self._ended(number, attempt, outcome)
+        self._ended(number, attempt, outcome, progress)
 
     def _lose(self, moved: int) -> None:
         self.bytes_moved += moved
 
-    def seconds(self, number: int, now: float) -> float:
-        """How long the attempt that has just ended took; it is forgotten. In the home loop."""
-        return now - self._began.pop(number, 0.0)
+    def spent(self, number: int, now: float) -> tuple[float, int]:
+        """(seconds that the attempt that has just ended took, bytes that came before it); it is forgotten. In the home
+        loop."""
+        began, before = self._began.pop(number, (0.0, 0))
+        return now - began, before
 
     def running(self, parts: Mapping[int, Part], now: float) -> list[Running]:
         """The attempts in flight at those of `parts`, for the lag watch."""
-        return [
-            Running(number, parts[number].length, operation.moved, now - self._began[number])
-            for number, operation in list(self._operations.items())
-            if number in self._began and number in parts
-        ]
+        found = []
+        for number, operation in list(self._operations.items()):
+            if number in self._began and number in parts:
+                began, before = self._began[number]
+                length, moved = parts[number].length - before, max(0, operation.moved - before)
+                found.append(Running(number, length, moved, now - began))
+        return found

@@ -9,6 +9,7 @@ from ..core.failures import Failure, Kind
 from ..wire.curl.exchange import Exchange
 from ..wire.curl.streams import PAUSE
 from ..wire.messages import Reply
+from .joining import mark_of
 from .loop import Loop
 from .part_problem import PartProblem
 
@@ -66,12 +67,19 @@ class RelayEnd:
         self._loop = loop
         self.pipe = pipe
         self._accept = accept
+        self.mark = ""
+        self.last = b""
         self.source: Exchange | None = None
         self.target: Exchange | None = None
         self.start_target: Callable[[], None] | None = None
 
+    @property
+    def moved(self) -> int:
+        return self.pipe.received
+
     def begin(self, reply: Reply) -> None:
         self._accept(reply)
+        self.mark = mark_of(reply)
 
     def write(self, data: bytes) -> object | None:
         pipe = self.pipe
@@ -79,6 +87,7 @@ class RelayEnd:
             raise PartProblem(Failure(Kind.FATAL, "the source sent more bytes than the range asked for"))
         if not pipe.put(data):
             return PAUSE
+        self.last = data
         if self.start_target is not None:  # the source has begun to deliver: only now is a target's slot of any use
             start, self.start_target = self.start_target, None
             self._loop.submit(start)

@@ -14,6 +14,7 @@ from ..core.parts import Part
 from ..wire.messages import Reply
 from .attempt import PartResult
 from .file_io import write_all_at, write_pieces_at
+from .joining import mark_of
 from .part_problem import PartProblem
 from .sources import ZEROS
 
@@ -36,18 +37,20 @@ class _CountedSink:
         self._part = part
         self._accept = accept
         self._crc = Crc(crc) if crc else None
-        self._etag = ""
+        self._etag = self.mark = ""
+        self.last = b""
         self.moved = 0
 
     def begin(self, reply: Reply) -> None:
         self._accept(reply)
-        self._etag = reply.headers.get("etag", "")
+        self._etag, self.mark = reply.headers.get("etag", ""), mark_of(reply)
 
     def write(self, data: bytes) -> None:
         if self.moved + len(data) > self._part.length:
             raise self._too_much()
         self._store(data, self.moved)
         self.moved += len(data)
+        self.last = data
 
     def _too_much(self) -> PartProblem:
         return PartProblem(Failure(Kind.CORRUPT, "the source sent more bytes than the range asked for"))
@@ -59,6 +62,9 @@ class _CountedSink:
 
     def _store(self, data: bytes, at: int) -> None:
         raise TypeError("a subclass says where")
+
+    def settle(self) -> None:
+        """Nothing is held."""
 
     def finish(self) -> PartResult:
         if self.moved != self._part.length:
@@ -102,6 +108,7 @@ class FileSink(_CountedSink):
             raise self._too_much()
         self._held.append(data)
         self._held_bytes += len(data)
+        self.last = data
         full = self._held_bytes >= self._most_held or len(self._held) == _MOST_PIECES
         if full or (self._held_bytes >= self._write_bytes and not self._turn.locked()):
             self._flush()
@@ -120,9 +127,12 @@ class FileSink(_CountedSink):
         if written < length:  # a nearly full disk takes less first and raises ENOSPC next
             write_all_at(self._fd, memoryview(b"".join(held))[written:], at + written)
 
-    def finish(self) -> PartResult:
+    def settle(self) -> None:
         if self._held:
             self._flush()
+
+    def finish(self) -> PartResult:
+        self.settle()
         return super().finish()
 
 

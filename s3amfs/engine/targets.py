@@ -205,7 +205,8 @@ def relay(target: Target, source: RangedSource, part: Part) -> PartWork:
     def make_body(inner: Reader) -> UploadBody:
         return target.body(part, inner, checks)
 
-    return RelayPart(source.request(part), source.accept(part), target.request(part, checks), make_body, source.explain)
+    request = target.request(part, checks)
+    return RelayPart(source.request(part), source.accept(part), request, make_body, source.explain, source)
 
 
 class _CopyBody:

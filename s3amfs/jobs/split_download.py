@@ -221,7 +221,7 @@ class RangeMover:
 
         def move(part: Part, attempt: int) -> ReceivePart:
             sink = FileSink(fd, part, self._ranges.accept(part), name, turn=turn, write_bytes=WRITE_BYTES)
-            return ReceivePart(self._ranges.request(part), sink)
+            return ReceivePart(self._ranges.request(part), sink, rest=self._ranges)
 
         def part_done(result: PartResult) -> None:
             done.append(PartRecord(result.number, result.length, result.etag, result.crc, result.checksum))

@@ -132,7 +132,7 @@ class Pinned:
 
         def move(part: Part, attempt: int) -> ReceivePart:
             sink = MemorySink(pieces[part.number - 1][1], part, ranges.accept(part), crc)
-            return ReceivePart(ranges.request(part), sink)
+            return ReceivePart(ranges.request(part), sink, rest=ranges)
 
         def arrived(result: PartResult) -> None:
             if proof is not None and result.crc is not None:

@@ -9,11 +9,10 @@ from ..core.ssec import CustomerKey
 from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
 from ..engine.sinks import HashSink
-from ..engine.sources import range_judge
 from ..errors import AccessDenied, BadCredentials, NotFound
-from ..wire.s3 import api as s3api
+from .options import UploadOptions
 from .report import Report, ignore
-from .s3_source import identity_of
+from .s3_source import S3Source
 from .speed import Speed, make_transfer, move_all
 
 READ_BYTES = 32 * 1024 * 1024
@@ -37,23 +36,16 @@ def content_crc(
     if info.size == 0:
         return 0
     found: dict[int, tuple[int, int]] = {}
-    identity = identity_of(location, info)
 
     def keep(result: PartResult) -> None:
         assert result.crc is not None
         found[result.number] = (result.crc, result.length)
 
+    ranges = S3Source(client, location, info, UploadOptions(source_key=customer_key))
+
     def move(part: Part, attempt: int) -> ReceivePart:
-        request = s3api.get_object(
-            location.bucket,
-            location.key,
-            offset=part.offset,
-            length=part.length,
-            if_match=info.strong_etag,
-            customer_key=customer_key,
-        )
-        sink = HashSink(part, range_judge(part, identity), name)
-        return ReceivePart(client.session.prepare(request), sink)
+        sink = HashSink(part, ranges.accept(part), name)
+        return ReceivePart(ranges.request(part), sink, rest=ranges)
 
     report = Report("check", location.url, "", ignore)
     transfer = make_transfer(client, move, location.url, Speed(slots=2, bucket=location.bucket), report, on_part=keep)

@@ -39,7 +39,7 @@ def receive(
     url = source.identity.url
     transfer = make_transfer(
         client,
-        lambda part, attempt: ReceivePart(source.request(part), sink(part), source.explain),
+        lambda part, attempt: ReceivePart(source.request(part), sink(part), source.explain, source),
         url,
         Speed(direction=None, source=endpoint),
         Report("check", url, "", note),

@@ -140,6 +140,8 @@ class _Download:
         self._proof = FileProof(client, source, info, self._stored, options.customer_key, self._threads)
         self._begun: set[int] | None = None
         """Parts that may have left bytes in a file that was one hole; None: no holes are wanted, or it was none."""
+        self._joins = True
+        """The rest of an answer that was cut is fetched by itself; not once the whole came out wrong."""
         self._crc_name = self._stored.crc_name or "crc64nvme"
         self._crcs: dict[int, tuple[int, int]] = {}
         """Part number -> (CRC, length)."""
@@ -170,6 +172,7 @@ class _Download:
         if proof is None:
             self._report.warn("the bytes fetched are not those of the object: fetching everything again")
             before = self._whole()
+            self._joins = False
             self._crcs.clear()
             self._begin(identity, plan)
             self._fetch(plan)
@@ -280,7 +283,8 @@ class _Download:
             size = max(LEAST_WRITE_BYTES, min(most, HELD_BYTES // transfer.share.slots))
             kind = SparseFileSink if self._is_hole(part) else FileSink
             sink = kind(self._file.fd, part, judge, self._crc_name, turn=turn, write_bytes=size)
-            return ReceivePart(self._ranges.request(part), sink)
+            rest = self._ranges if self._joins else None
+            return ReceivePart(self._ranges.request(part), sink, rest=rest)
 
         def part_done(result: PartResult) -> None:
             assert result.crc is not None

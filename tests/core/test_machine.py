@@ -181,6 +181,30 @@ def test_progress_of_others_keeps_a_part_alive() -> None:
     assert run.end is None
 
 
+@pytest.mark.parametrize("progress", [False, True])
+def test_progress_inside_a_part_keeps_it_alive(progress: bool) -> None:
+    """A line that cuts each answer moves for as long as it takes; a few bytes each time are no progress."""
+    machine = m.Machine(RetryPolicy(budget=30), Fixed(1), random.Random(1).random)
+    run = Run(machine, 1, 0.0, TEMPORARY)
+    run.handle(m.PartsAdded([1], True))
+    delays: list[float] = []
+    while run.end is None and run.now < 300:
+        run.now += 5.0
+        run.running.remove(1)
+        delays += [
+            i.delay
+            for i in machine.handle(m.PartFailed(1, Failure(Kind.TIMEOUT, "cut"), progress), run.now)
+            if isinstance(i, m.Retrying)
+        ]
+        if machine.over:
+            break
+        run.now += delays[-1]
+        run.handle(m.Woken())
+    assert machine.over is not progress
+    if not machine.over:
+        assert max(delays) <= RetryPolicy().base
+
+
 @given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 16), st.floats(1, 600), st.floats(1, 120))
 @examples(25)
 def test_parts_that_only_drip_end_with_the_budget(

@@ -8,12 +8,15 @@ from typing import Any, cast
 import pytest
 
 from s3amfs.core.failures import Failure, Kind
+from s3amfs.core.manifest import SourceIdentity
 from s3amfs.core.parts import Part
 from s3amfs.engine.attempt import Operation, Outcome, PartResult, ReceivePart, RelayPart, SendPart
 from s3amfs.engine.part_problem import PartProblem
 from s3amfs.engine.relay_pipe import PIPE_BYTES
+from s3amfs.engine.sources import range_judge
 from s3amfs.wire.curl.streams import PAUSE
 from s3amfs.wire.messages import HttpRequest, Reply
+from tests.support.files import content
 
 PART = Part(3, 20, 10)
 RESULT = PartResult(3, 10, "etag")
@@ -199,6 +202,105 @@ def test_a_source_that_sends_too_much_is_refused() -> None:
     with pytest.raises(PartProblem) as caught:
         sink.write(b"x")
     assert caught.value.failure.kind is Kind.FATAL
+
+
+LONG = Part(1, 100_000, 50_000)
+DATA = content(LONG.length, 5)
+
+
+class Ranges:
+    """An object of a million bytes."""
+
+    identity = SourceIdentity("http://s3.test/k", size=1_000_000, etag='"one"')
+
+    def request(self, part: Part) -> HttpRequest:
+        return HttpRequest("GET", self.identity.url, (("Range", f"bytes={part.offset}-{part.end - 1}"),))
+
+    def accept(self, part: Part) -> Any:
+        return range_judge(part, self.identity)
+
+
+def long_relay(rest: bool = True) -> tuple[Loop, Operation, list[Outcome]]:
+    loop, outcomes, ranges = Loop(), list[Outcome](), Ranges()
+    operation = Operation(cast(Any, loop), LONG, outcomes.append)
+    work = RelayPart(
+        ranges.request(LONG),
+        ranges.accept(LONG),
+        request("PUT"),
+        lambda inner: cast(Any, End(inner=inner)),
+        rest=ranges if rest else None,
+    )
+    operation.start(work)
+    return loop, operation, outcomes
+
+
+def deliver(exchange: Any, start: int, end: int, etag: str = '"one"') -> None:
+    """Bytes [start, end) of the part, in an answer that announces all of the rest."""
+    reply = Reply(206, {"content-range": f"bytes {LONG.offset + start}-{LONG.end - 1}/1000000", "etag": etag})
+    exchange.sink.begin(reply)
+    for at in range(start, end, 10_000):
+        assert exchange.sink.write(DATA[at : min(at + 10_000, end)]) is None
+
+
+def test_a_relay_whose_source_is_cut_requests_the_rest_while_the_target_waits() -> None:
+    loop, operation, outcomes = long_relay()
+    deliver(loop.started[0], 0, 20_000)
+    target = loop.started[1]
+    assert target.reader.read(1 << 20) == DATA[:20_000]
+    assert target.reader.read(1 << 20) is PAUSE
+    loop.end(0, 206)
+    source = loop.started[2]
+    assert source.request.headers == (("Range", f"bytes={LONG.offset + 20_000 - 1024}-{LONG.end - 1}"),)
+    assert operation.exchanges == (source, target)
+    assert (loop.cancelled, outcomes) == ([], [])
+    deliver(source, 20_000 - 1024, LONG.length)
+    assert loop.resumed == [target]
+    assert target.reader.read(1 << 20) == DATA[20_000:]
+    loop.end(2, 206)
+    loop.end(1)
+    assert outcomes == [RESULT]
+
+
+def test_a_relay_goes_on_only_after_progress_and_where_ranges_can_be_joined() -> None:
+    loop, _, outcomes = long_relay()
+    deliver(loop.started[0], 0, 10_000)
+    loop.end(0, 206)
+    assert [type(outcome) for outcome in outcomes] == [Failure]
+    loop, _, outcomes = long_relay(rest=False)
+    deliver(loop.started[0], 0, 20_000)
+    loop.end(0, 206)
+    assert [type(outcome) for outcome in outcomes] == [Failure]
+    loop, _, outcomes = long_relay()
+    deliver(loop.started[0], 0, 20_000)
+    loop.end(0, 206)
+    loop.end(2, 206)  # the rest brings nothing
+    assert [type(outcome) for outcome in outcomes] == [Failure]
+    assert loop.cancelled[-1] is loop.started[1], "the target is cut too"
+
+
+def test_a_relay_never_joins_two_states_of_its_source() -> None:
+    loop, operation, outcomes = long_relay()
+    deliver(loop.started[0], 0, 20_000)
+    loop.end(0, 206)
+    with pytest.raises(PartProblem) as caught:
+        deliver(loop.started[2], 20_000 - 1024, LONG.length, '"two"')
+    loop.end(2, 206, caught.value)
+    (outcome,) = outcomes
+    assert isinstance(outcome, Failure)
+    assert (outcome.kind, outcome.of_source, operation.joined) == (Kind.CHANGED, True, True)
+
+
+def test_a_rest_that_cannot_be_requested_is_our_bug(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, _, outcomes = long_relay()
+    deliver(loop.started[0], 0, 20_000)
+    bug = ZeroDivisionError()
+
+    def fail(exchange: object) -> None:
+        raise bug
+
+    monkeypatch.setattr(loop, "start", fail)
+    loop.end(0, 206)
+    assert outcomes == [bug]
 
 
 def test_a_target_that_is_slow_stops_the_source_until_there_is_room() -> None:

@@ -62,6 +62,18 @@ def test_what_is_held_is_bounded(fd: int) -> None:
     assert os.pread(fd, len(data), 0) == data
 
 
+def test_nothing_is_held_while_the_rest_is_waited_for(fd: int) -> None:
+    sink = FileSink(fd, Part(1, 0, 20), lambda reply: None)
+    sink.write(b"0123456789")
+    assert os.pread(fd, 20, 0) == b""
+    sink.settle()
+    assert os.pread(fd, 20, 0) == b"0123456789"
+    sink.settle()
+    sink.write(b"abcdefghij")
+    assert sink.finish().crc == crc("crc64nvme", b"0123456789abcdefghij")
+    assert os.pread(fd, 20, 0) == b"0123456789abcdefghij"
+
+
 def test_more_than_was_asked_for_is_refused(fd: int) -> None:
     sink = FileSink(fd, Part(1, 0, 10), lambda reply: None)
     sink.write(b"0123456789")

@@ -127,6 +127,8 @@ class Fault:
     """Stand still at this point for `seconds`."""
     after: int | None = None
     """Bytes of the body before it happens; None: a random place in it, from the proxy's seed."""
+    share: float | None = None
+    """Of the body before it happens, in place of `after`."""
     seconds: float = 0.0
     rate: float | None = None
     """Bytes per second in both directions."""
@@ -156,9 +158,10 @@ def lose_answer() -> Fault:
     return replace(reset("before_response"), name="lose_answer")
 
 
-def truncate(after: int | None = None) -> Fault:
-    """The body of the response ends early with a polite close, whatever Content-Length said."""
-    return Fault("truncate", reset="response_body", close=True, after=after)
+def truncate(after: int | None = None, share: float | None = None) -> Fault:
+    """The body of the response ends early with a polite close, whatever Content-Length said: after so many bytes, or
+    after a share of them (a single byte comes whole)."""
+    return Fault("truncate", reset="response_body", close=True, after=after, share=share)
 
 
 def stall(where: Where, seconds: float = 3600.0, after: int | None = None) -> Fault:

@@ -257,6 +257,8 @@ class Exchange:
             return None
         if fault.after is not None:
             return fault.after
+        if fault.share is not None and length is not None and length > 0:
+            return max(1, int(length * fault.share))
         span = length if length and length > 0 else BUFFER
         return random.Random(f"{self.proxy.seed}:{self.request.number}:{side}").randrange(span)
 
