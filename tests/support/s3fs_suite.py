@@ -8,12 +8,17 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from collections.abc import Collection
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / ".pytest_cache" / "s3fs"
-FILES = ("s3fs/tests/test_s3fs.py", "s3fs/tests/test_mapping.py", "s3fs/tests/derived/s3fs_test.py")
+FILES = {
+    "own": ("s3fs/tests/test_s3fs.py",),
+    "derived": ("s3fs/tests/test_mapping.py", "s3fs/tests/derived/s3fs_test.py"),
+}
 FIXED_PORTS = {"test_s3fs.py": "port = 5555", "derived/s3fs_fixtures.py": "port = 5556"}
 """As s3fs's tests have them; several of them at a time need one each."""
 FREE_PORT = 'port = int(os.environ["S3FS_TEST_PORT"])'
@@ -48,11 +53,16 @@ def fetch() -> Path:
     return folder
 
 
-def run(
-    which: str, scratch: Path, log: Path, tests: tuple[str, ...] = FILES, without: tuple[str, ...] = ()
-) -> dict[str, str]:
-    """Outcome ('passed', 'failed', 'skipped') by test. which: as in in_place_of_s3fs.py; log: what pytest said.
-    without: tests to leave out."""
+@dataclass(frozen=True)
+class Ran:
+    """Outcome ('passed', 'failed', 'skipped') by test, and the tests to which it matters which size goes in parts."""
+
+    outcomes: dict[str, str]
+    sized: frozenset[str]
+
+
+def run(which: str, scratch: Path, log: Path, tests: Collection[str], without: Collection[str] = ()) -> Ran:
+    """which: as in in_place_of_s3fs.py; log: what pytest said. without: tests to leave out."""
     outcomes = scratch / f"{which}.json"
     source = fetch()
     home = scratch / "home"
@@ -87,5 +97,5 @@ def run(
             [*command, *tests], cwd=source, env=environment, stdout=said, stderr=subprocess.STDOUT, check=False
         )
     assert outcomes.exists(), log.read_text()[-3000:]
-    found: dict[str, str] = json.loads(outcomes.read_text())
-    return found
+    found = json.loads(outcomes.read_text())
+    return Ran(found["outcomes"], frozenset(found["sized"]))
