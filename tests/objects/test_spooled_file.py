@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,16 +11,20 @@ from typing import Any
 
 import pytest
 
+from s3amfs.core import unpublished
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.connect import S3Client
 from s3amfs.engine.spool import Spool
 from s3amfs.errors import SourceChanged
-from s3amfs.objects.spooled_file import SpooledFile
-from s3amfs.transfers.options import UploadOptions
+from s3amfs.objects import spooled_file
+from s3amfs.objects.spooled_file import FETCH_BYTES, SpooledFile
+from s3amfs.transfers.options import ObjectInfo, UploadOptions
+from s3amfs.wire.messages import Reply
 from tests.support.clients import PART
 from tests.support.faults import Rule, error
 from tests.support.files import content
 from tests.support.proxy import FaultProxy
+from tests.support.scripted import Asked, scripted
 
 pytestmark = pytest.mark.usefixtures("state")
 BASE = content(3 * PART, 9)
@@ -99,3 +105,144 @@ def test_a_new_content_needs_no_base(opens: Opens, boto: Any, bucket: str) -> No
     assert file.kept is None
     file.publish(OPTIONS)
     assert stored(boto, bucket) == b"\0\0new"
+
+
+# -- without a server: what is here, and what is on record -----------------------------------------------------------
+
+
+@contextlib.contextmanager
+def alone(base: ObjectInfo | None, size: int, valid: int) -> Iterator[SpooledFile]:
+    """Of a client that is asked for nothing."""
+
+    def nothing(asked: Asked) -> Reply:
+        raise AssertionError(asked.path)
+
+    spool = Spool(None)
+    try:
+        yield SpooledFile(scripted(nothing)[0], S3Location("box", "folder/name.txt"), base, spool, size, valid)
+    finally:
+        spool.discard()
+
+
+def record(state: Path) -> unpublished.Unpublished:
+    (path,) = (state / "changes").iterdir()
+    return unpublished.parse(path.read_bytes())
+
+
+INFO = ObjectInfo(20, "etag")
+
+
+def test_a_new_content_asks_for_nothing() -> None:
+    with alone(None, 0, 0) as file:
+        assert file.read(0, 10) == b""
+        file.write(b"abc", 5)
+        assert file.size == 8
+        file.write(b"x", 0)
+        assert file.size == 8, "a write inside makes it no smaller"
+        assert file.read(0, 100) == b"x\0\0\0\0abc"
+        assert (file.read(5, 2), file.read(7, 1), file.read(8, 1)) == (b"ab", b"c", b"")
+        file.resize(6)
+        assert (file.size, file.valid, file.read(0, 100)) == (6, 0, b"x\0\0\0\0a")
+        file.fetch(0, 100)
+        assert file.kept is None
+
+
+def test_only_what_is_left_of_the_base_and_not_here_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    data = content(3 * FETCH_BYTES, 3)
+
+    def read(pinned: Any, start: int, end: int) -> bytes:
+        assert pinned.info.etag == INFO.etag
+        asked.append((start, end))
+        return data[start:end]
+
+    monkeypatch.setattr(spooled_file, "read_to_keep", read)
+    with alone(INFO, 20, 20) as file:
+        assert file.kept is INFO
+        file.write(b"new", 8)
+        assert file.read(5, 10) == data[5:8] + b"new" + data[11:15]
+        assert asked == [(5, 8), (11, 15)]
+        assert file.read(6, 8) == data[6:8] + b"new" + data[11:14]
+        assert len(asked) == 2, "it is here now"
+        assert list(file.spool.dirty) == [(8, 11)], "what was fetched is no change"
+        file.resize(16)
+        file.resize(19)
+        assert (file.size, file.valid) == (19, 16)
+        assert file.read(14, 100) == data[14:16] + bytes(3)
+        assert asked[2:] == [(15, 16)]
+    asked.clear()
+    with alone(INFO, len(data), len(data)) as file:
+        assert file.read(1, 2 * FETCH_BYTES) == data[1 : 2 * FETCH_BYTES + 1]
+        assert asked == [(1, FETCH_BYTES + 1), (FETCH_BYTES + 1, 2 * FETCH_BYTES + 1)]
+
+
+def test_what_differs_is_on_record(state: Path) -> None:
+    with alone(INFO, 20, 20) as file:
+        file.write(b"early", 1)
+        file.keep_record({"a": "b"})
+        file.keep_record({"not": "twice"})
+        found = record(state)
+        head = found.header
+        assert (head.url, head.base_etag, head.size, head.base_valid) == ("s3://box/folder/name.txt", "etag", 20, 20)
+        assert (head.metadata, head.endpoint) == ({"a": "b"}, file.client.session.endpoint_id("box"))
+        assert "name.txt" in head.data and os.path.exists(head.data)
+        assert list(found.dirty) == [(1, 6)]
+        lines = len(next((state / "changes").iterdir()).read_bytes().splitlines())
+        file.write(b"arl", 2)
+        assert len(next((state / "changes").iterdir()).read_bytes().splitlines()) == lines, "known as changed"
+        file.write(b"more", 18)
+        file.write(b"x", 5)
+        assert (list(record(state).dirty), record(state).size) == ([(1, 6), (18, 22)], 22)
+        file.resize(4)
+        assert (record(state).size, record(state).base_valid, list(record(state).dirty)) == (4, 4, [(1, 4)])
+        file.rebase(ObjectInfo(4, "another"))
+        assert record(state).base_etag == "another"
+        file.rebase(None)
+        assert (record(state).base_etag, file.kept) == ("another", None)
+        file.forget_record()
+        assert list((state / "changes").iterdir()) == []
+        assert not os.path.exists(head.data)
+        file.forget_record()
+        file.write(b"x", 0)
+        file.resize(2)
+        file.rebase(INFO)
+
+
+@pytest.mark.parametrize(("base", "valid", "etag"), [(INFO, 0, ""), (None, 0, ""), (INFO, 1, "etag")])
+def test_a_base_of_which_nothing_is_left_is_not_on_record(
+    state: Path, base: ObjectInfo | None, valid: int, etag: str
+) -> None:
+    with alone(base, 5, valid) as file:
+        file.keep_record({})
+        assert record(state).base_etag == etag
+        file.forget_record()
+
+
+def test_a_record_that_can_not_be_made_leaves_no_file(state: Path) -> None:
+    state.parent.mkdir(exist_ok=True)
+    state.write_text("no folder")
+    with alone(None, 0, 0) as file:
+        with pytest.raises(OSError):
+            file.keep_record({})
+        assert file.spool.name is None
+        file.write(b"x", 0)
+
+
+def test_what_is_published_is_the_base_and_no_change(state: Path) -> None:
+    with alone(None, 0, 0) as file:
+        file.write(b"hello", 0)
+        file.keep_record({})
+        file.published_as(INFO)
+        assert list((state / "changes").iterdir()) == []
+        assert (file.kept, file.valid, list(file.spool.dirty), file.read(0, 9)) == (INFO, 5, [], b"hello")
+
+
+def test_a_close_keeps_what_is_on_record(state: Path) -> None:
+    with alone(None, 0, 0) as file:
+        file.write(b"hello", 0)
+        file.keep_record({})
+        name = file.spool.name
+        file.close()
+        file.close()
+        assert name is not None and Path(name).read_bytes() == b"hello"
+        assert list(record(state).dirty) == [(0, 5)]
