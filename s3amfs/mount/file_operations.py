@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import ChecksumMismatch, Interrupted
 from .caller import caller
 from .errors import LookAgain, answered, found_before
+from .namespace import key_of_new
 from .open_file import OpenFile
 from .operations_shared import Shared
 from .processes import is_written_elsewhere, process_of, was_killed
@@ -28,7 +29,7 @@ class FileOperations(Shared):
 
     @answered
     def create(self, path: str, mode: int, fi: Any) -> int:
-        key = self.tree.key(path)
+        key = key_of_new(self.tree, path)
         self._settle(path)
         self.tree.changes.settle(key)
         metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}

@@ -224,7 +224,7 @@ class Lookup:
         if not place.key:
             return Entry(self._root, True, None, until)
         key, prefix = self._root + place.key, self._root + place.prefix
-        may_be_folder = not place.shadowed and (place.partial or not self._missing.has(prefix))
+        may_be_folder = place.partial or not self._missing.has(prefix)
         below = _FirstKey(self._client, self._bucket, prefix) if may_be_folder else None
         info = None
         try:
@@ -235,7 +235,9 @@ class Lookup:
         finally:
             if below is not None:
                 below.stop()
-        if first is not None:
+        if place.shadowed and first is None:
+            raise NotFound("no such file or directory")  # without the directory beside it, it has its plain name
+        if first is not None and not place.shadowed:
             marker = first == prefix and not place.partial
             return Entry(prefix, True, self._client.head(self._bucket, prefix) if marker else None, until)
         if info is None:

@@ -16,6 +16,7 @@ from ..core.posix_metadata import is_symlink
 from .caller import caller
 from .errors import answered
 from .metadata_cache import Entry
+from .namespace import key_of_new
 from .open_directory import DirectoryNames
 from .open_file import OpenFile
 from .operations_shared import Shared
@@ -62,7 +63,7 @@ class NameOperations(Shared):
     def rename(self, old: str, new: str, no_replace: bool = False) -> int:
         if no_replace and self._exists(new):
             raise OSError(errno.EEXIST, "it exists")
-        source, target = self.tree.key(old), self.tree.key(new)
+        source, target = self.tree.key(old), key_of_new(self.tree, new)
         self.files.forget_pages(old, new)
         if self.files.is_hiding(old, new, source):
             self._hide(old, source, new)
@@ -141,7 +142,7 @@ class NameOperations(Shared):
         return 0
 
     def _put_new(self, path: str, mode: int, content: bytes) -> None:
-        key = self.tree.key(path)
+        key = key_of_new(self.tree, path)
         self.tree.changes.settle(key)
         self.tree.changes.take(key)
         self.tree.store.put_new(key, content, {"mode": str(mode), **self.tree.modified_now(), **self._owner()})

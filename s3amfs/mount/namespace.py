@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 
 from ..core.locations import MAX_KEY_BYTES, S3Location
-from ..core.names import place_of, to_key
+from ..core.names import OBJECT, place_of, to_key
 from ..core.posix_metadata import time_text
 from ..engine.client import S3Client
 from ..engine.interruptible import result_of
@@ -124,7 +124,7 @@ class Tree:
 
     def make_directory(self, path: str, metadata: Mapping[str, str], *, again: bool = True) -> None:
         """again: as in `Store.put_marker`."""
-        prefix = self.root + to_key(place_of(path)) + "/"
+        prefix = key_of_new(self, path) + "/"
         self._put_marker(prefix, metadata, None, again=again)
         self._lookup.made_folder(prefix)
         self.forget(path)
@@ -234,7 +234,7 @@ class Tree:
         there = self.find(new)
         if there is not None and there.directory and not self.is_empty(new):
             raise OSError(errno.ENOTEMPTY, "the directory is not empty")
-        start, target = self.prefix(old), self.root + to_key(place_of(new)) + "/"
+        start, target = self.prefix(old), key_of_new(self, new) + "/"
         removed = self.changes.removals_in(start)
         for key in removed:
             self.changes.store(key)
@@ -282,6 +282,16 @@ class Tree:
 
     def modified_now(self) -> dict[str, str]:
         return {"mtime": time_text(time.time_ns())}
+
+
+def key_of_new(tree: Tree, path: str) -> str:
+    """The key for something new at `path`. Raises OSError as `Tree.key`, and EINVAL for the name that an object has
+    beside a directory (core/names.py) where no such directory is: it would replace the object with the plain name."""
+    if path.endswith(OBJECT) and place_of(path).shadowed:
+        beside = tree.find(path[: -len(OBJECT)])
+        if beside is None or not beside.directory:
+            raise OSError(errno.EINVAL, f"a name in {OBJECT} is that of an object beside a directory")
+    return tree.key(path)
 
 
 def _remove_own(tree: Tree, path: str) -> None:

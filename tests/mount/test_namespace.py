@@ -70,6 +70,20 @@ def test_an_object_beside_a_directory(mounted: Mount, stored: Stored) -> None:
     assert stored.listed() == ["a/b"]
 
 
+def test_the_name_of_an_object_beside_a_directory_that_is_not_there(mounted: Mount, stored: Stored) -> None:
+    """It is no second name of the object."""
+    stored.put("x", b"mine")
+    other = mounted / "x@s3am.object"
+    assert not other.exists()
+    for act in (lambda: other.write_bytes(b"other"), lambda: (mounted / "x").rename(other), other.mkdir):
+        with pytest.raises(OSError, match="Invalid"):
+            act()
+    with pytest.raises(OSError, match="Invalid"):
+        other.symlink_to("x")
+    assert stored.listed() == ["x"]
+    assert stored.get("x") == b"mine"
+
+
 def test_names_that_no_key_can_have(mounted: Mount, stored: Stored) -> None:
     with pytest.raises(OSError) as failed:
         os.open(bytes(mounted.directory) + b"/\xff\xfe", os.O_CREAT | os.O_WRONLY)
