@@ -1,8 +1,8 @@
 """One test for each script of inputs/: a situation from a public bug report of another tool, and what is right in it.
 
-A script runs in a process of its own, with a folder, a state folder and an environment of its own. It ends with 0 where
-the behaviour was right, with 3 and a line `WRONG: why`, or with 77 and `CANNOT: why` where the machine lacks something.
-kit.py is what they share.
+A script runs in a process of its own (a fork of one that has imported the package), with a folder, a state folder and
+an environment of its own. It ends with 0 where the behaviour was right, with 3 and a line `WRONG: why`, or with 77 and
+`CANNOT: why` where the machine lacks something. kit.py is what they share.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import contextlib
 import os
 import re
 import secrets
+import shlex
 import shutil
 import signal
 import subprocess
@@ -23,6 +24,7 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from s3amfs.demo.seaweed import SeaweedServer
+from tests.support import warm
 
 HERE = Path(__file__).parent
 CASES = sorted((HERE / "inputs").glob("*.py"))
@@ -45,8 +47,18 @@ def cases_moto() -> Iterator[str]:
     server.stop()
 
 
+@pytest.fixture(scope="session")
+def command(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[str]]:
+    """Put before `script PATH`: forks a process that has imported what cases do."""
+    clean = {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", "TERM": "dumb", "PYTHONUNBUFFERED": "1"}
+    with warm.serving(
+        tmp_path_factory.mktemp("warm"), "boto3", "s3fs", "aiobotocore.session", environment=clean
+    ) as words:
+        yield words
+
+
 @pytest.fixture
-def surroundings(s3: SeaweedServer, cases_moto: str, tmp_path: Path) -> Iterator[dict[str, str]]:
+def surroundings(s3: SeaweedServer, cases_moto: str, command: list[str], tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of one case; afterwards nothing that it has started or mounted is left."""
     for name in ("home", "tmp", "state"):
         (tmp_path / name).mkdir()
@@ -62,6 +74,7 @@ def surroundings(s3: SeaweedServer, cases_moto: str, tmp_path: Path) -> Iterator
         "PYTHONPATH": str(HERE),
         "CASE_TOKEN": token,
         "CASES_MOTO": cases_moto,
+        "CASES_WARM": shlex.join(command),
         "TERM": "dumb",
         "AWS_ACCESS_KEY_ID": s3.access_key,
         "AWS_SECRET_ACCESS_KEY": s3.secret_key,
@@ -106,11 +119,11 @@ def clear_away(token: str, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_case(path: Path, surroundings: dict[str, str], tmp_path: Path) -> None:
+def test_case(path: Path, surroundings: dict[str, str], command: list[str], tmp_path: Path) -> None:
     limit = 2 * float(header(path).get("limit", SECONDS))
     with open(tmp_path / "output", "wb") as output:
         child = subprocess.Popen(
-            [sys.executable, str(path)],
+            [*command, "script", str(path)],
             env=surroundings,
             cwd=tmp_path / "tmp",
             stdin=subprocess.DEVNULL,

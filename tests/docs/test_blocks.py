@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +18,9 @@ import pytest
 
 from s3amfs.demo.seaweed import SeaweedServer
 from tests.conftest import empty_bucket
-from tests.docs import interrupt, warm
+from tests.docs import interrupt
 from tests.docs.blocks import Block, Runner, blocks, expected, missing, path_with, pattern
+from tests.support import warm
 from tests.support.files import make_file
 from tests.support.httpserver import HttpServer
 from tests.support.kernel import require_fuse
@@ -31,6 +33,8 @@ PAGES = {
 BUCKETS = ("bucket", "other", "old-bucket")
 SIZE = 80 * 1024 * 1024
 PROFILES = ("data", "old")
+HEAVY = ("aiobotocore.session", "dask.dataframe", "fsspec", "pandas", "pyarrow.parquet", "s3fs", "xarray", "zarr")
+"""What examples import."""
 
 
 def runs(block: Block) -> bool:
@@ -75,21 +79,17 @@ def home(folder: Path, s3: SeaweedServer) -> Path:
 @contextlib.contextmanager
 def warm_programs(folder: Path) -> Iterator[Path]:
     """Programs for the front of PATH: s3am and python in a warm process, a `timeout` that waits for progress."""
-    warm_client = f'"{sys.executable}" -ISs "{warm.client(folder)}" "{folder}/socket"'
-    texts = {
-        "s3am": f'exec {warm_client} s3am "$@"',
-        "python": f'exec {warm_client} python "$2"',
-        "timeout": f'exec "{sys.executable}" "{interrupt.__file__}" "$@"',
-    }
-    for name, text in texts.items():
-        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
-        (folder / name).chmod(0o755)
-    command = [sys.executable, "-W", "error::ResourceWarning", "-m", "tests.docs.warm", f"{folder}/socket"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, cwd=ROOT, **pipes) as server:  # type: ignore[call-overload]
-        assert server.stdout.readline() == b"ready\n"
+    with warm.serving(folder, *HEAVY) as words:
+        warm_client = shlex.join(words)
+        texts = {
+            "s3am": f'exec {warm_client} s3am "$@"',
+            "python": f'exec {warm_client} python "$2"',
+            "timeout": f'exec "{sys.executable}" "{interrupt.__file__}" "$@"',
+        }
+        for name, text in texts.items():
+            (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+            (folder / name).chmod(0o755)
         yield folder
-        server.stdin.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 The command is a process as any other: with its own arguments, environment, directory, descriptors, exit status and
 resource use. What differs: /proc/PID/cmdline and /proc/PID/environ are those of the server, and modules are there
 before they are asked for. Tests that look at one of these start the interpreter (`Cli(forks=False)`); so do
-tests/cases, tests/demo and all that bring a command or PYTHON* variables of their own.
+tests/demo and all that bring a command or PYTHON* variables of their own.
 """
 
 from __future__ import annotations

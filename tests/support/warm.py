@@ -1,10 +1,11 @@
-"""A process that has imported everything, and forks for each command of the manual: most of a short command is imports.
+"""A process that has imported everything, and forks for each command of the manual and each case.
 
-    python -m tests.docs.warm SOCKET             serves until its standard input ends
+    python -m tests.support.warm SOCKET MODULE…  imports the package and these, serves until its standard input ends
     python client.py SOCKET s3am ls              runs 's3am ls' there, with its own descriptors, folder, environment
     python client.py SOCKET python 'print(1)'    the same with code
+    python client.py SOCKET script PATH          the same with a file
 
-The client forwards signals and ends with the exit status of the command.
+The client forwards signals and ends with the exit status of the command. If the client is killed, so is the command.
 """
 
 from __future__ import annotations
@@ -14,12 +15,19 @@ import importlib
 import json
 import os
 import pkgutil
+import runpy
 import select
 import signal
 import socket
+import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
+
+from tests.support.botocore_data import read_data_once
+
+ROOT = Path(__file__).resolve().parents[2]
 
 CLIENT = """\
 import json, os, signal, socket, sys
@@ -34,18 +42,18 @@ with socket.socket(socket.AF_UNIX) as server:
         signal.signal(number, lambda number, frame: os.kill(pid, number))
     sys.exit(int(replies.readline()) % 256)
 """
-HEAVY = ("aiobotocore.session", "dask.dataframe", "fsspec", "pandas", "pyarrow.parquet", "s3fs", "xarray", "zarr")
 
 
-def preload() -> None:
+def preload(names: list[str]) -> None:
     import s3amfs
 
     for module in pkgutil.walk_packages(s3amfs.__path__, "s3amfs."):
         if not module.name.startswith(("s3amfs.mount", "s3amfs.demo")):
             importlib.import_module(module.name)
-    for name in HEAVY:
+    for name in names:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    read_data_once()
     assert threading.active_count() == 1, "a fork copies one thread only"
 
 
@@ -80,8 +88,12 @@ def serve(path: str) -> None:
             for descriptor in descriptors:
                 os.close(descriptor)
             client.sendall(f"{child}\n".encode())
+            ended = os.pidfd_open(child)
+            if ended not in select.select([client, ended], [], [])[0]:  # the client never says more: it is gone
+                os.kill(child, signal.SIGKILL)
             status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-            client.sendall(f"{status if status >= 0 else 128 - status}\n".encode())
+            with contextlib.suppress(ConnectionError):
+                client.sendall(f"{status if status >= 0 else 128 - status}\n".encode())
             os._exit(0)
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
@@ -94,12 +106,17 @@ def serve(path: str) -> None:
 
 
 def run(words: list[str]) -> None:
-    """['s3am', argument, …] or ['python', code]."""
+    """['s3am', argument, …], ['python', code] or ['script', path]."""
     if words[0] == "s3am":
         from s3amfs.cli.main import script
 
         sys.argv = words
         script()
+    elif words[0] == "script":
+        sys.argv = words[1:]
+        sys.path[0] = str(Path(words[1]).parent)
+        sys.path.extend(os.environ.get("PYTHONPATH", "").split(os.pathsep))
+        runpy.run_path(words[1], run_name="__main__")
     else:
         scope = {"__name__": "__main__"}
         exec(compile(words[1], "block", "exec"), scope)  # the manual's own code
@@ -112,7 +129,19 @@ def client(folder: Path) -> Path:
     return path
 
 
+@contextlib.contextmanager
+def serving(folder: Path, *names: str, environment: dict[str, str] | None = None) -> Iterator[list[str]]:
+    """Starts such a process that imports the modules `names`. Yields the words that are put before a command."""
+    words = [sys.executable, "-ISs", str(client(folder)), f"{folder}/socket"]
+    command = [sys.executable, "-W", "error::ResourceWarning", "-m", "tests.support.warm", f"{folder}/socket", *names]
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
+        assert server.stdin is not None and server.stdout is not None
+        assert server.stdout.readline() == b"ready\n"
+        yield words
+        server.stdin.close()
+
+
 if __name__ == "__main__":
-    preload()
+    preload(sys.argv[2:])
     print("ready", flush=True)
     serve(sys.argv[1])
