@@ -22,6 +22,9 @@ from ..wire.s3.api import bare_etag
 from .attempt import PartResult
 from .part_problem import PartProblem
 
+TOGETHER = 32 * 1024
+"""Bytes of a body that leaves with its framing in as few pieces as libcurl has room for."""
+
 
 @dataclass(frozen=True, slots=True)
 class PartChecks:
@@ -65,6 +68,19 @@ class UploadBody:
         self._tail: bytes | None = None if self._checks.trailer else b""
 
     def read(self, size: int) -> bytes | object:
+        """What comes next, at most `size` bytes; a small body with its framing at once, for each piece is a packet."""
+        piece = self._next(size)
+        if self._length > TOGETHER or not isinstance(piece, bytes):
+            return piece
+        pieces = [piece]
+        while piece and (size := size - len(piece)) > 0:
+            piece = self._next(size)
+            if not isinstance(piece, bytes):
+                break
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def _next(self, size: int) -> bytes | object:
         if self._head:
             head, self._head = self._head[:size], self._head[size:]
             return head

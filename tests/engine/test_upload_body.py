@@ -14,7 +14,7 @@ from s3amfs.core.checksums import Crc
 from s3amfs.core.claims import Compared
 from s3amfs.core.failures import Kind
 from s3amfs.engine.part_problem import PartProblem
-from s3amfs.engine.upload_body import PartChecks, UploadBody, etag_is_md5, looks_like_md5
+from s3amfs.engine.upload_body import TOGETHER, PartChecks, UploadBody, etag_is_md5, looks_like_md5
 from s3amfs.wire.curl.streams import PAUSE, BytesReader
 from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3 import aws_chunked
@@ -64,6 +64,31 @@ def test_a_trailer_frames_them() -> None:
     expected = aws_chunked.prefix(10) + DATA + aws_chunked.suffix(10, "crc64nvme", CRC.base64)
     assert read(body) == expected
     assert body.read(4) == b""
+
+
+def test_a_small_body_leaves_with_its_framing_as_one_piece() -> None:
+    """Else it would be three packets."""
+    expected = aws_chunked.prefix(10) + DATA + aws_chunked.suffix(10, "crc64nvme", CRC.base64)
+    assert UploadBody(BytesReader(DATA), 3, len(DATA), PartChecks()).read(65536) == expected
+    large = bytes(TOGETHER + 1)
+    body = UploadBody(BytesReader(large), 3, len(large), PartChecks())
+    assert body.read(65536) == aws_chunked.prefix(len(large))
+    assert body.read(65536) == large
+
+
+def test_bytes_that_are_not_there_yet_end_a_piece() -> None:
+    class Slow(BytesReader):
+        pauses = 2
+
+        def read(self, size: int) -> bytes | object:  # type: ignore[override]
+            self.pauses -= 1
+            return PAUSE if self.pauses >= 0 else super().read(size)
+
+    body = UploadBody(Slow(DATA), 3, len(DATA), PartChecks())
+    assert body.read(65536) == aws_chunked.prefix(10)
+    assert body.read(65536) is PAUSE
+    assert body.read(65536) == DATA + aws_chunked.suffix(10, "crc64nvme", CRC.base64)
+    assert body.read(65536) == b""
 
 
 @given(st.lists(st.integers(1, 60), min_size=1))

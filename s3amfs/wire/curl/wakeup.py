@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import socket
+from typing import Final
+
+WAKE_UPS: Final = 4096
+"""Taken at a time; fewer: there are no more."""
 
 
 class Wakeup:
@@ -28,7 +32,7 @@ class Wakeup:
     def drain(self) -> None:
         """Takes all wake-ups that have come."""
         try:
-            while self._receive.recv(4096):
+            while len(self._receive.recv(WAKE_UPS)) == WAKE_UPS:
                 pass
         except BlockingIOError:
             return
