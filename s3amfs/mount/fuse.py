@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +30,39 @@ MOST_THREADS = 128
 """A close waits for the network: with libfuse's ten, as many of them would stop everything else."""
 LIMITED_SINCE = (3, 12)
 """The libfuse that knows a limit of threads."""
+MOST_KEPT = MOST_THREADS
+"""Threads of libfuse whose Python state is kept: 20 KB each stay behind when libfuse ends the thread."""
 MOST_BACKGROUND = 32
 """Requests for what is read ahead that the kernel sends at a time; 12 if nobody says more."""
 
 
+class _Thread(threading.local):
+    is_kept = False
+
+
+_thread = _Thread()
+_kept = itertools.count()
+_ensure = ctypes.pythonapi.PyGILState_Ensure
+
+
+def keep_thread() -> None:
+    """Keeps Python's state of the calling thread for all requests that libfuse answers in it.
+
+    Else ctypes makes one for each request and takes it down: a page mapped, cleared and unmapped, and all that is local
+    to the thread. Source of the rule: Python/C API, "Non-Python created threads": PyGILState_Release deletes the state
+    when each call of PyGILState_Ensure has been undone, which this one never is.
+    """
+    if not _thread.is_kept:
+        _thread.is_kept = True
+        if next(_kept) < MOST_KEPT:
+            _ensure()
+
+
 class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
+    def _wrapper(self, func: Any, *args: Any, **kwargs: Any) -> int:
+        keep_thread()
+        return int(super()._wrapper(func, *args, **kwargs))
+
     def init_fuse_3(self, connection: Any, config: Any) -> None:
         connection.contents.max_background = MOST_BACKGROUND
         super().init_fuse_3(connection, config)

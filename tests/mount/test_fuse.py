@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import itertools
+import threading
 from types import SimpleNamespace
 from typing import Any
 
@@ -146,3 +148,42 @@ def test_a_signal_that_unmounts_is_no_error(monkeypatch: pytest.MonkeyPatch, cod
             fuse.serve(None, "/m", {})
     else:
         fuse.serve(None, "/m", {})
+
+
+def test_the_state_of_a_thread_is_kept_once_and_of_so_many_threads_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[int] = []
+    monkeypatch.setattr(fuse, "_ensure", lambda: kept.append(threading.get_ident()))
+    monkeypatch.setattr(fuse, "_kept", itertools.count())
+    monkeypatch.setattr(fuse, "_thread", fuse._Thread())
+    monkeypatch.setattr(fuse, "MOST_KEPT", 2)
+    together = threading.Barrier(3)
+
+    def answer() -> None:
+        together.wait(30)
+        for _ in range(3):
+            fuse.keep_thread()
+        together.wait(30)  # a thread that has ended may leave its number to the next one
+
+    threads = [threading.Thread(target=answer) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept) == len(set(kept)) == 2
+
+
+@pytest.mark.skipif(not hasattr(ctypes.pythonapi, "PyGILState_Check"), reason="CPython only")
+def test_a_thread_whose_state_is_kept_goes_on_as_before() -> None:
+    """It runs Python, lets others run, and ends."""
+    outcome: list[int] = []
+
+    def answer() -> None:
+        for _ in range(2):
+            fuse.keep_thread()
+            threading.Event().wait(0)
+            outcome.append(ctypes.pythonapi.PyGILState_Check())
+
+    thread = threading.Thread(target=answer)
+    thread.start()
+    thread.join(30)
+    assert outcome == [1, 1]
