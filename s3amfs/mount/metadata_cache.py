@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ..core.names import Place, child_of, place_of, to_key
+from ..core.names import Place, child_of, path_of, place_of, to_key
 from ..engine.client import S3Client
 from ..engine.interruptible import check, result_of, wait_for
 from ..errors import Interrupted, NotFound
@@ -32,6 +32,8 @@ MOST_LISTED = 200_000
 """Names in remembered listings, all together."""
 MOST_ENTRIES = 50_000
 SETTLED_SECONDS = 5.0
+MOST_LOOKS = 5
+"""At a path that is changed again and again while it is looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,33 @@ class _Listing:
     places: dict[str, int] = field(default_factory=dict)
     """Name -> place in `names`."""
     looked_to: int = 0
+
+
+class _Outdated(Exception):
+    """The path was changed by this mount while it was looked at: nobody knows whether the answer is of before."""
+
+    def __init__(self, found: Entry | BaseException) -> None:
+        super().__init__()
+        self._found = found
+
+    def answer(self) -> Entry:
+        """Returns, or raises, what the look has found nevertheless."""
+        if isinstance(self._found, BaseException):
+            raise self._found
+        return self._found
+
+
+def _up_to_date(look: Callable[[], Entry]) -> Entry:
+    """Looks until the answer is not outdated, a few times at most."""
+    for _ in range(MOST_LOOKS - 1):
+        try:
+            return look()
+        except _Outdated:
+            check()
+    try:
+        return look()
+    except _Outdated as outdated:
+        return outdated.answer()
 
 
 class _FirstKey:
@@ -113,6 +142,10 @@ class Lookup:
             if known is not None and known.until > time.monotonic():
                 return known
         listed = self._look_ahead(path)
+        return _up_to_date(lambda: self._entry(path, listed))
+
+    def _entry(self, path: str, listed: bool) -> Entry:
+        """By a look that is made now. Raises _Outdated, too."""
         while True:
             with self._lock:
                 looking = self._looking.get(path)
@@ -154,7 +187,10 @@ class Lookup:
                     del known[name]
 
     def forget_key(self, key: str) -> None:
+        name = key[len(self._root) :].removesuffix("/")
         with self._lock:
+            for shadowed in (False, True):
+                self._looking.pop("/" + path_of(name, shadowed=shadowed), None)
             for path in [path for path, entry in self._entries.items() if entry.key == key]:
                 del self._entries[path]
 
@@ -180,14 +216,18 @@ class Lookup:
             self._answer(path, looking, entry or self._find(place))
         except BaseException as error:  # noqa: BLE001 - raised to all who wait for it
             with self._lock:
-                self._leave(path, looking)
-            looking.set_exception(error)
+                wanted = self._leave(path, looking)
+            looking.set_exception(error if wanted else _Outdated(error))
 
     def _answer(self, path: str, looking: Future[Entry], entry: Entry) -> None:
         with self._lock:
-            if self._leave(path, looking):
+            wanted = self._leave(path, looking)
+            if wanted:
                 self._keep(path, entry)
-        looking.set_result(entry)
+        if wanted:
+            looking.set_result(entry)
+        else:
+            looking.set_exception(_Outdated(entry))
 
     def _leave(self, path: str, looking: Future[Entry]) -> bool:
         """Whether the answer is still wanted. The lock is held."""

@@ -135,6 +135,49 @@ def test_threads_that_ask_at_once_share_one_answer(pool: ThreadPoolExecutor) -> 
     assert client.asked.count("head root/a") == 1
 
 
+@pytest.mark.parametrize("forgets", ["forget", "forget_key", "forget_below"])
+@pytest.mark.parametrize("before", ["1", None])
+def test_an_answer_of_before_a_change_is_not_used(pool: ThreadPoolExecutor, forgets: str, before: str | None) -> None:
+    """This mount stores another version while its reply is on the way."""
+    client = Client(root__a=before or "1")
+    if before is None:
+        client.objects.clear()
+    found = lookup(client, pool)
+    looks = client.head
+    late: list[str] = []
+
+    def head(bucket: str, key: str) -> ObjectInfo:
+        try:
+            return looks(bucket, key)
+        finally:
+            if not late:
+                late.append(key)
+                client.objects[key] = "2"
+                getattr(found, forgets)("root/a" if forgets == "forget_key" else "/a")
+
+    client.head = head  # type: ignore[method-assign]
+    info = found.entry("/a").info
+    assert info is not None
+    assert info.etag == "2"
+
+
+def test_a_path_that_changes_at_every_look_is_what_was_seen_last(pool: ThreadPoolExecutor) -> None:
+    client = Client(root__a="1")
+    found = lookup(client, pool)
+    looks = client.head
+
+    def head(bucket: str, key: str) -> ObjectInfo:
+        found.forget("/a")
+        return looks(bucket, key)
+
+    client.head = head  # type: ignore[method-assign]
+    assert found.entry("/a").key == "root/a"
+    client.objects.clear()
+    with pytest.raises(NotFound):
+        found.entry("/a")
+    assert client.asked.count("head root/a") == 2 * metadata_cache.MOST_LOOKS
+
+
 def test_many_new_names_share_a_listing(pool: ThreadPoolExecutor) -> None:
     client = Client(root__d__x="1")
     found = lookup(client, pool)
