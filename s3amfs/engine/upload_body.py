@@ -68,7 +68,7 @@ class UploadBody:
         self._tail: bytes | None = None if self._checks.trailer else b""
 
     def read(self, size: int) -> bytes | object:
-        """What comes next, at most `size` bytes; a small body with its framing at once, for each piece is a packet."""
+        """The next bytes, at most `size`; a small body with its framing at once, for each piece is a packet."""
         piece = self._next(size)
         if self._length > TOGETHER or not isinstance(piece, bytes):
             return piece
