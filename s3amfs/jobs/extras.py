@@ -34,9 +34,14 @@ class ExtraStore:
         self._journal = journal
         self._file: IO[bytes] | None = None
         self.count = journal.unfinished.extras if journal is not None and journal.unfinished and after else 0
+        self.lost = ""
+        """Why not all of them are known any more; then it yields none."""
 
     def add(self, entry: Entry) -> None:
+        """Raises OSError."""
         self.count += 1
+        if self.lost:
+            return
         if self._journal is not None:
             self._journal.add(Extra(entry))
             return
@@ -45,6 +50,8 @@ class ExtraStore:
         pickle.dump(entry, self._file, protocol=pickle.HIGHEST_PROTOCOL)
 
     def __iter__(self) -> Iterator[Entry]:
+        if self.lost:
+            return
         if self._journal is not None:
             yield from self._journal.extras()
         elif self._file is not None:

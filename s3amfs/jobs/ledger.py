@@ -126,7 +126,7 @@ class Ledger:
         """The code of a job whose work is done. broken: a listing was incomplete."""
         if self.totals.refused:
             return 18
-        if self.seen.failures or self.seen.problems or broken:
+        if self.seen.failures or self.seen.problems or broken or (self.store.lost and self.store.count):
             return 1
         if self.seen.existing:
             return 11 if is_local else 3
@@ -141,8 +141,27 @@ class Ledger:
 
     def know(self, known: Known) -> None:
         """Both sides of a key are equal now."""
-        if self._journal is not None:
-            self._journal.add(known)
+        self._write(lambda journal: journal.add(known))
+
+    def only_at_target(self, entry: Entry) -> None:
+        """An entry that is to be deleted at the end. Raises OSError without a journal."""
+        if self._journal is None:
+            self.store.add(entry)
+        else:
+            self._write(lambda journal: self.store.add(entry))
+
+    def _write(self, write: Callable[[JobJournal], None]) -> None:
+        """Writes to the journal; one that cannot be written, on a full disk, is given up."""
+        if self._journal is None:
+            return
+        try:
+            write(self._journal)
+        except OSError as error:
+            why = f"the journal cannot be written ({error.strerror})"
+            self._listener.note(f"{why}: an interrupted run lists again")
+            self._journal.close()
+            self._journal = None
+            self.store.lost = why
 
     def warn(self, text: str) -> None:
         """A warning of a transfer, in any thread; it goes to the listener, once, from the thread that runs the job."""
@@ -186,10 +205,6 @@ class Ledger:
             return
         mark = self.watermark
         if mark.position:
-            self._journal.add(Position(mark.position, *mark.counts, self.seen.problems, self.seen.existing))
-        try:
-            self._journal.flush()
-        except OSError as error:
-            self._listener.note(f"the journal cannot be written ({error.strerror}): an interrupted run lists again")
-            self._journal.close()
-            self._journal = None
+            position = Position(mark.position, *mark.counts, self.seen.problems, self.seen.existing)
+            self._write(lambda journal: journal.add(position))
+        self._write(JobJournal.flush)

@@ -7,6 +7,7 @@ have moved: any process may die at any time, and any may be run again. Downloads
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Callable
@@ -71,12 +72,13 @@ def save(job: SplitJob, path: str, *, new: bool) -> None:
             os.fsync(descriptor)
         if new:
             os.link(temporary, path)
-            os.unlink(temporary)
         else:
             os.replace(temporary, path)
     except FileExistsError:
-        os.unlink(temporary)
         raise UsageError(f"{path} exists: give another file, or finish that job first") from None
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
     sync_folder(folder)
 
 

@@ -120,6 +120,7 @@ class _Run:
             if not self._held:
                 self._ledger.progress.all_found()
             self._drain()
+            self._ledger.note_position(always=True)  # from here on what is only at the target is read again
             self._rename_held(sides)
         finally:
             sides.close()
@@ -183,7 +184,7 @@ class _Run:
             self._ledger.problem(pair.key, verdict.reason, size)
         elif action is Action.EXTRA and self._options.delete:
             assert pair.target is not None
-            self._ledger.store.add(pair.target)
+            self._ledger.only_at_target(pair.target)
         elif action is Action.SAME and pair.source is not None and pair.source.kind is not Kind.FOLDER:
             self._ledger.emit(pair.key, "same", verdict.reason, size)
         else:
@@ -277,7 +278,7 @@ class _Run:
             self._ledger.totals.requests["LIST"] = self._sides.requests
         if not self._options.delete or not self._ledger.store.count:
             return
-        why = ""
+        why = self._ledger.store.lost
         if self._sides is not None and self._sides.broken:
             why = "a listing was incomplete"
         elif self._ledger.seen.failures:
@@ -289,9 +290,8 @@ class _Run:
             self._ledger.note(f"nothing was deleted, since {why}")
             extras.keep(self._ledger.store, f"only at the target; kept, since {why}")
             return
-        refused = extras.refusal(
-            self._ledger.store.count - len(renamed), self._ledger.seen.at_target, self._ledger.seen.at_source
-        )
+        seen, count = self._ledger.seen, self._ledger.store.count - len(renamed)
+        refused = extras.refusal(count, seen.at_target, seen.at_source)
         if refused:
             self._ledger.totals.refused = refused
             extras.keep(self._ledger.store, "only at the target; kept")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from s3amfs.core.deletions import MaxDelete
+from s3amfs.jobs import job_journal
 from tests.support.faults import Rule as Fault
 from tests.support.faults import error
 from tests.support.trees import FILES, make_tree, read_prefix, read_tree
@@ -71,3 +76,28 @@ def test_a_failed_transfer_keeps_what_is_extra(
     proxy.rules.clear()
     again = run(src, f"s3://{bucket}", delete=True, client=through)
     assert (again.rc, again.did()) == (0, {"f.txt": "upload", "extra": "delete"})
+
+
+def test_without_room_for_the_journal_nothing_is_deleted(
+    run: Any, tmp_path: Path, bucket: str, boto: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is only at the target is written down until all transfers are done; the rest of the job goes on."""
+    src = make_tree(tmp_path / "src", {"gone": b"1", "stays": b"s"})
+    assert run(src, f"s3://{bucket}").rc == 0
+    (src / "gone").unlink()
+    make_tree(src, {"new": b"n"})
+    usual, written = job_journal.write_all, list[bytes]()
+
+    def full(fd: int, data: bytes) -> None:
+        written.append(data)
+        if len(written) > 1:  # all but the header
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        usual(fd, data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(job_journal, "write_all", full)
+        done = run(src, f"s3://{bucket}", delete=True)
+    assert (done.rc, done.did("upload", "delete")) == (1, {"new": "upload"})
+    assert [note for note in done.notes if "nothing was deleted" in note] != []
+    assert read_prefix(boto, bucket) == {"gone": b"1", "stays": b"s", "new": b"n"}
+    assert run(src, f"s3://{bucket}", delete=True).did() == {"gone": "delete"}
