@@ -80,7 +80,7 @@ class NameOperations(Shared):
             if file is not None:
                 self.files.rename(old_key, new_key, new + self.files.path_of(file)[len(old) :])
 
-        self.tree.move(old, new, moved)
+        self.tree.move(old, new, moved, no_replace)
         return 0
 
     def _hide(self, old: str, key: str, new: str) -> None:

@@ -206,16 +206,16 @@ class Tree:
 
     # -- renames ----------------------------------------------------------------------------------------------------
 
-    def move(self, old: str, new: str, on_moved: OnMoved) -> None:
+    def move(self, old: str, new: str, on_moved: OnMoved, no_replace: bool = False) -> None:
         """Renames a file, or a directory with all keys below it (one after the other is visible under its new name).
 
         on_moved: called with the old and the new key of each file that has moved, also if another one fails. Returns,
-        or raises, when nothing moves any more.
+        or raises, when nothing moves any more. no_replace: raises ObjectExists for a file where something is at `new`.
         """
         entry = self.entry(old)
         try:
             if not entry.directory:
-                there = self.find(new)
+                there = self.find(new) if not no_replace else None
                 self._move_file(entry, self.key(new), there.info if there is not None else None, on_moved)
             else:
                 self._move_directory(old, new, on_moved)

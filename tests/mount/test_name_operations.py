@@ -26,7 +26,7 @@ class Operations(NameOperations):
             remove=lambda path, entry: note(f"remove {path}"),
             keep_parent=lambda path: note("keep parent"),
             forget=lambda path: None,
-            move=lambda old, new, moved: note(f"move {old} {new}"),
+            move=lambda old, new, moved, no_replace: note(f"move {old} {new}" + " if nothing is there" * no_replace),
             changes=SimpleNamespace(keep=lambda key: None),
         )
         files: Any = SimpleNamespace(
@@ -93,6 +93,9 @@ def test_a_rename_publishes_what_it_moves_and_what_it_replaces() -> None:
     operations.rename("/a", "/b")
     assert operations.done == ["move /a /b"]
     assert number(lambda: operations.rename("/a", "/b", no_replace=True)) == errno.EEXIST
+    operations = Operations(stored=False)
+    operations.rename("/a", "/b", no_replace=True)
+    assert operations.done == ["move /a /b if nothing is there"]
 
 
 def test_what_s3_has_not() -> None:
