@@ -9,7 +9,8 @@ import pytest
 from tests.faults.chaos import CLUSTER_KINDS, KINDS, chaos
 from tests.support.kernel import fuse_problem
 
-RUNS = 15
+RUNS = 8
+"""With the four seeds every kind is drawn twice at least."""
 
 
 @pytest.mark.chaos
