@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from s3amfs.core.capabilities import DOUBT
+from s3amfs.core.checksums import crc, encode
+from s3amfs.core.claims import NOT_CHECKED
+from s3amfs.core.expected import NOTHING, WHATEVER, Expected, this_etag
+from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.locations import LocalPath, S3Location
+from s3amfs.engine.attempt import PartResult
 from s3amfs.engine.connect import S3Client
-from s3amfs.errors import ChecksumMismatch, S3AMError
-from s3amfs.transfers.options import UploadOptions
+from s3amfs.errors import ChecksumMismatch, ObjectExists, S3AMError, TargetChanged, TransferError
+from s3amfs.transfers import put_object
+from s3amfs.transfers.job import Job, stream_job
+from s3amfs.transfers.options import ObjectInfo, UploadOptions
+from s3amfs.transfers.put_object import DAMAGED_TRIES
 from s3amfs.verbs.upload import upload
+from s3amfs.wire.s3.api import StoredInfo
+from tests.support.clients import Events
 from tests.support.faults import Recorded, Rule, flip, lose_answer
 from tests.support.files import digest, make_file, object_digest
 from tests.support.proxy import FaultProxy
+from tests.support.scripted import reply, scripted
 
 pytestmark = pytest.mark.usefixtures("state")
 KEEP = UploadOptions()
@@ -92,3 +106,199 @@ def test_another_object_is_not_taken_for_ours(
     with pytest.raises(S3AMError):
         upload(LocalPath(str(small)), S3Location(bucket, "k"), through, KEEP)
     assert content(boto, bucket) == others
+
+
+# -- after an attempt has failed: what stands there now, and what the next attempt expects. Without a server ---------
+
+LENGTH = 5
+CRC = crc("crc64nvme", b"hello")
+LOST = Failure(Kind.CONDITION, "If-None-Match", 412, "PreconditionFailed")
+DAMAGED = Failure(Kind.FATAL, "the ETag differs", 200, DOUBT)
+
+
+@dataclass
+class Put:
+    """An attempt, as far as what follows it asks. matches: the ETag that its bytes have; '' where nobody knows."""
+
+    damaged: str = ""
+    sent_twice: bool = False
+    crc_name: str = "crc64nvme"
+    crc: int | None = CRC
+    matches: str = ""
+    stored: StoredInfo | None = None
+
+    @property
+    def unproven(self) -> StoredInfo | None:
+        return StoredInfo(self.damaged) if self.damaged else None
+
+    def is_content_of(self, etag: str, checksums: Mapping[str, str]) -> bool:
+        return etag == self.matches
+
+    def can_be_compared(self, checksums: Mapping[str, str]) -> bool:
+        return self.crc_name in checksums
+
+
+@dataclass
+class Ended:
+    failure: Failure | None = None
+    retries: int = 0
+
+
+Attempt = tuple[Put, Ended, list[PartResult], S3AMError | None]
+FAILED = TransferError("it failed")
+
+
+def failed(put: Put, failure: Failure | None, retries: int = 0) -> Attempt:
+    return put, Ended(failure, retries), [], FAILED
+
+
+def succeeded(etag: str = "new") -> Attempt:
+    return Put(stored=StoredInfo(etag)), Ended(), [PartResult(1, LENGTH, crc=CRC)], None
+
+
+Runs = Callable[..., tuple[Any, list[Expected], Job]]
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch, events: Events) -> Runs:
+    """`runs(attempts, found=ObjectInfo or None, content=CRC)` gives what is stored (or the error), what each attempt
+    expected, and the job."""
+
+    def run(*attempts: Attempt, found: Any = None, content: int | None = None, expects: Expected = NOTHING) -> Any:
+        left, expected = list(attempts), list[Expected]()
+
+        def attempt(put: Any) -> Attempt:
+            expected.append(put._commit.condition)
+            return left.pop(0)
+
+        def find(*_: object, **__: object) -> Any:
+            return found
+
+        monkeypatch.setattr(put_object._Put, "_attempt", attempt)
+        monkeypatch.setattr(put_object, "content_crc", lambda *_: content)
+        client, _ = scripted(lambda asked: reply(404))
+        monkeypatch.setattr(type(client), "find", find)
+        options = UploadOptions(expected=expects)
+        job = stream_job(client, S3Location("box", "k"), options, on_event=events)
+        for kind in ("nothing", "etag"):
+            job.can.conditions["put", kind] = True  # type: ignore[index]
+        nobody: Any = None
+        try:
+            return put_object.put_single(job, LENGTH, nobody), expected, job
+        except S3AMError as error:
+            return error, expected, job
+
+    return run
+
+
+def there(etag: str, size: int = LENGTH, **checksums: str) -> ObjectInfo:
+    return ObjectInfo(size, etag, checksums=checksums, checksum_type="FULL_OBJECT", version_id="v")
+
+
+def test_the_first_attempt_that_succeeds_is_it(runs: Runs) -> None:
+    (stored, checksum, proof), expected, _ = runs(succeeded())
+    assert (stored.etag, expected) == ("new", [NOTHING])
+    assert checksum == f"crc64nvme:{encode('crc64nvme', CRC)}"
+    assert proof
+
+
+@pytest.mark.parametrize("first", [Put(matches="e"), Put(sent_twice=True, matches="e")], ids=["retried", "sent twice"])
+def test_an_answer_that_was_lost_is_found_by_its_etag(runs: Runs, first: Put) -> None:
+    result, expected, _ = runs(failed(first, LOST, retries=not first.sent_twice), found=there("e"))
+    stored, checksum, proof = result
+    assert (stored.etag, stored.version_id, checksum) == ("e", "v", "")
+    assert proof == "checksum of the object, as the server stores it"
+    assert expected == [NOTHING]
+
+
+def test_an_answer_that_was_lost_is_found_by_its_content(runs: Runs) -> None:
+    (stored, checksum, proof), *_ = runs(failed(Put(), LOST, retries=1), found=there("e"), content=CRC)
+    assert (stored.etag, checksum) == ("e", f"crc64nvme:{encode('crc64nvme', CRC)}")
+    assert proof == "crc64nvme of the whole object, read back"
+
+
+@pytest.mark.parametrize(
+    ("put", "retries", "found", "content"),
+    [
+        (Put(matches="e"), 0, there("e"), CRC),
+        (Put(matches="e"), 1, None, CRC),
+        (Put(matches="e"), 1, there("e", LENGTH + 1), CRC),
+        (Put(matches="e"), 1, there("f"), CRC + 1),
+        (Put(crc=None), 1, there("f"), None),
+        (Put(), 1, there("f", crc64nvme="AAAAAAAAAAA="), CRC),
+    ],
+    ids=["never sent", "gone", "another size", "another content", "unknown content", "another checksum"],
+)
+def test_another_object_than_ours_is_an_error(
+    runs: Runs, put: Put, retries: int, found: ObjectInfo | None, content: int
+) -> None:
+    error, expected, _ = runs(failed(put, LOST, retries), found=found, content=content)
+    assert isinstance(error, ObjectExists)
+    assert expected == [NOTHING]
+
+
+def test_each_attempt_may_be_the_one_that_arrived(runs: Runs) -> None:
+    """The first was damaged, but replaced; the answer to the second was lost."""
+    attempts = (failed(Put(damaged="d"), DAMAGED), failed(Put(matches="e"), LOST, retries=1))
+    (stored, *_), expected, _ = runs(*attempts, found=there("e"), content=CRC + 1)
+    assert (stored.etag, expected) == ("e", [NOTHING, this_etag("d")])
+
+
+def test_damaged_bytes_are_replaced_on_the_condition_that_they_are_there(runs: Runs) -> None:
+    (stored, *_), expected, job = runs(failed(Put(damaged="d"), DAMAGED), succeeded(), content=CRC + 1)
+    assert (stored.etag, expected) == ("new", [NOTHING, this_etag("d")])
+    assert job.can.etag_md5 is not False
+
+
+def test_damage_that_does_not_end_is_an_error(runs: Runs) -> None:
+    attempts = [failed(Put(damaged=f"d{number}"), DAMAGED) for number in range(DAMAGED_TRIES)]
+    error, expected, _ = runs(*attempts, succeeded(), content=CRC + 1)
+    assert isinstance(error, ChecksumMismatch)
+    assert len(expected) == DAMAGED_TRIES == 5
+    assert expected[1:] == [this_etag(f"d{number}") for number in range(DAMAGED_TRIES - 1)]
+
+
+def test_an_etag_that_is_no_md5_is_settled_by_reading_back(runs: Runs, events: Events) -> None:
+    (stored, checksum, proof), _, job = runs(failed(Put(damaged="d"), DAMAGED), content=CRC)
+    assert (stored.etag, proof) == ("d", "crc64nvme of the whole object, read back")
+    assert checksum == f"crc64nvme:{encode('crc64nvme', CRC)}"
+    assert job.can.etag_md5 is False
+    assert events.warnings == []
+
+
+def test_an_etag_that_is_no_md5_of_what_can_not_be_read_is_a_warning(runs: Runs, events: Events) -> None:
+    (stored, _, proof), _, job = runs(failed(Put(damaged="d"), DAMAGED), content=None)
+    assert (stored.etag, proof) == ("d", NOT_CHECKED)
+    assert job.can.etag_md5 is not False
+    assert len(events.warnings) == 1 and "not checked" in events.warnings[0]
+
+
+def test_a_failure_after_damage_says_that_there_is_damage(runs: Runs) -> None:
+    error, *_ = runs(failed(Put(damaged="d"), Failure(Kind.FATAL, "no", 400, "InvalidRequest")))
+    assert isinstance(error, ChecksumMismatch)
+    assert "--exists overwrite" in str(error)
+
+
+@pytest.mark.parametrize("failure", [None, Failure(Kind.FATAL, "no", 400, "InvalidRequest"), DAMAGED])
+def test_what_is_no_damage_and_no_condition_is_the_error_itself(runs: Runs, failure: Failure | None) -> None:
+    error, expected, _ = runs(failed(Put(), failure))
+    assert error is FAILED
+    assert len(expected) == 1
+
+
+def test_a_condition_that_the_server_does_not_take_is_left_out_of_the_next_attempt(runs: Runs) -> None:
+    (stored, *_), expected, _ = runs(failed(Put(), Failure(Kind.FATAL, "no", 501, "NotImplemented")), succeeded())
+    assert stored.etag == "new"
+    assert expected == [NOTHING, WHATEVER]
+    error, expected, _ = runs(failed(Put(), Failure(Kind.FATAL, "no", 501, "NotImplemented")), expects=WHATEVER)
+    assert (error, expected) == (FAILED, [WHATEVER])
+
+
+def test_what_was_replaced_meanwhile_is_not_replaced_again(runs: Runs) -> None:
+    """What an earlier attempt has damaged is replaced only while it is there; else somebody else was faster."""
+    gone = Failure(Kind.CONDITION, "If-Match", 412, "PreconditionFailed")
+    error, expected, _ = runs(
+        failed(Put(), gone, retries=1), found=there("by another"), content=CRC + 1, expects=this_etag("e")
+    )
+    assert isinstance(error, TargetChanged)
+    assert expected == [this_etag("e")]
