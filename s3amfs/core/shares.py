@@ -8,7 +8,7 @@ and the owner needs much longer than the helper would, the helper moves these, t
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection
 from dataclasses import dataclass
 
@@ -18,13 +18,15 @@ LEAST = 4
 """Parts that a process takes at a time, however slow it is: requests run side by side."""
 MOST = 32
 """Parts that a process takes at a time, however fast it is."""
+FRONT = 2 * LEAST
+"""Parts of a share from its first missing one on that only its owner moves, as a rule."""
 HAND_SECONDS = 4.0
 """So long a process works on what it takes at a time."""
 LOOK_SECONDS = 1.0
 """Between two looks of a process that has nothing to do."""
 PATIENCE = 10.0
 """Seconds without a new part after which an owner counts as dead, and others move its parts."""
-MUCH_LONGER = 2.0
+MUCH_LONGER = 3.0
 """Times as long as the helper would need: then an owner is helped with what it has in hand."""
 
 
@@ -40,6 +42,13 @@ class _Owner:
     """Time at which the first missing part was seen to have moved."""
     moved: int = 0
     """Parts that it has moved since: those before the first one that is missing. Helpers begin at the other end."""
+    ahead: int = 0
+    """Parts that are there of the `FRONT` ones from there on: several move side by side, and end in any order."""
+
+    @property
+    def seen(self) -> int:
+        """Parts that it has moved, as far as can be seen."""
+        return self.moved + self.ahead
 
 
 class Schedule:
@@ -56,12 +65,18 @@ class Schedule:
         self._batch: tuple[int, float] | None = None
         """(parts, time) of the last batch."""
 
-    def next_batch(self, missing: Collection[int], now: float) -> list[int]:
-        """Numbers of the parts to move now, of those that are `missing`; []: look again later."""
+    def next_batch(self, missing: Collection[int], now: float, moving: Collection[int] = ()) -> list[int]:
+        """Numbers of the parts to move now, of those that are `missing`; []: look again later.
+
+        moving: those of them that this process moves already. While there are some of its own among these, it helps
+        nobody: both would share its line.
+        """
         self._measure(now)
         shares = self._look(missing, now)
-        mine = sorted(shares.pop(self._share.index, ()))
-        batch = mine[: self._hand] or self._help(shares, now)
+        mine = [number for number in shares.pop(self._share.index, ()) if number not in moving]
+        batch = mine[: self._hand]
+        if not batch and all(self._share.owner(number) != self._share.index for number in moving):
+            batch = [number for number in self._help(shares, now) if number not in moving]
         if batch:
             self._batch = len(batch), now
         return batch
@@ -70,7 +85,7 @@ class Schedule:
 
     @property
     def _hand(self) -> int:
-        return MOST // 4 if self._rate is None else max(LEAST, min(MOST, int(self._rate * HAND_SECONDS)))
+        return LEAST if self._rate is None else max(LEAST, min(MOST, int(self._rate * HAND_SECONDS)))
 
     def _measure(self, now: float) -> None:
         """The last batch has moved by now."""
@@ -88,11 +103,14 @@ class Schedule:
             shares.setdefault(self._share.owner(number), []).append(number)
         for index, numbers in shares.items():
             owner = self._owners.setdefault(index, _Owner(numbers, now, now))
-            passed = bisect_left(owner.missing, numbers[0])
-            if passed:
-                owner.moved += passed
-                owner.at = now
+            before = owner.seen
+            owner.moved += bisect_left(owner.missing, numbers[0])
             owner.missing = numbers
+            last = numbers[0] + (FRONT - 1) * self._share.of
+            count = min(FRONT, (self._count - numbers[0]) // self._share.of + 1)
+            owner.ahead = count - bisect_right(numbers, last)
+            if owner.seen > before:
+                owner.at = now
         return shares
 
     def _help(self, shares: dict[int, list[int]], now: float) -> list[int]:
@@ -118,12 +136,12 @@ class Schedule:
         if now - self._owners[index].at >= PATIENCE:
             return 0
         rate = self._rate_of(index, now)
-        return MOST if rate is None else min(MOST, LEAST + int(rate * HAND_SECONDS))
+        return MOST if rate is None else min(MOST, LEAST // 2 + max(LEAST, int(1.5 * rate * HAND_SECONDS)))
 
     def _rate_of(self, index: int, now: float) -> float | None:
         """Parts per second of another process; None where too little was seen of it."""
         owner = self._owners[index]
-        return owner.moved / (now - owner.since) if now - owner.since >= HAND_SECONDS else None
+        return owner.seen / (now - owner.since) if now - owner.since >= HAND_SECONDS else None
 
     def _is_much_slower(self, index: int, numbers: Collection[int], now: float) -> bool:
         """Whether the owner of a share needs much longer for the rest of it than this process would."""

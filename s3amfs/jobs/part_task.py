@@ -30,9 +30,10 @@ from ..transfers.report import Report, ignore
 from ..transfers.resume import record_of
 from ..transfers.send_parts import Content, Movement, SendParts
 from ..transfers.speed import Speed
-from .split import listed_parts, moved_record, options_for, stored_record, upload_of
+from .split import listed_parts, options_for, stored_record, upload_of
 from .split_download import RangeMover, look_at, source_of
 from .split_ends import SplitEnds
+from .split_moves import moved_record
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,17 @@ from __future__ import annotations
 import contextlib
 import os
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Literal
 
 from ..core.checksums import decode
 from ..core.events import TransferResult
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, parse_s3_url
 from ..core.manifest import PartRecord, SourceIdentity
+from ..core.parts import Part
 from ..core.split_job import Share, SplitJob, format_job, parse_job
-from ..engine.attempt import PartResult
 from ..engine.client import S3Client
 from ..engine.journal import sync_folder
 from ..engine.uploads import list_parts
@@ -34,6 +35,7 @@ from ..wire.s3 import api as s3api
 from .split_begin import begin, split_job
 from .split_completed import completed, stands_at
 from .split_ends import SplitEnds
+from .split_moves import Moves, keep_records, moved_record
 from .split_pace import Pace
 from .split_records import Records
 
@@ -149,7 +151,7 @@ def start_upload(
             sending.abort()
             raise
         with Records(job, path) as records:
-            _keep(records, done[-1:], report)
+            keep_records(records, done[-1:], report)
         return job
     finally:
         ends.close()
@@ -175,26 +177,30 @@ def move_upload(
     target = parse_s3_url(job.target)
     ends = SplitEnds.open(job.location, Job(client, target, options_for(job, options), report), job, reader)
     try:
-        done: list[PartRecord] = []
-        sending = SendParts(
-            ends.job, ends.content(), lambda part: done.append(moved_record(part)), shared=upload_of(job)
-        )
-        plan, pace, moved = job.plan, Pace(share, len(job.plan)), 0
+        plan, pace = job.plan, Pace(share, len(job.plan))
         report.started(plan.size, plan.part_size, len(plan))
         with Records(job, path) as records:
+            moves = Moves(ends, upload_of(job), records, report)
             while missing := _missing(job, client, options, path):
                 batch = pace.next_batch(missing)
-                if not batch:
-                    continue
-                done.clear()
-                sending.move_all([plan.part(number) for number in batch])
-                _keep(records, done, report)
-                moved += len(batch)
+                if batch:
+                    moves.move(
+                        [plan.part(number) for number in batch], partial(_further, job, client, options, path, pace)
+                    )
+            moved = moves.moved
         ends.check()
         return report.result(size=plan.size, parts=moved, proof="parts; 's3am split finish' completes the object")
     finally:
         ends.close()
         drop_late_records(job, path)
+
+
+def _further(
+    job: SplitJob, client: S3Client, options: UploadOptions, path: str, pace: Pace, moving: Collection[int]
+) -> list[Part]:
+    """Parts to move next, while those called `moving` still do."""
+    missing = _missing(job, client, options, path)
+    return [job.plan.part(number) for number in pace.next_beside(moving, missing)]
 
 
 def finish_upload(
@@ -347,19 +353,6 @@ def _completed(job: SplitJob, client: S3Client, options: UploadOptions, path: st
 def _fits(job: SplitJob, there: dict[int, s3api.PartInfo], number: int) -> bool:
     """Whether the server has the part, and says what it is: `finish` has to name its ETag."""
     return number in there and there[number].size == job.plan.part(number).length and bool(there[number].etag)
-
-
-def moved_record(result: PartResult) -> PartRecord:
-    """Returns the record of a part that has moved."""
-    return PartRecord(result.number, result.length, result.etag, result.crc, result.checksum, result.compared.value)
-
-
-def _keep(records: Records, done: list[PartRecord], report: Report) -> None:
-    """The records spare `finish` nothing but proofs: without them the server's word on each part is all there is."""
-    try:
-        records.add(done)
-    except OSError as error:
-        report.warn(f"no record of the parts can be kept beside the job file ({error.strerror})")
 
 
 def stored_record(part: s3api.PartInfo, name: str, known: PartRecord | None) -> PartRecord:

@@ -11,7 +11,8 @@ import contextlib
 import os
 import threading
 import uuid
-from collections.abc import Collection
+from collections import deque
+from collections.abc import Callable, Collection
 from dataclasses import replace
 
 from ..core.checksums import combine, encode
@@ -22,6 +23,7 @@ from ..core.parts import Part, download_part_size
 from ..core.split_job import Share, SplitJob
 from ..engine.attempt import PartResult, ReceivePart
 from ..engine.client import S3Client
+from ..engine.executor import Transfer
 from ..engine.file_io import write_all_at
 from ..engine.journal import sync_folder
 from ..engine.sinks import WRITE_BYTES, FileSink
@@ -35,6 +37,7 @@ from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
 from .split import Progress, check_new, drop_late_records, drop_records, finish_once, is_finished, save
 from .split_ends import compare
+from .split_feed import Feed
 from .split_pace import Pace
 from .split_records import Records
 
@@ -115,9 +118,7 @@ def move_download(
                 if not batch:
                     continue
                 records.begin(batch)
-                done = mover.fetch(fd, [plan.part(number) for number in batch])
-                records.add(done)
-                moved += len(done)
+                moved += mover.move(job, fd, [plan.part(number) for number in batch], pace, records, path)
         finally:
             os.close(fd)
             drop_late_records(job, path)
@@ -214,17 +215,63 @@ class RangeMover:
         self._ranges = S3Source(client, location, info, UploadOptions(source_key=options.customer_key))
         self._crc = stored_of(info).crc_name or "crc64nvme"
 
+    def move(self, job: SplitJob, fd: int, parts: list[Part], pace: Pace, records: Records, path: str) -> int:
+        """Fetches `parts`, which are recorded as begun, and meanwhile further ones; returns how many in all."""
+        done: deque[PartRecord] = deque()
+        moved = 0
+
+        def keep() -> None:
+            nonlocal moved
+            new = [done.popleft() for _ in range(len(done))]
+            os.fsync(fd)  # before the records: they say that the bytes are on disk
+            records.add(new)
+            moved += len(new)
+
+        def more(moving: Collection[int]) -> list[Part]:
+            keep()
+            if is_finished(job, path):
+                return []
+            batch = pace.next_beside(moving, {part.number for part in job.plan} - records.read().keys())
+            if batch:
+                records.begin(batch)
+            return [job.plan.part(number) for number in batch]
+
+        feed = Feed(parts, more)
+
+        def arrived(record: PartRecord) -> None:
+            done.append(record)
+            feed.done(record.number)
+
+        transfer = self._transfer(fd, arrived, self._crc, sum(part.length for part in parts))
+        try:
+            transfer.add(parts, last=False)
+            feed.begin(transfer.add)
+            transfer.wait()
+        finally:
+            try:
+                feed.end()
+            finally:
+                keep()
+        return moved
+
     def fetch(self, fd: int, parts: list[Part], crc: str | None = None) -> list[PartRecord]:
         """Returns the records of `parts`, which are on disk then. crc: its name; None: the one that S3 stores."""
-        turn, name = threading.Lock(), crc or self._crc
         done: list[PartRecord] = []
+        transfer = self._transfer(fd, done.append, crc or self._crc, sum(part.length for part in parts))
+        move_all(transfer, parts)
+        os.fsync(fd)  # before the records: they say that the bytes are on disk
+        return done
+
+    def _transfer(self, fd: int, arrived: Callable[[PartRecord], None], name: str, total: int) -> Transfer:
+        """Writes ranges into `fd` and has `arrived` called with each. name: of the CRC. total: bytes, for progress."""
+        turn = threading.Lock()
 
         def move(part: Part, attempt: int) -> ReceivePart:
             sink = FileSink(fd, part, self._ranges.accept(part), name, turn=turn, write_bytes=WRITE_BYTES)
             return ReceivePart(self._ranges.request(part), sink, rest=self._ranges)
 
         def part_done(result: PartResult) -> None:
-            done.append(PartRecord(result.number, result.length, result.etag, result.crc, result.checksum))
+            arrived(PartRecord(result.number, result.length, result.etag, result.crc, result.checksum))
 
         speed = Speed(
             slots=self._options.download_slots,
@@ -232,19 +279,16 @@ class RangeMover:
             direction="down",
             bucket=self._location.bucket,
         )
-        transfer = make_transfer(
+        return make_transfer(
             self._client,
             move,
             f"download of {self._location.url}",
             speed,
             self._report,
             on_part=part_done,
-            total=sum(part.length for part in parts),
+            total=total,
             receives=True,
         )
-        move_all(transfer, parts)
-        os.fsync(fd)  # before the records: they say that the bytes are on disk
-        return done
 
 
 def source_of(job: SplitJob) -> S3Location:

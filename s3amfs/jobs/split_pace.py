@@ -20,6 +20,10 @@ class Pace:
         self._never = threading.Event()
         """Never set: other machines send no signal of their progress, so a process can only wait and look again."""
 
+    def next_beside(self, moving: Collection[int], missing: Collection[int]) -> list[int]:
+        """Numbers of the parts to move beside those that do; [] at once where there is nothing to do now."""
+        return self._schedule.next_batch(missing, self._clock(), moving)
+
     def next_batch(self, missing: Collection[int]) -> list[int]:
         """Numbers of the parts to move now, of those that are `missing`; [] after a pause: look again."""
         batch = self._schedule.next_batch(missing, self._clock())

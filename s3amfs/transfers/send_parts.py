@@ -57,6 +57,10 @@ class Installed:
         )
 
 
+Feed = Callable[[Callable[..., None]], None]
+"""Called with `Sending.add` once parts move; has it called for further parts, at last with `last=True`."""
+
+
 class SendParts:
     """One object sent in parts. One thread at a time; `on_part` is called in a loop's."""
 
@@ -146,14 +150,12 @@ class SendParts:
         self.move_all(parts)
         return self.complete(size)
 
-    def move_all(self, parts: Iterable[Part], movement: Movement | None = None) -> None:
+    def move_all(self, parts: Iterable[Part], movement: Movement | None = None, feed: Feed | None = None) -> None:
         """Sends those of `parts` that are not there, and waits. movement: another one than the content's."""
         records = self._upload.records
         self._unsent = lambda: (part for part in parts if part.number not in records)
-        self._last = True
-        self._start(movement or self._content.movement)
-        self._add(self._unsent())
-        self._wait(movement or self._content.movement)
+        self._last = feed is None
+        self._move(self._unsent(), movement or self._content.movement, feed)
         assert self._sending is not None
         if self._sending.has_false_checksums(records):
             self._begin_undeclared(movement or self._content.movement)
@@ -176,22 +178,23 @@ class SendParts:
             raise Unsupported(f"{self._content.describe}: the server answers copied parts with false checksums")
         self._suspect = "copied_checksums"
         self.begin_again()
-        self._start(movement)
-        self._add(list(self._unsent()))
-        self._wait(movement)
+        self._move(list(self._unsent()), movement)
 
     def move_again(self, parts: Iterable[Part], movement: Movement) -> None:
         """Sends parts that are there once more, with other bytes: S3 keeps the last of what a part's number gets."""
-        self._start(movement)
         self._unsent, self._last = (lambda: parts), True
+        self._move(parts, movement)
+
+    def _move(self, parts: Iterable[Part], movement: Movement, feed: Feed | None = None) -> None:
+        self._start(movement)
         self._add(parts)
+        if feed is not None and self._sending is not None:
+            feed(self._sending.add)
         self._wait(movement)
 
     def open(self, unsent: Callable[[], Iterable[Part]], on_trouble: Callable[[], None] = lambda: None) -> None:
         """For streams: parts are added one by one. unsent: parts that were added and not yet reported to `on_part`.
-
-        on_trouble: called in a loop's thread when `needs_care` has become true.
-        """
+        on_trouble: called in a loop's thread when `needs_care` has become true."""
         self._unsent, self._last, self._on_trouble, self.is_open = unsent, False, on_trouble, True
         self._start(self._content.movement)
 

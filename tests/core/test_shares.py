@@ -105,3 +105,20 @@ def test_help_comes_for_an_owner_that_needs_four_times_as_long() -> None:
         moved = hers[theirs:]
         batch = schedule.next_batch(moved[:LEAST], 60.0)
         assert bool(batch) is helps, theirs
+
+
+def test_who_moves_parts_of_its_own_helps_nobody() -> None:
+    schedule, theirs = Schedule(Share(1, 2), 200), list(range(2, 201, 2))
+    assert schedule.next_batch([1, 3, 5, 7, 9, *theirs], 0.0) == [1, 3, 5, 7]
+    assert schedule.next_batch([5, 7, 9, *theirs], 1.0, moving=[5, 7]) == [9]
+    assert schedule.next_batch([9, *theirs], 2.0, moving=[9]) == []
+    helped = schedule.next_batch(theirs, 3.0)
+    assert helped
+    assert set(schedule.next_batch(theirs, 4.0, moving=helped)).isdisjoint(helped)
+
+
+def test_parts_of_an_owner_that_end_in_any_order_are_seen() -> None:
+    """Its second and third part are there, the first one is not: it moves, and nobody takes what it has in hand."""
+    schedule, theirs = Schedule(Share(1, 2), 16), list(range(2, 17, 2))
+    schedule.next_batch([1, *theirs], 0.0)
+    assert schedule.next_batch([2, 8, 10, 12], 8.0) == []

@@ -10,7 +10,6 @@ import pytest
 
 from s3amfs.core.events import Event, Warned
 from s3amfs.core.locations import LocalPath, S3Location
-from s3amfs.core.manifest import PartRecord
 from s3amfs.core.parts import Part
 from s3amfs.core.split_job import Share, SplitJob
 from s3amfs.demo.seaweed import SeaweedServer
@@ -21,6 +20,7 @@ from s3amfs.errors import ChecksumMismatch, TransferError, TransferLocked
 from s3amfs.jobs import split_download
 from s3amfs.jobs.split import load
 from s3amfs.jobs.split_download import RangeMover, finish_download, move_download, start_download
+from s3amfs.jobs.split_pace import Pace
 from s3amfs.jobs.split_records import Records
 from s3amfs.transfers.options import DownloadOptions
 from s3amfs.transfers.partial_file import PartialFile
@@ -92,16 +92,18 @@ def test_a_process_that_is_late_fetches_nothing_again_and_leaves_no_records(
     job, target = tmp_path / "job", tmp_path / "down"
     start(cli, f"s3://{bucket}/from", target, job)
     client, options, begun = connect(config(s3)), DownloadOptions(), load(str(job))
-    fetch, fetched = RangeMover.fetch, []
+    move, fetched = RangeMover.move, []
 
-    def slow(self: RangeMover, fd: int, parts: list[Part], crc: str | None = None) -> list[PartRecord]:
-        monkeypatch.setattr(RangeMover, "fetch", fetch)
-        move_download(begun, Share(1, 1), client, options, str(job))
-        finish_download(begun, client, options, str(job))
+    def slow(
+        self: RangeMover, job: SplitJob, fd: int, parts: list[Part], pace: Pace, records: Records, path: str
+    ) -> int:
+        monkeypatch.setattr(RangeMover, "move", move)
+        move_download(begun, Share(1, 1), client, options, path)
+        finish_download(begun, client, options, path)
         fetched.extend(parts)
-        return fetch(self, fd, parts, crc)
+        return move(self, job, fd, parts, pace, records, path)
 
-    monkeypatch.setattr(RangeMover, "fetch", slow)
+    monkeypatch.setattr(RangeMover, "move", slow)
     late = move_download(begun, Share(1, 2), client, options, str(job))
     assert late.parts == len(fetched) == 3
     assert target.read_bytes() == data

@@ -1,0 +1,85 @@
+"""Further parts are given to a transfer before it runs out of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable
+
+import pytest
+
+from s3amfs.core.parts import Part
+from s3amfs.jobs.split_feed import Feed
+
+
+def parts(*numbers: int) -> list[Part]:
+    return [Part(number, 10 * number, 10) for number in numbers]
+
+
+class Transfer:
+    """Takes what it is given."""
+
+    def __init__(self) -> None:
+        self.added: list[list[int]] = []
+        self.changed = threading.Condition()
+        self.over = False
+
+    def add(self, more: Iterable[Part], *, last: bool) -> None:
+        with self.changed:
+            self.added.append([part.number for part in more])
+            self.over = self.over or last
+            self.changed.notify()
+
+    def wait(self, count: int) -> None:
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.added) >= count, 30)
+
+
+def test_it_looks_when_half_is_there_and_ends_when_there_is_no_more() -> None:
+    looks: list[set[int]] = []
+    batches = [parts(5, 6), parts()]
+
+    def more(moving: Collection[int]) -> list[Part]:
+        looks.append(set(moving))
+        return batches.pop(0)
+
+    transfer = Transfer()
+    feed = Feed(parts(1, 2, 3, 4), more)
+    feed.begin(transfer.add)
+    feed.done(2)
+    assert looks == [], "three of four still move"
+    feed.done(1)
+    transfer.wait(1)
+    assert looks == [{3, 4}]
+    assert (transfer.added, transfer.over) == ([[5, 6]], False)
+    for number in (3, 5, 4):
+        feed.done(number)
+    transfer.wait(2)
+    assert looks[1] <= {4, 6}
+    assert (transfer.added[1:], transfer.over) == ([[]], True)
+    feed.end()
+
+
+def test_a_transfer_that_fails_is_fed_no_more() -> None:
+    transfer = Transfer()
+    feed = Feed(parts(1, 2), lambda moving: pytest.fail("there is nothing to look for"))
+    feed.begin(transfer.add)
+    feed.end()
+    assert (transfer.added, transfer.over) == ([[]], True)
+
+
+def test_the_error_of_a_look_ends_the_transfer_and_is_raised() -> None:
+    def more(moving: Collection[int]) -> list[Part]:
+        raise ZeroDivisionError
+
+    transfer = Transfer()
+    feed = Feed(parts(1), more)
+    feed.begin(transfer.add)
+    feed.done(1)
+    transfer.wait(1)
+    assert transfer.over
+    with pytest.raises(ZeroDivisionError):
+        feed.end()
+
+
+def test_a_feed_that_never_began_ends() -> None:
+    Feed(parts(1), lambda moving: []).end()
