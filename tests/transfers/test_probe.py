@@ -77,6 +77,7 @@ def test_requests_have_a_limit_that_leaves_room_to_clean_up() -> None:
         (refusal(503, "SlowDown"), 2, True, False),
         (refusal(501, "NotImplemented"), 1, False, False),
         (refusal(400, "InvalidArgument"), 1, False, False),
+        (refusal(400, "IncompleteBody"), 2, False, False),
         (refusal(403, "AccessDenied"), 1, False, True),
         (refusal(412, "PreconditionFailed"), 1, False, False),
     ],
@@ -245,3 +246,14 @@ def test_what_goes_out_with_a_put() -> None:
     assert second.headers["x-amz-decoded-content-length"] == "4"
     assert second.body == f"4\r\ndata\r\n0\r\nx-amz-checksum-crc64nvme:{crc64(b'data')}\r\n\r\n".encode()
     assert not {"if-none-match", "content-md5", "x-amz-checksum-crc64nvme", "x-amz-trailer"} & set(third.headers)
+
+
+def test_credentials_that_have_expired_are_renewed_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe, asked = probe_of(reply())
+    fresh, renewed = [True, False], []
+    monkeypatch.setattr(type(probe.client.session), "credentials_fresh", lambda _: fresh.pop(0))
+    monkeypatch.setattr(type(probe.client.session), "refresh_credentials", lambda _: renewed.append(len(asked)))
+    probe.ask(get_object("box", "p/k"))
+    assert renewed == []
+    probe.ask(get_object("box", "p/k"))
+    assert renewed == [1], "before the second request"

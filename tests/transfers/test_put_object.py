@@ -19,8 +19,9 @@ from s3amfs.engine.attempt import PartResult
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import ChecksumMismatch, ObjectExists, S3AMError, TargetChanged, TransferError
 from s3amfs.transfers import put_object
+from s3amfs.transfers.encryption import TRIES
 from s3amfs.transfers.job import Job, stream_job
-from s3amfs.transfers.options import ObjectInfo, UploadOptions
+from s3amfs.transfers.options import ObjectInfo, ObjectOptions, UploadOptions
 from s3amfs.transfers.put_object import DAMAGED_TRIES
 from s3amfs.verbs.upload import upload
 from s3amfs.wire.s3.api import StoredInfo
@@ -302,3 +303,24 @@ def test_what_was_replaced_meanwhile_is_not_replaced_again(runs: Runs) -> None:
     )
     assert isinstance(error, TargetChanged)
     assert expected == [this_etag("e")]
+
+
+@pytest.mark.parametrize(
+    ("sse", "settled", "ends"), [("aws:kms", False, True), ("aws:kms", True, False), (None, False, False)]
+)
+def test_trouble_that_may_come_of_the_encryption_ends_an_attempt_once(
+    monkeypatch: pytest.MonkeyPatch, events: Events, sse: str | None, settled: bool, ends: bool
+) -> None:
+    """After a few 500s: then it is looked into."""
+    monkeypatch.setattr(put_object, "is_settled", lambda *_: settled)
+    options = UploadOptions(object=ObjectOptions(sse=sse))
+    job = stream_job(scripted(lambda asked: reply())[0], S3Location("box", "k"), options, on_event=events)
+    nobody: Any = None
+    put = put_object._Put(job, LENGTH, nobody, ())
+    trouble, other = Failure(Kind.SERVER, "no", 500, "InternalError"), Failure(Kind.NETWORK, "no")
+    kinds = []
+    for number in range(TRIES + 2):
+        assert put._judge(1, other).kind is Kind.NETWORK, "no word of the server"
+        kinds.append(put._judge(1, trouble).kind)
+        assert (put._suspected is not None) is (ends and number >= TRIES - 1)
+    assert kinds == [Kind.FATAL if ends and number == TRIES - 1 else Kind.SERVER for number in range(TRIES + 2)]
