@@ -163,9 +163,15 @@ Runs = Callable[..., tuple[Any, list[Expected], Job]]
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch, events: Events) -> Runs:
     """`runs(attempts, found=ObjectInfo or None, content=CRC)` gives what is stored (or the error), what each attempt
-    expected, and the job."""
+    expected, and the job. found: or a list of what one look after the other finds. obeys: conditions."""
 
-    def run(*attempts: Attempt, found: Any = None, content: int | None = None, expects: Expected = NOTHING) -> Any:
+    def run(
+        *attempts: Attempt,
+        found: Any = None,
+        content: int | None = None,
+        expects: Expected = NOTHING,
+        obeys: bool = True,
+    ) -> Any:
         left, expected = list(attempts), list[Expected]()
 
         def attempt(put: Any) -> Attempt:
@@ -173,7 +179,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, events: Events) -> Runs:
             return left.pop(0)
 
         def find(*_: object, **__: object) -> Any:
-            return found
+            return (found.pop(0) if len(found) > 1 else found[0]) if isinstance(found, list) else found
 
         monkeypatch.setattr(put_object._Put, "_attempt", attempt)
         monkeypatch.setattr(put_object, "content_crc", lambda *_: content)
@@ -182,7 +188,7 @@ def runs(monkeypatch: pytest.MonkeyPatch, events: Events) -> Runs:
         options = UploadOptions(expected=expects)
         job = stream_job(client, S3Location("box", "k"), options, on_event=events)
         for kind in ("nothing", "etag"):
-            job.can.conditions["put", kind] = True  # type: ignore[index]
+            job.can.conditions["put", kind] = obeys  # type: ignore[index]
         nobody: Any = None
         try:
             return put_object.put_single(job, LENGTH, nobody), expected, job
@@ -324,3 +330,16 @@ def test_trouble_that_may_come_of_the_encryption_ends_an_attempt_once(
         kinds.append(put._judge(1, trouble).kind)
         assert (put._suspected is not None) is (ends and number >= TRIES - 1)
     assert kinds == [Kind.FATAL if ends and number == TRIES - 1 else Kind.SERVER for number in range(TRIES + 2)]
+
+
+def test_a_look_that_finds_another_object_than_the_damaged_one_is_made_again(runs: Runs) -> None:
+    """Of a server that ignores conditions: the looks before the second attempt find another object first."""
+    looks = [None, there("another"), there("another"), there("d"), there("new")]
+    (stored, *_), expected, _ = runs(
+        failed(Put(damaged="d"), DAMAGED), succeeded(), found=looks, content=CRC + 1, obeys=False
+    )
+    assert stored.etag == "new"
+    assert len(expected) == 2
+    error, expected, _ = runs(succeeded(), found=there("another"), obeys=False)
+    assert isinstance(error, ObjectExists)
+    assert expected == [], "nothing was sent"
