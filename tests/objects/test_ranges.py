@@ -195,9 +195,11 @@ def test_a_piece_is_the_bytes_asked_for_or_nothing(answer: Reply, found: bytes |
     assert (request.headers["range"], request.headers["if-match"]) == ("bytes=7-11", '"e"')
 
 
-@pytest.mark.parametrize(("spread", "loop"), [(False, 0), (True, 3)])
-def test_pieces_go_to_all_loops_where_that_is_faster(monkeypatch: pytest.MonkeyPatch, spread: bool, loop: int) -> None:
-    pinned, _ = pinned_to(spread=spread)
+@pytest.mark.parametrize(("choices", "loop"), [({}, 0), ({"spread": True}, 3)])
+def test_pieces_go_to_all_loops_where_that_is_faster(
+    monkeypatch: pytest.MonkeyPatch, choices: dict[str, bool], loop: int
+) -> None:
+    pinned, _ = pinned_to(**choices)
     loops: list[int] = []
     monkeypatch.setattr(type(pinned.client), "begin", lambda *_, loop, gate: loops.append(loop))
     pinned.begin(3 * PIECE_BYTES + 5, 10, lambda _: None)
