@@ -31,8 +31,8 @@ class _Side:
         self._entries = iter(entries)
         self.head: Entry | None = None
         self.order = b""
-        self._gap = b""
-        self._gap_reason = ""
+        self._gaps: list[tuple[bytes, str]] = []
+        """Beginnings of keys of which nothing is known, and why; those that may still come."""
         self._end_reason = ""
         self._last: bytes | None = None
         self.advance()
@@ -55,7 +55,9 @@ class _Side:
         if entry is None or self.order != at or entry.kind is Kind.END:
             return None
         if entry.kind is Kind.GAP:
-            self._gap, self._gap_reason = at, entry.problem
+            self._gaps.append((at, entry.problem))
+        elif entry.problem:  # what cannot be looked at, or a link to nothing, may be a folder
+            self._gaps.append((order(entry.key + "/"), entry.problem))
         self.advance()
         return entry
 
@@ -67,14 +69,16 @@ class _Side:
         """Why nothing is known about `at`."""
         if self._end_reason and self.over:
             return self._end_reason
-        return self._gap_reason if self._gap_reason and at.startswith(self._gap) else ""
+        self._gaps = [gap for gap in self._gaps if at <= gap[0] or at.startswith(gap[0])]
+        return next((reason for below, reason in self._gaps if at.startswith(below)), "")
 
 
 def merge(source: Iterable[Entry], target: Iterable[Entry]) -> Iterator[Pair]:
     """Pairs in the order of keys. Both listings must be in that order: OutOfOrder is raised otherwise.
 
-    An entry of kind GAP makes everything below its key unknown on its side; one of kind END is the last of its listing
-    and makes everything that comes later unknown.
+    An entry of kind GAP makes everything that begins with its key unknown on its side; one with a problem makes
+    everything below a folder of its name unknown; one of kind END is the last of its listing and makes everything that
+    comes later unknown.
     """
     left, right = _Side(source), _Side(target)
     while not (left.over and right.over):

@@ -6,6 +6,7 @@ the content that was listed.
 
 from __future__ import annotations
 
+import errno
 import os
 import pickle
 import tempfile
@@ -117,8 +118,7 @@ class Extras:
         if isinstance(source, LocalPath):
             for entry in batch:
                 excluded = self._is_excluded(entry.key)
-                there = not excluded and os.path.lexists(os.path.join(source.path, entry.key))
-                yield entry, "it is at the source now: kept" if there else ""
+                yield entry, "" if excluded else _why_kept(os.path.join(source.path, entry.key))
             return
         asked = [entry for entry in batch if not self._is_excluded(entry.key)]
         keys = [source.key + entry.key for entry in asked]
@@ -201,3 +201,16 @@ class Extras:
             return False
         key = source.key + folder + "/"
         return look_at(self._ends.reader, source.bucket, [key], self._options.source_key_for)[key] is not None
+
+
+def _why_kept(path: str) -> str:
+    """Why the entry at the target must stay whose source would be the file `path`; '' if there is none."""
+    try:
+        os.lstat(path)
+    except ValueError:
+        return ""  # a name that no file can have
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            return ""
+        return f"not known whether it is at the source: kept ({error.strerror})"
+    return "it is at the source now: kept"

@@ -33,6 +33,14 @@ def test_behind_a_listing_that_broke_off_everything_is_unknown(source: set[str],
         assert bool(pair.source_unknown) is (pair.source is None and behind)
 
 
+def test_what_cannot_be_looked_at_may_be_a_folder() -> None:
+    """Other keys, which may be as unknown, stand between 'a' and 'a/b'."""
+    source = [Entry("a", problem="denied"), Entry("a-", problem="a link to nothing"), Entry("b")]
+    target = [Entry("a-/x"), Entry("a.c"), Entry("a/b"), Entry("a/c/d"), Entry("a0"), Entry("b/x")]
+    found = {pair.key: pair.source_unknown for pair in merge(source, target) if pair.target is not None}
+    assert found == {"a-/x": "a link to nothing", "a.c": "", "a/b": "denied", "a/c/d": "denied", "a0": "", "b/x": ""}
+
+
 def test_below_a_folder_that_cannot_be_read_everything_is_unknown() -> None:
     source = [Entry("a"), Entry("b/", kind=Kind.GAP, problem="denied"), Entry("c")]
     target = [Entry("a"), Entry("b/x"), Entry("b0"), Entry("c")]

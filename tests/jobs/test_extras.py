@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from s3amfs.core.deletions import MaxDelete
-from s3amfs.jobs import job_journal
+from s3amfs.jobs import extras, job_journal
 from tests.support.faults import Rule as Fault
 from tests.support.faults import error
 from tests.support.trees import FILES, make_tree, read_prefix, read_tree
@@ -101,3 +101,35 @@ def test_without_room_for_the_journal_nothing_is_deleted(
     assert [note for note in done.notes if "nothing was deleted" in note] != []
     assert read_prefix(boto, bucket) == {"gone": b"1", "stays": b"s", "new": b"n"}
     assert run(src, f"s3://{bucket}", delete=True).did() == {"gone": "delete"}
+
+
+def test_what_was_below_a_link_whose_folder_is_away_is_not_deleted(
+    run: Any, tmp_path: Path, bucket: str, boto: Any
+) -> None:
+    """As that of a disk that is not mounted."""
+    src, disk = (
+        make_tree(tmp_path / "src", {"data.txt": b"t", "stays": b"s"}),
+        make_tree(tmp_path / "disk", {"f": b"1"}),
+    )
+    (src / "data").symlink_to(disk)
+    assert run(src, f"s3://{bucket}").rc == 0
+    disk.rename(tmp_path / "away")
+    (src / "data.txt").unlink()
+    done = run(src, f"s3://{bucket}", delete=True)
+    assert (done.rc, done.did("delete")) == (1, {"data.txt": "delete"})
+    assert read_prefix(boto, bucket) == {"data/f": b"1", "stays": b"s"}
+
+
+@pytest.mark.parametrize(
+    ("number", "says"),
+    [(errno.ENOENT, ""), (errno.ENAMETOOLONG, ""), (errno.EACCES, "not known"), (errno.EIO, "not known")],
+)
+def test_a_source_that_cannot_be_looked_at_is_not_absent(
+    monkeypatch: pytest.MonkeyPatch, number: int, says: str
+) -> None:
+    def refuse(path: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(extras.os, "lstat", refuse)
+    assert extras._why_kept("/src/f").startswith(says)
+    assert bool(extras._why_kept("/src/f")) is bool(says)
