@@ -14,6 +14,11 @@ def prepare() -> None:
             # Left closed, its number would be that of the next file that is opened.
             _redirect(number, os.O_RDWR if number else os.O_WRONLY)
             setattr(sys, name, open(number, mode, encoding="utf-8", closefd=False))  # noqa: SIM115 - as long as we live
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        # PYTHONUNBUFFERED, as containers set it: two system calls a line, each of which stops the engine's threads.
+        # What has to be seen at once is flushed (output.py).
+        fd, encoding = sys.stdout.fileno(), sys.stdout.encoding
+        sys.stdout = open(fd, "w", encoding=encoding, closefd=False)  # noqa: SIM115 - as long as we live
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
