@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import threading
+import weakref
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -115,8 +116,9 @@ _threads = Threads(MOST_THREADS)
 
 
 def _forget_after_fork() -> None:
-    global _threads
+    global _threads, _mailboxes_lock
     _threads = Threads(MOST_THREADS)
+    _mailboxes_lock = threading.Lock()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
@@ -141,18 +143,59 @@ def _harmless(error: BaseException) -> Exception:
     return harmless
 
 
+class _Mailbox:
+    """Hands results to one event loop: all that come before it looks cost one wake-up."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = weakref.ref(loop)  # the key of the table that has this
+        self._letters: deque[Callable[[], None]] = deque()
+        self._woken = False
+
+    def put(self, letter: Callable[[], None]) -> None:
+        """Calls `letter`, which raises nothing, in the event loop, soon. Any thread."""
+        self._letters.append(letter)
+        if self._woken:
+            return
+        self._woken = True
+        loop = self._loop()
+        try:
+            if loop is not None:
+                loop.call_soon_threadsafe(self._deliver)
+        except RuntimeError:
+            return  # the event loop is closed: nobody waits
+
+    def _deliver(self) -> None:
+        self._woken = False  # first: what is put in from here on wakes again
+        while self._letters:
+            self._letters.popleft()()
+
+
+_mailboxes: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Mailbox] = weakref.WeakKeyDictionary()
+_mailboxes_lock = threading.Lock()
+
+
+def _mailbox() -> _Mailbox:
+    """The running event loop's."""
+    loop = asyncio.get_running_loop()
+    with _mailboxes_lock:
+        found = _mailboxes.get(loop)
+        if found is None:
+            found = _mailboxes[loop] = _Mailbox(loop)
+        return found
+
+
 async def run(function: Callable[[], T], cancelled: Cancelled | None = None) -> T:
     """Calls `function` in a thread and returns its result. cancelled: set when this coroutine is cancelled."""
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[T] = loop.create_future()
+    future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+    mailbox = _mailbox()
 
     def work() -> None:
         try:
             result = function()
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
-            _settle(loop, future, None, _harmless(error))
+            _settle(mailbox, future, None, _harmless(error))
         else:
-            _settle(loop, future, result, None)
+            _settle(mailbox, future, result, None)
 
     _threads.submit(work)
     try:
@@ -170,7 +213,8 @@ async def answer(begin: Callable[[Callable[[T], None]], Callable[[], None]], cau
     """
     loop = asyncio.get_running_loop()
     future: asyncio.Future[T] = loop.create_future()
-    cut = begin(lambda result: _settle(loop, future, result, None))
+    mailbox = _mailbox()
+    cut = begin(lambda result: _settle(mailbox, future, result, None))
     report = loop.call_later(waiting.WAIT_SECONDS, waiting.report, cause)
     try:
         return await future
@@ -216,7 +260,7 @@ async def room(gate: SlotGate, size: int = 0) -> AsyncIterator[None]:
         gate.leave(size)
 
 
-def _settle(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: Any, error: Exception | None) -> None:
+def _settle(mailbox: _Mailbox, future: asyncio.Future[T], result: Any, error: Exception | None) -> None:
     def settle() -> None:
         if future.done():  # nobody waits, or it is known already
             return
@@ -225,7 +269,4 @@ def _settle(loop: asyncio.AbstractEventLoop, future: asyncio.Future[T], result: 
         else:
             future.set_result(result)
 
-    try:
-        loop.call_soon_threadsafe(settle)
-    except RuntimeError:
-        return  # the event loop is closed: nobody waits
+    mailbox.put(settle)
