@@ -160,10 +160,16 @@ class Operation:
         return Activity.SENDS if pipe.is_filling else Activity.RECEIVES
 
     @property
-    def moved(self) -> int:
-        """Bytes of this part that have passed so far; may be read from any thread."""
+    def passed(self) -> int:
+        """Bytes of this part that have passed through this process so far. Any thread."""
         end = self._body or self._sink
         return end.moved if end is not None else 0
+
+    @property
+    def moved(self) -> int:
+        """Those of them that are known to have arrived: not the ones that wait in buffers. Any thread."""
+        exchanges = self.exchanges
+        return min(self.passed, exchanges[-1].acknowledged) if self._body is not None and exchanges else self.passed
 
     @property
     def received(self) -> ReceivePart | None:

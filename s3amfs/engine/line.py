@@ -48,9 +48,17 @@ class Member(Protocol):
 class Line:
     """One endpoint and direction. All but `found_latency` and `state` is called in the engine's first loop."""
 
-    def __init__(self, controller: Controller, schedule: Schedule, *, by_memory: bool = False) -> None:
+    def __init__(
+        self,
+        controller: Controller,
+        schedule: Schedule,
+        *,
+        by_memory: bool = False,
+        measure: Callable[[], None] = lambda: None,
+    ) -> None:
         """schedule: has a function called in the engine's first loop. by_memory: memory is what allows no more than the
-        controller's ceiling."""
+        controller's ceiling. measure: called before each look at what has moved."""
+        self._measure = measure
         self._controller = controller
         self._by_memory = by_memory
         self._lock = threading.Lock()
@@ -77,8 +85,7 @@ class Line:
             if not self._members:
                 self._controller.pause()
             self._members[member] = member.progress()
-            if self._controller.fixed is None:
-                self._samples.start()
+            self._samples.start()
 
     def leave(self, member: Member) -> None:
         with self._lock:
@@ -130,6 +137,7 @@ class Line:
         self._members[member] = (moved, ended)
 
     def _sample(self) -> None:
+        self._measure()
         with self._lock:
             for member in self._members:
                 self._count(member)
@@ -213,8 +221,10 @@ class Share:
 class Lines:
     """The lines of one engine, by endpoint and direction. Any thread."""
 
-    def __init__(self, schedule: Schedule) -> None:
+    def __init__(self, schedule: Schedule, measure: Callable[[], None] = lambda: None) -> None:
+        """schedule, measure: as of `Line`."""
         self._schedule = schedule
+        self._measure = measure
         self._lock = threading.Lock()
         self._lines: dict[str, Line] = {}
         self._latencies: dict[str, float] = {}
@@ -238,7 +248,7 @@ class Lines:
 
     def fixed(self, slots: int) -> Line:
         """A line of its own for a transfer whose user has fixed the slots."""
-        return Line(Controller(max(1, slots), fixed=max(1, slots)), self._schedule)
+        return Line(Controller(max(1, slots), fixed=max(1, slots)), self._schedule, measure=self._measure)
 
     def found_latency(self, endpoint: str, seconds: float) -> None:
         """A small request to `endpoint` was answered after `seconds`."""
@@ -273,7 +283,8 @@ class Lines:
         controller = Controller(ceiling, known=known, lumpy=lumpy)
         if endpoint in self._latencies:
             controller.found_latency(self._latencies[endpoint])
-        return Line(controller, self._schedule, by_memory=self._by_memory and ceiling == self._ceiling)
+        by_memory = self._by_memory and ceiling == self._ceiling
+        return Line(controller, self._schedule, by_memory=by_memory, measure=self._measure)
 
 
 def _path() -> str:

@@ -178,7 +178,7 @@ class Engine:
         self._loops: list[Loop | None] = [None] * loops
         self.reached = Reached()
         """The servers that have answered."""
-        self.lines = Lines(self._call_later)
+        self.lines = Lines(self._call_later, self.note_acknowledged)
         """Endpoints with their slots, shared by all transfers."""
         self.sampler = Sampler(self, self._call_later)
         """Samples of the requests' states."""
@@ -204,6 +204,15 @@ class Engine:
         """All requests that are under way. Any thread."""
         loops = [loop for loop in list(self._loops) if loop is not None and not loop.ended]
         return [exchange for loop in loops for exchange in loop.multi.exchanges()]
+
+    def note_acknowledged(self) -> None:
+        """Has the loops look how much of the bodies that they send has arrived: this loop now, others soon."""
+        for loop in list(self._loops):
+            if loop is not None and not loop.ended:
+                if loop.inside:
+                    loop.multi.note_acknowledged()
+                else:
+                    loop.submit(loop.multi.note_acknowledged)
 
     def latency(self, url: str) -> float:
         """The shortest answer that the server of `url` was seen to give, in seconds; 0.0: unknown."""

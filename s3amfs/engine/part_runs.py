@@ -78,7 +78,7 @@ class PartRuns:
 
         def done(outcome: Outcome) -> None:
             self._operations.pop(number, None)
-            moved = operation.moved - operation.moved_before
+            moved = operation.passed - operation.moved_before
             progress = False
             if isinstance(outcome, Failure):
                 outcome, kept = self._keep(part, operation, outcome)
@@ -103,7 +103,7 @@ class PartRuns:
         """Runs after the `begin` that was queued before it: loops keep their order."""
         operation = self._operations.pop(number, None)
         if operation is not None:
-            moved = operation.moved - operation.moved_before
+            moved = operation.passed - operation.moved_before
             operation.cancel()
             self._home.submit(partial(self._lose, moved))
             received = operation.received
@@ -148,6 +148,6 @@ class PartRuns:
         for number, operation in list(self._operations.items()):
             if number in self._began and number in parts:
                 began, before = self._began[number]
-                length, moved = parts[number].length - before, max(0, operation.moved - before)
+                length, moved = parts[number].length - before, max(0, operation.passed - before)
                 found.append(Running(number, length, moved, now - began))
         return found

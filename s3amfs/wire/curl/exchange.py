@@ -7,8 +7,11 @@ later, which is the back-pressure of relays.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import re
+import struct
+import termios
 import time
 from collections.abc import Callable
 from datetime import datetime, timezone
@@ -29,6 +32,8 @@ _MDTM: Final = re.compile(rb"213 (\d{14})(?:\.\d+)?\s*\Z")
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
 _RECEIVED: Final = getattr(pycurl, "SIZE_DOWNLOAD_T", pycurl.SIZE_DOWNLOAD)
 """The former of each since libcurl deprecates the latter."""
+_SENT: Final = getattr(pycurl, "SIZE_UPLOAD_T", pycurl.SIZE_UPLOAD)
+_COUNT: Final = struct.Struct("i")
 _CONNECTING: Final = (pycurl.NAMELOOKUP_TIME, pycurl.CONNECT_TIME, pycurl.APPCONNECT_TIME, pycurl.PRETRANSFER_TIME)
 CONTROL_BODY_BYTES: Final = 32 * 1024 * 1024
 """Largest reply body kept in memory (a ListParts page of 1,000 parts is below 1 MiB)."""
@@ -47,6 +52,7 @@ class Exchange:
         "_handle",
         "_sink_begun",
         "_take",
+        "acknowledged",
         "address",
         "answered_at",
         "chunks",
@@ -81,6 +87,8 @@ class Exchange:
         self.started = 0.0
         self.read_at = self.answered_at = 0.0
         """Moments at which curl took the last bytes to send, and at which the response began; 0.0: not yet."""
+        self.acknowledged = 0
+        """Bytes of the body sent that the server's machine had received at the last `note_acknowledged`."""
         self._body = bytearray()
         self._body_size = 0
         self._take: Callable[[bytes], object] | None = None
@@ -159,9 +167,24 @@ class Exchange:
     def _on_seek(self, offset: int, origin: int) -> int:
         assert self.reader is not None
         if offset == 0 and origin == 0 and self.reader.rewind():
-            self.reply.bytes_up = 0
+            self.reply.bytes_up = self.acknowledged = 0
             return int(pycurl.SEEKFUNC_OK)
         return int(pycurl.SEEKFUNC_CANTSEEK)
+
+
+def note_acknowledged(exchange: Exchange, handle: pycurl.Curl) -> None:
+    """Takes note of how many bytes of a body have arrived: those in buffers here have not. Not inside callbacks.
+
+    Source: tcp(7), SIOCOUTQ, which is TIOCOUTQ.
+    """
+    fd = handle.getinfo(pycurl.ACTIVESOCKET)
+    if fd < 0:
+        return
+    try:
+        (waiting,) = _COUNT.unpack(fcntl.ioctl(fd, termios.TIOCOUTQ, bytes(_COUNT.size)))
+    except OSError:  # no socket any more, or another system's
+        waiting = 0
+    exchange.acknowledged = max(exchange.acknowledged, int(handle.getinfo(_SENT)) - waiting)
 
 
 def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:

@@ -19,7 +19,7 @@ from typing import Final
 import pycurl
 
 from ...core.trace_events import RequestSpan
-from .exchange import Exchange, fill_reply, span_of
+from .exchange import Exchange, fill_reply, note_acknowledged, span_of
 from .handle import configure, log_end, pin, unpin
 from .options import COOKIEFILE, ca_bundle
 from .reached import Reached
@@ -84,6 +84,12 @@ class Multi:
     def exchanges(self) -> list[Exchange]:
         """All that are under way. Any thread."""
         return list(self._active.values())
+
+    def note_acknowledged(self) -> None:
+        """Brings `acknowledged` of all bodies that are being sent up to date."""
+        for handle, exchange in self._active.items():
+            if exchange.reader is not None and exchange.reply.bytes_up:
+                note_acknowledged(exchange, handle)
 
     def start(self, exchange: Exchange) -> None:
         handle = self._free.pop() if self._free else pycurl.Curl()

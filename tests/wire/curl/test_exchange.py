@@ -308,3 +308,31 @@ def test_a_body_does_not_wait_for_the_garbage_collector(web: HttpServer) -> None
         assert gone() is None
     finally:
         gc.enable()
+
+
+def test_bytes_that_wait_in_buffers_have_not_arrived(
+    multi: Multi, raw: Callable[[Callable[[socket.socket, int], None]], RawServer]
+) -> None:
+    """Of a body that the server does not read, only what its machine holds for it has arrived."""
+    body, release, done = bytes(64 * 1024 * 1024), threading.Event(), list[Exchange]()
+
+    def serve(connection: socket.socket, number: int) -> None:
+        connection.recv(1000)
+        release.wait(20)
+
+    exchange = Exchange(
+        HttpRequest("PUT", raw(serve).url, content_length=len(body)), done.append, reader=BytesReader(body)
+    )
+    multi.note_acknowledged()
+    multi.start(exchange)
+    drive(multi, lambda: exchange.reply.bytes_up > 0)
+    for _ in range(20):
+        multi.poll(0.01)
+    multi.note_acknowledged()
+    assert 0 < exchange.acknowledged < exchange.reply.bytes_up < len(body)
+    before = exchange.acknowledged
+    multi.note_acknowledged()
+    assert exchange.acknowledged >= before, "it never goes back"
+    release.set()
+    multi.cancel(exchange)
+    multi.note_acknowledged()
