@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import queue
 import shlex
 import sys
@@ -94,7 +95,7 @@ def run(args: argparse.Namespace, output: Output) -> int:
     output.clients = {}
 
     def work() -> None:
-        while (item := lines.get()) is not None:
+        while (item := lines.get()) is not None and not crashed:
             try:
                 code = run_line(*item, args, output)
             except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
@@ -111,6 +112,8 @@ def run(args: argparse.Namespace, output: Output) -> int:
         _put(lines, item, crashed)
     for _ in threads:
         _put(lines, None, crashed)
+    if crashed:  # what is running comes to its end, and nothing more is begun
+        _replace_by_ends(lines, len(threads))
     for thread in threads:
         thread.join()
     if crashed:
@@ -131,6 +134,15 @@ def _put(
             return
         except queue.Full:
             continue
+
+
+def _replace_by_ends(lines: queue.Queue[tuple[int, str] | None], count: int) -> None:
+    """Drops what waits in `lines`, which has room for `count`; each of so many threads gets its end instead."""
+    with contextlib.suppress(queue.Empty):
+        while True:
+            lines.get_nowait()
+    for _ in range(count):
+        lines.put(None)
 
 
 def read_lines(path: str) -> Iterator[tuple[int, str]]:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from s3amfs.cli import run
+from s3amfs.cli.output import Output
 from tests.support.cli import Cli
 from tests.support.trees import make_tree, read_prefix, read_tree
 
@@ -141,3 +145,29 @@ def test_sync_on_the_command_line(cli: Cli, src: Path, bucket: str, tmp_path: Pa
     assert (refused.rc, refused.stderr.count("error:")) == (18, 1)
     assert cli("sync", src, tmp_path / "elsewhere").rc == 2
     assert cli("sync", tmp_path / "missing", f"s3://{bucket}").rc == 17
+
+
+def test_a_command_that_crashes_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where the reader of the output has gone: the others come to their end, and none waits for more lines."""
+
+    def crash(number: int, *_: object) -> int:
+        if number == 1:
+            raise BrokenPipeError
+        return 0
+
+    monkeypatch.setattr(run, "run_line", crash)
+    (tmp_path / "commands").write_text("ls s3://b\n" * 2000)
+    args = argparse.Namespace(file=str(tmp_path / "commands"), json=False)
+    raised: list[BaseException] = []
+
+    def whole() -> None:
+        try:
+            run.run(args, Output(json=False, verbose=False, progress=False))
+        except BrokenPipeError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=whole, daemon=True)
+    thread.start()
+    thread.join(60)
+    assert not thread.is_alive()
+    assert len(raised) == 1
