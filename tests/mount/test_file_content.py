@@ -98,7 +98,7 @@ def test_a_killed_writer_publishes_nothing(service: Service) -> None:
 @pytest.mark.parametrize("seen", [None, b"", b"old"])
 @pytest.mark.parametrize("replaces", [False, True])
 def test_only_o_trunc_replaces_what_was_not_seen(service: Service, seen: bytes | None, replaces: bool) -> None:
-    """An append to a new or empty file, and a content that is written anew after ftruncate, expect what was there."""
+    """An append to a new or empty file, and a content that is written again after ftruncate, expect what was there."""
     if seen is not None:
         service.client.put(service.bucket, "k", seen)
     base = service.client.find(service.bucket, "k")
