@@ -29,6 +29,7 @@ from ..engine.journal import sync_folder
 from ..engine.sinks import WRITE_BYTES, FileSink
 from ..errors import ChecksumMismatch, PartialDownloadExists, TransferError
 from ..transfers.options import DownloadOptions, UploadOptions
+from ..transfers.part_feed import Feed
 from ..transfers.partial_file import PartialFile, crc_of
 from ..transfers.proof import FileProof, stored_of
 from ..transfers.report import OnEvent, Report, ignore
@@ -37,7 +38,6 @@ from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
 from .split import Progress, check_new, drop_late_records, drop_records, finish_once, is_finished, save
 from .split_ends import compare
-from .split_feed import Feed
 from .split_pace import Pace
 from .split_records import Records
 

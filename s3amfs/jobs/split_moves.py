@@ -8,11 +8,11 @@ from collections.abc import Callable, Collection
 from ..core.manifest import PartRecord
 from ..core.parts import Part
 from ..engine.attempt import PartResult
+from ..transfers.part_feed import Feed
 from ..transfers.report import Report
 from ..transfers.send_parts import SendParts
 from ..wire.s3 import api as s3api
 from .split_ends import SplitEnds
-from .split_feed import Feed
 from .split_records import Records
 
 

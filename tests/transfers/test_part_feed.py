@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 import pytest
 
 from s3amfs.core.parts import Part
-from s3amfs.jobs.split_feed import Feed
+from s3amfs.transfers.part_feed import Feed
 
 
 def parts(*numbers: int) -> list[Part]:

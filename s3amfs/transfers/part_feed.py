@@ -1,4 +1,4 @@
-"""Gives the transfer of a split job's parts more of them before it runs out: the line has no pause between batches."""
+"""Gives a transfer of parts more of them before it runs out: the line has no pause between batches."""
 
 from __future__ import annotations
 
