@@ -181,12 +181,12 @@ def move_upload(
         report.started(plan.size, plan.part_size, len(plan))
         with Records(job, path) as records:
             moves = Moves(ends, upload_of(job), records, report)
-            while missing := _missing(job, client, options, path):
+            look = partial(_missing, job, client, options, path)
+            further = partial(_further, job, look, pace)
+            while missing := look():
                 batch = pace.next_batch(missing)
                 if batch:
-                    moves.move(
-                        [plan.part(number) for number in batch], partial(_further, job, client, options, path, pace)
-                    )
+                    moves.move([plan.part(number) for number in batch], further, look)
             moved = moves.moved
         ends.check()
         return report.result(size=plan.size, parts=moved, proof="parts; 's3am split finish' completes the object")
@@ -195,12 +195,9 @@ def move_upload(
         drop_late_records(job, path)
 
 
-def _further(
-    job: SplitJob, client: S3Client, options: UploadOptions, path: str, pace: Pace, moving: Collection[int]
-) -> list[Part]:
+def _further(job: SplitJob, look: Callable[[], Collection[int]], pace: Pace, moving: Collection[int]) -> list[Part]:
     """Parts to move next, while those called `moving` still do."""
-    missing = _missing(job, client, options, path)
-    return [job.plan.part(number) for number in pace.next_beside(moving, missing)]
+    return [job.plan.part(number) for number in pace.next_beside(moving, look())]
 
 
 def finish_upload(

@@ -227,31 +227,35 @@ class RangeMover:
             records.add(new)
             moved += len(new)
 
+        def missing() -> set[int]:
+            return {part.number for part in job.plan} - records.read().keys()
+
         def more(moving: Collection[int]) -> list[Part]:
             keep()
             if is_finished(job, path):
                 return []
-            batch = pace.next_beside(moving, {part.number for part in job.plan} - records.read().keys())
+            batch = pace.next_beside(moving, missing())
             if batch:
                 records.begin(batch)
             return [job.plan.part(number) for number in batch]
 
-        feed = Feed(parts, more)
+        feed = Feed(parts, more, missing)
 
         def arrived(record: PartRecord) -> None:
             done.append(record)
             feed.done(record.number)
 
         transfer = self._transfer(fd, arrived, self._crc, sum(part.length for part in parts))
-        try:
+
+        def run() -> None:
             transfer.add(parts, last=False)
-            feed.begin(transfer.add)
+            feed.begin(transfer.add, transfer.stop)
             transfer.wait()
+
+        try:
+            feed.run(run)
         finally:
-            try:
-                feed.end()
-            finally:
-                keep()
+            keep()
         return moved
 
     def fetch(self, fd: int, parts: list[Part], crc: str | None = None) -> list[PartRecord]:

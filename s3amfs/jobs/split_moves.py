@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Collection
+from functools import partial
 
 from ..core.manifest import PartRecord
 from ..core.parts import Part
@@ -20,28 +21,37 @@ class Moves:
     """The parts that this process sends, and their records."""
 
     def __init__(self, ends: SplitEnds, shared: s3api.MultipartUpload, records: Records, report: Report) -> None:
-        self._sending = SendParts(ends.job, ends.content(), self._done, shared=shared)
+        content = ends.content()
+        self._sending = SendParts(ends.job, content, self._done, shared=shared)
+        self._copies = content.copied is not None
         self._records = records
         self._report = report
         self._new: deque[PartRecord] = deque()
         self._feed: Feed | None = None
         self.moved = 0
 
-    def move(self, parts: list[Part], further: Callable[[Collection[int]], list[Part]]) -> None:
-        """Returns when `parts` are there, and those that `further` has found meanwhile."""
+    def move(
+        self,
+        parts: list[Part],
+        further: Callable[[Collection[int]], list[Part]],
+        missing: Callable[[], Collection[int]],
+    ) -> None:
+        """Returns when `parts` are there, and those that `further` has found meanwhile.
+
+        missing: the numbers of the parts that the server does not have. Parts that S3 copies are compared once all are
+        there, and no line holds them up: these are waited for.
+        """
 
         def more(moving: Collection[int]) -> list[Part]:
             self._keep()
             return further(moving)
 
-        feed = self._feed = Feed(parts, more)
+        feed = self._feed = Feed(parts, more, None if self._copies else missing)
+        begin = partial(feed.begin, stop=self._sending.stop)
         try:
-            self._sending.move_all(parts, feed=feed.begin)
+            feed.run(lambda: self._sending.move_all(parts, feed=begin))
         finally:
-            try:
-                feed.end()
-            finally:
-                keep_records(self._records, self._take(), self._report)
+            keep_records(self._records, self._take(), self._report)
 
     def _done(self, part: PartResult) -> None:
         self._new.append(moved_record(part))

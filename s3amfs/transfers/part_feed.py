@@ -1,4 +1,8 @@
-"""Gives a transfer of parts more of them before it runs out: the line has no pause between batches."""
+"""Gives a transfer of parts more of them before it runs out: the line has no pause between batches.
+
+Where nothing more is left to move, it looks now and then whether other processes have moved what this one still moves:
+a slow line then holds up nobody.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,8 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from ..core.parts import Part
+from ..core.shares import HAND_SECONDS
+from ..errors import S3AMError
 
 
 class Add(Protocol):
@@ -20,20 +26,32 @@ class Feed:
 
     more: looks for further parts, given the numbers of those that still move; returns none where there is nothing to do
     now. It runs in a thread of its own, beside the transfer, whenever half of what moved after the last look is there.
+    missing: the numbers of the whole that are not there yet; None: what moves is never given up.
     """
 
-    def __init__(self, parts: Collection[Part], more: Callable[[Collection[int]], list[Part]]) -> None:
+    def __init__(
+        self,
+        parts: Collection[Part],
+        more: Callable[[Collection[int]], list[Part]],
+        missing: Callable[[], Collection[int]] | None,
+        between: float = HAND_SECONDS,
+    ) -> None:
+        """between: seconds between two looks at what is missing."""
         self._more = more
+        self._missing = missing
+        self._between = between
         self._moving = {part.number for part in parts}
         self._low = len(parts) // 2
         self._look = threading.Event()
-        self._stopped = False
+        self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self.superseded = False
+        """Others have moved all that still moved here: it was cut."""
 
-    def begin(self, add: Add) -> None:
-        """The transfer runs; `add` gives it parts, and in the end none with `last`."""
-        self._thread = threading.Thread(target=self._run, args=(add,), name="s3am-split-feed", daemon=True)
+    def begin(self, add: Add, stop: Callable[[], None]) -> None:
+        """The transfer runs; `add` gives it parts, and in the end none with `last`; `stop` cuts it."""
+        self._thread = threading.Thread(target=self._run, args=(add, stop), name="s3am-split-feed", daemon=True)
         self._thread.start()
 
     def done(self, number: int) -> None:
@@ -42,29 +60,58 @@ class Feed:
         if len(self._moving) <= self._low:
             self._look.set()
 
+    def run(self, transfer: Callable[[], None]) -> None:
+        """Calls `transfer`, which returns when the parts are there. Raises what it or `more` raises, but for the
+        failure of one that was cut since others have moved its parts."""
+        try:
+            transfer()
+        except S3AMError:
+            if not self.superseded:
+                raise
+        finally:
+            self.end()
+
     def end(self) -> None:
         """The transfer is over, or was stopped. Raises what `more` has raised."""
-        self._stopped = True
+        self._over.set()
         self._look.set()
         if self._thread is not None:
             self._thread.join()
         if self._error is not None:
             raise self._error
 
-    def _run(self, add: Add) -> None:
+    def _run(self, add: Add, stop: Callable[[], None]) -> None:
+        try:
+            self._feed(add)
+            if self._missing is not None:
+                self._watch(self._missing, stop)
+        except BaseException as error:  # noqa: BLE001 - raised in the owner's thread by `end`
+            self._error = error
+
+    def _feed(self, add: Add) -> None:
         try:
             while self._wait() and (parts := self._more(frozenset(self._moving.copy()))):
                 self._moving.update(part.number for part in parts)
                 self._low = len(self._moving) // 2
                 add(parts, last=False)
-        except BaseException as error:  # noqa: BLE001 - raised in the owner's thread by `end`
-            self._error = error
         finally:
             add((), last=True)
 
+    def _watch(self, missing: Callable[[], Collection[int]], stop: Callable[[], None]) -> None:
+        """Two looks have to agree: what this process has moved itself is listed before its answer is here."""
+        before: frozenset[int] = frozenset()
+        while not self._over.wait(self._between):
+            moving = frozenset(self._moving.copy())
+            there = moving.difference(missing())
+            if moving and there == moving <= before:
+                self.superseded = True
+                stop()
+                return
+            before = there
+
     def _wait(self) -> bool:
         """Until half is there; returns whether there is still a transfer."""
-        while not self._stopped and len(self._moving) > self._low:
+        while not self._over.is_set() and len(self._moving) > self._low:
             self._look.wait()
             self._look.clear()
-        return not self._stopped
+        return not self._over.is_set()

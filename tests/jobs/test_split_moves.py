@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Collection, Iterable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -44,8 +45,8 @@ class Warnings(list[str]):
 class Ends:
     job = None
 
-    def content(self) -> None:
-        """None is needed."""
+    def content(self) -> SimpleNamespace:
+        return SimpleNamespace(copied=None)
 
 
 class Sending:
@@ -53,6 +54,9 @@ class Sending:
 
     def __init__(self, job: object, content: object, on_part: Callable[[PartResult], None], *, shared: object) -> None:
         self.on_part, self.order = on_part, list[int]()
+
+    def stop(self) -> None:
+        """It ends at once by itself."""
 
     def move_all(self, parts: Iterable[Part], *, feed: Callable[[Callable[..., None]], None]) -> None:
         waiting: list[tuple[list[Part], bool]] = []
@@ -83,13 +87,13 @@ def test_what_is_found_meanwhile_is_sent_and_recorded_as_well(monkeypatch: pytes
         return found.pop(0)
 
     made = moves(monkeypatch, kept, warnings)
-    made.move(parts(1, 2), further)
+    made.move(parts(1, 2), further, set)
     assert (made.moved, kept, warnings, found) == (4, [1, 2, 3, 4], [], [])
 
 
 def test_records_that_cannot_be_kept_now_are_kept_later(monkeypatch: pytest.MonkeyPatch) -> None:
     kept, warnings = Kept(refuses=1), Warnings()
-    moves(monkeypatch, kept, warnings).move(parts(1, 2), lambda moving: [])
+    moves(monkeypatch, kept, warnings).move(parts(1, 2), lambda moving: [], set)
     assert (sorted(kept), warnings) == ([1, 2], [])
 
 

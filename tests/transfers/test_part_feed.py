@@ -8,6 +8,7 @@ from collections.abc import Collection, Iterable
 import pytest
 
 from s3amfs.core.parts import Part
+from s3amfs.errors import TransferError
 from s3amfs.transfers.part_feed import Feed
 
 
@@ -22,12 +23,16 @@ class Transfer:
         self.added: list[list[int]] = []
         self.changed = threading.Condition()
         self.over = False
+        self.stopped = threading.Event()
 
     def add(self, more: Iterable[Part], *, last: bool) -> None:
         with self.changed:
             self.added.append([part.number for part in more])
             self.over = self.over or last
             self.changed.notify()
+
+    def stop(self) -> None:
+        self.stopped.set()
 
     def wait(self, count: int) -> None:
         with self.changed:
@@ -43,8 +48,8 @@ def test_it_looks_when_half_is_there_and_ends_when_there_is_no_more() -> None:
         return batches.pop(0)
 
     transfer = Transfer()
-    feed = Feed(parts(1, 2, 3, 4), more)
-    feed.begin(transfer.add)
+    feed = Feed(parts(1, 2, 3, 4), more, None)
+    feed.begin(transfer.add, transfer.stop)
     feed.done(2)
     assert looks == [], "three of four still move"
     feed.done(1)
@@ -61,8 +66,8 @@ def test_it_looks_when_half_is_there_and_ends_when_there_is_no_more() -> None:
 
 def test_a_transfer_that_fails_is_fed_no_more() -> None:
     transfer = Transfer()
-    feed = Feed(parts(1, 2), lambda moving: pytest.fail("there is nothing to look for"))
-    feed.begin(transfer.add)
+    feed = Feed(parts(1, 2), lambda moving: pytest.fail("there is nothing to look for"), None)
+    feed.begin(transfer.add, transfer.stop)
     feed.end()
     assert (transfer.added, transfer.over) == ([[]], True)
 
@@ -72,8 +77,8 @@ def test_the_error_of_a_look_ends_the_transfer_and_is_raised() -> None:
         raise ZeroDivisionError
 
     transfer = Transfer()
-    feed = Feed(parts(1), more)
-    feed.begin(transfer.add)
+    feed = Feed(parts(1), more, None)
+    feed.begin(transfer.add, transfer.stop)
     feed.done(1)
     transfer.wait(1)
     assert transfer.over
@@ -82,4 +87,44 @@ def test_the_error_of_a_look_ends_the_transfer_and_is_raised() -> None:
 
 
 def test_a_feed_that_never_began_ends() -> None:
-    Feed(parts(1), lambda moving: []).end()
+    Feed(parts(1), lambda moving: [], None).end()
+
+
+def test_a_transfer_whose_parts_others_have_moved_is_cut_and_its_end_is_no_failure() -> None:
+    looks: list[set[int]] = [{2, 3}, {3}, {9}, {9}, {9}]
+    transfer = Transfer()
+    feed = Feed(parts(1, 2, 3), lambda moving: [], lambda: looks.pop(0), between=0)
+
+    def run() -> None:
+        feed.begin(transfer.add, transfer.stop)
+        feed.done(1)
+        feed.done(2)
+        assert transfer.stopped.wait(30)
+        raise TransferError("stopped")
+
+    feed.run(run)
+    assert feed.superseded
+    assert looks == [{9}], "3 was missing twice, then seen there twice: what was just sent is listed before its answer"
+
+
+def test_a_transfer_of_which_a_part_is_missing_goes_on() -> None:
+    looked = threading.Semaphore(0)
+
+    def missing() -> set[int]:
+        looked.release()
+        return {2}
+
+    transfer = Transfer()
+    feed = Feed(parts(1, 2), lambda moving: [], missing, between=0)
+
+    def run() -> None:
+        feed.begin(transfer.add, transfer.stop)
+        feed.done(1)
+        for _ in range(4):
+            assert looked.acquire(timeout=30)
+        raise TransferError("the server is gone")
+
+    with pytest.raises(TransferError, match="the server is gone"):
+        feed.run(run)
+    assert not transfer.stopped.is_set()
+    assert not feed.superseded
