@@ -104,7 +104,7 @@ class Schedule:
         for index, numbers in shares.items():
             owner = self._owners.setdefault(index, _Owner(numbers, now, now))
             before = owner.seen
-            owner.moved += bisect_left(owner.missing, numbers[0])
+            owner.moved += self._passed(owner.missing, numbers[0])
             owner.missing = numbers
             last = numbers[0] + (FRONT - 1) * self._share.of
             count = min(FRONT, (self._count - numbers[0]) // self._share.of + 1)
@@ -112,6 +112,12 @@ class Schedule:
             if owner.seen > before:
                 owner.at = now
         return shares
+
+    def _passed(self, missing: list[int], first: int) -> int:
+        """How many parts have moved before `first`, which is the first missing one now. missing: at the look before;
+        what was there of its front by then (`_Owner.ahead`) counts, too."""
+        end = min(first, missing[0] + FRONT * self._share.of)
+        return bisect_left(missing, first) + (end - missing[0]) // self._share.of - bisect_left(missing, end)
 
     def _help(self, shares: dict[int, list[int]], now: float) -> list[int]:
         free = [n for index, numbers in shares.items() for n in numbers[self._in_hand(index, now) :]]

@@ -122,3 +122,14 @@ def test_parts_of_an_owner_that_end_in_any_order_are_seen() -> None:
     schedule, theirs = Schedule(Share(1, 2), 16), list(range(2, 17, 2))
     schedule.next_batch([1, *theirs], 0.0)
     assert schedule.next_batch([2, 8, 10, 12], 8.0) == []
+
+
+def test_parts_that_ended_before_the_first_one_still_count_once_it_is_there() -> None:
+    """Of each four parts the first one ends last: no look takes the owner for slower than it is."""
+    schedule, theirs = Schedule(Share(1, 2), 400), list(range(2, 401, 2))
+    ended = [theirs[row + place] for row in range(0, 40, 4) for place in (1, 2, 3, 0)]
+    schedule.next_batch([1, *theirs], 0.0)
+    for count in range(len(ended)):
+        schedule.next_batch([1, *(n for n in theirs if n not in ended[:count])], count / 4, moving=[1])
+    hers = [n for n in theirs if n not in ended]
+    assert schedule.next_batch(hers[:20], 10.0) == [], "at four parts a second it has them all in hand"
