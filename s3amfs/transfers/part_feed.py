@@ -14,6 +14,9 @@ from ..core.parts import Part
 from ..core.shares import HAND_SECONDS
 from ..errors import S3AMError
 
+LEAVE_SECONDS = 1.0
+"""So long a command that was interrupted waits for a look, whose answer may take minutes."""
+
 
 class Add(Protocol):
     """Adds parts to a transfer that runs; any thread."""
@@ -67,18 +70,25 @@ class Feed:
             transfer()
         except S3AMError:
             if not self.superseded:
+                self.end()
                 raise
-        finally:
-            self.end()
+        except BaseException:
+            self._leave(LEAVE_SECONDS)
+            raise
+        self.end()
 
     def end(self) -> None:
         """The transfer is over, or was stopped. Raises what `more` has raised."""
+        self._leave(None)
+        if self._error is not None:
+            raise self._error
+
+    def _leave(self, seconds: float | None) -> None:
+        """Waits for the end of the thread, at most so many seconds."""
         self._over.set()
         self._look.set()
         if self._thread is not None:
-            self._thread.join()
-        if self._error is not None:
-            raise self._error
+            self._thread.join(seconds)
 
     def _run(self, add: Add, stop: Callable[[], None]) -> None:
         try:

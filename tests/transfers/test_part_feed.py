@@ -128,3 +128,37 @@ def test_a_transfer_of_which_a_part_is_missing_goes_on() -> None:
         feed.run(run)
     assert not transfer.stopped.is_set()
     assert not feed.superseded
+
+
+def test_an_interruption_does_not_wait_for_a_look_that_takes_minutes() -> None:
+    looking, answered = threading.Event(), threading.Event()
+
+    def missing() -> set[int]:
+        looking.set()
+        assert answered.wait(100)
+        return {1}
+
+    transfer = Transfer()
+    feed = Feed(parts(1), lambda moving: [], missing, between=0)
+
+    def run() -> None:
+        feed.begin(transfer.add, transfer.stop)
+        feed.done(1)
+        assert looking.wait(30)
+        raise KeyboardInterrupt
+
+    caught: list[BaseException] = []
+
+    def command() -> None:
+        try:
+            feed.run(run)
+        except KeyboardInterrupt as error:
+            caught.append(error)
+
+    thread = threading.Thread(target=command, daemon=True)
+    thread.start()
+    thread.join(30)
+    ended = not thread.is_alive()
+    answered.set()
+    thread.join(30)
+    assert ended and caught
