@@ -182,9 +182,12 @@ def move_upload(
         with Records(job, path) as records:
             moves = Moves(ends, upload_of(job), records, report)
             look = partial(_missing, job, client, options, path)
-            further = partial(_further, job, look, pace)
+
+            def further(moving: Collection[int]) -> list[Part]:
+                return [plan.part(number) for number in pace.next_beside(moving, moves.unsent(look()))]
+
             while missing := look():
-                batch = pace.next_batch(missing)
+                batch = pace.next_batch(moves.unsent(missing))
                 if batch:
                     moves.move([plan.part(number) for number in batch], further, look)
             moved = moves.moved
@@ -193,11 +196,6 @@ def move_upload(
     finally:
         ends.close()
         drop_late_records(job, path)
-
-
-def _further(job: SplitJob, look: Callable[[], Collection[int]], pace: Pace, moving: Collection[int]) -> list[Part]:
-    """Parts to move next, while those called `moving` still do."""
-    return [job.plan.part(number) for number in pace.next_beside(moving, look())]
 
 
 def finish_upload(

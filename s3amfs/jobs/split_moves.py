@@ -9,12 +9,16 @@ from functools import partial
 from ..core.manifest import PartRecord
 from ..core.parts import Part
 from ..engine.attempt import PartResult
+from ..errors import TransferError
 from ..transfers.part_feed import Feed
 from ..transfers.report import Report
 from ..transfers.send_parts import SendParts
 from ..wire.s3 import api as s3api
 from .split_ends import SplitEnds
 from .split_records import Records
+
+MOST_LOOKS = 60
+"""In a row that show nothing but parts of this process as missing, about one a second."""
 
 
 class Moves:
@@ -28,7 +32,22 @@ class Moves:
         self._report = report
         self._new: deque[PartRecord] = deque()
         self._feed: Feed | None = None
+        self._sent: set[int] = set()
+        self._looks = 0
         self.moved = 0
+
+    def unsent(self, missing: Collection[int]) -> set[int]:
+        """Those of the `missing` parts that this process has not sent: a listing may lag behind what the server has.
+
+        Raises TransferError if it does so for too long, and nothing else is left to do.
+        """
+        left = set(missing).difference(self._sent.copy())
+        self._looks = self._looks + 1 if missing and not left else 0
+        if self._looks > MOST_LOOKS:
+            raise TransferError(
+                f"the server has taken part {min(missing)}, but does not list it: run 's3am split move' again"
+            )
+        return left
 
     def move(
         self,
@@ -55,6 +74,7 @@ class Moves:
 
     def _done(self, part: PartResult) -> None:
         self._new.append(moved_record(part))
+        self._sent.add(part.number)
         self.moved += 1
         assert self._feed is not None
         self._feed.done(part.number)

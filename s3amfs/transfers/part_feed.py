@@ -44,6 +44,7 @@ class Feed:
         self._missing = missing
         self._between = between
         self._moving = {part.number for part in parts}
+        self._given = set(self._moving)
         self._low = len(parts) // 2
         self._look = threading.Event()
         self._over = threading.Event()
@@ -100,12 +101,17 @@ class Feed:
 
     def _feed(self, add: Add) -> None:
         try:
-            while self._wait() and (parts := self._more(frozenset(self._moving.copy()))):
+            while self._wait() and (parts := self._new(self._more(frozenset(self._moving.copy())))):
                 self._moving.update(part.number for part in parts)
+                self._given.update(part.number for part in parts)
                 self._low = len(self._moving) // 2
                 add(parts, last=False)
         finally:
             add((), last=True)
+
+    def _new(self, parts: list[Part]) -> list[Part]:
+        """Those of `parts` that the transfer was not given yet: it moves none twice, and a listing may lag behind."""
+        return [part for part in parts if part.number not in self._given]
 
     def _watch(self, missing: Callable[[], Collection[int]], stop: Callable[[], None]) -> None:
         """Two looks have to agree: what this process has moved itself is listed before its answer is here."""

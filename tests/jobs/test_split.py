@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from s3amfs.engine.connect import connect
 from s3amfs.jobs import split
 from s3amfs.jobs.split import finish_upload, move_upload, start_upload
 from s3amfs.transfers.options import UploadOptions
+from s3amfs.wire.s3.api import PartInfo
 from tests.support.cli import Cli
 from tests.support.dask import config
 from tests.support.faults import Rule, error
@@ -141,3 +143,23 @@ def test_of_two_finishes_the_slower_one_finds_the_object_finished(
     assert (result.size, result.parts) == (len(data), 5)
     assert content(boto, bucket, "k") == data
     assert {found.name for found in tmp_path.iterdir()} - {"state"} == {"big", "job"}
+
+
+def test_a_listing_that_lags_behind_has_no_part_sent_again(
+    s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, data: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each part but the first one is listed a look after the server has taken it."""
+    client, path = connect(config(s3)), str(tmp_path / "job")
+    options = UploadOptions(part_size=5 * MIB, state_dir=str(tmp_path / "state"))
+    job = start_upload(LocalPath(str(tmp_path / "big")), S3Location(bucket, "k"), client, options, path)
+    usual, seen = split.list_parts, Counter({1: 1})
+
+    def late(*given: Any, **named: Any) -> list[PartInfo]:
+        there = usual(*given, **named)
+        seen.update(part.number for part in there)
+        return [part for part in there if seen[part.number] > 1]
+
+    monkeypatch.setattr(split, "list_parts", late)
+    assert move_upload(job, Share(1, 1), client, UploadOptions(), path).parts == 4
+    finish_upload(job, client, UploadOptions(), path)
+    assert content(boto, bucket, "k") == data

@@ -13,6 +13,7 @@ from s3amfs.core.claims import Compared
 from s3amfs.core.manifest import PartRecord
 from s3amfs.core.parts import Part
 from s3amfs.engine.attempt import PartResult
+from s3amfs.errors import TransferError
 from s3amfs.jobs import split_moves
 from s3amfs.jobs.split_moves import Moves, keep_records, moved_record
 from s3amfs.jobs.split_records import Records
@@ -106,3 +107,15 @@ def test_records_that_cannot_be_kept_at_all_are_a_warning() -> None:
 def test_a_record() -> None:
     result = PartResult(3, 10, "etag", 7, "sum", Compared.CHECKSUM)
     assert moved_record(result) == PartRecord(3, 10, "etag", 7, "sum", Compared.CHECKSUM.value)
+
+
+def test_what_was_sent_is_not_sent_again_while_the_server_does_not_list_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = moves(monkeypatch, Kept(), Warnings())
+    made.move(parts(1, 2), lambda moving: [], set)
+    assert made.unsent({1, 2, 3}) == {3}
+    for _ in range(split_moves.MOST_LOOKS):
+        assert made.unsent({2}) == set()
+    with pytest.raises(TransferError, match="has taken part 2, but does not list it"):
+        made.unsent({2})
+    assert made.unsent({2, 3}) == {3}, "others still move"
+    assert made.unsent({2}) == set()

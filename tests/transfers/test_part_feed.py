@@ -162,3 +162,18 @@ def test_an_interruption_does_not_wait_for_a_look_that_takes_minutes() -> None:
     answered.set()
     thread.join(30)
     assert ended and caught
+
+
+def test_a_part_is_given_once() -> None:
+    """A listing that lags behind has it among the missing ones after it is there."""
+    batches = [parts(1, 3), parts(1, 3)]
+    transfer = Transfer()
+    feed = Feed(parts(1, 2), lambda moving: batches.pop(0), None)
+    feed.begin(transfer.add, transfer.stop)
+    feed.done(1)
+    transfer.wait(1)
+    feed.done(2)
+    feed.done(3)
+    transfer.wait(2)
+    assert (transfer.added, transfer.over) == ([[3], []], True)
+    feed.end()
