@@ -226,6 +226,10 @@ class FileContent:
         """`key` is another one now."""
         with holding(self.lock):
             state = self.state
+            if isinstance(state, Streaming) and state.stream.is_whole:
+                self._stop(state.stream, keep=False)  # its parts are for the old name
+                state = Spooled(state.base, self._new_spooled(None, state.stream.spool))
+                self._become("publish", state)
             spooled = state.spooled if isinstance(state, Spooled) else state.copy if isinstance(state, Clean) else None
             if spooled is not None:
                 spooled.location = self._location

@@ -48,9 +48,8 @@ class FileOperations(Shared):
         if writes:
             self._settle(path)
         file = self._open_at(path)
-        if file is not None and file.changed:
-            fi.fh, file = self.files.hold(path, file.key, file.published, {}, writes=writes, opener=process)
-        else:
+        number = self.files.join(file, writes=writes, opener=process) if file is not None and file.changed else None
+        if file is None or number is None:
             with found_before():
                 entry = self.tree.entry(path)
             if entry.directory:
@@ -58,7 +57,8 @@ class FileOperations(Shared):
             if self.tree.is_news(path, entry):
                 raise LookAgain
             metadata = self.tree.metadata(entry)
-            fi.fh, file = self.files.hold(path, entry.key, entry.info, metadata, writes=writes, opener=process)
+            number, file = self.files.hold(path, entry.key, entry.info, metadata, writes=writes, opener=process)
+        fi.fh = number
         if writes and fi.flags & os.O_TRUNC:
             try:
                 file.truncate_to_nothing()
@@ -104,10 +104,11 @@ class FileOperations(Shared):
         if file is not None and file.unlinked:
             file.resize(length)
             return 0
-        entry = self.tree.entry(path) if file is None or not file.changed else None
-        info = entry.info if entry is not None else file.published if file is not None else None
-        metadata = self.tree.metadata(entry) if entry is not None else {}
-        number, file = self.files.hold(path, self.tree.key(path), info, metadata, writes=True)
+        number = self.files.join(file, writes=True) if file is not None and file.changed else None
+        if file is None or number is None:
+            entry = self.tree.entry(path)
+            metadata = self.tree.metadata(entry)
+            number, file = self.files.hold(path, self.tree.key(path), entry.info, metadata, writes=True)
         try:
             if length or not file.size:
                 file.resize(length)

@@ -72,22 +72,28 @@ class Files:
             if file is None or file.given_up or (not file.changed and _is_other(file.published, info)):
                 file = self._by_key[key] = OpenFile(self._service, key, info, metadata, replaces=replaces)
                 self._paths[file] = path
-            if writes:
-                self._pages.pop(path, None)
-            file.holders += 1
-            number = self._next
-            self._next += 1
-            self._handles[number] = Handle(file, writes, opener)
-            return number, file
+            return self._hand_out(file, writes, opener), file
+
+    def join(self, file: OpenFile, *, writes: bool, opener: int = 0) -> int | None:
+        """Another handle for `file`, whatever is stored of it by now; None: it is not open under its name any more."""
+        with self._lock:
+            if file.given_up or self._by_key.get(file.key) is not file:
+                return None
+            return self._hand_out(file, writes, opener)
 
     def hold_again(self, file: OpenFile) -> int:
         """Another handle for a file that is open."""
         with self._lock:
-            file.holders += 1
-            number = self._next
-            self._next += 1
-            self._handles[number] = Handle(file, writes=False)
-            return number
+            return self._hand_out(file, writes=False)
+
+    def _hand_out(self, file: OpenFile, writes: bool, opener: int = 0) -> int:
+        if writes:
+            self._pages.pop(self._paths[file], None)
+        file.holders += 1
+        number = self._next
+        self._next += 1
+        self._handles[number] = Handle(file, writes, opener)
+        return number
 
     def take_away(self, key: str) -> None:
         """No name leads to the file that is open under `key`."""

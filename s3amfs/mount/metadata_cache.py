@@ -9,15 +9,16 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import Executor, Future
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..core.names import Place, child_of, path_of, place_of, to_key
 from ..engine.client import S3Client
 from ..engine.interruptible import check, result_of, wait_for
-from ..errors import Interrupted, NotFound
+from ..errors import Interrupted, NotFound, UsageError
 from ..transfers.one_request import begin_list
 from ..transfers.options import ListedObject, ListPage, ObjectInfo
 from .missing_folders import MOST_LISTED as MOST_NAMES
@@ -85,6 +86,19 @@ def _up_to_date(look: Callable[[], Entry]) -> Entry:
         return look()
     except _Outdated as outdated:
         return outdated.answer()
+
+
+def _key_of(path: str) -> str:
+    """Below the mount's root; '' for what no key can be."""
+    with suppress(UsageError):
+        return place_of(path).key
+    return ""
+
+
+def _drop_below(known: MutableMapping[str, Any], name: str) -> None:
+    """Removes `name`, and all that begins with it and a slash."""
+    for each in [each for each in known if each == name or each.startswith(name + "/")]:
+        del known[each]
 
 
 class _FirstKey:
@@ -177,29 +191,29 @@ class Lookup:
             self._entries.pop(path, None)
             self._looking.pop(path, None)
             self._listings.pop(parent, None)
+            self._infos.pop(self._root + _key_of(path), None)  # a listing that has been asked for may be of before
 
     def forget_below(self, path: str) -> None:
         self.forget(path)
-        below = path + "/"
         with self._lock:
             for known in (self._entries, self._listings, self._looking):
-                for name in [name for name in known if name == path or name.startswith(below)]:
-                    del known[name]
+                _drop_below(known, path)
+            _drop_below(self._infos, self._root + _key_of(path))
 
     def forget_key(self, key: str) -> None:
         name = key[len(self._root) :].removesuffix("/")
         with self._lock:
             for shadowed in (False, True):
                 self._looking.pop("/" + path_of(name, shadowed=shadowed), None)
+            self._infos.pop(key, None)
             for path in [path for path, entry in self._entries.items() if entry.key == key]:
                 del self._entries[path]
 
     def remember(self, path: str, key: str, info: ObjectInfo) -> None:
         """An object has just been stored at `path`."""
         self.forget(path)
-        entry = Entry(key, False, info, self._until())
         with self._lock:
-            self._entries[path] = entry
+            entry = self._entries[path] = Entry(key, False, info, self._until())
         self.note_answer(path, entry)
 
     def _until(self) -> float:

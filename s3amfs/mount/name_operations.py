@@ -13,6 +13,7 @@ import stat
 from collections.abc import Iterator
 
 from ..core.posix_metadata import is_symlink
+from ..errors import ObjectExists, TargetChanged
 from .caller import caller
 from .errors import answered
 from .metadata_cache import Entry
@@ -70,17 +71,26 @@ class NameOperations(Shared):
             return 0
         self._settle_below(target)
         self._settle_below(source)
-        self.tree.changes.keep(target)
-        for file in self.files.below(source):
-            if file.changed:
-                self._publish(file)
+        if no_replace:
+            self.tree.changes.settle(target)
+        else:
+            self.tree.changes.keep(target)
 
         def moved(old_key: str, new_key: str) -> None:
             file = self.files.at(old_key)
             if file is not None:
                 self.files.rename(old_key, new_key, new + self.files.path_of(file)[len(old) :])
 
-        self.tree.move(old, new, moved, no_replace)
+        with self.moves.moving(source, target):
+            for file in self.files.below(source):
+                if file.changed:
+                    self._publish_now(file)
+            try:
+                self.tree.move(old, new, moved, no_replace)
+            except ObjectExists as error:
+                if no_replace:
+                    raise
+                raise TargetChanged(error.message) from None  # ESTALE: the kernel asks once more
         return 0
 
     def _hide(self, old: str, key: str, new: str) -> None:

@@ -28,6 +28,8 @@ from .options import MountOptions
 from .storing import Store
 
 WORKERS = 16
+MOST_LISTED = 1000
+"""Keys of one page of a listing (S3 API, ListObjectsV2)."""
 OnMoved = Callable[[str, str], None]
 OnStoredAgain = Callable[[str, str, StoredInfo], None]
 
@@ -118,8 +120,8 @@ class Tree:
 
     def is_empty(self, path: str) -> bool:
         prefix = self.prefix(path)
-        page = self.client.list_page(self.bucket, prefix, max_keys=2)
         removed = self.changes.removals_in(prefix)
+        page = self.client.list_page(self.bucket, prefix, max_keys=min(MOST_LISTED, len(removed) + 2))
         return all(found.key == prefix or found.key in removed for found in page.objects)
 
     def make_directory(self, path: str, metadata: Mapping[str, str], *, again: bool = True) -> None:
@@ -235,8 +237,7 @@ class Tree:
         if there is not None and there.directory and not self.is_empty(new):
             raise OSError(errno.ENOTEMPTY, "the directory is not empty")
         start, target = self.prefix(old), key_of_new(self, new) + "/"
-        removed = self.changes.removals_in(start)
-        for key in removed:
+        for key in self.changes.removals_in(start) | self.changes.removals_in(target):
             self.changes.store(key)
         keys = [o.key for page in self.client.list_pages(self.bucket, start) for o in page.objects]
         # Until the last key has moved the folder is there; SeaweedFS goes on listing one whose marker went first.

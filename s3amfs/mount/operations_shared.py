@@ -16,6 +16,7 @@ from ..transfers.options import StoredInfo
 from .caller import caller
 from .context import Service
 from .handle_table import Files
+from .moves import Moves
 from .namespace import Tree
 from .open_directory import DirectoryNames
 from .open_file import OpenFile
@@ -32,6 +33,7 @@ class Shared:
         self.files = Files(service)
         tree.on_stored_again = self._stored_again
         self.options = service.options
+        self.moves = Moves()
         self.write_back = WriteBack(self.options.write_back, self._publish, self._release)
         self._mountpoint = mountpoint.rstrip("/")
         self._ready = ready
@@ -87,10 +89,18 @@ class Shared:
         return {name: str(value) for name, value, usual in pairs if value != usual}
 
     def _publish(self, file: OpenFile) -> None:
+        """Not while a rename moves it: then what is stored under its old name would not get the new one."""
+        while not self._publish_now(file, unless=self.moves.has):
+            self.moves.wait(lambda: file.key)
+
+    def _publish_now(self, file: OpenFile, *, unless: Callable[[str], bool] = lambda key: False) -> bool:
+        """unless: of its key; returns whether it was not so."""
         waiting = self.tree.changes.take(file.key)
         published, late = False, {}
         try:
             with holding(file.lock):  # whoever waits for it finds what it stored, not what was there before
+                if file.changed and unless(file.key):
+                    return False
                 published = file.publish()
                 stored = file.published
                 if published and stored is not None:
@@ -103,6 +113,7 @@ class Shared:
             self.write_back.forget(file.key)
         if stored is not None and late:
             self.tree.changes.put(file.key, stored, late)
+        return True
 
     def _settle(self, path: str) -> None:
         """A file that was closed at `path` and waits to be published is published now.

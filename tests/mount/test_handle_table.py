@@ -43,6 +43,20 @@ def test_pages_belong_to_the_version_that_is_still_read() -> None:
     assert files.pages("/a", newer) == "new"
 
 
+def test_a_file_is_joined_whatever_is_stored_of_it_while_its_name_leads_to_it() -> None:
+    files = new_files()
+    number, file = files.hold("/a", "a", info("1"), {}, writes=True)
+    joined = files.join(file, writes=True, opener=7)
+    assert joined is not None
+    assert (files[joined], files.handle(joined).opener, files.writing_handles(file)) == (file, 7, 2)
+    assert files.drop(joined) is None
+    files.hide("a", f"/{HIDDEN}00000001")
+    assert files.join(file, writes=False) is None
+    number, file = files.hold("/b", "b", info("1"), {}, writes=False)
+    files.drop(number)
+    assert files.join(file, writes=False) is None
+
+
 HIDDEN = ".fuse_hidden00000002"
 
 

@@ -161,6 +161,36 @@ def test_an_answer_of_before_a_change_is_not_used(pool: ThreadPoolExecutor, forg
     assert info.etag == "2"
 
 
+@pytest.mark.parametrize("forgets", ["forget", "forget_key", "forget_below", "remember"])
+def test_a_listing_of_before_a_change_is_no_news_of_it(pool: ThreadPoolExecutor, forgets: str) -> None:
+    """This mount stores another version, or removes it, while a page with the one before is on the way."""
+    client = Client(root__d__a="1")
+    found = lookup(client, pool)
+    assert found.entry("/d/a").info is not None
+    names = found.names("/d", "root/d/")
+    pages = client.list_pages
+
+    def list_pages(*given: Any, **more: Any) -> Iterator[Any]:
+        for page in pages(*given, **more):
+            del client.objects["root/d/a"]
+            if forgets == "remember":
+                client.objects["root/d/a"] = "2"
+                found.remember("/d/a", "root/d/a", client.info("root/d/a"))
+            else:
+                getattr(found, forgets)({"forget_key": "root/d/a", "forget_below": "/d"}.get(forgets, "/d/a"))
+            yield page
+
+    client.list_pages = list_pages  # type: ignore[method-assign]
+    assert list(names) == ["a"]
+    if forgets == "remember":
+        info = found.entry("/d/a").info
+        assert info is not None
+        assert info.etag == "2"
+    else:
+        with pytest.raises(NotFound):
+            found.entry("/d/a")
+
+
 def test_a_path_that_changes_at_every_look_is_what_was_seen_last(pool: ThreadPoolExecutor) -> None:
     client = Client(root__a="1")
     found = lookup(client, pool)

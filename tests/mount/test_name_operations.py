@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from s3amfs.errors import ObjectExists
+from s3amfs.mount.moves import Moves
 from s3amfs.mount.name_operations import NameOperations
 
 
@@ -26,8 +28,8 @@ class Operations(NameOperations):
             remove=lambda path, entry: note(f"remove {path}"),
             keep_parent=lambda path: note("keep parent"),
             forget=lambda path: None,
-            move=lambda old, new, moved, no_replace: note(f"move {old} {new}" + " if nothing is there" * no_replace),
-            changes=SimpleNamespace(keep=lambda key: None),
+            move=self.move,
+            changes=SimpleNamespace(keep=lambda key: note("keep"), settle=lambda key: note("settle a removal")),
         )
         files: Any = SimpleNamespace(
             unhide=lambda path: path == "/hidden",
@@ -44,13 +46,23 @@ class Operations(NameOperations):
             confirm=lambda key: None,
             forget=lambda key: None,
         )
-        self.tree, self.files, self.write_back = tree, files, queue
+        self.tree, self.files, self.write_back, self.moves = tree, files, queue, Moves()
+        self.taken = False
+        """Whether something has come to the new name since it was looked at."""
+
+    def move(self, old: str, new: str, moved: Any, no_replace: bool) -> None:
+        assert self.moves.has(old[1:])
+        assert self.moves.has(new[1:])
+        if self.taken:
+            raise ObjectExists("it exists")
+        self.done.append(f"move {old} {new}" + " if nothing is there" * no_replace)
 
     def _open_at(self, path: str | None) -> Any:
         return self.file
 
-    def _publish(self, file: Any) -> None:
+    def _publish_now(self, file: Any, **given: Any) -> bool:
         self.done.append("publish")
+        return True
 
     def _release(self, number: int) -> None:
         self.done.append(f"release {number}")
@@ -88,14 +100,23 @@ def test_what_libfuse_should_have_hidden_is_refused() -> None:
 def test_a_rename_publishes_what_it_moves_and_what_it_replaces() -> None:
     operations = Operations(open_file(changed=True), waits=True)
     operations.rename("/a", "/b")
-    assert operations.done == ["settle 1", "settle 1", "publish", "move /a /b"]
+    assert operations.done == ["settle 1", "settle 1", "keep", "publish", "move /a /b"]
     operations = Operations(open_file())
     operations.rename("/a", "/b")
-    assert operations.done == ["move /a /b"]
+    assert operations.done == ["keep", "move /a /b"]
     assert number(lambda: operations.rename("/a", "/b", no_replace=True)) == errno.EEXIST
     operations = Operations(stored=False)
     operations.rename("/a", "/b", no_replace=True)
-    assert operations.done == ["move /a /b if nothing is there"]
+    assert operations.done == ["settle a removal", "move /a /b if nothing is there"]
+    assert not operations.moves.has("a")
+
+
+def test_what_comes_to_the_new_name_after_the_look_makes_the_kernel_look_again() -> None:
+    operations = Operations(stored=False)
+    operations.taken = True
+    assert number(lambda: operations.rename("/a", "/b")) == errno.ESTALE
+    assert number(lambda: operations.rename("/a", "/b", no_replace=True)) == errno.EEXIST
+    assert not operations.moves.has("a")
 
 
 def test_what_s3_has_not() -> None:

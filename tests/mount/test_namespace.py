@@ -187,6 +187,21 @@ def test_an_object_that_this_mount_has_copied_onto_itself_is_what_was_seen() -> 
     tree.remove("/k", Entry("k", False, old, 0.0))
 
 
+def test_a_directory_is_not_empty_though_removals_wait_for_the_first_of_its_files() -> None:
+    keys, removed = ["d/", "d/a", "d/b", "d/c"], {"d/a", "d/b"}
+    tree: Any = Tree.__new__(Tree)
+    tree.root, tree.bucket = "", "b"
+    tree.changes = SimpleNamespace(removals_in=lambda prefix: set(removed))
+    tree.client = SimpleNamespace(
+        list_page=lambda bucket, prefix, max_keys: SimpleNamespace(
+            objects=[SimpleNamespace(key=key) for key in keys[:max_keys]]
+        )
+    )
+    assert not tree.is_empty("/d")
+    removed.add("d/c")
+    assert tree.is_empty("/d")
+
+
 def test_listing_of_many_objects(mounted: Mount, stored: Stored) -> None:
     with ThreadPoolExecutor(16) as pool:
         list(pool.map(lambda n: stored.put(f"many/{n:05}", b""), range(2500)))
