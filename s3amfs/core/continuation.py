@@ -21,13 +21,21 @@ _CUTS: Final = frozenset({Kind.NETWORK, Kind.TIMEOUT, Kind.SERVER})
 _REFUSALS: Final = frozenset({Kind.UNSUPPORTED, Kind.FATAL})
 
 
-def seam_bytes(tail: int, rest: int) -> int:
+def tail(before: bytes, data: bytes) -> bytes:
+    """Returns the bytes that came last, `SEAM_BYTES` or more where there were as many: `data`, which follows `before`.
+
+    One byte that came alone would prove nothing.
+    """
+    return data if len(data) >= SEAM_BYTES else before[-SEAM_BYTES:] + data
+
+
+def seam_bytes(known: int, rest: int) -> int:
     """How many bytes are requested twice.
 
-    tail: of those received last, how many are known. rest: bytes that are missing; an eighth of them at most, so that
+    known: of those received last, how many are kept. rest: bytes that are missing; an eighth of them at most, so that
     short ends get shorter with each attempt, too.
     """
-    return min(tail, SEAM_BYTES, rest // 8)
+    return min(known, SEAM_BYTES, rest // 8)
 
 
 def rest_of(part: Part, moved: int, seam: int) -> Part:

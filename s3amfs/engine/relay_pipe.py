@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
+from ..core.continuation import tail
 from ..core.failures import Failure, Kind
 from ..wire.curl.exchange import Exchange
 from ..wire.curl.streams import PAUSE
@@ -87,7 +88,7 @@ class RelayEnd:
             raise PartProblem(Failure(Kind.FATAL, "the source sent more bytes than the range asked for"))
         if not pipe.put(data):
             return PAUSE
-        self.last = data
+        self.last = tail(self.last, data)
         if self.start_target is not None:  # the source has begun to deliver: only now is a target's slot of any use
             start, self.start_target = self.start_target, None
             self._loop.submit(start)

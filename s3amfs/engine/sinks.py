@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from ..core.checksums import Crc
+from ..core.continuation import tail
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.messages import Reply
@@ -50,7 +51,7 @@ class _CountedSink:
             raise self._too_much()
         self._store(data, self.moved)
         self.moved += len(data)
-        self.last = data
+        self.last = tail(self.last, data)
 
     def _too_much(self) -> PartProblem:
         return PartProblem(Failure(Kind.CORRUPT, "the source sent more bytes than the range asked for"))
@@ -108,7 +109,7 @@ class FileSink(_CountedSink):
             raise self._too_much()
         self._held.append(data)
         self._held_bytes += len(data)
-        self.last = data
+        self.last = tail(self.last, data)
         full = self._held_bytes >= self._most_held or len(self._held) == _MOST_PIECES
         if full or (self._held_bytes >= self._write_bytes and not self._turn.locked()):
             self._flush()

@@ -15,6 +15,7 @@ from s3amfs.core.continuation import (
     of_continuation,
     rest_of,
     seam_bytes,
+    tail,
 )
 from s3amfs.core.failures import RETRYABLE, Failure, Kind
 from s3amfs.core.parts import Part
@@ -44,6 +45,16 @@ def test_a_server_that_cuts_each_answer_costs_little(length: int, share: float, 
     assert moved == length
     assert received <= 1.05 * length
     assert requests <= 70
+
+
+@given(st.lists(st.binary(max_size=3000), max_size=9))
+def test_the_tail_is_the_end_of_all_that_came(chunks: list[bytes]) -> None:
+    known = b""
+    for chunk in chunks:
+        known = tail(known, chunk)
+    whole = b"".join(chunks)
+    assert whole.endswith(known)
+    assert min(len(whole), SEAM_BYTES) <= len(known) <= max(3000, 2 * SEAM_BYTES)
 
 
 def test_what_is_kept() -> None:

@@ -122,10 +122,23 @@ def test_an_error_text_at_the_end_of_a_cut_answer_is_no_content(text: bytes) -> 
     sink, _ = begun(30_000)
     sink.write(text)
     _, join = continued(sink, PART, Source())
-    missing = rest(30_000 + len(text), min(1024, len(text)))
+    missing = rest(30_000 + len(text), 1024)
     join.begin(answer(missing))
     start = missing.offset - PART.offset
     assert problem(lambda: join.write(DATA[start : start + 5000])).kind is Kind.CORRUPT
+
+
+def test_a_byte_that_came_alone_and_is_right_does_not_prove_the_text_before_it() -> None:
+    sink, _ = begun(30_000)
+    text = b"<Error><Code>InternalError</Code></Error>"
+    sink.write(text)
+    end = 30_000 + len(text)
+    sink.write(DATA[end : end + 1])
+    request, join = continued(sink, PART, Source())
+    start = int(request.headers[0][1].removeprefix("bytes=").partition("-")[0])
+    join.begin(answer(Part(2, start, PART.end - start)))
+    at = start - PART.offset
+    assert problem(lambda: join.write(DATA[at : at + 5000])).kind is Kind.CORRUPT
 
 
 @pytest.mark.parametrize(("moved", "can"), [(0, False), (1, True), (PART.length - 1, True), (PART.length, False)])
