@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..engine.interruptible import holding, wait_on
+from ..engine.interruptible import check, holding, wait_on
+from ..errors import Interrupted
 from ..transfers.options import ObjectInfo
 
 DELAY = 1.0
@@ -120,7 +121,8 @@ class Changes:
             return waiting[1] if waiting else None
 
     def store(self, key: str, *, remembers: bool = False) -> None:
-        """Stores what waits for `key` now. Raises OSError; remembers: the next `store_all` raises it, too."""
+        """Stores what waits for `key` now. Raises OSError; remembers: the next `store_all` raises it, too. It waits on
+        after Interrupted: nobody has given it up."""
         with holding(self._condition):
             while key in self._applying:
                 wait_on(self._condition)
@@ -128,8 +130,12 @@ class Changes:
             if waiting is None:
                 return
             self._applying.add(key)
+        waits_on = False
         try:
             self._apply(key, waiting[1])
+        except Interrupted:
+            waits_on = True
+            raise
         except OSError as error:
             if remembers:  # before anybody who waits for this one can look
                 with self._condition:
@@ -138,17 +144,18 @@ class Changes:
         finally:
             with self._condition:
                 self._applying.discard(key)
-                if self._waiting.get(key) is waiting:
+                if self._waiting.get(key) is waiting and not waits_on:
                     del self._waiting[key]
                 self._condition.notify_all()
 
     def store_all(self) -> None:
-        """Stores all that waits. Raises OSError for what failed, also earlier."""
+        """Stores all that waits. Raises OSError for what failed, also earlier; Interrupted."""
         with self._condition:
             keys = list(self._waiting)
             self._at_once_until = time.monotonic() + SYNC_SECONDS
         for key in keys:
             self._try(key)
+            check()
         with self._condition:
             failed, self._failed = self._failed, []
         if failed:
@@ -158,6 +165,8 @@ class Changes:
     def _try(self, key: str) -> None:
         try:
             self.store(key, remembers=True)
+        except Interrupted:
+            return
         except OSError as error:
             log.error("times or mode of %s were not stored, or it was not removed: %s", key, error)
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 from ..core.parts import MIN_PART
-from ..engine.interruptible import holding, wait_on
+from ..engine.interruptible import holding, result_of, wait_on
 from ..engine.resources import usable_descriptors
+from ..errors import Interrupted
 from .open_file import OpenFile
 
 MOST_BYTES = MIN_PART
@@ -74,19 +75,26 @@ class WriteBack:
     def settle(self, files: Iterable[OpenFile]) -> None:
         """Publishes those of `files` that wait, now. Raises OSError or S3AMError."""
         given = list(files)
-        if len(given) > 1 and self._pool is not None:
-            for done in [self._pool.submit(self._settle, file) for file in given]:
-                done.result()
+        pool = self._pool
+        if len(given) > 1 and pool is not None:
+            for file, done in [(file, pool.submit(self._settle, file, remembers=True)) for file in given]:
+                try:
+                    result_of(done)
+                except Interrupted:
+                    raise
+                except Exception:
+                    self._raised(file)  # of all others `confirm` says it
+                    raise
         else:
             for file in given:
                 self._settle(file)
 
-    def _settle(self, file: OpenFile) -> None:
+    def _settle(self, file: OpenFile, *, remembers: bool = False) -> None:
         with holding(self._condition):
             while file in self._publishing:
                 wait_on(self._condition)
         if self._take(file) is not None:
-            self._do(file)
+            self._do(file, remembers=remembers)
 
     def cancel(self, file: OpenFile) -> int | None:
         """It need not be published: returns its handle, for the caller to release; None: it does not wait (now)."""
@@ -116,7 +124,7 @@ class WriteBack:
             files = list(self._waiting)
         if pool is not None:
             for done in [pool.submit(self._try, file) for file in files]:
-                done.result()
+                result_of(done)
         with holding(self._condition):
             while self._publishing:
                 wait_on(self._condition)
@@ -134,35 +142,51 @@ class WriteBack:
             return self._waiting[file][1]
 
     def _do(self, file: OpenFile, *, remembers: bool = False) -> None:
-        """Publishes a file that was taken; without success it stays on disk, on record.
+        """Publishes a file that was taken; without success it stays on disk, on record. After Interrupted it waits on.
 
         remembers: the next `settle_all`, and `confirm`, raise what went wrong.
         """
         try:
             if file.is_delayed:
                 self._publish(file)
+        except Interrupted:
+            self._done(file)
+            raise
         except Exception as error:
             if remembers:  # before anybody who waits for this one can look
                 self._remember(file, error)
+            self._let_go(file, remembers)
+            raise
+        self._let_go(file, remembers)
+
+    def _let_go(self, file: OpenFile, remembers: bool) -> None:
+        """It waits no more."""
+        with self._condition:
+            _, number = self._waiting.pop(file)
+        try:
+            self._release(number)  # which publishes what was written meanwhile
+        except Exception as error:
+            if remembers:
+                self._remember(file, error)
             raise
         finally:
-            with self._condition:
-                _, number = self._waiting.pop(file)
-            try:
-                self._release(number)  # which publishes what was written meanwhile
-            except Exception as error:
-                if remembers:
-                    self._remember(file, error)
-                raise
-            finally:
-                with self._condition:
-                    self._publishing.discard(file)
-                    self._condition.notify_all()
+            self._done(file)
+
+    def _done(self, file: OpenFile) -> None:
+        with self._condition:
+            self._publishing.discard(file)
+            self._condition.notify_all()
 
     def _remember(self, file: OpenFile, error: Exception) -> None:
         with self._condition:
             self._failed.append(f"{file.key}: {error}")
             self._unsaid[file.key] = str(error)
+
+    def _raised(self, file: OpenFile) -> None:
+        """Its failure is known to somebody."""
+        with self._condition:
+            self._unsaid.pop(file.key, None)
+            self._failed = [line for line in self._failed if not line.startswith(f"{file.key}: ")]
 
     def _try(self, file: OpenFile) -> None:
         if self._take(file) is None:

@@ -6,6 +6,8 @@ import threading
 
 import pytest
 
+from s3amfs.engine.interruptible import asking
+from s3amfs.errors import Interrupted
 from s3amfs.mount import deferred_metadata
 from s3amfs.mount.deferred_metadata import Changes, Waiting
 from s3amfs.transfers.options import ObjectInfo
@@ -44,6 +46,23 @@ def test_changes_of_one_version_become_one(changes: Changes, applied: Applied) -
     assert waiting.changes == {"mtime": "1", "mode": "33152"}
     assert waiting.metadata == {"mtime": "1", "mode": "33152", "owner": "me"}
     assert changes.of("k") is None
+
+
+def test_what_a_killed_process_has_waited_for_waits_on(
+    changes: Changes, applied: Applied, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deferred_metadata, "REMOVAL_DELAY", 3600)
+    for key in ("k", "l"):
+        changes.put(key, BASE, {"mode": "33152"})
+    changes.remove_later("gone", BASE)
+    applied.error = Interrupted("killed")
+    for wait in (changes.store_all, lambda: changes.store("l"), lambda: changes.settle("gone")):
+        with asking(lambda: True), pytest.raises(Interrupted):
+            wait()
+    assert changes.count == 3
+    applied.error = None
+    changes.store_all()
+    assert sorted(key for key, _ in applied.seen) == ["gone", "k", "l"]
 
 
 def test_changes_of_another_version_do_not_join(changes: Changes) -> None:

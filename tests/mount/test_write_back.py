@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from s3amfs.engine.interruptible import asking
+from s3amfs.errors import Interrupted
 from s3amfs.mount.write_back import WriteBack
 from tests.mount.conftest import Stored
 from tests.support.cli import Cli
@@ -36,10 +38,13 @@ class Queued:
         self.published: list[str] = []
         self.released: list[int] = []
         self.broken: set[str] = set()
+        self.killed = ""
         self.all = threading.Semaphore(0)
         self.queue = WriteBack(seconds, self.publish, self.release)
 
     def publish(self, file: Any) -> None:
+        if file.key == self.killed:
+            raise Interrupted("killed")
         if file.key in self.broken:
             raise OSError(5, f"no {file.key}")
         file.is_delayed = False
@@ -95,6 +100,52 @@ def test_what_is_written_again_is_only_released() -> None:
     file.is_delayed = False
     ends.queue.settle_all()
     assert (ends.published, ends.released) == ([], [0])
+
+
+def test_what_a_killed_process_has_waited_for_waits_on() -> None:
+    ends = Queued(LONG)
+    file: Any = File("a")
+    ends.put(file)
+    ends.killed = "a"
+    with pytest.raises(Interrupted):
+        ends.queue.settle([file])
+    assert (ends.queue.count, ends.released) == (1, [])
+    ends.killed = ""
+    ends.queue.settle_all()
+    assert (ends.published, ends.released, ends.queue.count) == (["a"], [0], 0)
+
+
+def test_who_waits_for_several_can_be_killed() -> None:
+    ends = Queued(LONG)
+    files: list[Any] = [File(key) for key in "ab"]
+    ends.put(*files)
+    begun, goes_on = threading.Event(), threading.Event()
+    publish = ends.publish
+
+    def slow(file: Any) -> None:
+        begun.set()
+        assert goes_on.wait(30)
+        publish(file)
+
+    ends.queue._publish = slow
+    with asking(begun.is_set), pytest.raises(Interrupted):
+        ends.queue.settle(files)
+    goes_on.set()
+    ends.queue.settle_all()
+    assert sorted(ends.published) == ["a", "b"]
+
+
+def test_of_several_failures_each_is_raised_by_what_asks_for_its_name() -> None:
+    ends = Queued(LONG)
+    ends.broken = {"d/a", "d/b"}
+    files: list[Any] = [File(key) for key in ("d/a", "d/b")]
+    ends.put(*files)
+    with pytest.raises(OSError, match="no d/a"):
+        ends.queue.settle(files)
+    for number in range(2):
+        assert ends.all.acquire(timeout=30), number
+    with pytest.raises(OSError, match=r"1 files were not published .*: d/b"):
+        ends.queue.settle_all()
 
 
 def test_a_failure_is_raised_to_who_waits_or_by_the_next_umount() -> None:
