@@ -116,6 +116,8 @@ class Schedule:
     def _passed(self, missing: list[int], first: int) -> int:
         """How many parts have moved before `first`, which is the first missing one now. missing: at the look before;
         what was there of its front by then (`_Owner.ahead`) counts, too."""
+        if first < missing[0]:  # a listing lagged behind, or records were dropped
+            return 0
         end = min(first, missing[0] + FRONT * self._share.of)
         return bisect_left(missing, first) + (end - missing[0]) // self._share.of - bisect_left(missing, end)
 

@@ -133,3 +133,11 @@ def test_parts_that_ended_before_the_first_one_still_count_once_it_is_there() ->
         schedule.next_batch([1, *(n for n in theirs if n not in ended[:count])], count / 4, moving=[1])
     hers = [n for n in theirs if n not in ended]
     assert schedule.next_batch(hers[:20], 10.0) == [], "at four parts a second it has them all in hand"
+
+
+def test_parts_that_are_missing_again_leave_their_owner_no_progress_below_zero() -> None:
+    """`finish` has dropped the records of a download: its owner moves nothing, and is helped."""
+    schedule, theirs = Schedule(Share(1, 2), 12), list(range(2, 13, 2))
+    schedule.next_batch([1, *theirs[4:]], 0.0)
+    schedule.next_batch([1, *theirs], 1.0, moving=[1])
+    assert schedule.next_batch(theirs, 9.0)
