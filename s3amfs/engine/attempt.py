@@ -316,7 +316,7 @@ class Operation:
         moved, missing = pipe.received - self._request_began_at, self._part.length - self._request_began_at
         if self._done is None or end is None or plan.rest is None or not can_be_joined(end, self._part):
             return False
-        if not goes_on_at_once(failure, moved, missing):
+        if not goes_on_at_once(failure, moved, missing) or not plan.rest.is_ready:
             return False
         self._request_began_at, self.joined = pipe.received, True
         try:

@@ -21,6 +21,9 @@ from .part_problem import PartProblem
 class Rest(Protocol):
     """Where ranges of a part are requested: a `sources.RangedSource`."""
 
+    @property
+    def is_ready(self) -> bool: ...
+
     def request(self, part: Part) -> HttpRequest: ...
 
     def accept(self, part: Part) -> Callable[[Reply], None]: ...

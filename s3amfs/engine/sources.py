@@ -42,6 +42,10 @@ class RangedSource(Protocol):
 
     identity: SourceIdentity
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether `request` need not wait for credentials, which takes longer than a loop may."""
+
     def request(self, part: Part) -> HttpRequest:
         """The request for exactly the part's range; called at dispatch."""
 

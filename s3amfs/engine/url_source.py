@@ -180,6 +180,10 @@ class UrlSource:
         self._http = url.url[:4].lower() == "http"
         self._options = seen.options
 
+    @property
+    def is_ready(self) -> bool:
+        return True
+
     def request(self, part: Part) -> HttpRequest:
         if self._http:
             headers = (("Range", f"bytes={part.offset}-{part.offset + part.length - 1}"), IDENTITY)

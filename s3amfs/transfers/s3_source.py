@@ -27,6 +27,10 @@ class S3Source:
         self._key = options.source_key
         self.identity = identity_of(location, info)
 
+    @property
+    def is_ready(self) -> bool:
+        return self._client.session.credentials_fresh()
+
     def request(self, part: Part) -> HttpRequest:
         return self._client.session.prepare(
             s3api.get_object(

@@ -215,6 +215,7 @@ class Ranges:
     """An object of a million bytes."""
 
     identity = SourceIdentity("http://s3.test/k", size=1_000_000, etag='"one"')
+    is_ready = True
 
     def request(self, part: Part) -> HttpRequest:
         return HttpRequest("GET", self.identity.url, (("Range", f"bytes={part.offset}-{part.end - 1}"),))
@@ -279,6 +280,15 @@ def test_a_relay_goes_on_only_after_progress_and_where_ranges_can_be_joined() ->
     loop.end(2, 206)  # the rest brings nothing
     assert [type(outcome) for outcome in outcomes] == [Failure]
     assert loop.cancelled[-1] is loop.started[1], "the target is cut too"
+
+
+def test_a_relay_does_not_wait_for_credentials_in_its_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next attempt has them renewed before it begins (renewal.py)."""
+    monkeypatch.setattr(Ranges, "is_ready", False)
+    loop, _, outcomes = long_relay()
+    deliver(loop.started[0], 0, 20_000)
+    loop.end(0, 206)
+    assert [type(outcome) for outcome in outcomes] == [Failure]
 
 
 def test_a_relay_never_joins_two_states_of_its_source() -> None:

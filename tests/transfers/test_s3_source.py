@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -48,3 +49,9 @@ def test_a_failure_names_the_object_and_its_credentials_are_ours() -> None:
     said = str(to_error(explained, "upload to s3://other/k"))
     assert "source s3://bkt/k" in said
     assert "fresh URL" not in said
+
+
+@pytest.mark.parametrize("fresh", [True, False])
+def test_it_is_ready_while_its_credentials_are_fresh(fresh: bool) -> None:
+    client = SimpleNamespace(session=SimpleNamespace(credentials_fresh=lambda: fresh))
+    assert S3Source(cast("Any", client), S3Location("bkt", "k"), INFO, UploadOptions()).is_ready is fresh
