@@ -82,6 +82,9 @@ class NameOperations(Shared):
                 self.files.rename(old_key, new_key, new + self.files.path_of(file)[len(old) :])
 
         with self.moves.moving(source, target):
+            closing = self.files.closing_at(old)  # its release would publish it under the old name
+            if closing is not None and closing.changed and not closing.failed:
+                self._publish_now(closing)
             for file in self.files.below(source):
                 if file.changed:
                     self._publish_now(file)

@@ -141,6 +141,25 @@ def test_the_first_write_during_a_rename_is_stored_under_the_new_name(
     assert {key: stored.get(key) for key in stored.listed()} == {"b": b"first"}
 
 
+def test_what_is_being_released_is_moved_with_all_that_was_written(
+    operations: Operations, stored: Stored, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As what was written through a memory map after the close."""
+    file = created(operations, "/a", b"1")
+    operations.flush(None, file)
+    operations.write(None, b"2", 1, file)
+    drop = operations.files.drop
+
+    def late(number: int) -> Any:
+        last = drop(number)
+        operations.rename("/a", "/b")
+        return last
+
+    monkeypatch.setattr(operations.files, "drop", late)
+    operations.release(None, file)
+    assert {key: stored.get(key) for key in stored.listed()} == {"b": b"12"}
+
+
 def test_a_name_whose_removal_waits_is_free(operations: Operations, stored: Stored) -> None:
     """Of a file that is open; libfuse hides it first. For a file (mv -n), and in a folder that counts as empty."""
     operations.mkdir("/d", 0o755)

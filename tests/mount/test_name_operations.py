@@ -37,6 +37,7 @@ class Operations(NameOperations):
             take_away=lambda key: note(f"take away {key}"),
             is_hiding=lambda old, new, key: False,
             below=lambda key: [file] if file is not None else [],
+            closing_at=lambda path: None,
             unpublished_in=lambda path: ["x"] if path == "/d" else [],
         )
         queue: Any = SimpleNamespace(
