@@ -49,6 +49,8 @@ class Output:
         self._last_status = "nothing has begun"
         self._moved = "nothing"
         self._flushed = 0.0
+        self._held = False
+        """Lines wait to be written out."""
         self._progress_at = time.monotonic()
         self._limit_due = 0.0
         self.clients: dict[S3Config, S3Client] | None = None
@@ -99,6 +101,7 @@ class Output:
         text = json.dumps(entry.json()) if self._json else entry.text()
         now = time.monotonic()
         flush, self._flushed = (True, now) if now - self._flushed > FLUSH_SECONDS else (False, self._flushed)
+        self._held = not flush
         self._print(text, flush=flush)
 
     def _say_limit(self) -> None:
@@ -117,6 +120,9 @@ class Output:
         """The progress of a job over a tree: at most every second for programs, every ten seconds for people."""
         self._last_status = progress.text()
         now = time.monotonic()
+        if self._held and now - self._flushed > FLUSH_SECONDS:
+            self._held, self._flushed = False, now
+            self._flush()
         if now - self._progress_at < (1.0 if self._json else LINE_SECONDS):
             return
         self._progress_at = now
@@ -198,8 +204,14 @@ class Output:
             progress.close()
 
     def _print(self, text: str, *, flush: bool = True) -> None:
+        self._write(lambda: print(text, flush=flush))
+
+    def _flush(self) -> None:
+        self._write(sys.stdout.flush)
+
+    def _write(self, write: Callable[[], object]) -> None:
         try:
-            print(text, flush=flush)
+            write()
         except OSError as error:
             give_up_on(1)
             if isinstance(error, BrokenPipeError):

@@ -70,6 +70,10 @@ class LineOutput(Output):
         with self._lock:
             super()._print(text, flush=flush)
 
+    def _flush(self) -> None:
+        with self._lock:
+            super()._flush()
+
     def _say(self, text: str) -> None:
         with self._lock:
             super()._say(text)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -13,6 +15,7 @@ from s3amfs.cli.output import LIMIT_SECONDS, Output
 from s3amfs.cli.report_file import ReportFile
 from s3amfs.core.events import LimitedBy
 from s3amfs.core.tree_events import EntryDone
+from s3amfs.core.trees.tree_progress import Progress
 
 ENTRY = EntryDone("k", "upload", "new", 1)
 
@@ -32,6 +35,20 @@ def test_a_job_says_its_limit_every_five_seconds(clock: SimpleNamespace, capsys:
         clock.at += LIMIT_SECONDS / 5
     events = [json.loads(line)["event"] for line in capsys.readouterr().out.splitlines()]
     assert events == ["entry"] * 5 + ["limited_by"] + ["entry"] * 5 + ["limited_by"] + ["entry"] * 2
+
+
+def test_the_last_entry_before_a_long_wait_is_written_out(
+    clock: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written))
+    output = Output(json=False, verbose=False, progress=False)
+    for _ in range(3):
+        output.entry(ENTRY)
+    assert written.getvalue().count(b"\n") == 1, "lines are not written one by one"
+    clock.at += 0.5
+    output.tree_progress(Progress(clock.at).at(clock.at))
+    assert written.getvalue().count(b"\n") == 3
 
 
 def test_people_are_not_bothered(clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
