@@ -169,12 +169,16 @@ class FileContent:
         """Whether it was closed and waits to be published."""
         return isinstance(self.state, Delayed)
 
-    def delay(self) -> None:
-        """It waits in its spool, on record, to be published. Raises OSError if it can't be kept on disk."""
+    def delay(self) -> bool:
+        """It waits in its spool, on record, to be published; False: a rename, say, has published it, or it has lost its
+        name. Raises OSError if it can't be kept on disk."""
         with holding(self.lock):
+            if not self.changed or self.is_delayed:
+                return False
             spooled = self._to_spool("delay")
             spooled.keep_record(self.metadata)
             self._become("delay", Delayed(self.state.base, spooled))
+            return True
 
     def _stop(self, stream: FileStream, *, keep: bool = True) -> None:
         try:

@@ -164,7 +164,8 @@ class FileOperations(Shared):
         if not self.write_back.takes(file) or self.files.writing_handles(file) > 1:
             return False
         try:
-            file.delay()
+            if not file.delay():
+                return False
         except OSError as error:
             log.warning("%s can't wait on disk for its publication: %s", file.key, error)
             return False

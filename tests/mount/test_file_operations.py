@@ -20,6 +20,8 @@ class File:
 
     def __init__(self) -> None:
         self.changed, self.is_delayed = True, False
+        self.is_published = False
+        """By a rename, since it was looked at."""
         self.writers = {OPENER}
         self.events: list[str] = []
 
@@ -29,8 +31,11 @@ class File:
     def give_up(self) -> None:
         self.events.append("given up")
 
-    def delay(self) -> None:
+    def delay(self) -> bool:
+        if self.is_published:
+            return False
         self.events.append("delayed")
+        return True
 
 
 class Operations(FileOperations):
@@ -135,3 +140,8 @@ def test_a_small_file_may_wait_unless_somebody_else_writes_to_it(operations: Ope
     assert operations.closed() == ["delayed"]
     operations.handles = 2
     assert operations.closed() == ["delayed", "published"]
+
+
+def test_what_a_rename_has_published_meanwhile_does_not_wait(operations: Operations) -> None:
+    operations.waits = operations.file.is_published = True
+    assert operations.closed() == ["published"]

@@ -259,3 +259,13 @@ def test_what_could_not_be_published_is_kept_in_a_file(whole: bool, caplog: pyte
     assert ("what was written is in the spool" in said) is whole
     assert ("unfinished upload" in said) is not whole
     assert stream.events[0] == "aborted, keep=True"
+
+
+def test_only_what_is_not_published_and_has_a_name_can_wait() -> None:
+    assert not opened().delay()
+    file = opened(None)
+    assert file.delay()
+    assert not file.delay()
+    file = opened(None)
+    file.unlink()
+    assert not file.delay()
