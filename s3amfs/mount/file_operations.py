@@ -134,6 +134,8 @@ class FileOperations(Shared):
         self._last_writers.pop(fi.fh, None)
         handle = self.files.handle(fi.fh)
         file = handle.file
+        if file.given_up and handle.writes and file.written_by(process_of(caller()[2])):
+            raise OSError(errno.EIO, "a process that shares its descriptor was killed: nothing of it is published")
         if not file.changed or file.is_delayed or not handle.writes:
             return 0
         thread = caller()[2]

@@ -121,11 +121,14 @@ def is_written_elsewhere(path: str) -> bool:
 
 
 def _writes(entry: str, path: str) -> bool:
-    """By proc(5): /proc/PID/fd, and the flags of open(2), octal, in /proc/PID/fdinfo."""
+    """By proc(5): /proc/PID/fd, and the flags of open(2), octal, in /proc/PID/fdinfo.
+
+    ' (deleted)' is also behind a name that the kernel has only dropped from its cache.
+    """
     folder = f"/proc/{entry}"
     try:
         for number in os.listdir(f"{folder}/fd"):
-            if _target(f"{folder}/fd/{number}") == path:
+            if _target(f"{folder}/fd/{number}") in (path, f"{path} (deleted)"):
                 info = Path(f"{folder}/fdinfo/{number}").read_text()
                 flags = next(line.split()[1] for line in info.splitlines() if line.startswith("flags:"))
                 if int(flags, 8) & os.O_ACCMODE != os.O_RDONLY:

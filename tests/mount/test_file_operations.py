@@ -19,7 +19,7 @@ class File:
     key = "k"
 
     def __init__(self) -> None:
-        self.changed, self.is_delayed = True, False
+        self.changed, self.is_delayed, self.given_up = True, False, False
         self.is_published = False
         """By a rename, since it was looked at."""
         self.writers = {OPENER}
@@ -140,6 +140,14 @@ def test_a_small_file_may_wait_unless_somebody_else_writes_to_it(operations: Ope
     assert operations.closed() == ["delayed"]
     operations.handles = 2
     assert operations.closed() == ["delayed", "published"]
+
+
+def test_the_close_of_a_writer_whose_file_was_given_up_fails(operations: Operations) -> None:
+    operations.file.changed, operations.file.given_up = False, True
+    with pytest.raises(OSError, match="killed"):
+        operations.closed()
+    operations.caller = CHILD
+    assert operations.closed() == []
 
 
 def test_what_a_rename_has_published_meanwhile_does_not_wait(operations: Operations) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from s3amfs.mount.processes import PF_EXITING, dies_of_a_signal, process_of, was_killed
+from s3amfs.mount.processes import PF_EXITING, dies_of_a_signal, is_written_elsewhere, process_of, was_killed
 from tests.support.mounts import run
 
 RUNNING = 0x400000
@@ -84,3 +84,12 @@ def test_who_cannot_be_seen_counts_as_one_that_closed() -> None:
     assert was_killed(nobody) is False
     assert process_of(nobody) == nobody
     assert was_killed(os.getpid()) is False
+
+
+def test_who_writes_is_seen_also_where_the_kernel_has_dropped_the_name(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    with path.open("wb"):
+        assert is_written_elsewhere(str(path))
+        path.unlink()
+        assert is_written_elsewhere(str(path))
+    assert not is_written_elsewhere(str(path))
