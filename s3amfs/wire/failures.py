@@ -32,6 +32,7 @@ _CUSTOMER_KEY = re.compile(
 _ABOUT_TLS = re.compile(r"secure connection", re.I)
 """'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.'"""
 _KMS = re.compile(r"\bkms\b", re.I)
+_REFUSED_FILE = re.compile(r"RETR response: (\d{3})")
 _TUNNEL = re.compile(r"(?:CONNECT tunnel failed, response|HTTP code) (\d{3})", re.I)
 _NOT_TLS = re.compile(r"wrong version number|packet length too long|unsupported protocol|http request", re.I)
 _URL = re.compile(r"(?<![\w+.-])([a-zA-Z][a-zA-Z0-9+.-]{1,20}://)(?:[^\s/@]*@)?([^\s?#'\"<>]*)(?:[?#][^\s'\"<>]*)?")
@@ -177,11 +178,13 @@ def _classify_ftp(reply: Reply) -> Failure:
     failure = _classify_curl(reply)
     if reply.curl_code in CURL_TLS_TRUST or failure.kind in (Kind.TIMEOUT, Kind.LOCAL):
         return failure
-    kind = FTP_STATUSES.get(reply.status)
+    refused = _REFUSED_FILE.search(reply.curl_error)  # the last reply is that to curl's ABOR, which follows
+    status = int(refused[1]) if refused is not None else reply.status
+    kind = FTP_STATUSES.get(status)
     if kind is None or reply.curl_code == 0:
-        return failure
-    hint = " (no such file or folder, or no permission)" if reply.status == 550 else ""
-    return Failure(kind=kind, message=f"{failure.message}{hint} (FTP {reply.status})", status=reply.status)
+        return replace(failure, status=status)
+    hint = " (no such file or folder, or no permission)" if status == 550 else ""
+    return Failure(kind=kind, message=f"{failure.message}{hint} (FTP {status})", status=status)
 
 
 def _is_ssh(reply: Reply) -> bool:

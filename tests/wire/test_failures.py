@@ -70,6 +70,9 @@ TABLE: list[tuple[Reply, Kind]] = [
     (Reply(530, curl_code=67, is_http=False), Kind.DENIED),
     (Reply(421, curl_code=8, is_http=False), Kind.THROTTLE),
     (Reply(426, curl_code=18, is_http=False), Kind.NETWORK),
+    (Reply(226, curl_code=19, curl_error="RETR response: 421", is_http=False), Kind.THROTTLE),
+    (Reply(226, curl_code=19, curl_error="RETR response: 451", is_http=False), Kind.SERVER),
+    (Reply(226, curl_code=19, curl_error="RETR response: 553", is_http=False), Kind.MISSING),
     (Reply(0, curl_code=60, is_http=False, url="sftp://host/x"), Kind.FATAL),
 ]
 
@@ -80,6 +83,11 @@ def test_what_it_means(answer: Reply, kind: Kind) -> None:
     assert failure.kind is kind
     assert "\n" not in failure.message
     assert str(to_error(failure, "upload of s3://b/k"))
+
+
+def test_a_refused_file_has_the_status_of_the_refusal_not_that_of_the_abort_that_follows() -> None:
+    """libcurl sends ABOR then, whose reply is the last one."""
+    assert classify(Reply(226, curl_code=19, curl_error="RETR response: 554", is_http=False)).status == 554
 
 
 def test_an_early_refusal_says_more_than_the_reset_that_follows() -> None:
