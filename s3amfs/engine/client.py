@@ -24,6 +24,7 @@ from ..wire.failures import find_failure, naming_encryption, to_error
 from ..wire.messages import HttpRequest, Reply, S3Request
 from ..wire.s3 import api as s3api
 from . import waiting
+from .heads import look
 from .limits import SlotGate
 from .loop import Engine, get_engine
 from .one_shot import OneShot, OnReply
@@ -156,13 +157,7 @@ class S3Client:
         self, bucket: str, key: str, *, version_id: str | None = None, customer_key: CustomerKey | None = None
     ) -> s3api.ObjectInfo:
         """Returns what HeadObject says of `key`. Raises NotFound, AccessDenied, EncryptionKeyError, TransferError."""
-        reply, failure = self.attempt(s3api.head_object(bucket, key, version_id=version_id, customer_key=customer_key))
-        if failure is not None and not failure.code and failure.status in (400, 403):
-            # A HEAD is answered without a body, so without a code: one byte by GET brings the reason.
-            _, said = self.attempt(
-                s3api.get_object(bucket, key, offset=0, length=1, version_id=version_id, customer_key=customer_key)
-            )
-            failure = said or failure
+        reply, failure = look(self.attempt, bucket, key, version_id=version_id, customer_key=customer_key)
         if failure is not None and failure.kind is Kind.DENIED and customer_key is not None:
             # A wrong customer key is often answered by 'access denied'. Without a key an object that has one is refused
             # for that reason, and only to those who may read it.
