@@ -22,11 +22,12 @@ from ..wire.curl.streams import Reader, Sink
 from ..wire.failures import classify, naming_encryption
 from ..wire.messages import HttpRequest, Reply
 from .bwlimit import LimitedReader, LimitedSink, Limiter
-from .joining import Joinable, Rest, can_be_joined, continued
+from .joining import Joinable, can_be_joined, continued
 from .loop import Loop
 from .part_problem import PartProblem
 from .relay_pipe import Pipe, RelayEnd
 from .sampler import activity_of
+from .sources import RangedSource
 
 SHARERS = 4
 """Requests that share a rate limit, about: what is slower than its share is still no stall."""
@@ -94,7 +95,7 @@ class ReceivePart:
     request: HttpRequest
     sink: PartSink
     explain: Explain = as_it_is
-    rest: Rest | None = None
+    rest: RangedSource | None = None
     """Where the rest of an answer that was cut is requested; None: the whole is, each time."""
 
 
@@ -108,7 +109,7 @@ class RelayPart:
     target: HttpRequest
     make_body: Callable[[Reader], PartBody]
     explain: Explain = as_it_is
-    rest: Rest | None = None
+    rest: RangedSource | None = None
     """As of `ReceivePart`."""
 
 

@@ -16,17 +16,7 @@ from ..core.parts import Part
 from ..wire.curl.streams import PAUSE, Sink
 from ..wire.messages import HttpRequest, Reply
 from .part_problem import PartProblem
-
-
-class Rest(Protocol):
-    """Where ranges of a part are requested: a `sources.RangedSource`."""
-
-    @property
-    def is_ready(self) -> bool: ...
-
-    def request(self, part: Part) -> HttpRequest: ...
-
-    def accept(self, part: Part) -> Callable[[Reply], None]: ...
+from .sources import RangedSource
 
 
 class Joinable(Sink, Protocol):
@@ -58,7 +48,7 @@ def can_be_joined(sink: Joinable, part: Part) -> bool:
     return bool(sink.mark) and 0 < sink.moved < part.length
 
 
-def continued(sink: Joinable, part: Part, source: Rest) -> tuple[HttpRequest, Continuation]:
+def continued(sink: Joinable, part: Part, source: RangedSource) -> tuple[HttpRequest, Continuation]:
     """Returns the request for what is missing of `part`, and the sink for its answer."""
     count = seam_bytes(len(sink.last), part.length - sink.moved)
     rest = rest_of(part, sink.moved, count)

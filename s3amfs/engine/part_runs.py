@@ -25,8 +25,7 @@ class PartRuns:
     """`begin` and `cut` run in the loop of the part, which keeps their order; what follows runs in the home loop.
 
     loops: the transfer's, the home loop first. move: makes the work of a part. flight: has the attempts in flight, for
-    whoever looks at them. ended: called with each attempt that
-    ended by itself. crashed: called with an error of ours.
+    whoever looks at them. ended: called with each attempt that ended by itself. crashed: called with an error of ours.
     """
 
     def __init__(

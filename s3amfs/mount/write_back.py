@@ -42,7 +42,8 @@ class WriteBack:
         self._waiting: dict[OpenFile, tuple[float, int]] = {}
         """When it is due, and its handle; in this order."""
         self._publishing: set[OpenFile] = set()
-        self._failed: list[str] = []
+        self._failed: list[tuple[str, str]] = []
+        """(key, reason)"""
         self._unsaid: dict[str, str] = {}
         """By key: why a file was not published for which nobody waited, until that is raised."""
         self._pool: ThreadPoolExecutor | None = None
@@ -131,7 +132,8 @@ class WriteBack:
             failed, self._failed = self._failed, []
             self._unsaid.clear()
         if failed:
-            raise OSError(errno.EIO, f"{len(failed)} files were not published after their close: {failed[0]}")
+            key, reason = failed[0]
+            raise OSError(errno.EIO, f"{len(failed)} files were not published after their close: {key}: {reason}")
 
     def _take(self, file: OpenFile) -> int | None:
         """Its handle, if it waits; the caller publishes it."""
@@ -179,14 +181,14 @@ class WriteBack:
 
     def _remember(self, file: OpenFile, error: Exception) -> None:
         with self._condition:
-            self._failed.append(f"{file.key}: {error}")
+            self._failed.append((file.key, str(error)))
             self._unsaid[file.key] = str(error)
 
     def _raised(self, file: OpenFile) -> None:
         """Its failure is known to somebody."""
         with self._condition:
             self._unsaid.pop(file.key, None)
-            self._failed = [line for line in self._failed if not line.startswith(f"{file.key}: ")]
+            self._failed = [failure for failure in self._failed if failure[0] != file.key]
 
     def _try(self, file: OpenFile) -> None:
         if self._take(file) is None:

@@ -27,6 +27,7 @@ from ..wire.s3 import api as s3api
 from .checksum_choice import PartForms, Suspect
 from .job import Job, open_journal
 from .multipart import Begun, Multipart
+from .part_feed import Add
 from .report import Report
 from .resume import Hash, take_up
 from .sending import Content, Copied, Movement, PartCallbacks, Sending, WholeCrc, unchecked
@@ -57,7 +58,7 @@ class Installed:
         )
 
 
-Feed = Callable[[Callable[..., None]], None]
+BeginFeed = Callable[[Add], None]
 """Called with `Sending.add` once parts move; has it called for further parts, at last with `last=True`."""
 
 
@@ -150,7 +151,7 @@ class SendParts:
         self.move_all(parts)
         return self.complete(size)
 
-    def move_all(self, parts: Iterable[Part], movement: Movement | None = None, feed: Feed | None = None) -> None:
+    def move_all(self, parts: Iterable[Part], movement: Movement | None = None, feed: BeginFeed | None = None) -> None:
         """Sends those of `parts` that are not there, and waits. movement: another one than the content's."""
         records = self._upload.records
         self._unsent = lambda: (part for part in parts if part.number not in records)
@@ -185,7 +186,7 @@ class SendParts:
         self._unsent, self._last = (lambda: parts), True
         self._move(parts, movement)
 
-    def _move(self, parts: Iterable[Part], movement: Movement, feed: Feed | None = None) -> None:
+    def _move(self, parts: Iterable[Part], movement: Movement, feed: BeginFeed | None = None) -> None:
         self._start(movement)
         self._add(parts)
         if feed is not None and self._sending is not None:
