@@ -207,14 +207,36 @@ class EngineFileSystem(s3fs.S3FileSystem):  # type: ignore[misc]
         return Pinned(self.client, location, info, key, self.gates()[1], spread=True, slots=slots)
 
     async def look_up(self, path: str, version_id: str | None) -> dict[str, Any]:
-        """Returns s3fs's info of `path`, also where it is newer than the cached listing. Raises FileNotFoundError."""
+        """Returns s3fs's info of `path`, also where it is newer than the cached listing. Raises FileNotFoundError.
+
+        Where an object has the name of a folder, it is the object's.
+        """
         found: dict[str, Any]
         try:
             found = await self._info(path, version_id=version_id)
         except FileNotFoundError:
             found = await self._info(path, version_id=version_id, refresh=True)
             self.forget(path)  # s3fs may look once more
+        if found["type"] == "directory":
+            found = await self.object_beside(path) or found
         return found
+
+    async def object_beside(self, path: str) -> dict[str, Any] | None:
+        """Returns s3fs's info of the object with the name of the folder `path`; None: there is none.
+
+        Raises FileNotFoundError if nothing is cached and neither is there.
+        S3 has 'a' beside 'a/b'. The cached listing of the folder above has both; s3fs's `info` takes the first.
+        """
+        name = self._strip_protocol(path)
+        if path.endswith("/") or not self.split_path(name)[1]:
+            return None
+        try:
+            listing = self._ls_from_cache(self._parent(name))
+        except FileNotFoundError:
+            listing = None
+        if listing is None:
+            listing = [await self._info(name, refresh=True)]
+        return next((entry for entry in listing if entry["type"] == "file" and entry["name"] == name), None)
 
     def forget(self, path: str) -> None:
         """Invalidates cached listings of `path` and the folders above it."""

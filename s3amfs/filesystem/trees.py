@@ -228,20 +228,10 @@ async def refuse_object(fs: EngineFileSystem, rpath: str, lpath: str) -> None:
 
     A folder of S3 is nothing to fetch by itself; but the object 'a' beside 'a/b' would be left out in silence.
     """
-    path = fs._strip_protocol(rpath)
-    if rpath.endswith("/") or not fs.split_path(path)[1]:
-        return
-    try:
-        listing = fs._ls_from_cache(fs._parent(path))
-    except FileNotFoundError:
-        listing = None
-    if listing is None:
-        is_object = (await fs._info(path, refresh=True))["type"] == "file"
-    else:
-        is_object = any(entry["type"] == "file" and entry["name"] == path for entry in listing)
-    if is_object:
+    found = await fs.object_beside(rpath)
+    if found is not None:
         raise IsADirectoryError(
             errno.EISDIR,
-            f"the object s3://{path} and objects below that name exist: a file system cannot hold both",
+            f"the object s3://{found['name']} and objects below that name exist: a file system cannot hold both",
             lpath,
         )

@@ -96,3 +96,24 @@ def test_a_folder_that_goes_into_itself_mixes_nothing(
     act(f"{bucket}/a/", f"{bucket}/a/new/", recursive=True)
     assert fs.cat(f"{bucket}/a/new/a/a/x") == b"3"
     assert fs.exists(f"{bucket}/a/x") is (verb == "copy")
+
+
+@pytest.mark.parametrize("cached", [False, True])
+def test_an_object_with_the_name_of_a_folder_is_copied_too(
+    moto: str, boto_of_moto: Any, cached: bool, tmp_path: Path
+) -> None:
+    bucket = f"beside-{cached}".lower()
+    boto_of_moto.create_bucket(Bucket=bucket)
+    files = {"d": b"object", "d/x": b"below"}
+    for key, data in files.items():
+        boto_of_moto.put_object(Bucket=bucket, Key=f"t/{key}", Body=data)
+    fs = S3AMFileSystem(key="key", secret="secret", endpoint_url=moto, skip_instance_cache=True)
+    fs.copy(f"{bucket}/t", f"{bucket}/tree", recursive=True)
+    assert read_prefix(boto_of_moto, bucket, "tree/") == files
+    fs.invalidate_cache()
+    if cached:
+        fs.find(bucket)
+    fs.cp_file(f"{bucket}/t/d", f"{bucket}/one")
+    assert read_prefix(boto_of_moto, bucket, "one") == {"": b"object"}
+    fs.cp_file(f"{bucket}/t", f"{bucket}/folder")  # is no object
+    assert read_prefix(boto_of_moto, bucket, "folder") == {}
