@@ -6,15 +6,13 @@ the content that was listed.
 
 from __future__ import annotations
 
-import errno
-import os
 import pickle
 import tempfile
 from collections.abc import Callable, Collection, Iterator
 from typing import IO
 
 from ..core.deletions import refusal_of_sync
-from ..core.entries import Entry, Kind
+from ..core.entries import Entry, Kind, not_a_key
 from ..core.job_records import Extra
 from ..core.locations import LocalPath, S3Location
 from ..errors import S3AMError
@@ -24,6 +22,7 @@ from .job_journal import JobJournal
 from .job_options import TreeOptions
 from .local_target import LocalTarget
 from .sides import Ends
+from .walk import has_entry
 
 Emit = Callable[[str, str, str, "int | None"], None]
 
@@ -118,10 +117,10 @@ class Extras:
         if isinstance(source, LocalPath):
             for entry in batch:
                 excluded = self._is_excluded(entry.key)
-                yield entry, "" if excluded else _why_kept(os.path.join(source.path, entry.key))
+                yield entry, "" if excluded else self._why_kept(source.path, entry.key)
             return
-        asked = [entry for entry in batch if not self._is_excluded(entry.key)]
-        keys = [source.key + entry.key for entry in asked]
+        keys = [source.key + entry.key for entry in batch if not self._is_excluded(entry.key)]
+        keys = [key for key in keys if not not_a_key(key)]  # of a local name that no object can have
         key_for = self._options.source_key_for
         found = look_at(self._ends.reader, source.bucket, keys, key_for)
         for entry in batch:
@@ -130,6 +129,13 @@ class Extras:
                 yield entry, f"not known whether it is at the source: kept ({there_now})"
             else:
                 yield entry, "it is at the source now: kept" if there_now is not None else ""
+
+    def _why_kept(self, root: str, key: str) -> str:
+        """Why the entry at the target must stay whose source would be the local entry `key`; '' if there is none."""
+        try:
+            return "it is at the source now: kept" if has_entry(root, key, self._options.links) else ""
+        except OSError as error:
+            return f"not known whether it is at the source: kept ({error.strerror})"
 
     def _is_excluded(self, key: str) -> bool:
         return self._options.delete_excluded and not self._options.filters.includes(key)
@@ -201,16 +207,3 @@ class Extras:
             return False
         key = source.key + folder + "/"
         return look_at(self._ends.reader, source.bucket, [key], self._options.source_key_for)[key] is not None
-
-
-def _why_kept(path: str) -> str:
-    """Why the entry at the target must stay whose source would be the file `path`; '' if there is none."""
-    try:
-        os.lstat(path)
-    except ValueError:
-        return ""  # a name that no file can have
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
-            return ""
-        return f"not known whether it is at the source: kept ({error.strerror})"
-    return "it is at the source now: kept"

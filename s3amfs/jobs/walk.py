@@ -6,6 +6,7 @@ dangling link, a loop, a folder that may not be read) are entries too, with thei
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
-from ..core.entries import RESERVED, Entry, Kind, order
+from ..core.entries import RESERVED, Entry, Kind, not_local, order
 from ..core.filters import NO_FILTERS, Filters
 from ..errors import AccessDenied, InvalidSource, NotFound
 from .spill import sorted_by
@@ -60,6 +61,31 @@ def walk(root: str, options: WalkOptions | None = None) -> Iterator[Entry]:
     except FileNotFoundError:
         return
     yield from _Walk(root, options).folder("", ((there.st_dev, there.st_ino),))
+
+
+def has_entry(root: str, key: str, links: Links) -> bool:
+    """Whether a walk of `root` would come upon an entry `key` (of a file or a link) by now.
+
+    A folder of that name is none, nor is a file whose path is spelled otherwise ('a//b'), or one that lies behind a
+    link which is not followed. Raises OSError where nobody can say.
+    """
+    if not_local(key) and not key.startswith(RESERVED):
+        return False
+    try:
+        if links != "follow":
+            pieces = key.split("/")
+            above = ("/".join(pieces[:count]) for count in range(1, len(pieces)))
+            if any(os.path.islink(os.path.join(root, folder)) for folder in above):
+                return False
+        path = os.path.join(root, key)
+        there = os.lstat(path)
+        if stat.S_ISLNK(there.st_mode):
+            return links == "keep" or (links == "follow" and not os.path.isdir(path))
+        return not stat.S_ISDIR(there.st_mode) or key.endswith("/")
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+            return False
+        raise
 
 
 class _Walk:
@@ -213,4 +239,4 @@ def _what(mode: int) -> str:
     return "no file"
 
 
-__all__ = ["Links", "WalkOptions", "check_root", "walk"]
+__all__ = ["Links", "WalkOptions", "check_root", "has_entry", "walk"]

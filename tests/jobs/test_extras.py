@@ -120,16 +120,35 @@ def test_what_was_below_a_link_whose_folder_is_away_is_not_deleted(
     assert read_prefix(boto, bucket) == {"data/f": b"1", "stays": b"s"}
 
 
-@pytest.mark.parametrize(
-    ("number", "says"),
-    [(errno.ENOENT, ""), (errno.ENAMETOOLONG, ""), (errno.EACCES, "not known"), (errno.EIO, "not known")],
-)
-def test_a_source_that_cannot_be_looked_at_is_not_absent(
-    monkeypatch: pytest.MonkeyPatch, number: int, says: str
+def test_names_that_only_one_side_can_have_are_deleted_from_it(
+    run: Any, bucket: str, boto: Any, tmp_path: Path
 ) -> None:
-    def refuse(path: str) -> None:
-        raise OSError(number, os.strerror(number))
+    boto.put_object(Bucket=bucket, Key="p/stays", Body=b"")
+    here = make_tree(tmp_path / "here", {"n\udcff": b"no UTF-8", "stays": b""})
+    down = run(f"s3://{bucket}/p", here, delete=True)
+    assert (down.rc, down.did("delete", "fail")) == (0, {"n\udcff": "delete"})
 
-    monkeypatch.setattr(extras.os, "lstat", refuse)
-    assert extras._why_kept("/src/f").startswith(says)
-    assert bool(extras._why_kept("/src/f")) is bool(says)
+
+def test_links_that_are_not_followed_are_not_at_the_source(run: Any, bucket: str, boto: Any, tmp_path: Path) -> None:
+    src = make_tree(tmp_path / "src", {"f": b"1", "disk/x": b"2"})
+    (src / "link").symlink_to("f")
+    (src / "folder").symlink_to("disk")
+    assert run(src, f"s3://{bucket}").rc == 0
+    again = run(src, f"s3://{bucket}", delete=True, links="skip")
+    assert (again.rc, again.did()) == (0, {"folder/x": "delete", "link": "delete"})
+    assert read_prefix(boto, bucket) == {"f": b"1", "disk/x": b"2"}
+
+
+def test_a_source_that_cannot_be_looked_at_is_not_absent(
+    run: Any, bucket: str, boto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boto.put_object(Bucket=bucket, Key="extra", Body=b"")
+    src = make_tree(tmp_path / "src", {"f": b"1"})
+
+    def refuse(root: str, key: str, links: str) -> bool:
+        raise PermissionError(errno.EACCES, "denied")
+
+    monkeypatch.setattr(extras, "has_entry", refuse)
+    done = run(src, f"s3://{bucket}", delete=True)
+    assert (done.rc, done.did("delete", "fail")) == (1, {"extra": "fail"})
+    assert done.reason("extra").startswith("not known whether it is at the source")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from s3amfs.core.entries import Entry, Kind, order
 from s3amfs.core.filters import Filters, Rule
 from s3amfs.errors import InvalidSource, NotFound
 from s3amfs.jobs import walk as module
-from s3amfs.jobs.walk import WalkOptions, check_root, walk
+from s3amfs.jobs.walk import Links, WalkOptions, check_root, has_entry, walk
 from tests.support.trees import make_tree
 
 HOSTILE = ("line\nbreak", "n\udcff", "\u00e9", "e\u0301", "x" * 255, "a.txt", "a/b", "a b", "sp ace /x")
@@ -93,3 +94,30 @@ def test_roots(tmp_path: Path) -> None:
         check_root(os.fspath(tmp_path / "none"))
     with pytest.raises(InvalidSource):
         check_root(os.fspath(tmp_path / "file"))
+
+
+@pytest.mark.parametrize("links", ["follow", "skip", "keep"])
+def test_has_entry_says_what_a_walk_comes_upon(tmp_path: Path, links: Links) -> None:
+    make_tree(tmp_path, {"f": b"1", "d/x": b"2"})
+    for name, to in (("to file", "f"), ("to folder", "d"), ("to nothing", "none")):
+        (tmp_path / name).symlink_to(to)
+    walk_finds = {key for key in walked(tmp_path, WalkOptions(links=links)) if not key.endswith("/")}
+    names = {"f", "d", "d/x", "d//x", "d/./x", "d/../f", "f/x", os.fspath(tmp_path / "f"), "x" * 256, "nul\0", "none"}
+    names |= {"to file", "to folder", "to folder/x", "to nothing"}
+    assert {name for name in names if has_entry(os.fspath(tmp_path), name, links)} == walk_finds
+
+
+@pytest.mark.parametrize(
+    ("number", "is_known"),
+    [(errno.ENOENT, True), (errno.ENAMETOOLONG, True), (errno.EACCES, False), (errno.EIO, False)],
+)
+def test_what_cannot_be_looked_at_may_be_there(monkeypatch: pytest.MonkeyPatch, number: int, is_known: bool) -> None:
+    def refuse(path: str) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(module.os, "lstat", refuse)
+    if is_known:
+        assert not has_entry("/src", "f", "follow")
+    else:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            has_entry("/src", "f", "follow")
