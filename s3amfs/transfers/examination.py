@@ -108,7 +108,7 @@ def conditions(probe: Probe) -> Iterator[Finding]:
     match, _ = probe.put("object", OTHER, expected=this_etag(WRONG_ETAG))
     answer, reply = probe.ask(s3api.get_object(probe.bucket, probe.key("object")))
     here = reply.body if answer.ok else None
-    kept = None if answer.odd or answer.denied else here == CONTENT
+    kept = here == CONTENT if answer.ok or answer.status == 404 else None  # a refused look shows nothing
     yield refuses("put-if-none-match", create, kept=kept if after_create is None else after_create == CONTENT)
     yield refuses("put-if-match", match, kept=kept)
     delete, _ = probe.ask(s3api.delete_object(probe.bucket, probe.key("object"), expected=this_etag(WRONG_ETAG)))
@@ -172,7 +172,7 @@ def multipart(probe: Probe) -> Iterator[Finding]:
     sent = [first_reply, _part(probe, upload, 2, second, second, declared)[1]]
     source = s3api.CopySource(probe.bucket, probe.key("object"))
     copied, copy_reply = probe.ask(s3api.upload_part_copy(upload, 3, source, offset=5, length=6))
-    last = _read(s3api.parse_copied, copy_reply) if copied.ok else None
+    last = copy = _read(s3api.parse_copied, copy_reply) if copied.ok else None
     if last is None:
         last = s3api.parse_stored(_part(probe, upload, 3, CONTENT[5:11], CONTENT[5:11], declared)[1])
     contents = (first, second, CONTENT[5:11])
@@ -186,9 +186,11 @@ def multipart(probe: Probe) -> Iterator[Finding]:
     if parts and not all(part.etag for part in parts):
         but = "it lists no ETags"
     shown = sizes.get(1) == len(first) and all(part.etag for part in parts)
-    yield supported("list-parts", answer, shown=shown, but=but)
-    copied_whole = not parts or sizes.get(3) == 6
-    yield supported("part-copy", copied, shown=copied_whole, but=f"{sizes.get(3)} bytes instead of 6")
+    if first_answer.ok:  # else there is nothing that must be listed
+        yield supported("list-parts", answer, shown=shown, but=but)
+    but = f"{sizes.get(3)} bytes instead of 6" if copy is not None else "the answer makes no sense"
+    copied_whole = copy is not None and (not parts or sizes.get(3) == 6)
+    yield supported("part-copy", copied, shown=copied_whole, but=but)
     answer, reply = probe.ask(s3api.list_multipart_uploads(probe.bucket, prefix=probe.prefix))
     uploads = _read(s3api.parse_uploads, reply) if answer.ok else None
     there = uploads is not None and upload.upload_id in {found.upload_id for found in uploads.uploads}
