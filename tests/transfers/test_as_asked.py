@@ -68,9 +68,54 @@ def test_a_server_that_counts_tags_is_not_asked_for_them() -> None:
     assert (warnings, len(engine.asked)) == ([], 1)
 
 
-def test_a_server_without_tags_has_dropped_them() -> None:
-    warnings, _, _ = look(ObjectOptions(tags={"a": "1"}), lambda a: refusal(501) if a.method == "GET" else stored())
-    assert len(warnings) == 1
+@pytest.mark.parametrize(
+    ("tagging", "kept"),
+    [
+        (refusal(501), False),
+        (refusal(405), False),
+        (refusal(403), None),
+        (refusal(404), None),
+        (refusal(500), None),
+        (reply(body="nonsense"), None),
+        (reply(body="<Tagging><TagSet/></Tagging>"), False),
+        (reply(body=TAGS), True),
+    ],
+)
+def test_what_an_answer_about_tags_shows(tagging: Reply, kept: bool | None) -> None:
+    warnings, client, _ = look(ObjectOptions(tags={"a": "1"}), lambda a: tagging if a.method == "GET" else stored())
+    assert client.session.capabilities("b").keeps.get("tags") is kept
+    assert len(warnings) == (kept is False)
+
+
+@pytest.mark.parametrize(
+    ("options", "headers", "kept"),
+    [
+        (ObjectOptions(metadata={"Colour": "red", "SIZE": "1"}), {"x_amz_meta_colour": "red"}, False),
+        (ObjectOptions(metadata={"a": "1"}), {"x_amz_meta_a": "1", "x_amz_meta_b": "2"}, True),
+        (ObjectOptions(cache_control="no-cache", expires="0"), {"cache_control": "no-cache"}, False),
+        (ObjectOptions(cache_control="no-cache"), {"cache_control": "no-cache"}, True),
+        (ObjectOptions(storage_class="GLACIER"), {"x_amz_storage_class": "STANDARD"}, False),
+        (ObjectOptions(storage_class="GLACIER"), {"x_amz_storage_class": "DEEP_ARCHIVE"}, True),
+    ],
+)
+def test_all_that_is_asked_for_has_to_be_there(options: ObjectOptions, headers: dict[str, str], kept: bool) -> None:
+    warnings, client, _ = look(options, lambda asked: stored(**headers))
+    assert list(client.session.capabilities("b").keeps.values()) == [kept]
+    assert len(warnings) == (not kept)
+
+
+def test_what_is_asked_for_is_open_until_it_was_looked_at() -> None:
+    client, _ = scripted(lambda asked: refusal(500))
+    can = client.session.capabilities("b")
+    assert not is_settled(client, TARGET, ALL)
+    assert not is_settled(client, TARGET, ObjectOptions(sse="AES256"))
+    can.looks.update({"tags": TRIES, "metadata": TRIES - 1})
+    assert is_settled(client, TARGET, ObjectOptions(tags={"a": "1"}))
+    assert not is_settled(client, TARGET, ObjectOptions(metadata={"a": "1"}))
+    can.keeps["metadata"] = False
+    assert not is_settled(client, TARGET, ObjectOptions(metadata={"a": "1"})), "nobody was warned yet"
+    can.keeps["metadata"] = True
+    assert is_settled(client, TARGET, ObjectOptions(metadata={"a": "1"}))
 
 
 @pytest.mark.parametrize("answer", [refusal(403, "AccessDenied"), reply(etag='"other"', content_length="5")])

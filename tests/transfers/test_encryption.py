@@ -15,7 +15,14 @@ from s3amfs.core.ssec import CustomerKey
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Client, S3Config, connect
 from s3amfs.errors import InTheClear, Unsupported
-from s3amfs.transfers.encryption import kind_of, refuse_if_always_failed, require_encrypted
+from s3amfs.transfers.encryption import (
+    EncryptionWatch,
+    is_settled,
+    kind_of,
+    refuse_if_always_failed,
+    refuse_in_the_clear,
+    require_encrypted,
+)
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.verbs.upload import upload
 from s3amfs.wire.messages import Reply
@@ -30,6 +37,7 @@ from tests.support.scripted import Asked, ScriptedEngine, refusal, reply, script
 __all__ = ["lax", "lax_bucket"]
 pytestmark = pytest.mark.usefixtures("state")
 KEY = ObjectOptions(customer_key=CustomerKey(b"k" * 32))
+KEY_HEADER = "x-amz-server-side-encryption-customer-key"
 
 
 def client_at(url: str) -> S3Client:
@@ -141,6 +149,136 @@ def test_a_look_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     client.policy = RetryPolicy()
     require_encrypted(client, TARGET, KEY, "e")
     assert (len(engine.asked), client.policy.budget) == (1, 300.0)
+
+
+FAILED = Failure(Kind.SERVER, "500 InternalError", status=500)
+AES, KMS = ObjectOptions(sse="AES256"), ObjectOptions(sse="aws:kms", sse_kms_key_id="key", bucket_key=True)
+CREATED = "<InitiateMultipartUploadResult><UploadId>{}</UploadId></InitiateMultipartUploadResult>"
+
+
+def begins(asked: Asked, with_encryption: Reply | None, without: Reply | None = None) -> Reply:
+    """Answers to a Create (None: it begins one, `plain` or `secret`), and to what aborts and lists."""
+    if asked.method == "DELETE":
+        return reply(204)
+    if asked.method == "GET":
+        return reply(body="<ListMultipartUploadsResult/>")
+    is_secret = any(name.startswith("x-amz-server-side-encryption") for name in asked.headers)
+    answer = with_encryption if is_secret else without
+    return answer if answer is not None else reply(body=CREATED.format("secret" if is_secret else "plain"))
+
+
+def aborted(engine: ScriptedEngine) -> list[str]:
+    return [asked.query["uploadId"] for asked in engine.asked if asked.method == "DELETE"]
+
+
+@pytest.mark.parametrize("options", [AES, KMS], ids=["AES256", "a KMS"])
+def test_a_server_that_fails_for_the_encryption_alone_has_none(options: ObjectOptions) -> None:
+    client, engine = scripted(lambda asked: begins(asked, refusal(500, "InternalError")))
+    with pytest.raises(InTheClear, match="takes the same one without"):
+        refuse_if_always_failed(client, TARGET, options, FAILED, 0.0)
+    assert client.session.capabilities("b").encrypts == {options.sse: False}
+    assert aborted(engine) == ["plain"]
+
+
+@pytest.mark.parametrize(
+    ("with_encryption", "without", "creates", "left"),
+    [
+        (None, None, 1, ["secret"]),
+        (refusal(403, "AccessDenied"), None, 1, []),
+        (refusal(400, "InvalidArgument"), None, 1, []),
+        (refusal(500), refusal(500), 2, []),
+        (refusal(500), refusal(403), 2, []),
+        (reply(body="nonsense"), None, 1, []),
+    ],
+    ids=["it works now", "no right to", "refused by name", "all fails", "no right without", "an odd answer"],
+)
+def test_trouble_of_another_kind_says_nothing_of_encryption(
+    with_encryption: Reply | None, without: Reply | None, creates: int, left: list[str]
+) -> None:
+    client, engine = scripted(lambda asked: begins(asked, with_encryption, without))
+    refuse_if_always_failed(client, TARGET, AES, FAILED, 0.0)
+    assert [asked.method for asked in engine.asked].count("POST") == creates
+    assert (aborted(engine), client.session.capabilities("b").encrypts) == (left, {})
+
+
+def test_nothing_is_asked_where_the_failure_or_the_options_settle_it() -> None:
+    client, engine = scripted(lambda asked: begins(asked, refusal(500)))
+    refuse_if_always_failed(client, TARGET, ObjectOptions(), FAILED, 0.0)
+    refuse_if_always_failed(client, TARGET, KEY, FAILED, 0.0)
+    refuse_if_always_failed(client, TARGET, AES, Failure(Kind.NETWORK, "reset"), 0.0)
+    client.session.capabilities("b").encrypts["AES256"] = True
+    refuse_if_always_failed(client, TARGET, AES, FAILED, 0.0)
+    assert engine.asked == []
+
+
+def test_three_failures_in_a_row_are_looked_into_once() -> None:
+    client, engine = scripted(lambda asked: begins(asked, None))
+    watch = EncryptionWatch(client, TARGET, AES)
+    assert watch.on_retry is not None
+    asked = []
+    for _ in range(5):
+        watch.on_retry(FAILED, 0.0)
+        asked.append(len(engine.asked))
+    assert asked == [0, 0, 2, 2, 2], "one upload is begun and aborted"
+    assert watch.retries == 5
+
+
+def test_which_encryption_is_asked_for() -> None:
+    client, _ = scripted(lambda asked: stored())
+    encrypts = client.session.capabilities("b").encrypts
+    assert [kind_of(options) for options in (ObjectOptions(), KEY, AES)] == [None, "sse-c", "AES256"]
+    assert is_settled(client, TARGET, ObjectOptions())
+    assert not is_settled(client, TARGET, AES)
+    refuse_in_the_clear(client, TARGET, AES)
+    encrypts["AES256"] = True
+    assert is_settled(client, TARGET, AES)
+    assert not is_settled(client, TARGET, KEY)
+    refuse_in_the_clear(client, TARGET, AES)
+    encrypts["AES256"] = False
+    assert not is_settled(client, TARGET, AES)
+    with pytest.raises(InTheClear, match="nothing was sent"):
+        refuse_in_the_clear(client, TARGET, AES)
+    refuse_in_the_clear(client, TARGET, KEY)
+
+
+def test_an_object_of_another_writer_says_nothing() -> None:
+    def others(asked: Asked) -> Reply:
+        return reply(etag='"theirs"', content_length="5")
+
+    known, engine = look(AES, others)
+    assert (known, len(engine.asked)) == (None, 1)
+
+    def theirs_with_our_key(asked: Asked) -> Reply:
+        return refusal(400) if KEY_HEADER in asked.headers else others(asked)
+
+    assert look(KEY, theirs_with_our_key)[0] is None, "S3 takes no key for an object that has none"
+    with pytest.raises(InTheClear, match="not encrypted"):
+        look(KEY, others)
+
+
+def test_one_byte_shows_whether_a_key_is_needed_and_an_empty_object_shows_nothing() -> None:
+    def answer(asked: Asked) -> Reply:
+        return stored() if asked.method == "HEAD" else refusal(403, "InvalidRequest")
+
+    _, engine = look(KEY, answer)
+    assert engine.asked[1].headers["range"] == "bytes=0-0"
+    known, engine = look(KEY, lambda asked: stored(size=0))
+    assert (known, len(engine.asked)) == (None, 1)
+
+
+def test_what_is_known_to_be_encrypted_is_not_looked_at() -> None:
+    client, engine = scripted(lambda asked: stored())
+    client.session.capabilities("b").encrypts.update({"AES256": True, "sse-c": True})
+    for options in (ObjectOptions(), AES, KEY):
+        require_encrypted(client, TARGET, options, "e")
+    assert engine.asked == []
+
+
+def test_a_look_that_needs_the_key_is_proof() -> None:
+    known, engine = look(KEY, lambda asked: refusal(400))
+    assert (known, len(engine.asked)) == (True, 1)
+    known, engine = look(AES, lambda asked: refusal(400))
+    assert (known, len(engine.asked)) == (None, 1)
 
 
 def test_trouble_with_the_upload_that_is_begun_to_look_fails_nothing() -> None:
