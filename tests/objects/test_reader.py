@@ -1,247 +1,232 @@
-"""`ObjectReader`: exact ranges, readers that share a memory, trouble on the way, one version only."""
+"""`ObjectReader`: which ranges are asked for and when, what stays in memory, what counts for the proof.
+
+The ranges are kept in the process; test_read_objects.py has a server.
+"""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from s3amfs.core.checksums import crc, encode
 from s3amfs.core.locations import S3Location
-from s3amfs.engine.connect import S3Client
-from s3amfs.errors import AccessDenied, ChecksumMismatch, SourceChanged, TransferError
+from s3amfs.errors import ChecksumMismatch, TransferError
 from s3amfs.objects.piece_cache import ReadMemory
-from s3amfs.objects.pieces import Block
 from s3amfs.objects.ranges import Pinned
 from s3amfs.objects.reader import ObjectReader
-from tests.support.faults import Recorded, Rule, error, flip, reset, stall, truncate
+from s3amfs.transfers.proof import ReadProof
+from s3amfs.wire.curl.streams import Chunks
+from s3amfs.wire.s3.api import ObjectInfo
 from tests.support.files import content
-from tests.support.proxy import FaultProxy
 
 MIB = 1024 * 1024
 SIZE = 24 * MIB
 DATA = content(SIZE, 3)
 
 
-@pytest.fixture
-def pinned(through: S3Client, boto: Any, bucket: str, proxy: FaultProxy) -> Iterator[Pinned]:
-    boto.put_object(Bucket=bucket, Key="k", Body=DATA)
-    yield pin(through, bucket, "k")
-    proxy.rules.clear()
+class Fetch:
+    """A transfer of many ranges, which arrive when they are waited for."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.error, self.over = error, False
+
+    def stop(self) -> None:
+        self.over = True
+
+    def wait(self) -> None:
+        self.over = True
+        if self.error is not None:
+            raise self.error
 
 
-def pin(client: S3Client, bucket: str, key: str) -> Pinned:
-    return Pinned(client, S3Location(bucket, key), client.head(bucket, key))
+class Kept:
+    """An object with the bytes DATA. `singles` are the ranges that were asked for one by one, `blocks` those of each
+    fetch of many. slow: from now on single ranges do not arrive; they fail when they are cut."""
+
+    def __init__(self, size: int = SIZE, crc_name: str | None = None, crc: int = 0) -> None:
+        sums = {crc_name: encode(crc_name, crc)} if crc_name is not None else {}
+        self.location = S3Location("b", "k")
+        self.info = ObjectInfo(size, "e", checksums=sums, checksum_type="FULL_OBJECT")
+        self.proof = ReadProof(self.info, "s3://b/k")
+        self.singles: list[tuple[int, int]] = []
+        self.blocks: list[list[tuple[int, int]]] = []
+        self.slow = False
+        self.error: Exception | None = None
+
+    def begin(self, offset: int, length: int, on_bytes: Callable[[Chunks | None], None]) -> Any:
+        self.singles.append((offset, offset + length))
+        came = Chunks(length)
+        came.append(DATA[offset : offset + length])
+        if not self.slow:
+            on_bytes(came)
+        return SimpleNamespace(cut=lambda: on_bytes(None))
+
+    def fetch(self, wanted: Sequence[tuple[int, memoryview]], proof: Any) -> Fetch:
+        self.blocks.append(_joined([(at, at + len(view)) for at, view in wanted]))
+        for at, view in wanted:
+            view[:] = DATA[at : at + len(view)]
+        return Fetch(self.error)
 
 
-def moved(proxy: FaultProxy) -> int:
-    return sum(request.response_length for request in proxy.of("GetRange"))
+def _joined(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Adjacent ones are one."""
+    found: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if found and found[-1][1] == start:
+            start = found.pop()[0]
+        found.append((start, end))
+    return found
 
 
-def is_from(request: Recorded, offset: int) -> bool:
-    return request.headers.get("range", "").startswith(f"bytes={offset}-")
+def kept(**more: Any) -> tuple[Kept, ObjectReader, ReadMemory]:
+    pinned, memory = Kept(**more), ReadMemory(64 * MIB)
+    return pinned, ObjectReader(cast(Pinned, pinned), memory=memory), memory
 
 
-def test_random_reads_move_what_they_ask_for(pinned: Pinned, proxy: FaultProxy) -> None:
-    reader, draw, asked = ObjectReader(pinned), random.Random(5), 0
-    for _ in range(30):
-        at, size = draw.randrange(MIB, SIZE), draw.choice((1, 4096, 100_000))
-        assert reader.pread(at, size) == DATA[at : at + size]
-        asked += len(DATA[at : at + size])
+@pytest.mark.parametrize(
+    ("offset", "size", "found"),
+    [
+        (5, 10, (5, 15)),
+        (SIZE - 3, 10, (SIZE - 3, SIZE)),
+        (SIZE - 1, 1, (SIZE - 1, SIZE)),
+        (SIZE, 1, None),
+        (SIZE + 5, 9 * MIB, None),
+        (7, 0, None),
+        (7, -1, None),
+    ],
+)
+def test_a_read_ends_where_the_object_does(offset: int, size: int, found: tuple[int, int] | None) -> None:
+    pinned, reader, _ = kept()
+    assert reader.pread(offset, size) == (DATA[slice(*found)] if found is not None else b"")
+    assert pinned.singles == ([found] if found is not None else [])
+
+
+def test_what_is_at_hand_is_not_fetched_again() -> None:
+    pinned, reader, memory = kept()
+    assert (reader.holds_any, reader.held()) == (False, [])
+    assert reader.pread(0, 10) == DATA[:10]
+    assert pinned.singles == [(0, 10), (10, 10 + MIB)], "from the beginning on more is expected to be read"
+    assert (reader.holds_any, memory.held) == (True, MIB), "what was read to its end goes"
+    assert [(at, b"".join(found)) for at, found in reader.held()] == [(10, DATA[10 : 10 + MIB])]
+    assert reader.pread(100, 50) == DATA[100:150]
+    assert len(pinned.singles) == 2
+    assert reader.pread(MIB, 20) == DATA[MIB : MIB + 20]
+    assert _joined(pinned.singles) == [(0, pinned.singles[-1][1])], "each byte once"
     reader.close()
-    assert moved(proxy) == asked
+    assert (reader.holds_any, memory.held) == (False, 0)
 
 
-def test_forward_readers_at_once_fetch_everything_once(pinned: Pinned, proxy: FaultProxy) -> None:
-    memory = ReadMemory(64 * MIB, keeps=True)
-    reader = ObjectReader(pinned, limit=8 * MIB, memory=memory)
+def test_nothing_is_fetched_ahead_where_there_is_no_room_for_it() -> None:
+    pinned, reader, _ = kept()
+    reader.limit_to(1000)
+    reader.pread(0, 10)
+    assert pinned.singles == [(0, 10), (10, 1010)]
+    reader.rest()
+    pinned.singles.clear()
+    reader.pread(0, 10)
+    assert pinned.singles == [(0, 10)], "the limit stays, and what has arrived"
+    bare = Kept()
+    alone = ObjectReader(cast(Pinned, bare), limit=1000)
+    alone.pread(0, 10)
+    assert bare.singles == [(0, 10), (10, 1010)]
+    assert alone._memory.limit == 2000
 
-    def read(step: int) -> bool:
-        return all(reader.pread(at, step) == DATA[at : at + step] for at in range(0, SIZE, step))
 
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(read, (MIB, 300_000, MIB, 128 * 1024)))
-    assert moved(proxy) == SIZE
+def test_a_rest_cuts_what_is_under_way_and_keeps_what_is_here() -> None:
+    pinned, reader, memory = kept()
+    reader.pread(0, 10)
+    pinned.slow = True
+    reader.pread(MIB - 10, 10)
+    under_way = [piece for piece in reader._pieces if piece.under_way]
+    assert len(under_way) == 1
+    reader.rest()
+    assert [piece.start for piece in reader._pieces] == [10]
+    assert under_way[0].stopped and under_way[0].given_up
+    assert memory.held == MIB
     reader.close()
     assert memory.held == 0
 
 
-def test_a_memory_is_never_exceeded_and_what_is_read_goes_first(
-    through: S3Client, boto: Any, bucket: str, pinned: Pinned, proxy: FaultProxy
-) -> None:
-    limit = 10 * MIB
-    memory = ReadMemory(limit, keeps=True)
-    readers = [ObjectReader(pinned, limit=MIB, memory=memory)]
-    for number in range(3):
-        boto.put_object(Bucket=bucket, Key=f"k{number}", Body=DATA)
-        readers.append(ObjectReader(pin(through, bucket, f"k{number}"), limit=MIB, memory=memory))
-    for at in range(0, SIZE, MIB // 2):
-        for reader in readers:
-            assert reader.pread(at, MIB // 2) == DATA[at : at + MIB // 2]
-            assert memory.held <= limit
-    assert memory.held > limit // 2
-    assert moved(proxy) == len(readers) * SIZE
-    before = moved(proxy)
-    assert readers[0].pread(SIZE - MIB, MIB) == DATA[-MIB:]
-    assert moved(proxy) == before  # the end is still there
-    for reader in readers:
-        reader.close()
+@pytest.mark.parametrize(("size", "many"), [(8 * MIB - 1, False), (8 * MIB, True)])
+def test_a_large_read_comes_by_many_requests_at_a_time(size: int, many: bool) -> None:
+    pinned, reader, _ = kept()
+    assert reader.pread(MIB, size) == DATA[MIB : MIB + size]
+    ends = [MIB, 5 * MIB, MIB + size]
+    assert pinned.blocks == ([[(MIB, MIB + size)]] if many else [])
+    assert pinned.singles == ([] if many else list(pairwise(ends)))
+
+
+def test_a_large_read_fetches_what_is_missing_and_no_more() -> None:
+    pinned, reader, _ = kept()
+    reader.limit_to(0)
+    reader._cover(3 * MIB, 4 * MIB)
+    pinned.singles.clear()
+    assert reader.pread(MIB, 10 * MIB) == DATA[MIB : 11 * MIB]
+    assert (pinned.singles, pinned.blocks) == ([], [[(MIB, 3 * MIB), (4 * MIB, 11 * MIB)]])
+    reader._cover(12 * MIB, 20 * MIB)
+    pinned.singles.clear()
+    assert reader.pread(12 * MIB, 9 * MIB) == DATA[12 * MIB : 21 * MIB]
+    assert (pinned.singles, len(pinned.blocks)) == ([(20 * MIB, 21 * MIB)], 1), "so little comes by itself"
+
+
+def test_a_reader_that_is_closed_frees_who_waits() -> None:
+    pinned, reader, memory = kept()
+    pinned.slow = True
+    (piece,) = reader._cover(5, 15)
+    reader.close()
+    with pytest.raises(TransferError, match="stopped"):
+        piece.wait()
     assert memory.held == 0
 
 
-def test_trouble_is_tried_again(pinned: Pinned, proxy: FaultProxy) -> None:
-    proxy.rules += [
-        Rule("GetRange", error(503, "SlowDown"), nth=1),
-        Rule("GetRange", reset("response_body", after=1000), nth=3),
-        Rule("GetRange", truncate(5000), nth=5),
-    ]
-    reader = ObjectReader(pinned)
-    assert b"".join(reader.pread(at, MIB) for at in range(0, SIZE, MIB)) == DATA
-    reader.close()
-
-
-@pytest.mark.parametrize(("offset", "size"), [(SIZE // 2, MIB), (MIB, SIZE)])
-def test_a_replaced_object_is_not_mixed_in(pinned: Pinned, boto: Any, bucket: str, offset: int, size: int) -> None:
-    reader = ObjectReader(pinned, limit=MIB)
-    assert reader.pread(0, MIB) == DATA[:MIB]
-    boto.put_object(Bucket=bucket, Key="k", Body=content(SIZE, 4))
-    with pytest.raises(SourceChanged):
-        reader.pread(offset, size)
-    reader.close()
-
-
-@pytest.mark.parametrize("size", [10, SIZE])
-def test_closing_frees_who_waits(pinned: Pinned, proxy: FaultProxy, size: int) -> None:
-    proxy.rules.append(Rule("GetRange", stall("before_response", seconds=60)))
-    reader = ObjectReader(pinned)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(reader.pread, 0, size)
-        assert proxy.wait_for(lambda: any(request.kind == "GetRange" for request in proxy.requests))
-        reader.close()
-        with pytest.raises(TransferError):
-            waiting.result(timeout=20)
-
-
-def test_large_reads_use_what_is_there_and_fetch_the_rest_once(pinned: Pinned, proxy: FaultProxy) -> None:
-    memory = ReadMemory(64 * MIB, keeps=True)
-    reader = ObjectReader(pinned, limit=MIB, memory=memory)
-    for at in (MIB + 5, 10 * MIB, 15 * MIB + 1):
-        assert reader.pread(at, MIB) == DATA[at : at + MIB]
-    assert reader.pread(3, SIZE) == DATA[3:]
-    assert reader.pread(3, SIZE) == DATA[3:]
-    assert moved(proxy) == 2 * (SIZE - 3) - 3 * MIB
-    assert reader.pread(SIZE - 1, SIZE) == DATA[-1:]
-    reader.close()
-    assert memory.held == 0
-
-
-def test_a_large_read_hands_on_what_was_read_ahead(pinned: Pinned, proxy: FaultProxy) -> None:
-    reader = ObjectReader(pinned)
-    assert b"".join(reader.pread(at, 9 * MIB) for at in range(0, SIZE, 9 * MIB)) == DATA
-    reader.close()
-    assert moved(proxy) == SIZE
-
-
-def test_the_step_after_a_large_read_is_fetched_to_its_place(pinned: Pinned, proxy: FaultProxy) -> None:
-    memory = ReadMemory(64 * MIB)
-    reader, step = ObjectReader(pinned, memory=memory), 8 * MIB
-    assert reader.pread(0, step) + reader.pread(step, step) == DATA[: 2 * step]
-    assert reader.buffers(2 * step, step) == [DATA[2 * step :]], "in one piece, so that joining it is no copy"
-    assert (moved(proxy), memory.held) == (SIZE, 0)
-    reader.close()
-
-
-def test_what_was_fetched_for_a_large_step_serves_other_reads_too(pinned: Pinned, proxy: FaultProxy) -> None:
-    reader, step = ObjectReader(pinned), 8 * MIB
-    reader.pread(0, step)
-    reader.pread(step, step)
-    for at in (2 * step + 5, 3 * step - 5000, 2 * step):
-        assert reader.pread(at, 1000) == DATA[at : at + 1000]
-    with ThreadPoolExecutor(4) as pool:
-        assert all(pool.map(lambda at: reader.pread(at, MIB) == DATA[at : at + MIB], range(2 * step, SIZE, MIB)))
-    assert moved(proxy) == SIZE
-    reader.close()
-
-
-def test_trouble_with_what_is_fetched_for_a_large_step(pinned: Pinned, proxy: FaultProxy) -> None:
-    reader, step = ObjectReader(pinned), 8 * MIB
-    reader.pread(0, step)
-    proxy.rules.append(Rule(lambda request: is_from(request, 2 * step), error(403, "AccessDenied")))
-    assert reader.pread(step, step) == DATA[step : 2 * step]
-    with pytest.raises(AccessDenied):
-        reader.pread(2 * step, step)
-    proxy.rules.clear()
-    assert reader.pread(2 * step, step) == DATA[2 * step :], "nobody uses what failed again"
-    reader.close()
-
-
-def test_what_failed_while_nobody_waited_is_fetched_again(pinned: Pinned, proxy: FaultProxy) -> None:
-    reader, step = ObjectReader(pinned), 8 * MIB
-    reader.pread(0, step)
-    proxy.rules.append(Rule(lambda request: is_from(request, 2 * step), error(403, "AccessDenied"), nth=1))
-    reader.pread(step, step)
-    [block] = reader._pieces
-    assert isinstance(block, Block)
-    with pytest.raises(AccessDenied):
-        block._transfer.wait()
-    assert reader.pread(2 * step, step) == DATA[2 * step :]
-    reader.close()
-
-
-def test_closing_cuts_what_is_fetched_for_a_large_step(pinned: Pinned, proxy: FaultProxy) -> None:
-    memory = ReadMemory(64 * MIB)
-    reader, step = ObjectReader(pinned, memory=memory), 8 * MIB
-    reader.pread(0, step)
-    proxy.rules.append(Rule(lambda request: is_from(request, 2 * step), stall("before_response", seconds=60)))
-    reader.pread(step, step)
-    with ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(reader.pread, 2 * step, step)
-        assert proxy.wait_for(lambda: any(is_from(request, 2 * step) for request in proxy.requests))
-        reader.close()
-        with pytest.raises(TransferError):
-            waiting.result(timeout=20)
-    assert memory.held == 0
-
-
-def test_a_large_read_is_proved(pinned: Pinned, proxy: FaultProxy) -> None:
-    """Whatever makes up the whole: large reads, small ones, pieces that were read ahead."""
-    proxy.rules.append(Rule("GetRange", flip("response", 12345), nth=3))
-    reader = ObjectReader(pinned)
-    with pytest.raises(ChecksumMismatch):
-        for at, size in ((0, 9 * MIB), (9 * MIB, MIB), (10 * MIB, 14 * MIB)):
-            reader.pread(at, size)
-    with pytest.raises(ChecksumMismatch):
+def test_a_read_that_fails_leaves_nothing_that_others_could_use() -> None:
+    pinned, reader, memory = kept()
+    reader.limit_to(0)
+    pinned.error = TransferError("lost")
+    with pytest.raises(TransferError):
         reader.pread(0, 9 * MIB)
-    reader.close()
+    assert (reader.holds_any, memory.held, reader._reading, reader.wrong) == (False, 0, [], None)
+    pinned.error = None
+    assert reader.pread(0, 9 * MIB) == DATA[: 9 * MIB]
 
 
-@pytest.mark.parametrize("trouble", [error(503, "SlowDown"), reset("response_body", after=1000), truncate(5000)])
-def test_trouble_in_a_large_read(pinned: Pinned, proxy: FaultProxy, trouble: Any) -> None:
-    proxy.rules += [Rule("GetRange", trouble, nth=1), Rule("GetRange", trouble, nth=3)]
-    reader = ObjectReader(pinned)
-    assert reader.pread(0, SIZE) == DATA
-    reader.close()
+@pytest.mark.parametrize("name", ["crc64nvme", "crc32c"])
+def test_what_was_read_elsewhere_counts_for_the_proof(name: str) -> None:
+    data = DATA[:1000]
+    first, second = crc("crc64nvme", data[:600]), crc("crc64nvme", data[600:])
+    right = kept(size=1000, crc_name=name, crc=crc(name, data))[1]
+    right.count_as_read(0, data[:600], first)
+    right.count_as_read(600, data[600:], second)
+    assert right.wrong is None
+    wrong = kept(size=1000, crc_name=name, crc=crc(name, data) ^ 1)[1]
+    wrong.count_as_read(0, data[:600], first)
+    assert wrong.pread(5, 5) == data[5:10]
+    with pytest.raises(ChecksumMismatch):
+        wrong.count_as_read(600, data[600:], second)
+    for call in (lambda: wrong.pread(0, 5), lambda: wrong.count_as_read(0, data, 0)):
+        with pytest.raises(ChecksumMismatch):
+            call()
+    large = kept(crc_name="crc32c", crc=1)[1]
+    large.wrong = ChecksumMismatch("found earlier")
+    with pytest.raises(ChecksumMismatch, match="found earlier"):
+        large.pread(0, 9 * MIB)
 
 
-@pytest.mark.parametrize("ending", ["stopped", "failed", "whole"])
-def test_no_view_is_out_once_a_block_has_ended(pinned: Pinned, proxy: FaultProxy, ending: str) -> None:
-    """The garbage collector may find the room of a block first; it cannot close it while views of it are out."""
-    if ending != "whole":
-        proxy.rules.append(
-            Rule("GetRange", stall("response_body") if ending == "stopped" else error(403, "AccessDenied"))
-        )
-    block = Block(pinned, 0, 12 * MIB)
-    pieces = [piece for _, piece in block._pieces]
-    if ending == "stopped":
-        block.stop()
-    if ending == "whole":
-        block.wait()
-    else:
-        with pytest.raises((AccessDenied, TransferError)):
-            block.wait()
-    for view in (*pieces, block._view):
-        with pytest.raises(ValueError, match="released"):
-            view.tobytes()
-    block._room.close()
+def test_without_a_stored_checksum_nothing_is_compared() -> None:
+    _, reader, _ = kept(size=1000)
+    reader.count_as_read(0, DATA[:1000], 1)
+    assert reader.pread(0, 1000) == DATA[:1000]
+
+
+def test_a_whole_that_is_not_what_is_stored_is_refused_from_then_on() -> None:
+    pinned, reader, memory = kept(size=1000, crc_name="crc32c", crc=crc("crc32c", DATA[:1000]) ^ 1)
+    with pytest.raises(ChecksumMismatch):
+        reader.pread(0, 1000)
+    assert memory.held == 0
+    with pytest.raises(ChecksumMismatch):
+        reader.pread(0, 5)
+    assert len(pinned.singles) == 1
