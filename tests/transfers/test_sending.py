@@ -21,8 +21,9 @@ from s3amfs.transfers.report import Report, ignore
 from s3amfs.transfers.sending import Content, Copied, Movement, PartCallbacks, Sending
 from s3amfs.transfers.speed import Speed
 from s3amfs.transfers.trouble import TROUBLES, Trouble
+from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3 import api as s3api
-from tests.support.scripted import reply, scripted
+from tests.support.scripted import refusal, reply, scripted
 
 REFUSED = Failure(Kind.UNSUPPORTED, "A header is not implemented", status=501, code="NotImplemented")
 UPLOAD = s3api.MultipartUpload("b", "k", "id")
@@ -31,11 +32,13 @@ UPLOAD = s3api.MultipartUpload("b", "k", "id")
 class Site:
     """A `Sending` without a part; its requests about the upload are answered with `parts`."""
 
-    def __init__(self, sizes: dict[int, int] | None = None, copied_crc: str = "") -> None:
+    def __init__(self, sizes: dict[int, int] | None = None, copied_crc: str = "", answer: Reply | None = None) -> None:
         inner = "".join(
             f"<Part><PartNumber>{n}</PartNumber><Size>{size}</Size></Part>" for n, size in (sizes or {}).items()
         )
-        self.client, self.engine = scripted(lambda asked: reply(body=f"<ListPartsResult>{inner}</ListPartsResult>"))
+        self.client, self.engine = scripted(
+            lambda asked: answer or reply(body=f"<ListPartsResult>{inner}</ListPartsResult>")
+        )
         job = Job(_with_loops(self.client), S3Location("b", "k"), UploadOptions(), Report("upload", "-", "k", ignore))
         self.can = job.can
         self.checks = choose(None, self.can, ObjectOptions())
@@ -166,3 +169,17 @@ def test_a_copy_of_another_length_is_found() -> None:
     site.copied(1, 5)
     with pytest.raises(Unsupported, match="other ranges"):
         site.sending.check_copied({1: PartRecord(1, 5, "e", None, "", "nothing")})
+
+
+@pytest.mark.parametrize(("answer", "gone"), [(refusal(404, "NoSuchUpload"), True), (refusal(503), False)])
+def test_parts_in_trouble_whose_upload_is_no_more_end_the_transfer(answer: Reply, gone: bool) -> None:
+    site = Site(answer=answer)
+    site.sending.look_after_trouble()
+    assert site.engine.asked == [], "nothing is in trouble"
+    for _ in range(TROUBLES + 1):
+        site.sending._judge(1, Failure(Kind.SERVER, "busy", status=500))
+    site.sending.look_after_trouble()
+    assert site.sending.over is gone
+    failure = site.sending.failure
+    assert (failure.kind if failure is not None else None) == (Kind.GONE if gone else None)
+    site.sending.stop()

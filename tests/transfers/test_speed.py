@@ -75,3 +75,5 @@ def test_settings_of_a_transfer(
     assert (settings.asks_again, settings.spread, settings.total, settings.done_before) == (asks_again, spread, 9, 3)
     assert counted == ["the transfer"]
     assert (settings.limiter is not None) is bool(speed.bwlimit)
+    make_transfer(client, None, "k", speed, report, on_part=counted.append)  # type: ignore[arg-type]
+    assert (made[1][3].spread, made[1][3].total, made[1][3].done_before) == (tls, None, 0)

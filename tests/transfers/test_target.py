@@ -8,6 +8,7 @@ from typing import Literal
 import pytest
 
 from s3amfs.core.locations import S3Location
+from s3amfs.core.ssec import CustomerKey
 from s3amfs.errors import AccessDenied, BadCredentials, NotFound, ObjectExists
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.transfers.target import (
@@ -23,6 +24,7 @@ from s3amfs.wire.s3 import api as s3api
 from tests.support.scripted import Asked, refusal, reply, scripted
 
 TARGET = S3Location("b", "k")
+REFUSED_KEY = refusal(400, "InvalidSSECustomerKey")
 THERE = reply(content_length="1", etag='"e"')
 INFO = s3api.ObjectInfo(
     size=1, etag="e", content_type="text/x", metadata={"a": "1", "md5chksum": "m"}, storage_class="GLACIER_IR"
@@ -72,6 +74,23 @@ def test_who_may_not_read_may_still_write(exists: Literal["refuse", "skip"]) -> 
 
 def test_an_object_under_another_key_is_an_object() -> None:
     assert skips("skip", refusal(400, "InvalidSSECustomerKey"))[0] is True
+
+
+@pytest.mark.parametrize(
+    ("without_key", "there"),
+    [(THERE, True), (refusal(404), False), (REFUSED_KEY, True), (refusal(403, "AccessDenied"), True)],
+)
+def test_a_key_that_is_refused_says_nothing_of_the_object(without_key: Reply, there: bool) -> None:
+    """Some servers refuse the key itself; without it they show whether there is an object."""
+
+    def answer(asked: Asked) -> Reply:
+        if any(name.endswith("customer-key") for name in asked.headers):
+            return REFUSED_KEY
+        return without_key if asked.path.endswith("/k") else reply()
+
+    client, _ = scripted(answer)
+    keyed = UploadOptions(exists="skip", object=ObjectOptions(customer_key=CustomerKey(bytes(32))))
+    assert skips_existing(client, TARGET, keyed) is there
 
 
 def test_what_is_no_answer_about_the_object() -> None:
