@@ -15,16 +15,20 @@ from s3amfs.core import unpublished
 from s3amfs.core.locations import S3Location
 from s3amfs.engine.connect import S3Client
 from s3amfs.engine.spool import Spool
-from s3amfs.errors import SourceChanged
+from s3amfs.errors import InTheClear, SourceChanged, TransferError, Unsupported
 from s3amfs.objects import spooled_file
 from s3amfs.objects.spooled_file import FETCH_BYTES, SpooledFile
 from s3amfs.transfers.options import ObjectInfo, UploadOptions
 from s3amfs.wire.messages import Reply
-from tests.support.clients import PART
+from s3amfs.wire.s3.api import StoredInfo
+from tests.support.clients import PART, Events
 from tests.support.faults import Rule, error
 from tests.support.files import content
+from tests.support.kept_parts import KeepingServer, KeptParts, keeping
 from tests.support.proxy import FaultProxy
-from tests.support.scripted import Asked, scripted
+from tests.support.scripted import Asked, reply, scripted
+
+__all__ = ["keeping"]
 
 pytestmark = pytest.mark.usefixtures("state")
 BASE = content(3 * PART, 9)
@@ -246,3 +250,141 @@ def test_a_close_keeps_what_is_on_record(state: Path) -> None:
         file.close()
         assert name is not None and Path(name).read_bytes() == b"hello"
         assert list(record(state).dirty) == [(0, 5)]
+
+
+# -- how it is published; parts are kept in the process ---------------------------------------------------------------
+
+
+class Changed:
+    """An object BASE that was changed. etag: of what stands there now. patches: the plans that were carried out."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.etag = "etag"
+        self.reads: list[tuple[int, int]] = []
+        self.patches: list[tuple[str, Any, UploadOptions]] = []
+        self.trouble: Exception | None = None
+        self.client, self.engine = scripted(lambda asked: reply(etag=f'"{self.etag}"', content_length=str(len(BASE))))
+        monkeypatch.setattr(spooled_file, "read_to_keep", self._read)
+        monkeypatch.setattr(
+            spooled_file, "patch", lambda base, path, plan, options, **_: self._patch("patch", plan, options)
+        )
+        monkeypatch.setattr(
+            spooled_file, "store_sparse", lambda _, at, path, plan, options, **__: self._patch("new", plan, options)
+        )
+
+    def _read(self, pinned: Any, start: int, end: int) -> bytes:
+        self.reads.append((start, end))
+        return BASE[start:end]
+
+    def _patch(self, kind: str, plan: Any, options: UploadOptions) -> StoredInfo:
+        self.patches.append((kind, plan, options))
+        if self.trouble is not None:
+            raise self.trouble
+        return StoredInfo(kind)
+
+    @contextlib.contextmanager
+    def open(self, size: int = len(BASE), valid: int | None = None) -> Iterator[SpooledFile]:
+        """valid: bytes of the base that still count; -1: there is no base."""
+        spool = Spool(None)
+        valid = size if valid is None else valid
+        base = ObjectInfo(len(BASE), "etag") if valid >= 0 else None
+        try:
+            yield SpooledFile(self.client, S3Location("box", "k"), base, spool, size, max(valid, 0))
+        finally:
+            spool.discard()
+
+
+@pytest.fixture
+def changed(monkeypatch: pytest.MonkeyPatch) -> Changed:
+    return Changed(monkeypatch)
+
+
+@pytest.mark.parametrize("valid", [-1, 0], ids=["no base", "nothing left of it"])
+def test_a_new_content_is_written_as_a_whole(changed: Changed, keeping: KeepingServer, valid: int) -> None:
+    with changed.open(0, valid) as file:
+        file.write(b"hello", 3)
+        file.size = 9
+        assert file.publish(OPTIONS).etag == "of one"
+    assert keeping.objects == [b"\0\0\0hello\0"]
+    assert (changed.reads, changed.patches, changed.engine.asked) == ([], [], [])
+
+
+def test_a_new_content_with_large_holes_is_stored_with_holes(changed: Changed, keeping: KeepingServer) -> None:
+    with changed.open(0, -1) as file:
+        file.write(b"end", 200 * PART)
+        assert file.publish(OPTIONS).etag == "new"
+    ((_, plan, options),) = changed.patches
+    assert (plan.size, options) == (200 * PART + 3, OPTIONS)
+    assert "zeros" in {part.kind for part in plan.parts}
+    assert keeping.objects == keeping.uploads == []
+
+
+def test_what_did_not_change_is_copied_of_this_very_base(changed: Changed, keeping: KeepingServer) -> None:
+    with changed.open() as file:
+        file.write(b"changed", 2 * PART + 5)
+        assert file.publish(OPTIONS).etag == "patch"
+        assert all(file.spool.present.covers(start, end) for start, end in changed.patches[0][1].fills)
+    ((_, plan, options),) = changed.patches
+    assert [part.kind for part in plan.parts] == ["copy", "upload"]
+    assert options.expected == ObjectInfo(1, "etag").expected
+    assert changed.reads, "what is around the change is read"
+    assert keeping.objects == keeping.uploads == []
+
+
+@pytest.mark.parametrize("etag", ["etag", "another"])
+def test_where_no_part_can_be_copied_all_of_it_is_written_if_the_base_is_still_there(
+    changed: Changed, keeping: KeepingServer, events: Events, etag: str
+) -> None:
+    changed.trouble, changed.etag = Unsupported("no copies"), etag
+    with changed.open() as file:
+        file.write(b"changed", 2 * PART + 5)
+        with contextlib.nullcontext() if etag == "etag" else pytest.raises(SourceChanged, match="changed here"):
+            assert file.publish(OPTIONS, on_event=events).etag == "of parts"
+    assert len(events.warnings) == 1
+    assert "can't copy parts (no copies)" in events.warnings[0]
+    if etag == "etag":
+        assert b"".join(keeping.upload.stored.values()) == BASE[: 2 * PART + 5] + b"changed" + BASE[2 * PART + 12 :]
+        assert keeping.upload.job.options.unfinished == "continue"
+        assert keeping.upload.expected == ObjectInfo(1, "etag").expected
+        assert len(changed.reads) == len(set(changed.reads))
+        assert {end - start for start, end in changed.reads} <= set(range(1, FETCH_BYTES + 1))
+    else:
+        assert keeping.uploads == keeping.objects == []
+
+
+def test_what_would_be_stored_in_the_clear_is_not_written_otherwise(changed: Changed, keeping: KeepingServer) -> None:
+    changed.trouble = InTheClear("in the clear")
+    with changed.open() as file:
+        file.write(b"changed", 2 * PART + 5)
+        with pytest.raises(InTheClear):
+            file.publish(OPTIONS)
+    assert keeping.uploads == keeping.objects == []
+
+
+def test_a_small_object_is_written_as_a_whole_if_the_base_is_still_there(
+    changed: Changed, keeping: KeepingServer
+) -> None:
+    with changed.open(2000) as file:
+        file.write(b"changed", 10)
+        file.publish(OPTIONS)
+        assert keeping.objects == [BASE[:10] + b"changed" + BASE[17:2000]]
+        assert changed.patches == []
+        changed.etag = "another"
+        with pytest.raises(SourceChanged, match="changed here"):
+            file.publish(OPTIONS)
+    assert len(keeping.objects) == 1
+
+
+def test_what_was_sent_stays_where_the_writing_fails(
+    changed: Changed, keeping: KeepingServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object) -> Any:
+        raise TransferError("no")
+
+    monkeypatch.setattr(KeptParts, "complete", fails)
+    with changed.open(0, -1) as file:
+        file.write(bytes(2 * PART), 0)
+        with pytest.raises(TransferError):
+            file.publish(OPTIONS)
+    assert "abort" not in keeping.upload.steps
+    assert keeping.upload.steps.count("leave") == 2
