@@ -44,6 +44,8 @@ class HonestS3:
     uploads: dict[str, tuple[str, dict[int, Stored]]] = field(default_factory=dict)
     refused: dict[str, Reply] = field(default_factory=dict)
     """'METHOD what' -> the answer to such requests; what: the query's first name, or ''."""
+    begun: int = 0
+    """Uploads so far, of which no two have one id."""
 
     def answer(self, asked: Asked) -> Reply:
         key = unquote(asked.path).partition("/")[2].partition("/")[2]
@@ -54,6 +56,8 @@ class HonestS3:
         return found if found is not None else self._answer(asked, key, what)
 
     def _answer(self, asked: Asked, key: str, what: str) -> Reply:
+        if "uploadId" in asked.query and asked.query["uploadId"] not in self.uploads:
+            return refusal(404, "NoSuchUpload")
         if asked.method == "PUT":
             return self._put(asked, key, what)
         if asked.method == "DELETE":
@@ -172,7 +176,8 @@ class HonestS3:
                 self.objects.pop(found.decode(), None)
             return reply(body="<DeleteResult/>")
         if what == "uploads":
-            number = f"u{len(self.uploads) + 1}"
+            self.begun += 1
+            number = f"u{self.begun}"
             self.uploads[number] = (key, {})
             algorithm = asked.headers.get("x-amz-checksum-algorithm", "") if self._honest("multipart-crc64nvme") else ""
             return reply(
@@ -183,7 +188,8 @@ class HonestS3:
 
     def _complete(self, asked: Asked, key: str) -> Reply:
         there = self.uploads[asked.query["uploadId"]][1]
-        named = re.findall(r'<ETag>"(\w+)"</ETag><PartNumber>(\d+)</PartNumber>', asked.body.decode())
+        listed = r'<ETag>"(\w+)"</ETag>(?:<Checksum\w+>[^<]*</Checksum\w+>)?<PartNumber>(\d+)</PartNumber>'
+        named = re.findall(listed, asked.body.decode())
         if not named or any(number not in map(str, there) or there[int(number)].etag != etag for etag, number in named):
             return refusal(400, "InvalidPart")
         parts = [there[int(number)] for _, number in named]
