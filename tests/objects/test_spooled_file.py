@@ -347,7 +347,7 @@ def test_where_no_part_can_be_copied_all_of_it_is_written_if_the_base_is_still_t
         assert keeping.upload.job.options.unfinished == "continue"
         assert keeping.upload.expected == ObjectInfo(1, "etag").expected
         assert len(changed.reads) == len(set(changed.reads))
-        assert {end - start for start, end in changed.reads} <= set(range(1, FETCH_BYTES + 1))
+        assert max(end - start for start, end in changed.reads) <= FETCH_BYTES
     else:
         assert keeping.uploads == keeping.objects == []
 
