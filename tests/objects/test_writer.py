@@ -83,6 +83,7 @@ def test_less_than_a_part_is_one_request(keeping: KeepingServer) -> None:
 def test_a_full_part_without_a_rest_needs_no_other(keeping: KeepingServer) -> None:
     writer = kept_writer()
     writer.write(bytes(PART))
+    assert len(keeping.upload.parts) == 1, "it leaves at once"
     assert writer.close().etag == "of parts"
     assert [part.number for part in keeping.upload.parts] == [1]
 
@@ -199,6 +200,13 @@ def test_an_abort_stops_what_is_in_flight_first(keeping: KeepingServer, keep: bo
     assert writer.closed and writer._outbox.unsent() == []
     writer.abort(keep=keep)
     assert keeping.upload.steps.count(end) == 1
+
+
+def test_an_abort_keeps_nothing_unless_that_is_asked_for(keeping: KeepingServer) -> None:
+    writer = kept_writer()
+    writer.write(bytes(PART))
+    writer.abort()
+    assert keeping.upload.steps[-1] == "abort"
 
 
 def test_a_finalizer_waits_for_nothing(keeping: KeepingServer) -> None:

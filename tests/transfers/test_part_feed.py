@@ -64,6 +64,29 @@ def test_it_looks_when_half_is_there_and_ends_when_there_is_no_more() -> None:
     feed.end()
 
 
+def test_half_is_that_of_what_moves_after_each_look() -> None:
+    looks: list[set[int]] = []
+    batches = [parts(*range(5, 11)), parts()]
+
+    def more(moving: Collection[int]) -> list[Part]:
+        looks.append(set(moving))
+        return batches.pop(0)
+
+    transfer = Transfer()
+    feed = Feed(parts(1, 2, 3, 4), more, None)
+    feed.begin(transfer.add, transfer.stop)
+    feed.done(1)
+    feed.done(2)
+    transfer.wait(1)
+    for number in (3, 4, 5):
+        feed.done(number)
+    assert len(looks) == 1, "five of eight still move"
+    feed.done(6)
+    transfer.wait(2)
+    assert looks[1] == {7, 8, 9, 10}
+    feed.end()
+
+
 def test_a_transfer_that_fails_is_fed_no_more() -> None:
     transfer = Transfer()
     feed = Feed(parts(1, 2), lambda moving: pytest.fail("there is nothing to look for"), None)
