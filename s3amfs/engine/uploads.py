@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
@@ -12,6 +13,10 @@ from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from ..wire.s3.xml import MalformedXml
 from .client import S3Client
+
+PROBE = b"\0"
+"""The part that `transfers/etag_probe.py` sends before the real one of its number."""
+_PROBE_ETAG = hashlib.md5(PROBE, usedforsecurity=False).hexdigest()
 
 
 def list_uploads(client: S3Client, bucket: str, prefix: str = "") -> Iterator[s3api.UploadInfo]:
@@ -73,8 +78,9 @@ def one_of_each(listed: Iterable[s3api.PartInfo]) -> tuple[s3api.PartInfo, ...]:
     """Returns one entry for each part number of `listed`, in order.
 
     Some servers (SeaweedFS) list a part once for each time that it was sent. The last upload of a number is the part
-    (S3 API, UploadPart). Where the entries differ and their times do not show the last one, it has no ETag and no
-    checksum (its size is 0 if they differ in that, too): nothing says what it is.
+    (S3 API, UploadPart); times are in seconds, and of two at the same one a `PROBE` is the earlier. Where the entries
+    differ otherwise and their times do not show the last one, it has no ETag and no checksum (its size is 0 if they
+    differ in that, too): nothing says what it is.
     """
     by_number: dict[int, list[s3api.PartInfo]] = {}
     for part in listed:
@@ -87,6 +93,7 @@ def _the_part(entries: list[s3api.PartInfo]) -> s3api.PartInfo:
     times = [entry.last_modified for entry in entries]
     newest = max((time for time in times if time is not None), default=None)
     last = [entry for entry in entries if None in times or entry.last_modified == newest]
+    last = [entry for entry in last if (entry.size, entry.etag) != (len(PROBE), _PROBE_ETAG)] or last
     first, checksums = last[0], {name: value for entry in last for name, value in entry.checksums.items()}
     if all(
         (entry.size, entry.etag) == (first.size, first.etag) and {**checksums, **entry.checksums} == checksums

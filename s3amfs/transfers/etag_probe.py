@@ -10,12 +10,12 @@ import base64
 import hashlib
 
 from ..engine.client import S3Client
+from ..engine.uploads import PROBE
 from ..errors import S3AMError
 from ..wire.s3 import api as s3api
 
 TRIES = 3
 """A wire that damages one byte three times in a row carries no part either."""
-_BYTE = b"\0"
 
 
 def etags_are_md5(client: S3Client, upload: s3api.MultipartUpload, number: int) -> bool | None:
@@ -23,8 +23,8 @@ def etags_are_md5(client: S3Client, upload: s3api.MultipartUpload, number: int) 
 
     number: of a part that is still to be sent.
     """
-    digest = hashlib.md5(_BYTE, usedforsecurity=False)
-    body = s3api.Body(_BYTE, md5=base64.b64encode(digest.digest()).decode())
+    digest = hashlib.md5(PROBE, usedforsecurity=False)
+    body = s3api.Body(PROBE, md5=base64.b64encode(digest.digest()).decode())
     answered = False
     for _ in range(TRIES):
         reply, failure = client.attempt(s3api.upload_part(upload, number, body))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from random import Random
 
 import pytest
@@ -131,6 +132,10 @@ def test_an_abort_that_is_refused_is_an_error() -> None:
         abort_upload(client, UPLOAD)
 
 
+BYTE = hashlib.md5(b"\0").hexdigest()
+"""ETag of the part that asks what ETags are."""
+
+
 def part_of(number: int, etag: str, time: float | None = 1.0, size: int = 5, **checksums: str) -> s3api.PartInfo:
     return s3api.PartInfo(number, size, etag, checksums, time)
 
@@ -145,8 +150,26 @@ def part_of(number: int, etag: str, time: float | None = 1.0, size: int = 5, **c
         ([part_of(1, "a", 2.0), part_of(1, "b", None)], part_of(1, "", None)),
         ([part_of(1, "a", crc32c="x"), part_of(1, "a", crc32c="y")], part_of(1, "", None)),
         ([part_of(1, "a"), part_of(1, "a", size=6)], part_of(1, "", None, 0)),
+        ([part_of(1, "a"), part_of(1, BYTE, size=1)], part_of(1, "a")),
+        ([part_of(1, "a"), part_of(1, BYTE, size=1), part_of(1, "b")], part_of(1, "", None)),
+        ([part_of(1, "a"), part_of(1, BYTE, 2.0, size=1)], part_of(1, BYTE, 2.0, size=1)),
+        ([part_of(1, BYTE, size=1), part_of(1, BYTE, size=1)], part_of(1, BYTE, size=1)),
+        ([part_of(1, "a"), part_of(1, BYTE)], part_of(1, "", None)),
     ],
-    ids=["once", "alike", "the last", "at one time", "no time", "other checksums", "other sizes"],
+    ids=[
+        "once",
+        "alike",
+        "the last",
+        "at one time",
+        "no time",
+        "other checksums",
+        "other sizes",
+        "after the probe",
+        "two after the probe",
+        "before a probe",
+        "a probe alone",
+        "a part like the probe",
+    ],
 )
 def test_a_part_that_is_listed_more_than_once(entries: list[s3api.PartInfo], is_part: s3api.PartInfo) -> None:
     assert one_of_each(entries) == one_of_each(reversed(entries)) == (is_part,)
