@@ -8,11 +8,12 @@ import shutil
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from s3amfs.core.checksums import Crc, encode
+from s3amfs.core.checksums import Crc, crc, encode
 from s3amfs.core.events import TransferResult
 from s3amfs.core.locations import LocalPath, Location, S3Location, Stdin, parse_source
 from s3amfs.core.manifest import Header, Manifest, PartRecord, SourceIdentity
@@ -29,9 +30,18 @@ from s3amfs.errors import (
     UnfinishedUploadExists,
 )
 from s3amfs.transfers.checksum_choice import Checking
-from s3amfs.transfers.multipart import Begun
+from s3amfs.transfers.multipart import Begun, Multipart
 from s3amfs.transfers.options import DownloadOptions, UploadOptions
-from s3amfs.transfers.resume import part_size_of, part_with, recover
+from s3amfs.transfers.report import Report, ignore
+from s3amfs.transfers.resume import (
+    part_size_of,
+    part_there,
+    part_with,
+    record_of,
+    recover,
+    stream_part_size,
+    take_up,
+)
 from s3amfs.verbs.download import download
 from s3amfs.verbs.upload import upload
 from s3amfs.wire.s3.model import MultipartUpload, PartInfo
@@ -298,18 +308,18 @@ def buffer(data: bytes) -> PartBuffer:
 
 def test_bytes_of_a_stream_are_compared_with_the_part_that_is_there() -> None:
     data = b"0123456789"
-    crc = Crc("crc64nvme")
-    crc.update(data)
-    record = PartRecord(1, 10, "a", crc.value, "")
+    whole = Crc("crc64nvme")
+    whole.update(data)
+    record = PartRecord(1, 10, "a", whole.value, "")
     there = begun({}, {1: record})
     kept = part_with(there, PartInfo(1, 10, "a"), buffer(data))
     assert kept is not None
-    assert (kept.number, kept.length, kept.etag, kept.crc) == (1, 10, "a", crc.value)
+    assert (kept.number, kept.length, kept.etag, kept.crc) == (1, 10, "a", whole.value)
     assert part_with(there, PartInfo(1, 10, "a"), buffer(b"other 9876")) is None
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
     by_md5 = part_with(there, PartInfo(1, 10, md5), buffer(data))
     assert by_md5 is not None
-    assert (by_md5.etag, by_md5.crc) == (md5, crc.value)
+    assert (by_md5.etag, by_md5.crc) == (md5, whole.value)
     assert part_with(there, PartInfo(1, 10, "b"), buffer(data)) is None
 
 
@@ -320,3 +330,91 @@ def test_the_part_size_is_the_manifests_or_what_the_parts_show() -> None:
     assert part_size_of(begun(even, None), 3 * PART) == PART
     with pytest.raises(IncompatiblePartSize):
         part_size_of(begun({**even, 2: PartInfo(2, PART + 1, "b")}, None), 3 * PART)
+
+
+def test_the_byte_that_asked_what_etags_are_is_no_part_of_the_source() -> None:
+    """A run that was killed may have left it as the part after the last."""
+    even = {1: PartInfo(1, PART, "a"), 2: PartInfo(2, PART, "b")}
+    assert part_size_of(begun({**even, 3: PartInfo(3, 1, "c")}, None), 4 * PART) == PART
+    assert part_size_of(begun({1: PartInfo(1, 1, "a")}, None), 4 * PART) is None
+    with pytest.raises(IncompatiblePartSize):
+        part_size_of(begun({**even, 3: PartInfo(3, 2, "c")}, None), 4 * PART)
+
+
+@pytest.mark.parametrize(
+    ("first_part", "size"), [(PART + 1, PART + 1), (PART, PART), (PART - 1, 7 * PART), (None, 7 * PART)]
+)
+def test_a_stream_goes_on_in_parts_of_the_size_that_it_was_begun_with(first_part: int | None, size: int) -> None:
+    """A first part that is smaller than S3 takes was also the last."""
+    there = {1: PartInfo(1, first_part, "a")} if first_part is not None else {2: PartInfo(2, 2 * PART, "b")}
+    assert stream_part_size(begun(there, None), 7 * PART, None) == size
+    assert stream_part_size(begun(there, None), 7 * PART, size) == size
+    assert stream_part_size(begun(there, {}), 7 * PART, None) == 10, "the manifest knows it"
+    with pytest.raises(IncompatiblePartSize):
+        stream_part_size(begun(there, None), 7 * PART, size + PART)
+
+
+def test_a_part_of_a_stream_is_there_if_its_length_and_bytes_are() -> None:
+    data = b"0123456789"
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    there = begun({2: PartInfo(2, 10, md5)}, None)
+    kept = part_there(there, 2, buffer(data))
+    assert kept is not None and (kept.number, kept.length, kept.etag) == (2, 10, md5)
+    assert part_there(there, 1, buffer(data)) is None
+    assert part_there(there, 2, buffer(data[:9])) is None
+    assert part_there(there, 2, buffer(data[::-1])) is None
+    assert part_there(begun({2: PartInfo(2, 9, md5)}, None), 2, buffer(data)) is None
+
+
+def test_a_stored_checksum_decides_about_bytes_of_a_stream_before_the_etag() -> None:
+    data = b"0123456789"
+    right, wrong = encode("crc64nvme", crc("crc64nvme", data)), encode("crc64nvme", 1)
+    md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    kept = part_with(begun({}, None), PartInfo(1, 10, "any", {"crc64nvme": right}), buffer(data))
+    assert kept is not None and (kept.checksum, kept.compared) == (right, "checksum")
+    assert part_with(begun({}, None), PartInfo(1, 10, md5, {"crc64nvme": wrong}), buffer(data)) is None
+    by_etag = record_of(PartInfo(1, 10, md5, {"crc64nvme": "no base64"}), "crc64nvme", 5, md5)
+    assert by_etag is not None and by_etag.compared == "etag"
+    assert record_of(PartInfo(1, 10, "another"), "crc64nvme", 5, md5) is None
+
+
+@pytest.mark.parametrize(
+    ("part", "is_md5", "refused"),
+    [
+        (PartInfo(2, 10, "md5-9"), True, True),
+        (PartInfo(2, 10, "md5-9"), False, False),
+        (PartInfo(2, 10, ""), True, False),
+        (PartInfo(2, 10, "any", {"crc64nvme": encode("crc64nvme", 9)}), False, True),
+        (PartInfo(2, 10, "any", {"crc32c": encode("crc32c", 9)}), False, False),
+    ],
+)
+def test_parts_are_refused_only_where_something_proves_that_they_are_others(
+    part: PartInfo, is_md5: bool, refused: bool
+) -> None:
+    there = replace(begun({2: part}, None), etag_is_md5=lambda: is_md5)
+    if refused:
+        with pytest.raises(SourceChanged, match="s3://b/k holds other bytes"):
+            recover(there, PLAN, hashed, "s3://b/k")
+    else:
+        assert recover(there, PLAN, hashed, "s3://b/k") == {}
+    assert recover(replace(begun({2: part}, {}), etag_is_md5=lambda: is_md5), PLAN, hashed, "s3://b/k") == {}
+
+
+@pytest.mark.parametrize(("crc_of_record", "length", "kept"), [(2, 10, True), (3, 10, False), (2, 9, False)])
+def test_a_record_is_compared_with_the_source_where_that_may_have_changed(
+    crc_of_record: int, length: int, kept: bool
+) -> None:
+    record = PartRecord(2, length, "e", crc_of_record, "")
+    found = recover(begun({2: PartInfo(2, 10, "e")}, {2: record}, proven=False), PLAN, hashed, "s3://b/k")
+    assert found == ({2: record} if kept else {})
+
+
+def test_what_is_taken_up_is_continued_and_counted() -> None:
+    records = {1: PartRecord(1, 10, "a", 1, ""), 3: PartRecord(3, 5, "c", 3, "")}
+    there = begun({1: PartInfo(1, 10, "a"), 3: PartInfo(3, 5, "c")}, records)
+    upload = SimpleNamespace(continue_with=lambda *given: calls.append(given))
+    calls: list[Any] = []
+    report = Report("upload", "", "", ignore)
+    take_up(cast(Multipart, upload), there, PLAN, None, "s3://b/k", report)
+    assert calls == [(there, 10, records)]
+    assert (report.parts_resumed, report.bytes_resumed) == (2, 15)
