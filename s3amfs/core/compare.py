@@ -64,13 +64,21 @@ class Rules:
     clock_offset: int = 0
     """Nanoseconds that the server's clock is ahead of this machine's."""
 
+    @property
+    def keeps(self) -> str:
+        """Equal entries have this in common beside their content: 'p' attributes (--preserve), 'l' being a link."""
+        if self.direction == "across":
+            return ""
+        return ("p" if self.preserve else "") + ("l" if self.keep_links else "")
+
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """Fingerprints of two entries when they were last known to be equal."""
+    """Fingerprints of two entries when they were last known to be equal. keeps: as `Rules.keeps` of that run."""
 
     source: str
     target: str
+    keeps: str = ""
 
 
 def judge(pair: Pair, rules: Rules, remembered: Remembered | None = None) -> Verdict:
@@ -133,16 +141,21 @@ def _both(source: Entry, target: Entry, rules: Rules, remembered: Remembered | N
         return Verdict(Action.SAME, "equal size")
     if rules.checksum:
         return Verdict(Action.LOOK, "--checksum")
+    changed = "time differs" if remembered is None else "changed since the last run"
     if remembered is not None:
-        if remembered == Remembered(source.fingerprint, target.fingerprint):
-            return Verdict(Action.SAME, "as the last run left it")
+        if (remembered.source, remembered.target) == (source.fingerprint, target.fingerprint):
+            if set(rules.keeps) <= set(remembered.keeps):
+                return Verdict(Action.SAME, "as the last run left it")
+            changed = "the last run kept less of it"
     elif _equal_times(source, target, rules):
+        if rules.preserve and rules.direction == "down":  # then its time should be the kept one
+            return Verdict(Action.LOOK, "--preserve")
         return Verdict(Action.SAME, "equal ETag" if rules.direction == "across" else "equal size and time")
     if rules.update and newer:
         return Verdict(Action.SKIP, "the target is newer")
     if rules.exact_timestamps:
         return Verdict(Action.MOVE, "time differs")
-    return Verdict(Action.LOOK, "time differs" if remembered is None else "changed since the last run")
+    return Verdict(Action.LOOK, changed)
 
 
 def _equal_times(source: Entry, target: Entry, rules: Rules) -> bool:

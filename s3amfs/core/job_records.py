@@ -34,11 +34,12 @@ class JobHeader:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Both sides of a key were equal, with these fingerprints."""
+    """Both sides of a key were equal, with these fingerprints. keeps: as `Rules.keeps`."""
 
     key: str
     source: str
     target: str
+    keeps: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def read(lines: Iterable[bytes]) -> Iterator[tuple[Record, int]]:
 
 def _fields(record: Record) -> list[Any]:
     if isinstance(record, Known):
-        return ["k", record.key, record.source, record.target]
+        return ["k", record.key, record.source, record.target, *([record.keeps] if record.keeps else [])]
     if isinstance(record, Extra):
         entry = record.entry
         return [

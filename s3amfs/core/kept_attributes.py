@@ -32,6 +32,13 @@ class Kept:
     def is_link(self) -> bool:
         return self.mode is not None and stat.S_ISLNK(self.mode)
 
+    def fits(self, mode: int, uid: int | None, gid: int | None) -> bool:
+        """Whether a file has the permissions and the owner that are kept; those that are not, or None here, fit."""
+        owners = ((self.uid, uid), (self.gid, gid))
+        return (self.mode is None or (self.mode ^ mode) & 0o7777 == 0) and all(
+            kept is None or owner is None or kept == owner for kept, owner in owners
+        )
+
 
 def metadata_of(mode: int, mtime: int, uid: int, gid: int) -> dict[str, str]:
     """Returns the metadata that holds these attributes. mtime: nanoseconds since 1970."""

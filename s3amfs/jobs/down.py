@@ -24,7 +24,7 @@ from .content import object_and_bytes
 from .job_options import TreeOptions
 from .local_target import InTheWay, LocalTarget, TargetChanged
 from .sides import ObjectVerbs
-from .up import fingerprint
+from .up import fingerprint, permissions
 from .work import SMALL_LIMIT, CannotBeDone, Done, Give, Mover, Outcome, Room, Work, Workers, outcome_of
 
 WRITE_THREADS = 4
@@ -149,12 +149,15 @@ class Down(Mover):
             data: bytes | int = os.readlink(os.fsencode(path))
             equal = object_and_bytes(self._client, source.bucket, source.key, info, data, customer_key)
         else:
+            if self._options.links == "keep" and kept.is_link:
+                work.reason = "a file at the target, and a link at the source"
+                return None
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
                 there = os.fstat(fd)
                 if (
                     self._options.rules.preserve
-                    and self._is_kept(there, kept)
+                    and self._is_kept(there, kept, info)
                     and there.st_size == info.size
                     and not self._options.rules.checksum
                 ):
@@ -166,8 +169,8 @@ class Down(Mover):
         if not equal.equal:
             work.reason = f"{work.reason}; {equal.how}" if equal.equal is None else f"{equal.how} differs"
             return None
-        if self._options.rules.preserve and kept.mode is not None and not self._same_mode(path, kept.mode):
-            work.reason = "mode differs"
+        if self._options.rules.preserve and work.target.kind is not Kind.LINK and not kept.fits(*permissions(there)):
+            work.reason = "mode or owner differs"
             return None
         reason = f"equal content ({equal.how})"
         if state_of(os.lstat(path)) != state_of(there):  # else what was written since would count as that content
@@ -244,12 +247,8 @@ class Down(Mover):
         time = self._time_of(info)
         os.utime(fd, ns=(time, time))
 
-    def _is_kept(self, there: os.stat_result, kept: kept_attributes.Kept) -> bool:
-        return kept.mtime == there.st_mtime_ns and (kept.mode is None or kept.mode & 0o7777 == there.st_mode & 0o7777)
-
-    def _same_mode(self, path: str, mode: int) -> bool:
-        there = os.lstat(path).st_mode
-        return os.path.islink(path) or there & 0o7777 == mode & 0o7777
+    def _is_kept(self, there: os.stat_result, kept: kept_attributes.Kept, info: ObjectInfo) -> bool:
+        return self._time_of(info) == there.st_mtime_ns and kept.fits(*permissions(there))
 
     def _archived(self, work: Work, error: S3AMError) -> S3AMError:
         if work.source.storage_class in ARCHIVED and isinstance(error, AccessDenied | TransferError):

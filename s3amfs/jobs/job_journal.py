@@ -213,7 +213,7 @@ class Memory:
             self._head = next(self._records, None)
         if self._head is None or self._head.key != key:
             return None
-        return Remembered(self._head.source, self._head.target)
+        return Remembered(self._head.source, self._head.target, self._head.keeps)
 
 
 class NoMemory(Memory):

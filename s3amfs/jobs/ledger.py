@@ -9,7 +9,7 @@ import logging
 import queue
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..core.entries import Entry
 from ..core.job_records import JobHeader, Known, Position, Watermark
@@ -141,7 +141,8 @@ class Ledger:
 
     def know(self, known: Known) -> None:
         """Both sides of a key are equal now."""
-        self._write(lambda journal: journal.add(known))
+        kept = replace(known, keeps=self._options.rules.keeps)
+        self._write(lambda journal: journal.add(kept))
 
     def only_at_target(self, entry: Entry) -> None:
         """An entry that is to be deleted at the end. Raises OSError without a journal."""

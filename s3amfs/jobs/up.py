@@ -128,7 +128,7 @@ class Up(Mover):
         return self._moved(work, there, result.etag)
 
     def look(self, work: Work) -> Outcome | None:
-        """By what S3 stores; with --preserve the kept time and mode have to be those of the file, too."""
+        """By what S3 stores; with --preserve the kept time, mode and owner have to be those of the file, too."""
         assert work.target is not None
         location = self.location(work.key)
         customer_key = self._options.key_for(location)
@@ -153,11 +153,15 @@ class Up(Mover):
         if not equal.equal:
             work.reason = f"{equal.how} differs" if equal.how != "size differs" else equal.how
             return None
-        if self._options.rules.preserve:
-            kept = kept_attributes.kept_in(info.metadata)
-            if (kept.mode, kept.mtime) != (there.st_mode, there.st_mtime_ns):
-                work.reason = "mode or time differs"
-                return None
+        kept = kept_attributes.kept_in(info.metadata)
+        if kept.is_link is not (work.source.kind is Kind.LINK):
+            work.reason = "a link on one side and none on the other"
+            return None
+        if self._options.rules.preserve and not (
+            (kept.mode, kept.mtime) == (there.st_mode, there.st_mtime_ns) and kept.fits(*permissions(there))
+        ):
+            work.reason = "mode, time or owner differs"
+            return None
         known = Known(work.key, fingerprint(there), f"{info.size}:{info.etag}")
         return Outcome(work, "same", f"equal content ({equal.how})", known)
 
@@ -235,6 +239,11 @@ class Up(Mover):
 def fingerprint(there: os.stat_result) -> str:
     """As `Entry.fingerprint` of the file's entry."""
     return Entry("", there.st_size, there.st_mtime_ns, changed=there.st_ctime_ns, inode=there.st_ino).fingerprint
+
+
+def permissions(there: os.stat_result) -> tuple[int, int | None, int | None]:
+    """Mode and owner as `Kept.fits` compares them; owners count for root, who alone can give them to a file."""
+    return (there.st_mode, there.st_uid, there.st_gid) if os.geteuid() == 0 else (there.st_mode, None, None)
 
 
 def _open(path: str) -> int:

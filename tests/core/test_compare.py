@@ -57,6 +57,30 @@ def test_what_is_remembered_wins(rules: Rules) -> None:
     assert action(pair, rules, Remembered("other", known.target)) is Action.LOOK
 
 
+@pytest.mark.parametrize(
+    ("now", "then", "found"),
+    [
+        (DOWN, "p", Action.SAME),
+        (replace(DOWN, preserve=True), "", Action.LOOK),
+        (replace(DOWN, preserve=True), "l", Action.LOOK),
+        (replace(DOWN, preserve=True), "pl", Action.SAME),
+        (replace(UP, keep_links=True), "p", Action.LOOK),
+        (replace(UP, keep_links=True), "l", Action.SAME),
+        (replace(ACROSS, preserve=True), "", Action.SAME),
+    ],
+)
+def test_a_run_that_kept_less_is_looked_after(now: Rules, then: str, found: Action) -> None:
+    source, target = (FILE, OBJECT) if now.direction == "up" else (OBJECT, FILE)
+    known = Remembered(source.fingerprint, target.fingerprint, then)
+    assert action(Pair("k", source, target), now, known) is found
+
+
+def test_the_objects_time_is_not_the_kept_one() -> None:
+    assert action(Pair("k", OBJECT, FILE), replace(DOWN, preserve=True)) is Action.LOOK
+    stored = replace(OBJECT, modified=NOW + 9 * SECOND)
+    assert action(Pair("k", FILE, stored), replace(UP, preserve=True)) is Action.SAME
+
+
 def test_options() -> None:
     old = Pair("k", FILE, replace(OBJECT, modified=NOW - 9 * SECOND))
     newer = Pair("k", replace(FILE, size=6), replace(OBJECT, modified=NOW + 9 * SECOND))

@@ -11,7 +11,7 @@ NUMBERS = st.integers(0, 2**63)
 ENTRIES = st.builds(Entry, TEXT, NUMBERS, NUMBERS, st.sampled_from(Kind), TEXT, st.none() | TEXT, NUMBERS, NUMBERS)
 RECORDS: st.SearchStrategy[Record] = st.one_of(
     st.builds(JobHeader, TEXT, TEXT, TEXT, st.floats(0, 1e9), TEXT),
-    st.builds(Known, TEXT, TEXT, TEXT),
+    st.builds(Known, TEXT, TEXT, TEXT, st.sampled_from(["", "p", "pl"])),
     st.builds(Extra, ENTRIES),
     st.builds(Position, TEXT, NUMBERS, NUMBERS, NUMBERS),
     st.builds(End, st.integers(0, 255)),

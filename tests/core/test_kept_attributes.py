@@ -52,3 +52,20 @@ def test_any_text_is_read(text: str) -> None:
 )
 def test_limits_of_modes(text: str, mode: int | None) -> None:
     assert kept_in({"mode": text}).mode == mode
+
+
+@pytest.mark.parametrize(
+    ("kept", "fits"),
+    [
+        (Kept(), True),
+        (Kept(mode=0o100644, uid=1, gid=2), True),
+        (Kept(mode=0o120644), True),
+        (Kept(mode=0o100600), False),
+        (Kept(mode=0o104644), False),
+        (Kept(uid=9), False),
+        (Kept(gid=9), False),
+    ],
+)
+def test_permissions_and_owners_fit_where_they_are_kept(kept: Kept, fits: bool) -> None:
+    assert kept.fits(0o100644, 1, 2) is fits
+    assert kept.fits(0o100644, None, None) is (fits or kept.uid == 9 or kept.gid == 9)

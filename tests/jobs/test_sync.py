@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -191,6 +192,46 @@ def test_preserve(run: Any, tmp_path: Path, bucket: str, boto: Any) -> None:
     assert run(src, f"s3://{bucket}", rules=kept).did() == {}
     (src / "f").chmod(0o700)
     assert run(src, f"s3://{bucket}", rules=kept).did() == {"f": "upload"}
+    if os.geteuid() == 0:
+        os.chown(src / "f", 1234, 1234)
+        assert run(src, f"s3://{bucket}", rules=kept).did() == {"f": "upload"}
+        run(f"s3://{bucket}", dst, rules=kept)
+        os.chown(dst / "f", 0, 0)
+        assert run(f"s3://{bucket}", dst, rules=kept).did() == {"f": "download"}
+        assert (dst / "f").stat().st_uid == 1234
+
+
+def test_an_earlier_run_that_kept_less_says_nothing_about_the_rest(
+    run: Any, tmp_path: Path, bucket: str, boto: Any
+) -> None:
+    src, dst = make_tree(tmp_path / "src", {"f": b"1", "g": b"2"}), tmp_path / "dst"
+    (src / "f").chmod(0o741)
+    kept = {"preserve": True}
+    for rules in ({}, kept):
+        assert run(src, f"s3://{bucket}", rules=rules).did() == {"f": "upload", "g": "upload"}
+        assert run(src, f"s3://{bucket}", rules=rules).did() == {}
+    for remembers in (True, False):
+        shutil.rmtree(dst, ignore_errors=True)
+        assert run(f"s3://{bucket}", dst).did() == {"f": "download", "g": "download"}
+        if not remembers:
+            shutil.rmtree(tmp_path / "state/jobs")
+        assert run(f"s3://{bucket}", dst, rules=kept).did() == {"f": "download"}
+        assert {(dst / name).stat().st_mtime for name in "fg"} == {LONG_AGO}
+    assert run(f"s3://{bucket}", dst).did() == {}, "what is kept besides does not matter to a plain run"
+
+
+def test_a_link_and_a_file_of_its_text_are_not_equal(run: Any, tmp_path: Path, bucket: str, boto: Any) -> None:
+    src, dst = make_tree(tmp_path / "src", {"f": b"1"}), tmp_path / "dst"
+    (src / "to").symlink_to("nothing")
+    keep = {"links": "keep", "rules": {"keep_links": True}}
+    assert run(src, f"s3://{bucket}", **keep).rc == 0
+    assert run(f"s3://{bucket}", dst).did() == {"f": "download", "to": "download"}
+    assert run(f"s3://{bucket}", dst, **keep).did() == {"to": "download"}
+    assert read_tree(dst) == {"f": b"1", "to": b"-> nothing"}
+    (src / "to").unlink()
+    (src / "to").write_bytes(b"nothing")
+    assert run(src, f"s3://{bucket}").did() == {"to": "upload"}
+    assert "mode" not in boto.head_object(Bucket=bucket, Key="to")["Metadata"]
 
 
 def test_replaced_and_deleted_files_are_kept_in_the_backup_folder(
