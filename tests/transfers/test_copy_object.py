@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from s3amfs.core.expected import NOTHING
 from s3amfs.core.locations import S3Location
+from s3amfs.core.retry import RetryPolicy
+from s3amfs.core.ssec import CustomerKey
 from s3amfs.engine.connect import S3Client
-from s3amfs.errors import ChecksumMismatch, ObjectExists, SourceChanged, Unsupported
+from s3amfs.errors import AccessDenied, ChecksumMismatch, ObjectExists, SourceChanged, TransferError, Unsupported
 from s3amfs.transfers import copy_object as copy_object_module
-from s3amfs.transfers.copy_object import Original, algorithm_of, copy_object, warn_of_lost
+from s3amfs.transfers.copy_object import (
+    Original,
+    algorithm_of,
+    asked_algorithm,
+    compare_copy,
+    copy_object,
+    keeps_all,
+    warn_of_lost,
+    warn_without,
+)
 from s3amfs.transfers.job import Job
-from s3amfs.transfers.options import ChecksumChoice, ObjectInfo, UploadOptions
+from s3amfs.transfers.options import ChecksumChoice, ObjectInfo, ObjectOptions, UploadOptions
 from s3amfs.transfers.report import Report
+from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3.api import CopySource, StoredInfo
 from tests.support import faults
 from tests.support.clients import Events
@@ -225,3 +238,163 @@ def test_the_checksum_that_the_user_chose(checksum: ChecksumChoice | None, heade
     copy_object(job, original, replace_metadata=False)
     assert engine.asked[0].headers.get("x-amz-checksum-algorithm") == header
     assert len([text for text in events.warnings if "names no crc32c" in text]) == (header is not None)
+
+
+# -- what a copy keeps ----------------------------------------------------------------------------------------------
+
+KEY = CustomerKey(bytes(32))
+
+
+@pytest.mark.parametrize(
+    ("original", "options", "kept", "without_metadata"),
+    [
+        ({}, {}, True, True),
+        ({"sse": "aws:kms"}, {}, False, False),
+        ({"sse": "aws:kms"}, {"sse": "AES256"}, True, True),
+        ({"sse": "aws:kms"}, {"sse_kms_key_id": "key"}, True, True),
+        ({"sse": "aws:kms"}, {"customer_key": KEY}, True, True),
+        ({"storage_class": "STANDARD_IA"}, {}, False, False),
+        ({"storage_class": "STANDARD_IA"}, {"storage_class": "STANDARD"}, True, True),
+        ({"website_redirect": "/x"}, {}, False, True),
+        ({"website_redirect": "/x", "storage_class": "STANDARD_IA"}, {}, False, False),
+    ],
+)
+def test_what_copy_object_gives_a_copy_by_itself(
+    original: dict[str, Any], options: dict[str, Any], kept: bool, without_metadata: bool
+) -> None:
+    """Not encryption, storage class and website redirect, unless the request names them."""
+    given = ObjectOptions(**options)
+    assert keeps_all(info(**original), given) is kept
+    assert keeps_all(info(**original), given, metadata=False) is without_metadata
+
+
+@pytest.mark.parametrize(
+    ("choice", "asked"),
+    [("crc64nvme", "crc64nvme"), ("crc32c", "crc32c"), ("md5", None), ("none", None), (None, None)],
+)
+def test_which_checksum_a_copy_is_asked_to_have(choice: ChecksumChoice | None, asked: str | None) -> None:
+    assert asked_algorithm(choice) == asked
+
+
+def test_a_copy_without_the_checksum_it_was_asked_to_have_is_said_once() -> None:
+    client, _ = scripted(lambda asked: reply())
+    warnings: list[str] = []
+    where, without, with_it = S3Location("to", "k"), StoredInfo("e"), StoredInfo("e", {"crc32c": "AAAAAA=="})
+    warn_without(client, where, None, without, warnings.append)
+    warn_without(client, where, "crc32c", with_it, warnings.append)
+    assert warnings == []
+    for _ in range(2):
+        warn_without(client, where, "crc32c", without, warnings.append)
+    assert len(warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "copy", "same"),
+    [
+        ({"crc32": "AAAAAA==", "crc64nvme": "AAAAAAAAAAA="}, CRC, "crc64nvme"),
+        ({"crc32": "AAAAAA==-2", "crc64nvme": "AAAAAAAAAAA="}, {"crc32": "BBBBBB==", **CRC}, "crc64nvme"),
+        ({"crc32": "AAAAAA=="}, CRC, ""),
+        ({}, {}, ""),
+    ],
+)
+def test_the_first_checksum_that_both_have_is_compared(source: dict[str, str], copy: dict[str, str], same: str) -> None:
+    proof = compare_copy(info(checksums=source), "s3://box/a", "s3://box/c", copy, "other")
+    assert proof == (f"{same} of the whole object, equal to the source's" if same else "")
+
+
+def test_no_etag_is_equal_to_none() -> None:
+    assert compare_copy(info(etag=""), "a", "c", {}, "") == ""
+    assert compare_copy(info(etag="e"), "a", "c", {}, "e") == "ETag equal to the source's"
+
+
+def test_one_bucket_is_warned_of_locks_and_digests_apart() -> None:
+    client, _ = scripted(lambda asked: reply())
+    warnings: list[str] = []
+    both = ObjectInfo(3, "e", locked=True, checksums={"sha256": "A" * 43 + "=", "crc32": "AAAAAA=="})
+    for _ in range(2):
+        warn_of_lost(client, S3Location("from", "k"), both, warnings.append, in_parts=True)
+    assert [("retention" in text, "sha256" in text) for text in warnings] == [(True, False), (False, True)]
+    assert "its crc32 instead" in warnings[1]
+
+
+# -- one CopyObject by a script --------------------------------------------------------------------------------------
+
+
+class Copying:
+    """A service that answers CopyObject so, and has these objects."""
+
+    def __init__(self, *answers: Reply, source: Reply | None = None, copy: Reply | None = None) -> None:
+        self.answers = list(answers)
+        self.there = {"/box/a": source or found(etag="e"), "/box/c": copy or refusal(404)}
+        self.client, self.engine = scripted(self.answer)
+        self.client.session.capabilities("box").conditions["copy", "nothing"] = True
+        options = UploadOptions(expected=NOTHING)
+        self.job = Job(self.client, S3Location("box", "c"), options, Report("copy", "", "", lambda event: None))
+
+    def answer(self, asked: Asked) -> Reply:
+        return self.answers.pop(0) if asked.method == "PUT" else self.there.get(asked.path, reply())
+
+    def copy(self) -> StoredInfo:
+        original = Original(S3Location("box", "a"), info(), CopySource("box", "a", if_match="e"))
+        return copy_object(self.job, original, replace_metadata=False)
+
+
+DATE = "Thu, 01 Jan 1970 00:01:40 GMT"
+
+
+def lost(date: str = "") -> Reply:
+    """The condition on the target failed."""
+    answer = refusal(412, "PreconditionFailed")
+    if date:
+        answer.headers["date"] = date
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("date", "modified", "ours"),
+    [
+        (DATE, "Thu, 01 Jan 1970 00:01:40 GMT", True),
+        (DATE, "Thu, 01 Jan 1970 00:01:39 GMT", True),
+        (DATE, "Thu, 01 Jan 1970 00:01:38 GMT", False),
+        (DATE, "", False),
+        ("", "Thu, 01 Jan 1970 00:01:40 GMT", False),
+    ],
+    ids=["just made", "times are whole seconds", "older", "of no known age", "no clock to compare with"],
+)
+def test_a_copy_that_was_just_made_is_ours_though_its_answer_was_never_seen(
+    monkeypatch: pytest.MonkeyPatch, date: str, modified: str, ours: bool
+) -> None:
+    """curl sends a request again by itself when a kept connection turns out to be dead."""
+    monkeypatch.setattr(copy_object_module, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    headers = {"last_modified": modified} if modified else {}
+    service = Copying(lost(date), copy=found(etag="e", **headers))
+    if ours:
+        assert service.copy().etag == "e"
+    else:
+        with pytest.raises(ObjectExists):
+            service.copy()
+
+
+def test_the_time_that_a_copy_takes_counts_for_its_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    times = iter((100.0, 130.0))
+    monkeypatch.setattr(copy_object_module, "time", SimpleNamespace(monotonic=lambda: next(times)))
+    assert Copying(lost(DATE), copy=found(etag="e", last_modified="Thu, 01 Jan 1970 00:01:10 GMT")).copy().etag == "e"
+
+
+def test_after_a_retry_a_copy_of_any_age_is_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(RetryPolicy, "of", lambda *_: RetryPolicy(base=0.0))
+    assert Copying(refusal(500), lost(DATE), copy=found(etag="e")).copy().etag == "e"
+
+
+def test_a_condition_that_failed_is_that_of_the_source_if_it_has_changed() -> None:
+    with pytest.raises(SourceChanged, match="s3://box/a"):
+        Copying(lost(), source=found(etag="new"), copy=found(etag="e")).copy()
+    with pytest.raises(ObjectExists):
+        Copying(lost(), copy=found(etag="theirs")).copy()
+
+
+def test_a_refusal_for_another_reason_is_no_missing_feature() -> None:
+    with pytest.raises(AccessDenied):
+        Copying(refusal(403, "InvalidAccessKeyId")).copy()
+    with pytest.raises(TransferError, match="copy of s3://box/a"):
+        Copying(refusal(500)).copy()
