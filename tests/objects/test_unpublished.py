@@ -10,14 +10,17 @@ from typing import Any, cast
 import pytest
 
 from s3amfs.core import unpublished as u
+from s3amfs.core.expected import NOTHING, WHATEVER
 from s3amfs.core.locations import S3Location, parse_s3_url
 from s3amfs.core.sizes import format_size
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.spool import NAME_PREFIX, SpoolRecord, left_records
-from s3amfs.errors import ObjectExists, SourceChanged, TransferLocked, UsageError
+from s3amfs.errors import ObjectExists, SourceChanged, TransferError, TransferLocked, UsageError
+from s3amfs.objects.spooled_file import SpooledFile
 from s3amfs.objects.unpublished import UnpublishedChanges, discard, is_spool, left_changes, publish_left
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.transfers.report import ignore
+from s3amfs.wire.s3.api import StoredInfo
 from tests.support.scripted import Asked, refusal, reply, scripted
 
 OTHER = "http://elsewhere.test"
@@ -179,3 +182,57 @@ def test_a_new_file_is_published_and_nothing_of_it_is_left(
     assert (result.size, head["ContentLength"], head["Metadata"]) == (3, 3, {"mode": "1"})
     assert not Path(path).exists()
     assert left.count() == 0
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_changes_of_an_object_are_published_as_its_mount_would_have_done(
+    left: Left, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    """With the description and tags of the object, and the metadata that the mount had for it."""
+    files: list[tuple[SpooledFile, UploadOptions, list[tuple[int, int]], list[tuple[int, int]]]] = []
+
+    def publish(file: SpooledFile, options: UploadOptions, **_: object) -> StoredInfo:
+        files.append((file, options, list(file.spool.dirty), list(file.spool.present)))
+        if fails:
+            raise TransferError("lost")
+        return StoredInfo("new", version_id="v")
+
+    def answer(asked: Asked) -> Any:
+        if "tagging" in asked.query:
+            return reply(200, "<Tagging><TagSet><Tag><Key>t</Key><Value>1</Value></Tag></TagSet></Tagging>")
+        return reply(etag='"base"', content_length="8", content_type="text/x", x_amz_tagging_count="1")
+
+    monkeypatch.setattr(SpooledFile, "publish", publish)
+    path = left.add("d/k", endpoint=endpoint_of(scripted(answer)[0]))
+    if fails:
+        with pytest.raises(TransferError):
+            publishing(left, path, answer)
+    else:
+        result = publishing(left, path, answer)
+        assert (result.size, result.etag, result.version_id, result.source) == (8, "new", "v", path)
+    assert (Path(path).exists(), left.count()) == (fails, fails)
+    ((file, options, dirty, present),) = files
+    assert (file.size, file.valid, dirty, present) == (8, 8, [(0, 3)], [(0, 3)])
+    assert file.kept is not None and file.kept.etag == "base"
+    assert (options.unfinished, options.exists, options.expected) == ("continue", "overwrite", NOTHING)
+    described = options.object
+    assert (described.content_type, described.metadata, described.tags) == ("text/x", {"mode": "1"}, {"t": "1"})
+
+
+def test_a_new_file_is_of_the_type_that_its_name_says(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[UploadOptions] = []
+    monkeypatch.setattr(SpooledFile, "publish", lambda file, options, **_: given.append(options) or StoredInfo("new"))
+    path = left.add("d/f.txt", endpoint=endpoint_of(scripted(absent)[0]), base="")
+    target = S3Location("box", "d/f.txt")
+
+    def nothing_there(asked: Asked) -> Any:
+        return refusal(404) if asked.path.endswith("txt") else reply()
+
+    client, _ = scripted(nothing_there)
+    publish_left(path, target, client, UploadOptions(unfinished="resume", state_dir=left.state), ignore)
+    assert given[0].object.content_type == "text/plain"
+    again = left.add("d/f.txt", endpoint=endpoint_of(client), base="")
+    there, _ = scripted(answered)
+    options = UploadOptions(unfinished="resume", exists="overwrite", state_dir=left.state)
+    publish_left(again, target, there, options, ignore)
+    assert given[1].expected == WHATEVER

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from s3amfs.core.locations import S3Location
 from s3amfs.transfers.copy_object import keeps_all
 from s3amfs.transfers.options import ObjectOptions, StoredInfo
 from s3amfs.transfers.small_copy import CopyOrder, begin_copy
-from s3amfs.wire.messages import Reply
+from s3amfs.wire.messages import Reply, S3Request
 from s3amfs.wire.s3.api import ObjectInfo
 from tests.support.scripted import Asked, refusal, reply, scripted
 
@@ -125,3 +126,39 @@ def test_a_copy_under_another_etag_is_compared(copy: Reply, found: Reply, asked:
 )
 def test_what_copy_object_keeps(has: dict[str, Any], options: dict[str, Any], metadata: bool, keeps: bool) -> None:
     assert keeps_all(ObjectInfo(3, "e", **has), ObjectOptions(**options), metadata=metadata) is keeps
+
+
+def test_a_copy_that_is_cut_sends_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    client, _ = scripted(lambda asked: refusal(500))
+    begun: list[tuple[S3Request, Any]] = []
+    cuts: list[int] = []
+    done: list[StoredInfo | None] = []
+
+    def begin(_: object, request: S3Request, on_reply: Any) -> Any:
+        begun.append((request, on_reply))
+        return SimpleNamespace(cut=lambda: cuts.append(len(begun)))
+
+    monkeypatch.setattr(type(client), "begin", begin)
+    order = CopyOrder(S3Location("from", "k"), S3Location("to", "k"), ObjectOptions())
+    cut = begin_copy(client, order, done.append, lambda _: None)
+    assert (len(begun), done) == (1, [])
+    cut()
+    assert cuts == [1], "the request that is under way"
+    begun[0][1](source())
+    assert (len(begun), done) == (1, [None])
+
+
+@pytest.mark.parametrize(
+    ("choices", "name", "value"),
+    [
+        ({}, "x-amz-metadata-directive", None),
+        ({"copy_metadata": False}, "x-amz-metadata-directive", "REPLACE"),
+        ({}, "x-amz-checksum-algorithm", None),
+        ({"checksum": "crc32c"}, "x-amz-checksum-algorithm", "CRC32C"),
+        ({}, "x-amz-copy-source-if-match", None),
+    ],
+)
+def test_what_is_asked_of_the_copy(choices: dict[str, Any], name: str, value: str | None) -> None:
+    order = CopyOrder(S3Location("from", "k"), S3Location("to", "k"), ObjectOptions(), **choices)
+    headers = {key.lower(): text for key, text in order.request(NOTHING, None).headers}
+    assert headers.get(name) == value
