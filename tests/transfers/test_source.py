@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import os
@@ -17,6 +18,7 @@ from s3amfs.core.http import origin
 from s3amfs.core.locations import LocalPath, S3Location, Stdin, Url
 from s3amfs.core.manifest import SourceIdentity
 from s3amfs.core.parts import Part
+from s3amfs.engine.attempt import PartResult
 from s3amfs.engine.sources import RangedSource
 from s3amfs.engine.url_source import Probe, UrlSource
 from s3amfs.errors import AccessDenied, InvalidSource, NotFound, SourceChanged
@@ -305,3 +307,130 @@ def test_a_stream_that_was_opened_is_closed() -> None:
 )
 def test_the_type_by_the_name(name: str, kind: str | None) -> None:
     assert guess_content_type(name) == kind
+
+
+# -- what is read, and what is looked at once more -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "looks", "changed"),
+    [
+        ({"etag": "e"}, {"etag": "e"}, 2, False),
+        ({"etag": "e"}, {"etag": "f"}, 2, True),
+        ({"last_modified": 5.0}, {"last_modified": 5.0}, 2, False),
+        ({"last_modified": 5.0}, {"last_modified": 6.0}, 2, True),
+        ({}, {}, 1, False),
+    ],
+    ids=["same ETag", "another ETag", "same time", "another time", "neither"],
+)
+def test_a_stream_of_a_url_is_looked_at_again_where_that_can_show_a_change(
+    monkeypatch: pytest.MonkeyPatch, before: dict[str, Any], now: dict[str, Any], looks: int, changed: bool
+) -> None:
+    states = [Probe(SourceIdentity(url=URL.display, size=10, **state), False) for state in (before, now)]
+    monkeypatch.setattr(module, "probe", lambda *_, **__: states.pop(0))
+    found = Opened().open(URL)
+    with pytest.raises(SourceChanged) if changed else contextlib.nullcontext():
+        found.check()
+    assert len(states) == 2 - looks
+
+
+def streams(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, Any, dict[str, Any]]]:
+    """(loop, request, choices) of each stream that is opened."""
+    found: list[tuple[int, Any, dict[str, Any]]] = []
+
+    def make(loop: int, request: Any, **choices: Any) -> Any:
+        found.append((loop, request, choices))
+        return io.BytesIO(DATA)
+
+    monkeypatch.setattr(module, "UrlStream", make)
+    return found
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_the_stream_of_a_url_is_of_the_state_that_was_seen(monkeypatch: pytest.MonkeyPatch, ranges: bool) -> None:
+    opened = probed(monkeypatch, seen(ranges=ranges))
+    opened.engine.loop = lambda number: number  # type: ignore[attr-defined]
+    found = streams(monkeypatch)
+    source = opened.open(URL)
+    assert source.stream().read(100) == DATA
+    ((loop, request, choices),) = found
+    assert (loop, request.url, choices["identity"]) == (1, URL.url, source.identity)
+    assert (choices["describe"], choices["name"]) == (URL.display, "f.csv.gz")
+
+
+def test_the_stream_of_an_object_is_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = Opened(head(10))
+    opened.engine.loop = lambda number: number  # type: ignore[attr-defined]
+    found = streams(monkeypatch)
+    source = opened.open(S3Location("bbb", "k"))
+    source.stream()
+    ((loop, request, choices),) = found
+    headers = {name.lower(): value for name, value in request.headers}
+    assert (loop, headers["range"], choices["describe"]) == (1, "bytes=0-9", "s3://bbb/k")
+    assert choices["identity"] == source.identity
+
+
+def test_what_a_source_can_not_do_is_a_mistake_of_its_caller() -> None:
+    source, nothing = UploadSource(SourceIdentity(url="x")), cast(Any, None)
+    assert (source.holes([Part(1, 0, 5)]), source.ranged, source.remote, source.needs_look) == ([], False, False, False)
+    with pytest.raises(TypeError):
+        source.in_memory(nothing, nothing)
+    source.check()
+    source.close()
+
+
+def test_holes_are_those_of_a_file_at_rest(tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.truncate(4 << 20)
+        file.seek(2 << 20)
+        file.write(b"data")
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    parts = [Part(number, (number - 1) << 20, 1 << 20) for number in (1, 2, 3, 4)]
+    found = Opened().open(LocalPath(str(path)))
+    assert [part.number for part in found.holes(parts)] == [1, 2, 4]
+    found.close()
+    os.utime(path)
+    fresh = Opened().open(LocalPath(str(path)))
+    assert fresh.holes(parts) == [], "its pages may not be on disk yet"
+    fresh.close()
+
+
+@pytest.mark.parametrize(("error", "raised"), [(FileNotFoundError, NotFound), (PermissionError, AccessDenied)])
+def test_a_file_that_went_between_the_look_and_the_opening(
+    file: Path, monkeypatch: pytest.MonkeyPatch, error: type[OSError], raised: type[Exception]
+) -> None:
+    def fails(path: str) -> Any:
+        raise error
+
+    monkeypatch.setattr(module, "FileUpload", fails)
+    with pytest.raises(raised, match=r"f\.txt"):
+        Opened().open(LocalPath(str(file)))
+    monkeypatch.setattr(module.os, "stat", fails)
+    with pytest.raises(raised, match=r"f\.txt"):
+        require_readable(LocalPath(str(file)))
+
+
+def test_ranges_are_received_by_number_and_over_their_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[list[Part], dict[str, Any]]] = []
+
+    def receive(source: Any, parts: Any, sink: Any, client: Any, **more: Any) -> None:
+        asked.append((list(parts), more))
+        more["on_part"](PartResult(3, 5, "md5", 7))
+
+    def receive_all(source: Any, size: int, client: Any, **more: Any) -> Any:
+        asked.append(([Part(1, 0, size)], more))
+        return "all of it"
+
+    monkeypatch.setattr(module, "receive", receive)
+    monkeypatch.setattr(module, "receive_all", receive_all)
+    opened = probed(monkeypatch, seen(), seen(), seen(etag="f"))
+    found = opened.open(URL)
+    client: Any = opened.client
+    assert found.needs_look
+    assert found.hashes([Part(3, 20, 5)], "crc32c", client, opened.report) == {3: (7, "md5")}
+    assert found.in_memory(client, opened.report) == "all of it"
+    assert [parts for parts, _ in asked] == [[Part(3, 20, 5)], [Part(1, 0, 10)]]
+    assert {more["endpoint"] for _, more in asked} == {origin(URL.url)}
+    with pytest.raises(SourceChanged):
+        found.in_memory(client, opened.report)
