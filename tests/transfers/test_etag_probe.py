@@ -2,44 +2,48 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from typing import Any
 
 import pytest
 
 from s3amfs.engine.connect import S3Client
-from s3amfs.transfers.etag_probe import TRIES, etags_are_md5
+from s3amfs.transfers.etag_probe import etags_are_md5
+from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3.api import MultipartUpload
-from tests.support import faults
-from tests.support.faults import Headers, Rule
 from tests.support.proxy import FaultProxy
+from tests.support.scripted import refusal, reply, scripted
+
+MD5 = hashlib.md5(b"\0").digest()
+RIGHT, OTHER, NONE = reply(etag=f'"{MD5.hex()}"'), reply(etag=f'"{"0" * 32}"'), reply()
+REFUSED = refusal(403, "AccessDenied")
 
 
-def other_etag(first: str, headers: Headers) -> tuple[str, Headers]:
-    return first, [(n, '"00000000000000000000000000000000"' if n.lower() == "etag" else v) for n, v in headers]
-
-
-@pytest.fixture
-def upload(boto: Any, bucket: str) -> MultipartUpload:
-    return MultipartUpload(bucket, "k", boto.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"])
-
-
-def test_a_server_whose_etags_are_md5s(through: S3Client, proxy: FaultProxy, upload: MultipartUpload) -> None:
-    assert etags_are_md5(through, upload, 1) is True
+def test_a_server_whose_etags_are_md5s(through: S3Client, proxy: FaultProxy, boto: Any, bucket: str) -> None:
+    upload_id = boto.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    assert etags_are_md5(through, MultipartUpload(bucket, "k", upload_id), 1) is True
     assert proxy.count("UploadPart") == 1
 
 
-def test_a_server_whose_etags_are_not(through: S3Client, proxy: FaultProxy, upload: MultipartUpload) -> None:
-    proxy.rules.append(Rule("UploadPart", faults.Fault("etag", edit_response=other_etag)))
-    assert etags_are_md5(through, upload, 1) is False
-
-
-def test_one_damaged_answer_is_no_judgement(through: S3Client, proxy: FaultProxy, upload: MultipartUpload) -> None:
-    proxy.rules.append(Rule("UploadPart", faults.Fault("etag", edit_response=other_etag), times=TRIES - 1))
-    assert etags_are_md5(through, upload, 1) is True
-
-
-def test_a_server_that_refuses_the_part_says_nothing(
-    through: S3Client, proxy: FaultProxy, upload: MultipartUpload
-) -> None:
-    proxy.rules.append(Rule("UploadPart", faults.error(403, "AccessDenied")))
-    assert etags_are_md5(through, upload, 1) is None
+@pytest.mark.parametrize(
+    ("answers", "known"),
+    [
+        ([RIGHT], True),
+        ([OTHER, OTHER, OTHER], False),
+        ([OTHER, OTHER, RIGHT], True),
+        ([REFUSED, REFUSED, REFUSED], None),
+        ([REFUSED, REFUSED, RIGHT], True),
+        ([REFUSED, OTHER, REFUSED], False),
+        ([NONE], False),
+    ],
+    ids=["MD5s", "no MD5s", "damage", "refused", "refused twice", "one answer", "no ETag"],
+)
+def test_what_three_answers_say(answers: list[Reply], known: bool | None) -> None:
+    left = list(answers)
+    client, engine = scripted(lambda asked: left.pop(0))
+    assert etags_are_md5(client, MultipartUpload("b", "k", "id"), 7) is known
+    assert left == []
+    for asked in engine.asked:
+        assert (asked.query, asked.body) == ({"uploadId": "id", "partNumber": "7"}, b"\0")
+        assert asked.headers["content-md5"] == base64.b64encode(MD5).decode(), "the server refuses a damaged byte"
