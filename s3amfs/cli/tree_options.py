@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..core.deletions import parse_max_delete
 from ..core.filters import Filters, KeyGlob, Rule, glob_of, parse_rules
-from ..errors import InvalidDestination, UsageError
+from ..errors import UsageError
 from .options import add_key_options, bwlimit_of, checked, connect_from, given_key, pair, source_client
 from .worker_options import workers_of
 
@@ -379,7 +379,4 @@ def _backup_dir(args: argparse.Namespace, ends: Ends) -> LocalPath | S3Location 
     where = tree_of(args.backup_dir, "target")
     if isinstance(where, LocalPath) is not isinstance(ends.target, LocalPath):
         raise UsageError("--backup-dir must be on the same side as DST: a local folder, or s3://BUCKET/PREFIX")
-    mine, theirs = str(where).rstrip("/") + "/", str(ends.target).rstrip("/") + "/"
-    if mine.startswith(theirs):
-        raise InvalidDestination(f"--backup-dir {where} is inside DST, and the next run would treat it as part of DST")
     return where

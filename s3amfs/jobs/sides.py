@@ -80,20 +80,24 @@ class Ends:
     def reader(self) -> S3Client:
         return self.source_client or self.client
 
-    def check(self) -> None:
-        """Raises NotFound, InvalidSource, InvalidDestination, AccessDenied, UsageError, before anything is done."""
+    def check(self, backup: Tree | None = None) -> None:
+        """Raises NotFound, InvalidSource, InvalidDestination, AccessDenied, UsageError, before anything is done.
+
+        backup: where `--backup-dir` keeps what is replaced or deleted.
+        """
         direction = self.direction
         if isinstance(self.source, LocalPath):
             check_root(self.source.path)
         if isinstance(self.target, LocalPath) and os.path.lexists(self.target.path):
             _check_folder(self.target.path)
-        if direction == "across":
-            assert isinstance(self.source, S3Location) and isinstance(self.target, S3Location)
-            one, other = self.source, self.target
-            services = self.reader.session.endpoint_id(one.bucket), self.client.session.endpoint_id(other.bucket)
-            overlap = one.key.startswith(other.key) or other.key.startswith(one.key)
-            if services[0] == services[1] and one.bucket == other.bucket and overlap:
-                raise UsageError(f"{one.url} and {other.url} overlap: give separate prefixes")
+        if direction == "across" and _overlap(self.source, self.reader, self.target, self.client):
+            raise UsageError(f"{self.source} and {self.target} overlap: give separate prefixes")
+        for name, tree, client in (("SRC", self.source, self.reader), ("DST", self.target, self.client)):
+            if backup is not None and _overlap(backup, self.client, tree, client):
+                raise InvalidDestination(
+                    f"--backup-dir {backup} and {name} {tree} overlap, so that what is kept would be part of {name} or "
+                    "replace something there: give a separate folder"
+                )
 
     def names(self) -> tuple[str, str]:
         """Returns the names that identify both trees, endpoint included."""
@@ -103,6 +107,20 @@ class Ends:
 def _check_folder(path: str) -> None:
     if not os.path.isdir(path):
         raise InvalidDestination(f"{path} is not a folder: give a folder")
+
+
+def _overlap(one: Tree, client: S3Client, other: Tree, other_client: S3Client) -> bool:
+    """Whether one of two trees lies in the other, or both are one. client, other_client: their services."""
+    if isinstance(one, S3Location) and isinstance(other, S3Location):
+        names = [
+            (service.session.endpoint_id(tree.bucket), tree.bucket, tree.key)
+            for tree, service in ((one, client), (other, other_client))
+        ]
+    elif isinstance(one, LocalPath) and isinstance(other, LocalPath):
+        names = [("", "", os.path.join(os.path.realpath(tree.path), "")) for tree in (one, other)]
+    else:
+        return False
+    return names[0][:2] == names[1][:2] and (names[0][2].startswith(names[1][2]) or names[1][2].startswith(names[0][2]))
 
 
 def _name(tree: Tree, client: S3Client) -> str:

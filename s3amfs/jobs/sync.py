@@ -44,7 +44,7 @@ def sync(ends: Ends, options: TreeOptions, listener: Listener, verb: str = "sync
     Raises what makes the whole of it impossible: NotFound (SRC, or a bucket), AccessDenied, UsageError,
     InvalidSource, InvalidDestination, TransferLocked (another run of it is at work), TransferError.
     """
-    ends.check()
+    ends.check(options.backup_dir)
     totals = Totals(verb, str(ends.source), str(ends.target), dry_run=options.dry_run)
     with observed(ends.client.engine, totals):
         return _Run(ends, options, listener, totals).run()

@@ -69,3 +69,36 @@ def test_names_have_the_endpoint(tmp_path: Path) -> None:
     names = ends(LocalPath(str(tmp_path)), S3Location("b", "p/")).names()
     assert names == (f"file://{tmp_path}", "s3://b/p/ at endpoint of b")
     assert cast(Any, ends(S3Location("b", ""), S3Location("c", ""))).reader is CLIENT
+
+
+@pytest.mark.parametrize(
+    ("backup", "refused"),
+    [("p/", True), ("p/old/", True), ("", True), ("q/", True), ("q/old/", True), ("old/", False), ("pq/", False)],
+)
+def test_a_backup_in_s3_overlaps_neither_tree(backup: str, refused: bool) -> None:
+    trees = ends(S3Location("b", "p/"), S3Location("b", "q/"))
+    trees.check()
+    trees.check(S3Location("other", backup))
+    if refused:
+        with pytest.raises(InvalidDestination, match="overlap"):
+            trees.check(S3Location("b", backup))
+    else:
+        trees.check(S3Location("b", backup))
+
+
+@pytest.mark.parametrize(
+    ("backup", "refused"),
+    [("dst", True), ("./dst/old", True), ("link/old", True), (".", True), ("dst/../old", False), ("dst2", False)],
+)
+def test_a_local_backup_is_no_part_of_the_target(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, backup: str, refused: bool
+) -> None:
+    (tmp_path / "dst").mkdir()
+    (tmp_path / "link").symlink_to("dst")
+    monkeypatch.chdir(tmp_path)
+    trees = ends(S3Location("b", "p/"), LocalPath("dst"))
+    if refused:
+        with pytest.raises(InvalidDestination, match="overlap"):
+            trees.check(LocalPath(backup))
+    else:
+        trees.check(LocalPath(backup))
