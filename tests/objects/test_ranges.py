@@ -8,14 +8,18 @@ import gc
 import itertools
 import sys
 import threading
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s3amfs.core.checksums import crc
 from s3amfs.core.locations import S3Location
 from s3amfs.core.parts import Part
+from s3amfs.core.ssec import CustomerKey
+from s3amfs.engine.attempt import PartResult
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import ChecksumMismatch, SourceChanged
 from s3amfs.objects import ranges
@@ -359,3 +363,41 @@ def test_short_ranges_are_many_at_a_time(
     assert [part.number for part in parts] == list(range(1, len(lengths) + 1))
     with pytest.raises(ValueError, match="released"):
         len(views[0][1])
+
+
+class Crcs:
+    """Of the ranges that arrived, as a ReadProof takes them."""
+
+    crc_name = "crc32c"
+
+    def __init__(self) -> None:
+        self.found: list[tuple[int, int, int]] = []
+
+    def add(self, start: int, length: int, crc: int) -> None:
+        self.found.append((start, length, crc))
+
+
+@pytest.mark.parametrize("proves", [True, False])
+def test_each_range_lands_in_its_buffer_and_its_crc_in_the_proof(monkeypatch: pytest.MonkeyPatch, proves: bool) -> None:
+    made: list[tuple[Any, Any]] = []
+
+    def make(client: Any, move: Any, *_: Any, on_part: Any, **__: Any) -> Any:
+        made.append((move, on_part))
+        return SimpleNamespace(on_over=lambda _: None, add=lambda *_, **__: None)
+
+    monkeypatch.setattr(ranges, "make_transfer", make)
+    crcs, buffers = Crcs(), [bytearray(3), bytearray(2)]
+    pinned, _ = pinned_to(customer_key=CustomerKey(bytes(32)))
+    views = [(10, memoryview(buffers[0])), (50, memoryview(buffers[1]))]
+    pinned.fetch(views, proof=crcs if proves else None)
+    ((move, on_part),) = made
+    work = move(Part(2, 50, 2), 1)
+    asked = {name.lower(): value for name, value in work.request.headers}
+    assert (asked["range"], asked["if-match"]) == ("bytes=50-51", '"e"')
+    assert any(name.endswith("customer-key") for name in asked)
+    work.sink.write(b"hi")
+    result = work.sink.finish()
+    assert (buffers, result.crc) == ([bytearray(3), bytearray(b"hi")], crc("crc32c", b"hi") if proves else None)
+    on_part(result)
+    on_part(PartResult(1, 3))
+    assert crcs.found == ([(50, 2, crc("crc32c", b"hi"))] if proves else [])

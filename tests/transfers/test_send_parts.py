@@ -71,7 +71,7 @@ def test_all_parts_are_sent_the_source_is_checked_and_the_object_completed(serve
     assert parts.part_size == 10
     installed = parts.install(PARTS, 25)
     assert sent(server) == [("u1", [1, 2, 3])]
-    assert server.transfers[0].is_last
+    assert server.transfers[0].is_last and server.transfers[0].movement is SENT
     assert known == [(1, [1]), (2, [1, 2]), (3, [1, 2, 3])], "a part is on record before it is reported"
     assert checks == [("crc32c", "whole")]
     assert server.steps == ["begin 10", "settle", "check copies of [1, 2, 3]", "complete 25 None"]
@@ -171,6 +171,7 @@ def test_copied_parts_with_false_checksums_are_sent_once_more_undeclared(server:
         (COPIED, "copied_checksums"),
     ]
     assert server.steps[1:] == ["settle", "abort", "begin 10, undeclared", "settle", "check copies of [1, 2, 3]"]
+    assert not parts.is_open
     server.false = [True]
     with pytest.raises(Unsupported, match=r"upload to s3://box/k: .* false checksums"):
         parts_of(shared=SHARED).move_all(PARTS)
