@@ -132,20 +132,6 @@ def test_a_server_that_ignores_conditions_is_looked_at_right_before(
     assert boto.get_object(Bucket=bucket, Key="k")["Body"].read() == b"theirs"
 
 
-def test_a_writer_right_after_is_reported(
-    through: S3Client, boto: Any, bucket: str, tmp_path: Path, events: Events
-) -> None:
-    commit = Commit(through, S3Location(bucket, "k"), NOTHING, "put", lambda text: warned.append(text))
-    warned: list[str] = []
-    commit.before()
-    boto.put_object(Bucket=bucket, Key="k", Body=b"theirs")
-    commit.after("mine")
-    assert len(warned) == 1 and "another writer" in warned[0]
-    through.session.capabilities(bucket).conditions["put", "nothing"] = True
-    commit.after("mine")
-    assert len(warned) == 1
-
-
 def test_delete_leaves_what_somebody_else_has_stored(
     through: S3Client, proxy: FaultProxy, boto: Any, bucket: str
 ) -> None:
@@ -177,7 +163,7 @@ def test_a_put_whose_answer_is_lost_is_our_own(
         assert boto.head_object(Bucket=bucket, Key=kind)["ContentLength"] in (1000, 2 * PART)
 
 
-def test_what_aws_can_is_known(through: S3Client) -> None:
+def test_what_aws_can_is_known() -> None:
     from s3amfs.wire.aws.capabilities import known_of
 
     assert known_of("https://s3.amazonaws.com").conditions["copy", "nothing"] is True

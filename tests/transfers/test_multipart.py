@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -295,6 +296,22 @@ def test_what_a_manifest_says_already_is_not_written_again(site: UploadSite) -> 
     changed = replace(begun.manifest.parts[2], etag="other")
     run.continue_with(begun, 10, {**begun.manifest.parts, 2: changed})
     assert site.manifest is not None and site.manifest.parts[2] == changed
+
+
+def test_what_a_later_run_needs_is_on_the_disk(site: UploadSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, synced = os.fsync, {}
+
+    def fsync(fd: int) -> None:
+        real(fd)
+        synced[os.fstat(fd).st_ino] = os.fstat(fd).st_size
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    run = site.multipart()
+    begun = run.begin(10)
+    (path,) = site.folder.glob("*.manifest")
+    assert synced[path.stat().st_ino] == path.stat().st_size
+    run.continue_with(begun, 10, {1: m.PartRecord(1, 10, "e", 7, "")})
+    assert synced[path.stat().st_ino] == path.stat().st_size
 
 
 def test_an_upload_that_is_adopted_is_checked_as_it_was_created(site: UploadSite) -> None:
