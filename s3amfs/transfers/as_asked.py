@@ -41,7 +41,7 @@ def look_at_stored(
 
     Raises Unsupported if it is in the clear though it was to be encrypted. warn: receives what else was dropped.
     """
-    encryption.require_encrypted(client, target, options, stored.etag, stored.sse)
+    look_at_encryption(client, target, options, stored, warn)
     kinds = _open_kinds(client, target, options)
     if not kinds:
         return
@@ -55,6 +55,22 @@ def look_at_stored(
         if can.keeps.get(kind) is False and _name(kind) not in can.warned:
             can.warned.add(_name(kind))
             warn(f"{target.url}: this server silently drops {kind}: the object is stored without")
+
+
+def look_at_encryption(
+    client: S3Client,
+    target: S3Location,
+    options: s3api.ObjectOptions,
+    stored: s3api.StoredInfo,
+    warn: Callable[[str], None],
+) -> None:
+    """As `look_at_stored`, of an object whose upload somebody else has begun: the rest is as that one has asked."""
+    encryption.require_encrypted(client, target, options, stored.etag, stored.sse)
+
+
+def asks_more(options: s3api.ObjectOptions) -> bool:
+    """Whether anything is asked for beside the bytes and their type."""
+    return bool(_asked(options) or options.acl or options.content_encoding)
 
 
 def _open_kinds(client: S3Client, target: S3Location, options: s3api.ObjectOptions) -> list[str]:

@@ -25,7 +25,7 @@ from ..wire.aws.capabilities import Feature
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
-from .as_asked import look_at_stored
+from .as_asked import asks_more, look_at_encryption, look_at_stored
 from .complete import Parts, complete
 from .encryption import EncryptionWatch, refuse_in_the_clear
 from .etag_probe import etags_are_md5
@@ -79,6 +79,8 @@ class Multipart:
         self.records: dict[int, m.PartRecord] = {}
         self.upload: s3api.MultipartUpload | None = None
         self._checks: checksum_choice.Checking | None = None
+        self._is_as_asked = True
+        """Whether it was begun with the options of this run; else what it lacks says nothing about the server."""
 
     # -- beginning --------------------------------------------------------------------------------------------------
 
@@ -109,6 +111,9 @@ class Multipart:
                 )
                 break
         self.upload = upload
+        self._is_as_asked = ours is not None and self._manifest.is_as_asked(ours)
+        if (ours is not None and not self._is_as_asked) or (ours is None and asks_more(self._options.object)):
+            self._report.warn("the unfinished upload keeps the metadata and storage options that it was begun with")
         parts = {part.number: part for part in page.parts}
         self._checks = self._checks_of(upload)
         proven = ours is None or m.proves_same(ours.header.source, self._identity)
@@ -136,7 +141,7 @@ class Multipart:
         client = EncryptionWatch(self._client, self._target, self._options.object)
         began = time.monotonic()
         upload, checks = self._create(checks, client)
-        self.upload, self._checks = upload, checks
+        self.upload, self._checks, self._is_as_asked = upload, checks, True
         self.records.clear()
         if client.retries:
             unfinished.abort_orphans(self._client, upload, known, time.monotonic() - began)
@@ -263,7 +268,8 @@ class Multipart:
             raise
         self._manifest.remove()
         stored = replace(found[0], sse=found[0].sse or self.upload.sse)
-        look_at_stored(self._client, self._target, self._options.object, stored, self._report.warn)
+        look = look_at_stored if self._is_as_asked else look_at_encryption
+        look(self._client, self._target, self._options.object, stored, self._report.warn)
         return found
 
     def whole_crc(self) -> tuple[str, str] | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from dataclasses import replace
 
 from ..core import manifest as m
 from ..core.ssec import CustomerKey
@@ -36,7 +37,10 @@ class UploadManifest:
         return self._journal.manifest if self._journal is not None else None
 
     def is_ours(self, manifest: m.Manifest) -> bool:
-        """Whether `manifest` is about our source and key. Raises SourceChanged, EncryptionKeyError."""
+        """Whether `manifest` is about our source, key and (where nobody asked to resume it) options.
+
+        Raises SourceChanged, EncryptionKeyError.
+        """
         options, target = self._job.options, self._job.target
         header = manifest.header
         differs = m.difference(header.source, self._identity)
@@ -55,9 +59,19 @@ class UploadManifest:
             raise SourceChanged(
                 f"the unfinished upload of {target.url} is of another source ({differs}): use --force to start over"
             )
-        if header.options != self._options_text():
-            self._job.report.warn("the unfinished upload keeps the metadata and storage options that it was begun with")
+        if not self.is_as_asked(manifest):
+            if options.unfinished == "continue":
+                return False
+            if options.object.sse:
+                raise EncryptionKeyError(
+                    f"the unfinished upload of {target.url} was begun with other options, and may not be encrypted "
+                    f"with {options.object.sse}: give the same options, or use --force to start over"
+                )
         return True
+
+    def is_as_asked(self, manifest: m.Manifest) -> bool:
+        """Whether the upload of `manifest` was begun with the metadata and storage options of this run."""
+        return manifest.header.options == self._options_text()
 
     def begin(self, part_size: int, checks: Checking) -> None:
         """A new manifest in place of the one that is there. part_size: bytes. Raises TransferLocked."""
@@ -121,7 +135,8 @@ class UploadManifest:
         return "-".join(key.fingerprint(salt.encode()) if key is not None else "" for key in keys).strip("-")
 
     def _options_text(self) -> str:
-        options = self._job.options.object
-        headers = (*options.content_headers(), *options.tag_headers())
-        text = repr((headers, options.storage_class, options.acl, options.sse, options.sse_kms_key_id))
+        """Digest of what is stored beside the bytes. A second attempt at a file of the mount may have another mtime."""
+        options = replace(self._job.options.object, customer_key=None)
+        headers = (*options.content_headers(), *options.tag_headers(), *options.storage_headers())
+        text = repr([pair for pair in headers if pair[0] != "x-amz-meta-mtime"])
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -31,7 +31,7 @@ from s3amfs.errors import (
 )
 from s3amfs.transfers.checksum_choice import Checking
 from s3amfs.transfers.multipart import Begun, Multipart
-from s3amfs.transfers.options import DownloadOptions, UploadOptions
+from s3amfs.transfers.options import DownloadOptions, ObjectOptions, UploadOptions
 from s3amfs.transfers.report import Report, ignore
 from s3amfs.transfers.resume import (
     part_size_of,
@@ -153,6 +153,29 @@ def test_a_program_that_continues_supersedes_what_is_of_another_source(job: Job,
     result = job.resume(LocalPath(str(file)), replace(ONE_SLOT, unfinished="continue"))
     assert result.parts_sent == 3
     assert object_digest(boto, job.target.bucket, "k") == digest(file)
+    assert boto.list_multipart_uploads(Bucket=job.target.bucket).get("Uploads", []) == []
+
+
+OTHERS = ObjectOptions(metadata={"a": "other"})
+
+
+@pytest.mark.parametrize("wiped", [False, True], ids=["manifest", "state wiped"])
+def test_other_options_are_said_not_to_hold_and_say_nothing_about_the_server(
+    job: Job, boto: Any, file: Path, state: Path, wiped: bool, events: Events
+) -> None:
+    job.interrupt(LocalPath(str(file)), replace(ONE_SLOT, object=ObjectOptions(metadata={"b": "1"})))
+    if wiped:
+        shutil.rmtree(state)
+    job.resume(LocalPath(str(file)), replace(RESUME, object=OTHERS), on_event=events)
+    assert boto.head_object(Bucket=job.target.bucket, Key="k")["Metadata"] == {"b": "1"}
+    assert events.warnings == ["the unfinished upload keeps the metadata and storage options that it was begun with"]
+    assert job.through.session.capabilities(job.target.bucket).keeps == {}
+
+
+def test_a_program_that_continues_stores_the_options_of_this_run(job: Job, boto: Any, file: Path) -> None:
+    job.interrupt(LocalPath(str(file)))
+    job.resume(LocalPath(str(file)), replace(ONE_SLOT, unfinished="continue", object=OTHERS))
+    assert boto.head_object(Bucket=job.target.bucket, Key="k")["Metadata"] == {"a": "other"}
     assert boto.list_multipart_uploads(Bucket=job.target.bucket).get("Uploads", []) == []
 
 

@@ -127,16 +127,32 @@ def test_keys_are_not_in_the_file(site: Site) -> None:
         ObjectOptions(tags={"a": "b"}),
         ObjectOptions(storage_class="GLACIER"),
         ObjectOptions(acl="private"),
-        ObjectOptions(sse="AES256"),
-        ObjectOptions(sse="aws:kms", sse_kms_key_id="id"),
+        ObjectOptions(metadata={"a": "b"}),
+        ObjectOptions(extra_headers=(("x-amz-object-lock-mode", "GOVERNANCE"),)),
     ],
 )
 def test_an_upload_keeps_the_options_that_it_was_begun_with(site: Site, other: ObjectOptions) -> None:
     found = site.write(site.job())
-    assert site.is_ours(found, site.job(object=other))
-    assert site.events.warnings == [
-        "the unfinished upload keeps the metadata and storage options that it was begun with"
-    ]
+    manifest = UploadManifest(site.job(object=other), "upload", SOURCE, None)
+    assert manifest.is_ours(found)
+    assert not manifest.is_as_asked(found)
+    assert not site.is_ours(found, site.job(object=other, unfinished="continue"))  # nobody asked to resume it
+    assert UploadManifest(site.job(), "upload", SOURCE, None).is_as_asked(found)
+
+
+def test_a_second_attempt_at_a_file_may_have_another_time(site: Site) -> None:
+    found = site.write(site.job(object=ObjectOptions(metadata={"mtime": "1.0", "mode": "33188"})))
+    again = ObjectOptions(metadata={"mtime": "2.0", "mode": "33188"})
+    assert site.is_ours(found, site.job(object=again, unfinished="continue"))
+
+
+@pytest.mark.parametrize("other", [ObjectOptions(sse="AES256"), ObjectOptions(sse="aws:kms", sse_kms_key_id="id")])
+def test_an_upload_that_may_not_be_encrypted_as_asked(site: Site, other: ObjectOptions) -> None:
+    found = site.write(site.job())
+    with pytest.raises(EncryptionKeyError, match="may not be encrypted with"):
+        site.is_ours(found, site.job(object=other))
+    assert not site.is_ours(found, site.job(object=other, unfinished="continue"))
+    assert site.is_ours(site.write(site.job(object=other)), site.job(object=other))
 
 
 class FullDisk(Journal):
