@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -159,12 +160,16 @@ class Base:
     """An object of `size` bytes, and its appender. etag: of what stands there now. reads: ranges that were read."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, size: int, **more: Any) -> None:
-        self.data, self.etag, self.reads = content(size, 6), "e", list[tuple[int, int]]()
+        self.size, self.etag, self.reads = size, "e", list[tuple[int, int]]()
         client, self.engine = scripted(lambda asked: reply(etag=f'"{self.etag}"', content_length=str(size)))
         info = ObjectInfo(size, "e", checksums={"crc32c": "x"}, checksum_type="COMPOSITE", version_id="v")
         self.pinned = Pinned(client, S3Location("box", "k"), info)
         monkeypatch.setattr(appender, "read_to_keep", self.read)
         self.writer = Appender(self.pinned, KEPT, **more)
+
+    @cached_property
+    def data(self) -> bytes:
+        return content(self.size, 6)
 
     def read(self, pinned: Pinned, start: int, end: int) -> bytes:
         self.reads.append((start, end))

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from s3amfs.core.locations import LocalPath, S3Location, Stdin
+from s3amfs.core.retry import RetryPolicy
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.spool import Spool
 from s3amfs.errors import ObjectExists, SourceChanged, UploadGone
@@ -102,6 +103,7 @@ CHANGING = (append, patch)
 def site(through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, tmp_path: Path, events: Events) -> Site:
     boto.put_object(Bucket=bucket, Key="k", Body=BASE)
     boto.put_object(Bucket=bucket, Key="base", Body=BASE)
+    through.policy = RetryPolicy(base=0.02)  # as many tries as ever, with shorter waits between them
     return Site(through, boto, bucket, tmp_path, events)
 
 
