@@ -265,7 +265,7 @@ class S3Client:
         request = s3api.list_objects(
             bucket, prefix=prefix, delimiter=delimiter, token=token, start_after=start_after, max_keys=max_keys
         )
-        return s3api.parse_objects(self.call(request, f"s3://{bucket}/{prefix}"))
+        return s3api.parse_page(self.call(request, f"s3://{bucket}/{prefix}"))
 
     def list_pages(
         self, bucket: str, prefix: str = "", *, delimiter: str | None = None, start_after: str | None = None

@@ -21,8 +21,7 @@ from ..engine.interruptible import check, result_of, wait_for
 from ..errors import Interrupted, NotFound, UsageError
 from ..transfers.one_request import begin_list
 from ..transfers.options import ListedObject, ListPage, ObjectInfo
-from .missing_folders import MOST_LISTED as MOST_NAMES
-from .missing_folders import MissingFolders
+from .missing_names import MissingNames
 
 AHEAD = 128
 """Objects of a directory that are looked at ahead of being asked for."""
@@ -142,10 +141,9 @@ class Lookup:
         """By path: the look that is made now. One forgotten meanwhile is no longer in here; its answer is not kept."""
         self._infos: dict[str, ObjectInfo] = {}
         """By key: the info seen last, to be recognised in listings."""
-        self._missing = MissingFolders(
-            lambda prefix: client.list_page(bucket, prefix, delimiter="/", max_keys=MOST_NAMES), ttl
-        )
+        self._missing = MissingNames(lambda prefix: client.list_pages(bucket, prefix, delimiter="/"), ttl)
         self.made_folder = self._missing.made
+        self.changing = self._missing.changing
         self._answered: dict[str, str] = {}
         """By path: ETag of the version whose size and times the kernel got last; it caches them for a while."""
 
@@ -187,11 +185,13 @@ class Lookup:
     def forget(self, path: str) -> None:
         """`path` is no longer what it was, or is about to change."""
         parent = path.rpartition("/")[0] or "/"
+        key = self._root + _key_of(path)
         with self._lock:
             self._entries.pop(path, None)
             self._looking.pop(path, None)
             self._listings.pop(parent, None)
-            self._infos.pop(self._root + _key_of(path), None)  # a listing that has been asked for may be of before
+            self._infos.pop(key, None)  # a listing that has been asked for may be of before
+        self._missing.changed(key)
 
     def forget_below(self, path: str) -> None:
         self.forget(path)
@@ -199,6 +199,7 @@ class Lookup:
             for known in (self._entries, self._listings, self._looking):
                 _drop_below(known, path)
             _drop_below(self._infos, self._root + _key_of(path))
+        self._missing.changed_below(self._root + _key_of(path) + "/")
 
     def forget_key(self, key: str) -> None:
         name = key[len(self._root) :].removesuffix("/")
@@ -208,6 +209,7 @@ class Lookup:
             self._infos.pop(key, None)
             for path in [path for path, entry in self._entries.items() if entry.key == key]:
                 del self._entries[path]
+        self._missing.changed(key)
 
     def remember(self, path: str, key: str, info: ObjectInfo) -> None:
         """An object has just been stored at `path`."""
@@ -279,6 +281,9 @@ class Lookup:
             return Entry(self._root, True, None, until)
         key, prefix = self._root + place.key, self._root + place.prefix
         may_be_folder = place.partial or not self._missing.has(prefix)
+        if not may_be_folder and not place.shadowed and self._missing.has_key(key):
+            self._missing.missed(prefix)
+            raise NotFound("no such file or directory")
         below = _FirstKey(self._client, self._bucket, prefix) if may_be_folder else None
         info = None
         try:

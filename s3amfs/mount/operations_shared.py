@@ -98,7 +98,8 @@ class Shared:
         waiting = self.tree.changes.take(file.key)
         published, late = False, {}
         try:
-            with holding(file.lock):  # whoever waits for it finds what it stored, not what was there before
+            # Whoever waits for the lock finds what it stored, not what was there before.
+            with holding(file.lock), self.tree.changing(file.key):
                 if file.changed and unless(file.key):
                     return False
                 published = file.publish()

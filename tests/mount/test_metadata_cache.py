@@ -13,7 +13,7 @@ import pytest
 from s3amfs.errors import NotFound
 from s3amfs.mount import metadata_cache
 from s3amfs.mount.metadata_cache import Lookup
-from s3amfs.mount.missing_folders import STREAK
+from s3amfs.mount.missing_names import STREAK
 from s3amfs.transfers.options import ObjectInfo
 
 
@@ -42,15 +42,13 @@ class Client:
         self.asked.append(f"ahead {key}")
         on_info(self.info(key) if key in self.objects else None)
 
-    def list_page(self, bucket: str, prefix: str, max_keys: int, delimiter: str | None = None) -> Any:
-        if delimiter is not None:
-            self.asked.append(f"list all of {prefix}")
-            return SimpleNamespace(prefixes=next(self.list_pages(bucket, prefix, delimiter)).prefixes, next_token=None)
+    def list_page(self, bucket: str, prefix: str, max_keys: int) -> Any:
         self.asked.append(f"list {prefix}")
         found = sorted(key for key in self.objects if key.startswith(prefix))[:max_keys]
         return SimpleNamespace(objects=[SimpleNamespace(key=key) for key in found])
 
     def list_pages(self, bucket: str, prefix: str, delimiter: str) -> Iterator[Any]:
+        self.asked.append(f"list all of {prefix}")
         below = [key[len(prefix) :] for key in sorted(self.objects) if key.startswith(prefix)]
         objects = [
             SimpleNamespace(key=prefix + name, etag=self.objects[prefix + name], size=1, last_modified=1.0)
@@ -58,7 +56,7 @@ class Client:
             if "/" not in name
         ]
         folders = sorted({prefix + name.partition("/")[0] + "/" for name in below if "/" in name})
-        yield SimpleNamespace(objects=objects, prefixes=folders)
+        yield SimpleNamespace(objects=objects, prefixes=folders, next_token=None)
 
 
 @pytest.fixture(autouse=True)
@@ -216,8 +214,14 @@ def test_many_new_names_share_a_listing(pool: ThreadPoolExecutor) -> None:
             found.entry(f"/new{number}")
     heads = sum(each.startswith("head ") for each in client.asked)
     lists = sum(each.startswith("list root/") for each in client.asked)
-    assert (heads, lists, client.asked.count("list all of root/")) == (30, STREAK, 1)
+    assert (heads, lists, client.asked.count("list all of root/")) == (STREAK, STREAK, 1)
     assert found.entry("/d").directory
+    client.objects["root/new20"] = "1"
+    with found.changing("root/new20"):
+        assert found.entry("/new20").key == "root/new20"
+    client.objects["root/new21"] = "1"
+    found.forget("/new21")
+    assert found.entry("/new21").key == "root/new21"
     client.objects["root/e/x"] = "1"
     found.made_folder("root/e/")
     assert found.entry("/e").directory

@@ -6,7 +6,7 @@ info = s3api.parse_object(reply)                      # after replies.find_failu
 
 from __future__ import annotations
 
-from .listing_page import Columns, ListingPage, parse_listing, parse_versions
+from .listing_page import Columns, ListingPage, parse_listing, parse_page, parse_versions
 from .model import (
     Body,
     BucketsPage,
@@ -125,6 +125,7 @@ __all__ = [
     "parse_location",
     "parse_object",
     "parse_objects",
+    "parse_page",
     "parse_parts",
     "parse_region",
     "parse_stored",

@@ -14,7 +14,7 @@ from urllib.parse import unquote_plus
 
 from ..messages import Reply
 from . import xml
-from .model import ListedObject, ListedVersion, VersionsPage, bare_etag, listed_object
+from .model import ListedObject, ListedVersion, ListPage, VersionsPage, bare_etag, listed_object
 from .responses import decoder, iso_time, listed_objects, must_advance, prefixes
 
 if TYPE_CHECKING:
@@ -109,6 +109,16 @@ def parse_listing(reply: Reply) -> ListingPage:
     more = xml.flag(root, "IsTruncated")
     token = xml.text(root, "NextContinuationToken") or None
     return ListingPage(columns, token if more else None, more)
+
+
+def parse_page(reply: Reply) -> ListPage:
+    """The page of ListObjectsV2. Raises MalformedXml."""
+    root, columns = _by_pattern(reply.body) or _by_elements(reply.body)
+    following = None
+    if xml.flag(root, "IsTruncated"):
+        following = xml.text(root, "NextContinuationToken")
+        must_advance(bool(following) and following != xml.text(root, "ContinuationToken"), "ListObjectsV2")
+    return ListPage(columns.objects(), prefixes(root, decoder(root)), following)
 
 
 def _by_elements(body: bytes) -> tuple[Element, Columns]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from s3amfs.wire.messages import Reply
 from s3amfs.wire.s3 import listing_page, xml
-from s3amfs.wire.s3.listing_page import Columns, ListingPage, parse_listing
+from s3amfs.wire.s3.listing_page import Columns, ListingPage, parse_listing, parse_page
 from s3amfs.wire.s3.model import ListedObject
 from s3amfs.wire.s3.responses import listed_objects, parse_objects
 from s3amfs.wire.s3.xml import MalformedXml
@@ -30,6 +30,7 @@ def page(rows: list[tuple[str, int, str, bool]], *, escaped: bool, more: bool, s
         contents += f"<Contents>{last + name + rest if shuffled else name + rest + last}</Contents>"
     encoding = "<EncodingType>url</EncodingType>" if escaped else ""
     token = "<NextContinuationToken>a&amp;b</NextContinuationToken>" if more else ""
+    token += "<CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes>"
     return (
         f"<ListBucketResult>{encoding}<IsTruncated>{str(more).lower()}</IsTruncated>{contents}{token}"
         "</ListBucketResult>"
@@ -42,6 +43,8 @@ def test_pages_are_read_as_the_parser_reads_them(
 ) -> None:
     reply = Reply(200, {}, page(rows, escaped=escaped, more=more, shuffled=shuffled))
     found, usual = parse_listing(reply), parse_objects(reply)
+    assert parse_page(reply) == usual
+    assert usual.prefixes == ("d/",)
     assert (found.columns.objects(), found.token, found.more) == (usual.objects, usual.next_token, more)
     assert found.columns.keys == [key for key, *_ in rows]
 

@@ -1,12 +1,14 @@
-"""Folders that are not there: known from one listing while many new names are looked for, never longer than the TTL."""
+"""Names that are not there: known from one listing while many new names are looked for, never longer than the TTL."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import pytest
 
 from s3amfs.errors import AccessDenied
-from s3amfs.mount.missing_folders import LARGE_SECONDS, STREAK, MissingFolders
-from s3amfs.transfers.options import ListPage
+from s3amfs.mount.missing_names import LARGE_SECONDS, MOST_PAGES, STREAK, MissingNames
+from s3amfs.transfers.options import ListedObject, ListPage
 
 
 class Bucket:
@@ -14,16 +16,22 @@ class Bucket:
         self.now = 100.0
         self.asked: list[str] = []
         self.page = ListPage((), ("d/there/",))
+        self.pages = 1
+        self.changed = ""
         self.meanwhile = ""
 
-    def list_folder(self, prefix: str) -> ListPage:
+    def list_folder(self, prefix: str) -> Iterator[ListPage]:
         self.asked.append(prefix)
         if self.meanwhile:
             self.missing.made(self.meanwhile)
-        return self.page
+        if self.changed:
+            self.missing.changed(self.changed)
+        for number in range(1, self.pages):
+            yield ListPage((ListedObject(f"d/page{number}", 1, "e"),), (), "more")
+        yield self.page
 
-    def look(self, prefix: str, times: int = STREAK, ttl: float = 1.0) -> MissingFolders:
-        self.missing = MissingFolders(self.list_folder, ttl, lambda: self.now)
+    def look(self, prefix: str, times: int = STREAK, ttl: float = 1.0) -> MissingNames:
+        self.missing = MissingNames(self.list_folder, ttl, lambda: self.now)
         for _ in range(times):
             assert not self.missing.has(prefix)
             self.missing.missed(prefix)
@@ -108,7 +116,7 @@ def test_a_folder_that_came_whole_may_have_folders_in_it(bucket: Bucket) -> None
 def test_a_directory_that_may_not_be_listed(bucket: Bucket) -> None:
     missing = bucket.look("d/new/")
 
-    def refuse(prefix: str) -> ListPage:
+    def refuse(prefix: str) -> Iterator[ListPage]:
         bucket.asked.append(prefix)
         raise AccessDenied(prefix)
 
@@ -126,3 +134,47 @@ def test_a_listing_that_fails_is_made_again(bucket: Bucket) -> None:
     bucket.page = good
     assert missing.has("a/")
     assert bucket.asked == ["", ""]
+
+
+def test_objects_are_known_of_the_same_listing(bucket: Bucket) -> None:
+    bucket.page = ListPage((ListedObject("d/old", 1, "e"),))
+    missing = bucket.look("d/new/")
+    assert not missing.has_key("d/new")
+    assert missing.has("d/a/")
+    assert [missing.has_key(f"d/{name}") for name in ("new", "old")] == [True, False]
+    assert not missing.has_key("e/new")
+    bucket.now += 1.0
+    assert not missing.has_key("d/new")
+
+
+def test_changes_of_this_mount_are_looked_at(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    bucket.changed = "d/meanwhile"
+    assert missing.has("d/a/")
+    missing.changed("d/b")
+    assert [missing.has_key(f"d/{name}") for name in ("a", "b", "meanwhile")] == [True, False, False]
+    missing.changed_below("d/")
+    assert not missing.has_key("d/a")
+
+
+def test_what_is_being_stored_is_not_missing_whatever_was_listed(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    with missing.changing("d/a"):
+        assert missing.has("d/a/")
+        assert not missing.has_key("d/a")
+    assert missing.has_key("d/a")
+
+
+def test_more_pages_need_more_names(bucket: Bucket) -> None:
+    bucket.pages = 2
+    missing = bucket.look("d/new/")
+    assert missing.has("d/a/")
+    assert not missing.has_key("d/page1")
+    bucket.now += 1.0
+    assert not missing.has("d/a/")
+    for _ in range(2 * STREAK):
+        missing.missed("d/new/")
+    assert missing.has("d/a/")
+    bucket.now, bucket.pages = bucket.now + 2.0, MOST_PAGES + 1
+    assert not missing.has("d/a/")
+    assert bucket.asked == ["d/"] * 3

@@ -1,0 +1,151 @@
+"""Names that are not there, in directories where one new name after the other is looked for: one listing for all.
+
+A path may be an object or a folder, so a new name costs a HEAD and a LIST. While many names are not found in one
+directory, a listing of it says for as long as the TTL which names it has. All that this mount changes is looked at
+again, whatever a listing said: it may be of before. Threads may share it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+
+from ..errors import AccessDenied
+from ..transfers.options import ListPage
+
+STREAK = 10
+"""Names not found in a directory within the TTL, for each page that its listing takes, from which on it is listed."""
+MOST_PAGES = 5
+"""Of a directory that is listed for this."""
+LARGE_SECONDS = 60.0
+"""How long a directory with more names, or one that may not be listed, is left alone."""
+MOST_DIRECTORIES = 64
+
+
+@dataclass(slots=True)
+class _Directory:
+    since: float
+    misses: int = 0
+    folders: set[str] = field(default_factory=set)
+    """Their prefixes: listed, or made by this mount."""
+    objects: set[str] = field(default_factory=set)
+    """Their keys: listed, or changed by this mount."""
+    pages: int = 1
+    """That its last listing took."""
+    until: float = 0.0
+    """Up to when other names are not there."""
+    not_before: float = 0.0
+    listing: bool = False
+
+
+class MissingNames:
+    """list_folder: iterates over the pages of what is in a prefix, cut at slashes. ttl: of a listing, in seconds."""
+
+    def __init__(
+        self, list_folder: Callable[[str], Iterator[ListPage]], ttl: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._list = list_folder
+        self._ttl = ttl
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._directories: dict[str, _Directory] = {}
+        self._changing: Counter[str] = Counter()
+
+    def has_key(self, key: str) -> bool:
+        """Whether no object has `key`, by a listing that `has` made; False: unknown."""
+        with self._lock:
+            found = self._directories.get(_parent(key))
+            if found is None or found.until <= self._clock() or found.listing:
+                return False
+            return key not in found.objects and key not in self._changing
+
+    def has(self, prefix: str) -> bool:
+        """Whether no key begins with `prefix`, which ends in a slash; False: unknown. Raises what a listing raises."""
+        parent = _parent(prefix)
+        began = self._clock()
+        with self._lock:
+            found = self._directories.get(parent)
+            if found is None:
+                return False
+            if found.until > began:
+                return prefix not in found.folders
+            if found.listing or found.misses < STREAK * found.pages or found.not_before > began:
+                return False
+            found.listing, found.folders, found.objects = True, set(), set()
+        pages: list[ListPage] = []
+        try:
+            with suppress(AccessDenied):  # what is in the folder may be listed nevertheless
+                pages += islice(self._list(parent), MOST_PAGES)
+        finally:
+            with self._lock:
+                found.listing = False
+        with self._lock:
+            if not pages or pages[-1].next_token is not None:
+                found.not_before = began + LARGE_SECONDS
+                return False
+            for page in pages:
+                found.folders.update(page.prefixes)
+                found.objects.update(listed.key for listed in page.objects)
+            found.pages, found.until = len(pages), began + self._ttl
+            return prefix not in found.folders
+
+    def missed(self, prefix: str) -> None:
+        """Neither a folder nor an object was found there."""
+        now, parent = self._clock(), _parent(prefix)
+        with self._lock:
+            found = self._directories.get(parent)
+            if found is None:
+                if len(self._directories) >= MOST_DIRECTORIES:
+                    self._directories.clear()
+                found = self._directories[parent] = _Directory(now)
+            if now - found.since > self._ttl:
+                found.since, found.misses = now, 0
+            found.misses += 1
+
+    @contextmanager
+    def changing(self, key: str) -> Iterator[None]:
+        """While it lasts this mount stores `key`: a listing may come before that and end after it."""
+        with self._lock:
+            self._changing[key] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._changing[key] -= 1
+                if not self._changing[key]:
+                    del self._changing[key]
+
+    def changed(self, key: str) -> None:
+        """This mount has changed what is at `key`, or is about to."""
+        with self._lock:
+            found = self._directories.get(_parent(key))
+            if found is not None:
+                found.objects.add(key)
+
+    def changed_below(self, prefix: str) -> None:
+        """This mount has changed what is in the folder `prefix`."""
+        with self._lock:
+            self._drop_below(prefix)
+
+    def _drop_below(self, prefix: str) -> None:
+        for name in [name for name in self._directories if name.startswith(prefix)]:
+            del self._directories[name]
+
+    def made(self, prefix: str) -> None:
+        """This mount has made that folder, perhaps with folders in it."""
+        with self._lock:
+            found = self._directories.get(_parent(prefix))
+            if found is not None:
+                found.folders.add(prefix)
+            self._drop_below(prefix)
+
+
+def _parent(name: str) -> str:
+    """The prefix of the folder that a key, or a prefix, is in."""
+    above, slash, _ = name.removesuffix("/").rpartition("/")
+    return above + slash
