@@ -90,7 +90,8 @@ class FileContent:
         """base: the object that it will replace."""
         service = self._service
         options = self._upload_options(base, goes_on=False)
-        job = stream_job(service.client, S3Location(service.bucket, self.key), options, on_event=self._on_event)
+        target = S3Location(service.bucket, self.key)
+        job = stream_job(service.client, target, options, on_event=self._on_event, counts=False)
         writer = ObjectWriter(job, budget=service.budget)
         return FileStream(writer, Spool(service.options.spool_dir), keeps=self.keeps)
 

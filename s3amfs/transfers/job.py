@@ -26,6 +26,8 @@ class Job:
     report: Report
     gate: SlotGate | None = None
     """Slots shared with other transfers; None: its own."""
+    counts: bool = True
+    """Whether the figures of its report are wanted, and its parts reported."""
 
     @property
     def can(self) -> Capabilities:
@@ -40,9 +42,10 @@ def stream_job(
     *,
     on_event: OnEvent = ignore,
     gate: SlotGate | None = None,
+    counts: bool = True,
 ) -> Job:
-    """For bytes that a program gives: they have no name."""
-    return Job(client, target, options, Report("upload", "-", target.url, on_event), gate)
+    """For bytes that a program gives: they have no name. counts: as of `Job`."""
+    return Job(client, target, options, Report("upload", "-", target.url, on_event), gate, counts)
 
 
 def has_manifest(client: S3Client, target: S3Location, folder: str | None = None) -> bool:

@@ -12,9 +12,11 @@ from ..core.claims import NOT_CHECKED, claim
 from ..core.expected import Expected, this_etag
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
-from ..engine.attempt import Move, PartResult
+from ..engine.attempt import Move, PartResult, SendPart
 from ..engine.client import S3Client
 from ..engine.executor import Transfer
+from ..engine.part_problem import PartProblem
+from ..engine.send_once import may_be_done, send_once
 from ..engine.targets import PutTarget, Target
 from ..errors import ChecksumMismatch, ObjectExists, S3AMError, SourceChanged
 from ..wire.s3 import api as s3api
@@ -28,6 +30,8 @@ from .speed import Speed, make_transfer, move_all
 
 DAMAGED_TRIES = 5
 """How often an object that arrived damaged is replaced; a wire that always damages will not stop doing so."""
+MOST_AT_ONCE = 1024 * 1024
+"""Bytes of an object whose first try is no transfer, where nobody counts."""
 MoveTo = Callable[[Target], Move]
 """Given a target: how the bytes get there (source.UploadSource.move)."""
 Stored = tuple[s3api.StoredInfo, str, str]
@@ -70,6 +74,8 @@ class _Put:
         self._forms = self._new_forms()
 
     def run(self, *, looked: bool) -> Stored:
+        job = self._job
+        at_once = not (job.counts or job.gate or job.options.bwlimit or self._others) and self._length <= MOST_AT_ONCE
         while True:
             try:
                 self._commit.before(looked=looked)
@@ -79,6 +85,12 @@ class _Put:
                     return found
                 continue
             looked = False
+            if at_once:
+                at_once = False
+                done = self._try_at_once()
+                if done is not None:
+                    return done
+                continue
             put, transfer, results, error = self._attempt()
             if error is None:
                 return self._stored(put, results[0])
@@ -107,9 +119,32 @@ class _Put:
         self._suspected = judged
         return replace(judged, kind=Kind.FATAL)
 
+    def _try_at_once(self) -> Stored | None:
+        """One request, without a transfer; None: it is left to one, as is all that has to be learned of a failure."""
+        job, put = self._job, self._target()
+        if not job.client.session.credentials_fresh():
+            return None
+        try:
+            work = self._move(put)(Part(1, 0, self._length), 1)
+        except (S3AMError, PartProblem):
+            return None
+        outcome = send_once(job.client, work) if isinstance(work, SendPart) else None
+        if isinstance(outcome, PartResult):
+            return self._stored(put, outcome)
+        if outcome is None:
+            return None
+        self._forms.judge(1, outcome)
+        if put.damaged or put.sent_twice or may_be_done(outcome):
+            self._sent.append(put)
+        return self._judge_etag(put) if outcome.code == DOUBT and put.damaged else None
+
+    def _target(self) -> PutTarget:
+        job = self._job
+        return PutTarget(job.client.session, job.target, job.options.object, self._forms, self._commit.condition)
+
     def _attempt(self) -> tuple[PutTarget, Transfer, list[PartResult], S3AMError | None]:
         job, results = self._job, list[PartResult]()
-        put = PutTarget(job.client.session, job.target, job.options.object, self._forms, self._commit.condition)
+        put = self._target()
         transfer = make_transfer(
             job.client,
             self._move(put),

@@ -18,11 +18,12 @@ from s3amfs.core.locations import LocalPath, S3Location
 from s3amfs.engine.attempt import PartResult
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import ChecksumMismatch, ObjectExists, S3AMError, TargetChanged, TransferError
+from s3amfs.objects.writer import ObjectWriter
 from s3amfs.transfers import put_object
 from s3amfs.transfers.encryption import TRIES
 from s3amfs.transfers.job import Job, stream_job
 from s3amfs.transfers.options import ObjectInfo, ObjectOptions, UploadOptions
-from s3amfs.transfers.put_object import DAMAGED_TRIES
+from s3amfs.transfers.put_object import DAMAGED_TRIES, MOST_AT_ONCE
 from s3amfs.verbs.upload import upload
 from s3amfs.wire.s3.api import StoredInfo
 from tests.support.clients import Events
@@ -343,3 +344,72 @@ def test_a_look_that_finds_another_object_than_the_damaged_one_is_made_again(run
     error, expected, _ = runs(succeeded(), found=there("another"), obeys=False)
     assert isinstance(error, ObjectExists)
     assert expected == [], "nothing was sent"
+
+
+# -- where nobody counts: one request first, without a transfer ------------------------------------------------------
+
+
+def put_uncounted(client: S3Client, bucket: str, data: bytes, events: Any, checksum: Any = None) -> Any:
+    """As the mount stores a new small file."""
+    options = UploadOptions(expected=NOTHING, checksum=checksum)
+    writer = ObjectWriter(stream_job(client, S3Location(bucket, "k"), options, on_event=events, counts=False))
+    writer.write(data)
+    return writer.close()
+
+
+def test_one_request_stores_what_nobody_counts(
+    through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, monkeypatch: pytest.MonkeyPatch, events: Events
+) -> None:
+    monkeypatch.setattr(put_object._Put, "_attempt", pytest.fail)
+    through.session.capabilities(bucket).conditions["put", "nothing"] = True
+    stored = put_uncounted(through, bucket, b"hello", events)
+    assert (content(boto, bucket), proxy.count("Put")) == (b"hello", 1)
+    assert boto.head_object(Bucket=bucket, Key="k")["ETag"].strip('"') == stored.etag
+
+
+@pytest.mark.parametrize("length", [0, MOST_AT_ONCE + 1])
+def test_what_is_empty_or_large(
+    through: S3Client, boto: Any, bucket: str, monkeypatch: pytest.MonkeyPatch, events: Events, length: int
+) -> None:
+    if length:
+        monkeypatch.setattr(put_object._Put, "_try_at_once", pytest.fail)
+    put_uncounted(through, bucket, bytes(length), events)
+    assert len(content(boto, bucket)) == length
+
+
+def test_an_answer_that_was_lost_at_once_is_made_up_for(
+    through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, events: Events
+) -> None:
+    through.session.capabilities(bucket).conditions["put", "nothing"] = True
+    proxy.rules.append(Rule("Put", lose_answer(), times=1))
+    assert put_uncounted(through, bucket, b"hello", events).etag
+    assert content(boto, bucket) == b"hello"
+
+
+def test_what_arrived_damaged_at_once_is_replaced(
+    through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, events: Events
+) -> None:
+    proxy.rules.append(Rule("Put", flip("request"), times=1))
+    put_uncounted(without_trailers(through, bucket), bucket, b"hello" * 1000, events)
+    assert content(boto, bucket) == b"hello" * 1000
+    first, *_, last = proxy.of("Put")
+    assert first.headers["if-none-match"] == "*"
+    assert len(last.headers["if-match"].strip('"')) == 32, "the ETag of the damaged object"
+
+
+def test_what_stands_there_stays_and_is_the_error(through: S3Client, boto: Any, bucket: str, events: Events) -> None:
+    boto.put_object(Bucket=bucket, Key="k", Body=b"by somebody else")
+    through.session.capabilities(bucket).conditions["put", "nothing"] = True
+    with pytest.raises(ObjectExists):
+        put_uncounted(through, bucket, b"hello", events)
+    assert content(boto, bucket) == b"by somebody else"
+
+
+def test_somebody_elses_equal_object_is_not_taken_for_ours(
+    through: S3Client, boto: Any, bucket: str, events: Events
+) -> None:
+    """The server has refused the first request by name: what stands there was stored by another one."""
+    boto.put_object(Bucket=bucket, Key="k", Body=b"hello")
+    through.session.capabilities(bucket).conditions["put", "nothing"] = True
+    with pytest.raises(ObjectExists):
+        put_uncounted(through, bucket, b"hello", events)
