@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 _DIGEST = r"md5|sha-?(1|2|3|224|256|384|512)|crc-?(32|32c|64|64nvme)|blake[23][bs]?|b[23]|xxh(3|32|64|128)?|quickxor"
 _OF_CONTENT = re.compile(
@@ -25,6 +26,7 @@ NOT_FOR_COPIES = frozenset({"STANDARD", "EXPRESS_ONEZONE", "OUTPOSTS", "SNOW", "
 a restored object is copied to be read."""
 
 
+@lru_cache(maxsize=256)
 def describes_content(name: str) -> bool:
     """Whether user metadata called `name` (without x-amz-meta-) is about the bytes of an object.
 

@@ -19,6 +19,7 @@ import errno
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ..errors import UsageError
 
@@ -69,6 +70,7 @@ def path_of(key: str, *, shadowed: bool = False) -> str:
     return "/".join([*names, *names_of(pieces[-1], shadowed=shadowed)])
 
 
+@lru_cache(maxsize=4096)
 def place_of(path: str) -> Place:
     """Meaning of `path` (slashes between names, a leading one is ignored) means.
 

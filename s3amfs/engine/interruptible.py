@@ -7,10 +7,9 @@ and raises Interrupted. A thread without it waits as long as it takes.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
-from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from ..errors import Interrupted
@@ -29,15 +28,20 @@ class Lock(Protocol):
     def release(self) -> None: ...
 
 
-@contextmanager
-def asking(is_gone: Callable[[], bool]) -> Iterator[None]:
+class asking:  # noqa: N801 - used as a function; a generator would take three times as long
     """Within it, waits of this thread end by Interrupted once `is_gone` says so."""
-    before = getattr(_thread, "is_gone", None)
-    _thread.is_gone = is_gone
-    try:
-        yield
-    finally:
-        _thread.is_gone = before
+
+    __slots__ = ("_before", "_is_gone")
+
+    def __init__(self, is_gone: Callable[[], bool]) -> None:
+        self._is_gone = is_gone
+
+    def __enter__(self) -> None:
+        self._before = getattr(_thread, "is_gone", None)
+        _thread.is_gone = self._is_gone
+
+    def __exit__(self, *_: object) -> None:
+        _thread.is_gone = self._before
 
 
 def check() -> None:
@@ -86,15 +90,20 @@ def result_of(future: Future[T]) -> T:
     return future.result()
 
 
-@contextmanager
-def holding(lock: Lock) -> Iterator[None]:
+class holding:  # noqa: N801 - as `asking`
     """`with lock`. Raises also Interrupted, before."""
-    if _can_end():
-        while not lock.acquire(timeout=LOOK_SECONDS):
+
+    __slots__ = ("_lock",)
+
+    def __init__(self, lock: Lock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        if not _can_end():
+            self._lock.acquire()
+            return
+        while not self._lock.acquire(timeout=LOOK_SECONDS):
             check()
-    else:
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()

@@ -1,7 +1,8 @@
 """A local sparse file: bytes of an object that were written or fetched.
 
 It has no name, so that it is gone with its process, until `give_name` is called; what is known of it is then kept in
-a record (`SpoolRecord`, in the state folder), whose lock says that its process lives.
+a record (`SpoolRecord`, in the state folder), whose lock says that its process lives. The few bytes of a small one
+stay in memory until its file is asked for.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ NO_LINK = frozenset({errno.ENOENT, errno.EXDEV, errno.EPERM, errno.EOPNOTSUPP})
 """Answers where a file that has lost its name gets none again (linkat(2)), or hard links are unknown."""
 RESERVE_BYTES = 1 << 30
 """Bytes that a copy of a stream leaves free on its disk. A tenth of it would be hundreds of GB on a large one."""
+SMALL_BYTES = 64 * 1024
+"""Up to here a spool is in memory."""
 SUFFIX = ".changes"
 NAME_PREFIX = "s3am-unpublished-"
 
@@ -37,24 +40,42 @@ class Spool:
     """present: ranges of the file that are here. dirty: ranges that are newer than the object. One thread at a time."""
 
     def __init__(self, folder: str | None) -> None:
-        """Raises OSError."""
         self.folder = os.path.abspath(folder or tempfile.gettempdir())
+        self.name: str | None = None
+        self.present = Ranges()
+        self.dirty = Ranges()
+        self._fd: int | None = None
+        self._head = bytearray()
+        """All of it, as long as there is no file."""
+
+    @property
+    def fd(self) -> int:
+        """Of the file, which is made now if there is none; -1: closed. Raises OSError."""
+        if self._fd is None:
+            self._fd = self._make()
+        return self._fd
+
+    def _make(self) -> int:
         try:
-            self.fd = os.open(self.folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            self.name: str | None = None
+            fd = os.open(self.folder, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC, 0o600)
         except OSError as error:
             if error.errno not in NO_TMPFILE:
                 raise
-            self.fd, self.name = tempfile.mkstemp(prefix="s3am-", dir=self.folder)
-            self.remove_name()
-        self.present = Ranges()
-        self.dirty = Ranges()
+            fd, name = tempfile.mkstemp(prefix="s3am-", dir=self.folder)
+            os.unlink(name)
+        try:
+            write_all_at(fd, self._head, 0)
+        except BaseException:
+            os.close(fd)
+            raise
+        self._head = bytearray()
+        return fd
 
     @classmethod
     def open(cls, path: str) -> Spool:
         """One that has a name; nothing in it counts as present or dirty yet. Raises OSError."""
         spool = cls.__new__(cls)
-        spool.fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        spool._fd, spool._head = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), bytearray()
         found = os.fstat(spool.fd)
         if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
             os.close(spool.fd)
@@ -70,20 +91,29 @@ class Spool:
 
     def write(self, data: bytes | memoryview, offset: int, *, dirty: bool = True) -> None:
         """Raises OSError (ENOSPC): then none of it counts."""
-        write_all_at(self.fd, data, offset)
         end = offset + len(data)
+        if self._fd is None and end <= SMALL_BYTES:
+            if len(self._head) < offset:
+                self._head += bytes(offset - len(self._head))
+            self._head[offset:end] = data
+        else:
+            write_all_at(self.fd, data, offset)
         self.present.add(offset, end)
         if dirty:
             self.dirty.add(offset, end)
 
     def read(self, offset: int, size: int) -> bytes:
         """Returns `size` bytes; ranges that were never written are zeros."""
-        data = os.pread(self.fd, size, offset)
+        data = bytes(self._head[offset : offset + size]) if self._fd is None else os.pread(self._fd, size, offset)
         return data if len(data) == size else data + bytes(size - len(data))
 
     def resize(self, size: int) -> None:
         """The end that is cut off is zeros if the file grows again."""
-        os.ftruncate(self.fd, size)
+        if self._fd is None and size <= SMALL_BYTES:
+            del self._head[size:]
+            self._head += bytes(size - len(self._head))
+        else:
+            os.ftruncate(self.fd, size)
         self.present.cut(size)
         self.dirty.cut(size)
 
@@ -92,7 +122,7 @@ class Spool:
 
         The reserve is RESERVE_BYTES or, on a small disk, a tenth of it: other programs need some of it.
         """
-        disk = os.statvfs(self.fd)
+        disk = os.statvfs(self.folder if self._fd is None else self._fd)
         return disk.f_bavail * disk.f_frsize - size > max(kept, min(RESERVE_BYTES, disk.f_blocks * disk.f_frsize // 10))
 
     def give_name(self, hint: str) -> str:
@@ -120,7 +150,7 @@ class Spool:
             os.unlink(name)
             raise
         os.close(self.fd)
-        self.fd = target
+        self._fd = target
 
     def remove_name(self) -> None:
         name, self.name = self.name, None
@@ -134,9 +164,9 @@ class Spool:
         self.close()
 
     def close(self) -> None:
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
+        if self._fd is not None and self._fd >= 0:
+            os.close(self._fd)
+        self._fd, self._head = -1, bytearray()
 
 
 class SpoolRecord:

@@ -39,9 +39,6 @@ def found_before() -> Iterator[None]:
 @contextmanager
 def _logged(name: str, path: object) -> Iterator[None]:
     """With --debug each operation is a line: what it was, how it ended, how long it took."""
-    if not log.isEnabledFor(logging.DEBUG):
-        yield
-        return
     began = time.monotonic()
     outcome = "done"
     try:
@@ -62,8 +59,11 @@ def answered(method: F) -> F:
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            with asking(is_gone), _logged(method.__name__, args[1] if len(args) > 1 else None):
-                return method(*args, **kwargs)
+            with asking(is_gone):
+                if not log.isEnabledFor(logging.DEBUG):
+                    return method(*args, **kwargs)
+                with _logged(method.__name__, args[1] if len(args) > 1 else None):
+                    return method(*args, **kwargs)
         except OSError as error:
             if error.errno not in EXPECTED and not isinstance(error, LookAgain):
                 log.error("%s of %s: %s", method.__name__, args[1] or "an open file", error)

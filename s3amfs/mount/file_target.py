@@ -30,11 +30,12 @@ def upload_options(
     then whatever, but for a file that continues the content of `base` (`goes_on`).
     Attributes of an object outlive its content: encryption, class, tags, headers; attributes of a content do not.
     """
+    metadata = of_other_content(metadata)
     if base is None:
-        options = ObjectOptions(content_type=guess_content_type(key))
+        options = ObjectOptions(content_type=guess_content_type(key), metadata=metadata)
     else:
         tags = tags_of(service.client, S3Location(service.bucket, key), base)
-        options = replace(base.copy_options(other_content=True), tags=tags)
+        options = replace(base.copy_options(other_content=True), tags=tags, metadata=metadata)
         if not goes_on:
             options = replace(options, content_type=guess_content_type(key), content_encoding=None, expires=None)
     seen = NOTHING if base is None else base.expected
@@ -43,7 +44,7 @@ def upload_options(
         exists="overwrite",
         expected=WHATEVER if replaces and not goes_on else seen,
         part_size=service.options.part_size,
-        object=replace(options, metadata=of_other_content(metadata)),
+        object=options,
     )
 
 
@@ -51,8 +52,8 @@ def published_info(
     key: str, base: ObjectInfo | None, size: int, stored: StoredInfo, metadata: Mapping[str, str], *, goes_on: bool
 ) -> ObjectInfo:
     """The object that stands there now."""
-    kept = base or ObjectInfo(size=0, etag="")
-    if not goes_on:
+    kept = base or ObjectInfo(size=0, etag="", content_type=guess_content_type(key))
+    if base is not None and not goes_on:
         kept = replace(kept, content_type=guess_content_type(key), content_encoding=None, expires=None)
     return replace(
         kept,

@@ -9,6 +9,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import BinaryIO, Protocol
 
 from ..core.checksums import Crc
@@ -386,6 +387,7 @@ def hash_file_part(fd: int, part: Part, crc: str) -> tuple[int, str]:
     return running.value, md5.hexdigest()
 
 
+@lru_cache(maxsize=64)
 def guess_content_type(name: str) -> str | None:
     """From the name; a compressed file is what its compression says, since no Content-Encoding is set."""
     kind, encoding = mimetypes.guess_type(name, strict=False)

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from s3amfs.core import unpublished
-from s3amfs.engine.spool import Spool, SpoolRecord, is_recorded, left_records
+from s3amfs.engine.spool import SMALL_BYTES, Spool, SpoolRecord, is_recorded, left_records
 
 
 @pytest.mark.parametrize("can_link", [True, False])
@@ -86,8 +86,41 @@ def test_a_folder_that_takes_no_spool_is_an_error(tmp_path: Path, monkeypatch: p
         raise OSError(error, os.strerror(error))
 
     monkeypatch.setattr(os, "open", refuse)
-    with pytest.raises(OSError, match=os.strerror(error)):
-        Spool(str(tmp_path))
+    spool = Spool(str(tmp_path))
+    spool.write(b"small", 0)
+    for act in (lambda: spool.write(b"x", SMALL_BYTES), lambda: spool.resize(SMALL_BYTES + 1), lambda: spool.path):
+        with pytest.raises(OSError, match=os.strerror(error)):
+            act()
+    assert spool.read(0, 9) == b"small" + bytes(4), "what was there before"
+    spool.discard()
+
+
+def test_a_small_spool_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "open", pytest.fail)
+        spool = Spool(str(tmp_path))
+        spool.write(b"abc", 5)
+        spool.write(b"BCDE", 6)
+        spool.resize(8)
+        spool.resize(12)
+        assert spool.read(0, 12) == bytes(5) + b"aBC" + bytes(4)
+        assert list(spool.present) == [(5, 8)]
+    assert Path(spool.path).read_bytes() == bytes(5) + b"aBC" + bytes(4)
+    spool.write(b"z", 11)
+    assert spool.read(4, 20) == b"\0aBC\0\0\0z" + bytes(12)
+    spool.close()
+    with pytest.raises(OSError, match="Bad file"):
+        spool.write(b"x", 0)
+
+
+@pytest.mark.parametrize("ahead", [0, 1])
+def test_a_spool_that_outgrows_memory_has_all_of_it(tmp_path: Path, ahead: int) -> None:
+    spool = Spool(str(tmp_path))
+    spool.write(b"head", 0)
+    spool.write(b"tail", SMALL_BYTES - 3 + ahead)
+    data = b"head" + bytes(SMALL_BYTES - 7 + ahead) + b"tail"
+    assert spool.read(0, len(data)) == Path(spool.path).read_bytes() == data
+    spool.discard()
 
 
 def test_what_is_not_the_file_that_was_written_is_not_opened(tmp_path: Path) -> None:
