@@ -154,7 +154,17 @@ class Lookup:
             if known is not None and known.until > time.monotonic():
                 return known
         listed = self._look_ahead(path)
+        if not listed and self._is_missing(path):
+            raise NotFound("no such file or directory")
         return _up_to_date(lambda: self._entry(path, listed))
+
+    def _is_missing(self, path: str) -> bool:
+        """Whether that is known without a look."""
+        place = place_of(path)
+        to_key(place)  # raises for what no key can be
+        if not place.key or place.partial or place.shadowed:
+            return False
+        return self._missing.has_both(self._root + place.key)
 
     def _entry(self, path: str, listed: bool) -> Entry:
         """By a look that is made now. Raises _Outdated, too."""
@@ -281,8 +291,7 @@ class Lookup:
             return Entry(self._root, True, None, until)
         key, prefix = self._root + place.key, self._root + place.prefix
         may_be_folder = place.partial or not self._missing.has(prefix)
-        if not may_be_folder and not place.shadowed and self._missing.has_key(key):
-            self._missing.missed(prefix)
+        if not may_be_folder and not place.shadowed and self._missing.has_both(key):
             raise NotFound("no such file or directory")
         below = _FirstKey(self._client, self._bucket, prefix) if may_be_folder else None
         info = None

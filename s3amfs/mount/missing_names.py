@@ -56,13 +56,20 @@ class MissingNames:
         self._directories: dict[str, _Directory] = {}
         self._changing: Counter[str] = Counter()
 
-    def has_key(self, key: str) -> bool:
-        """Whether no object has `key`, by a listing that `has` made; False: unknown."""
+    def has_both(self, key: str) -> bool:
+        """Whether neither an object has `key` nor a folder that name, by a listing that `has` made; False: unknown.
+
+        Such a name counts as missed.
+        """
         with self._lock:
             found = self._directories.get(_parent(key))
-            if found is None or found.until <= self._clock() or found.listing:
+            now = self._clock()
+            if found is None or found.until <= now or found.listing:
                 return False
-            return key not in found.objects and key not in self._changing
+            if key in found.objects or key in self._changing or key + "/" in found.folders:
+                return False
+            self._count(found, now)
+            return True
 
     def has(self, prefix: str) -> bool:
         """Whether no key begins with `prefix`, which ends in a slash; False: unknown. Raises what a listing raises."""
@@ -103,9 +110,12 @@ class MissingNames:
                 if len(self._directories) >= MOST_DIRECTORIES:
                     self._directories.clear()
                 found = self._directories[parent] = _Directory(now)
-            if now - found.since > self._ttl:
-                found.since, found.misses = now, 0
-            found.misses += 1
+            self._count(found, now)
+
+    def _count(self, found: _Directory, now: float) -> None:
+        if now - found.since > self._ttl:
+            found.since, found.misses = now, 0
+        found.misses += 1
 
     @contextmanager
     def changing(self, key: str) -> Iterator[None]:

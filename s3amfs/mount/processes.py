@@ -10,6 +10,8 @@ PF_EXITING = 0x4
 """include/linux/sched.h: getting shut down."""
 UNLINKING = {"x86_64": ("87", "263"), "aarch64": ("35",), "riscv64": ("35",)}
 """Numbers of unlink and unlinkat by machine."""
+STAT_BYTES = 4096
+"""More than /proc/PID/stat has: 52 numbers and a name of at most 64 bytes."""
 MOST_NAMED = 5
 """Processes of other mount namespaces that are named."""
 FATAL = sum(1 << number - 1 for number in (signal.SIGQUIT, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS))
@@ -22,8 +24,11 @@ def was_killed(pid: int) -> bool:
     Raises OSError where nobody can be looked at (no descriptor is left).
     """
     try:
-        with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
-            return dies_of_a_signal(file.read().decode(errors="replace"))
+        file = os.open(f"/proc/{pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return dies_of_a_signal(os.read(file, STAT_BYTES).decode(errors="replace"))
+        finally:
+            os.close(file)
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return False
 

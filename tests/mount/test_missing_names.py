@@ -139,12 +139,19 @@ def test_a_listing_that_fails_is_made_again(bucket: Bucket) -> None:
 def test_objects_are_known_of_the_same_listing(bucket: Bucket) -> None:
     bucket.page = ListPage((ListedObject("d/old", 1, "e"),))
     missing = bucket.look("d/new/")
-    assert not missing.has_key("d/new")
+    assert not missing.has_both("d/new")
     assert missing.has("d/a/")
-    assert [missing.has_key(f"d/{name}") for name in ("new", "old")] == [True, False]
-    assert not missing.has_key("e/new")
+    assert [missing.has_both(f"d/{name}") for name in ("new", "old")] == [True, False]
+    assert not missing.has_both("e/new")
     bucket.now += 1.0
-    assert not missing.has_key("d/new")
+    assert not missing.has_both("d/new")
+
+
+def test_a_folder_of_that_name_is_no_missing_name(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    assert missing.has("d/a/")
+    missing.made("d/b/")
+    assert [missing.has_both(f"d/{name}") for name in ("a", "b", "there")] == [True, False, False]
 
 
 def test_changes_of_this_mount_are_looked_at(bucket: Bucket) -> None:
@@ -152,24 +159,24 @@ def test_changes_of_this_mount_are_looked_at(bucket: Bucket) -> None:
     bucket.changed = "d/meanwhile"
     assert missing.has("d/a/")
     missing.changed("d/b")
-    assert [missing.has_key(f"d/{name}") for name in ("a", "b", "meanwhile")] == [True, False, False]
+    assert [missing.has_both(f"d/{name}") for name in ("a", "b", "meanwhile")] == [True, False, False]
     missing.changed_below("d/")
-    assert not missing.has_key("d/a")
+    assert not missing.has_both("d/a")
 
 
 def test_what_is_being_stored_is_not_missing_whatever_was_listed(bucket: Bucket) -> None:
     missing = bucket.look("d/new/")
     with missing.changing("d/a"):
         assert missing.has("d/a/")
-        assert not missing.has_key("d/a")
-    assert missing.has_key("d/a")
+        assert not missing.has_both("d/a")
+    assert missing.has_both("d/a")
 
 
 def test_more_pages_need_more_names(bucket: Bucket) -> None:
     bucket.pages = 2
     missing = bucket.look("d/new/")
     assert missing.has("d/a/")
-    assert not missing.has_key("d/page1")
+    assert not missing.has_both("d/page1")
     bucket.now += 1.0
     assert not missing.has("d/a/")
     for _ in range(2 * STREAK):
