@@ -17,6 +17,8 @@ TIME_DIGITS = 12
 """Of whole seconds: until the year 33658."""
 _SECONDS = re.compile(r"[+-]?\d{1,40}(\.\d{0,40})?(e[+-]?\d{1,2})?", re.ASCII)
 _WITH_UNIT = re.compile(r"([+-]?\d{1,20})(ns|us|ms|s)", re.ASCII)
+_MODE = re.compile(r"\d{1,8}", re.ASCII)
+_ID = re.compile(r"\d{1,10}", re.ASCII)
 _UNITS = {"ns": 1, "us": 10**3, "ms": 10**6, "s": SECOND}
 _KINDS = {stat.S_IFREG, stat.S_IFDIR, stat.S_IFLNK, stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFBLK, stat.S_IFCHR}
 _LINK = stat.S_IFLNK | 0o777
@@ -31,7 +33,9 @@ def time_text(nanoseconds: int) -> str:
 
 def time_of(text: str | None, default: int) -> int:
     """Nanoseconds since 1970; `default` where `text` says nothing that can be used."""
-    text = (text or "").strip()
+    if not text:
+        return default
+    text = text.strip()
     united = _WITH_UNIT.fullmatch(text)
     if united is not None:
         found = int(united[1]) * _UNITS[united[2]]
@@ -48,8 +52,10 @@ def mode_of(text: str | None, default: int) -> int:
     A decimal number whose bits name a file type is what s3fs-fuse writes; every other that can be read as octal is.
     (41000 is a directory's in octal, a link's in decimal: of links, only the decimal form that is written counts.)
     """
-    text = (text or "").strip()
-    if not re.fullmatch(r"\d{1,8}", text, re.ASCII):
+    if not text:
+        return default
+    text = text.strip()
+    if not _MODE.fullmatch(text):
         return default
     decimal = int(text)
     kind = stat.S_IFMT(decimal) if decimal <= 0o177777 and not text.startswith("0") else 0
@@ -65,8 +71,10 @@ def mode_of(text: str | None, default: int) -> int:
 
 def id_of(text: str | None, default: int) -> int:
     """A user or group; `default` where `text` says nothing that can be used."""
-    text = (text or "").strip()
-    if not re.fullmatch(r"\d{1,10}", text, re.ASCII):
+    if not text:
+        return default
+    text = text.strip()
+    if not _ID.fullmatch(text):
         return default
     return int(text) if int(text) <= LARGEST_ID else default
 
