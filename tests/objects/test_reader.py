@@ -230,3 +230,25 @@ def test_a_whole_that_is_not_what_is_stored_is_refused_from_then_on() -> None:
     with pytest.raises(ChecksumMismatch):
         reader.pread(0, 5)
     assert len(pinned.singles) == 1
+
+
+def test_the_step_after_large_steps_is_fetched_as_one_block() -> None:
+    pinned, reader, memory = kept()
+    step = 8 * MIB
+    assert reader.pread(0, step) + reader.pread(step, step) == DATA[: 2 * step]
+    assert pinned.blocks[-1] == [(2 * step, SIZE)]
+    assert [piece.size for piece in reader._pieces] == [step]
+    asked = len(pinned.blocks), len(pinned.singles)
+    assert reader.buffers(2 * step, step) == [DATA[2 * step :]]
+    assert (len(pinned.blocks), len(pinned.singles)) == asked
+    assert memory.held == 0
+
+
+def test_what_a_large_step_leaves_that_is_small_comes_by_itself() -> None:
+    pinned, reader, _ = kept()
+    reader.limit_to(0)
+    step = 9 * MIB
+    reader._cover(step, step + MIB, in_blocks=True)
+    reader._cover(0, step - 1, in_blocks=True)
+    assert pinned.singles == [(step, step + MIB)]
+    assert pinned.blocks == [[(0, step - 1)]]
