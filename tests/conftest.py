@@ -94,24 +94,6 @@ def boto(s3: SeaweedServer) -> Any:
     return boto_client(s3.endpoint_url, s3.access_key, s3.secret_key)
 
 
-def empty_bucket(boto: Any, bucket: str) -> None:
-    """Removes all objects, their versions and unfinished uploads, then the bucket."""
-    for page in boto.get_paginator("list_multipart_uploads").paginate(Bucket=bucket):
-        for upload in page.get("Uploads", ()):
-            boto.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
-    for page in boto.get_paginator("list_object_versions").paginate(Bucket=bucket):
-        entries = [*page.get("Versions", ()), *page.get("DeleteMarkers", ())]
-        found = [{"Key": entry["Key"], "VersionId": entry["VersionId"]} for entry in entries]
-        many = [entry for entry in found if entry["Key"].isprintable()]  # XML has no control characters
-        if many:
-            boto.delete_objects(Bucket=bucket, Delete={"Objects": many, "Quiet": True})
-        if len(many) < len(found):
-            for entry in found:
-                if not entry["Key"].isprintable():
-                    boto.delete_object(Bucket=bucket, **entry)
-    boto.delete_bucket(Bucket=bucket)
-
-
 @pytest.fixture
 def new_bucket(boto: Any) -> Iterator[Any]:
     """A function that makes a fresh bucket and returns its name; all are removed after the test."""
@@ -125,7 +107,7 @@ def new_bucket(boto: Any) -> Iterator[Any]:
 
     yield make
     for name in made:
-        empty_bucket(boto, name)
+        boto.delete_bucket(Bucket=name)  # SeaweedFS removes all that is in it, unfinished uploads and versions too
 
 
 @pytest.fixture

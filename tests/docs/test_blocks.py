@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from s3amfs.demo.seaweed import SeaweedServer
-from tests.conftest import empty_bucket
 from tests.docs import interrupt
 from tests.docs.blocks import Block, Runner, blocks, expected, missing, path_with, pattern
 from tests.support import warm
@@ -62,7 +61,7 @@ def buckets(boto: Any) -> Iterator[None]:
         boto.create_bucket(Bucket=name)
     yield
     for name in {entry["Name"] for entry in boto.list_buckets()["Buckets"]} & {*BUCKETS, "new-bucket"}:
-        empty_bucket(boto, name)
+        boto.delete_bucket(Bucket=name)
 
 
 def home(folder: Path, s3: SeaweedServer) -> Path:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from s3amfs.demo.seaweed import SeaweedServer
-from tests.conftest import boto_client, empty_bucket
+from tests.conftest import boto_client
 from tests.support import faults
 from tests.support.cli import Cli, Result, Running
 from tests.support.files import digest, make_file, object_digest
@@ -152,7 +152,7 @@ class Run:
                 self._judge_end(result)
             finally:
                 self.tear_down()
-        empty_bucket(self.world.boto, self.bucket)
+        self.world.boto.delete_bucket(Bucket=self.bucket)
         shutil.rmtree(self.folder)
         self.file.unlink()
 
