@@ -1,9 +1,9 @@
 """Starts `s3am` by a fork of a process that has imported it: no import for each of some thousand commands.
 
 The command is a process as any other: with its own arguments, environment, directory, descriptors, exit status and
-resource use. What differs: /proc/PID/cmdline and /proc/PID/environ are those of the server, and modules are there
-before they are asked for. Tests that look at one of these start the interpreter (`Cli(forks=False)`); so do
-tests/demo and all that bring a command or PYTHON* variables of their own.
+resource use. What differs: /proc/PID/cmdline and /proc/PID/environ are those of the server, and modules and botocore's
+own files are there before they are asked for. Tests that look at one of these start the interpreter
+(`Cli(forks=False)`); so do tests/demo and all that bring a command or PYTHON* variables of their own.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ import time
 import traceback
 from pathlib import Path
 from typing import Any, NoReturn
+
+from botocore import loaders
+
+from tests.support.botocore_data import read_data_once
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_BYTES = 1 << 17
@@ -71,6 +75,11 @@ def serve(number: int) -> NoReturn:
     for package in PRELOADED:
         for module in pkgutil.walk_packages(importlib.import_module(package).__path__, package + "."):
             importlib.import_module(module.name)
+    importlib.import_module("platformdirs")
+    read_data_once()
+    loader = loaders.create_loader()
+    loader.load_service_model("s3", "endpoint-rule-set-1")
+    loader.load_data("partitions")
     control = socket.socket(fileno=number)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # of its own children nobody asks for a status
     while True:
