@@ -86,3 +86,10 @@ def test_a_refused_rest_has_the_whole_requested(kind: Kind) -> None:
         assert "it ignores ranges" in after.message
     else:
         assert after == failure
+
+
+def test_seams_and_tails_at_their_edges() -> None:
+    assert (PROGRESS_BYTES, SEAM_BYTES) == (16384, 1024)
+    assert [seam_bytes(known, rest) for known, rest in ((9999, 8192), (9999, 8191), (3, 8192))] == [1024, 1023, 3]
+    assert tail(b"a" * 10, b"b" * 1024) == b"b" * 1024
+    assert tail(b"a" * 2000, b"b" * 1023) == b"a" * 1024 + b"b" * 1023
