@@ -5,8 +5,8 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Many tests wait (for back-offs, time-outs, other processes): three processes keep two cores at work. Units do not.
-JOBS ?= 3
+# Many tests wait (for back-offs, time-outs, other processes): four processes keep two cores at work. Units do not.
+JOBS ?= 4
 UNIT_JOBS ?= 2
 TESTS ?= tests
 MUTANTS ?= 500
