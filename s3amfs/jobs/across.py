@@ -25,7 +25,7 @@ from .content import two_objects
 from .job_options import TreeOptions
 from .obedience import Obedience
 from .sides import ObjectVerbs
-from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
+from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Work
 
 CONTENT = ("metadata", *CONTENT_HEADERS)
 """Options that a copy takes from its source unless they are given."""
@@ -84,6 +84,7 @@ class Across(Mover):
         def copied(stored: StoredInfo | None) -> None:
             give()
             if stored is None:
+                work.doubtful = True
                 retry()
             else:
                 done(self._moved(work, work.size, stored.etag))
@@ -167,9 +168,7 @@ class Across(Mover):
                 gate=gate,
             )
         except (ObjectExists, TargetChanged) as error:
-            if work.target is None and self._options.exists in ("refuse", "skip"):
-                raise Skipped("exists at the target") from None
-            raise TransferError(f"changed at the target since it was listed: kept ({error.message})") from None
+            return self.lost(work, error, self._options.exists)
         except S3AMError as error:
             if work.source.storage_class in ARCHIVED and isinstance(error, AccessDenied | TransferError):
                 raise CannotBeDone(f"archived in {work.source.storage_class}: restore it first") from None
@@ -180,7 +179,7 @@ class Across(Mover):
         found = super().requests(work)
         return {**found, "HEAD": 1} if self._source_client is None else found
 
-    def look(self, work: Work) -> Outcome | None:
+    def look(self, work: Work, *, proven: bool = False) -> Outcome | None:
         source, target = self.source(work.key), self.location(work.key)
         reader = self._source_client or self._client
         one = reader.head(source.bucket, source.key, customer_key=self._options.source_key_for(source))
@@ -189,7 +188,8 @@ class Across(Mover):
         known = Known(work.key, f"{one.size}:{one.etag}", f"{other.size}:{other.etag}")
         if compared.equal:
             return Outcome(work, "same", f"equal content ({compared.how})", known)
-        if compared.equal is None and not self._options.rules.checksum and _is_later(other, one):
+        by_time = not proven and not self._options.rules.checksum
+        if compared.equal is None and by_time and _is_later(other, one):
             return Outcome(work, "same", "equal size, stored later than the source", known)
         work.reason = f"{compared.how} differs" if compared.equal is False else f"{work.reason}; {compared.how}"
         return None
@@ -239,6 +239,7 @@ class Across(Mover):
         def stored(info: StoredInfo | None, size: int) -> None:
             give()
             if info is None:
+                work.doubtful = True
                 retry()
             else:
                 done(self._moved(work, size, info.etag))

@@ -96,15 +96,24 @@ def delete_batch(client: S3Client, bucket: str, batch: Sequence[Victim], key_for
         failed = {failure.key: failure for failure in failures if failure.key in by_key}
         again = [by_key[key] for key, failure in failed.items() if _passes(failure) and tries < TRIES - 1]
         kept = {victim.key for victim in again}
+        gone = _gone(client, bucket, list(failed.values()), key_for)
         unnamed = next((failure for failure in failures if failure.key not in by_key), None)
         for victim in left:
-            if victim.key not in failed:
+            if victim.key in gone:
+                done.append(Deleted(victim))
+            elif victim.key not in failed:
                 done.append(_not_failed(victim, unnamed))
             elif victim.key not in kept:
                 done.append(_failed(victim, failed[victim.key]))
         left = again
-    done += [_delete_one(client, bucket, victim) for victim in single]
+    done += [_delete_one(client, bucket, victim, key_for) for victim in single]
     return done
+
+
+def _gone(client: S3Client, bucket: str, failures: Sequence[s3api.DeleteFailure], key_for: KeyFor) -> set[str]:
+    """Keys whose condition failed since they are deleted by now: by a request of our own whose answer was lost."""
+    unmet = [failure.key for failure in failures if S3_CODES.get(failure.code) in (Kind.CONDITION, Kind.MISSING)]
+    return {key for key, there in look_at(client, bucket, unmet, key_for).items() if there is None}
 
 
 def _fits_xml(key: str) -> bool:
@@ -132,14 +141,15 @@ def _failed(victim: Victim, failure: s3api.DeleteFailure) -> Deleted:
     return Deleted(victim, f"not deleted: {failure.message or failure.code}")
 
 
-def _delete_one(client: S3Client, bucket: str, victim: Victim) -> Deleted:
+def _delete_one(client: S3Client, bucket: str, victim: Victim, key_for: KeyFor) -> Deleted:
     expected = this_etag(victim.etag) if victim.etag else WHATEVER
     request = s3api.delete_object(bucket, victim.key, expected=expected)
     _, failure = client.attempt(request)
     if failure is None or failure.kind is Kind.MISSING:
         return Deleted(victim)
     if failure.kind is Kind.CONDITION:
-        return Deleted(victim, "changed since it was listed: kept", changed=True)
+        is_gone = look_at(client, bucket, [victim.key], key_for)[victim.key] is None
+        return Deleted(victim) if is_gone else Deleted(victim, "changed since it was listed: kept", changed=True)
     return Deleted(victim, f"not deleted: {failure.message}")
 
 

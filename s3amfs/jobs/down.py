@@ -132,7 +132,7 @@ class Down(Mover):
             raise _named(error) from None
         return self._moved(work, info, there)
 
-    def look(self, work: Work) -> Outcome | None:
+    def look(self, work: Work, *, proven: bool = False) -> Outcome | None:
         """By what S3 stores; equal content gets the object's time."""
         assert work.target is not None
         source = self.location(work.key)

@@ -14,7 +14,7 @@ from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
 from ..engine.client import S3Client
 from ..engine.file_state import state_of
-from ..errors import ObjectExists, S3AMError, SourceChanged, TargetChanged, TransferError
+from ..errors import ObjectExists, SourceChanged, TargetChanged
 from ..transfers import commit
 from ..transfers.as_asked import is_settled
 from ..transfers.job import ManifestsLeft
@@ -27,7 +27,7 @@ from .content import object_and_bytes
 from .job_options import TreeOptions
 from .obedience import Obedience
 from .sides import ObjectVerbs
-from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Skipped, Work
+from .work import SMALL_LIMIT, CannotBeDone, Done, Mover, Outcome, Room, Work
 
 
 class Up(Mover):
@@ -76,6 +76,7 @@ class Up(Mover):
         def stored(info: StoredInfo | None) -> None:
             give()
             if info is None:
+                work.doubtful = True
                 retry()
             else:
                 done(self._moved(work, there, info.etag))
@@ -122,14 +123,13 @@ class Up(Mover):
                 LocalPath(path), target, self._client, options, on_event=self.on_event, gate=gate
             )
         except (ObjectExists, TargetChanged) as error:
-            raise self._in_the_way(work, error) from None
+            return self.lost(work, error, self._options.exists)
         if state_of(os.stat(path)) != state_of(there):
             raise SourceChanged(f"{work.key} changed while it was sent")
         return self._moved(work, there, result.etag)
 
-    def look(self, work: Work) -> Outcome | None:
+    def look(self, work: Work, *, proven: bool = False) -> Outcome | None:
         """By what S3 stores; with --preserve the kept time, mode and owner have to be those of the file, too."""
-        assert work.target is not None
         location = self.location(work.key)
         customer_key = self._options.key_for(location)
         info = self._client.head(location.bucket, location.key, customer_key=customer_key)
@@ -223,13 +223,8 @@ class Up(Mover):
             options = self._object(work, target, there)
             stored = commit.put(self._client, target, data, options, work.expected, self.warn)
         except (ObjectExists, TargetChanged) as error:
-            raise self._in_the_way(work, error) from None
+            return self.lost(work, error, self._options.exists)
         return self._moved(work, there, stored.etag)
-
-    def _in_the_way(self, work: Work, error: S3AMError) -> Exception:
-        if work.target is None and self._options.exists in ("refuse", "skip"):
-            return Skipped("exists at the target")
-        return TransferError(f"changed at the target since it was listed: kept ({error.message})")
 
     def _moved(self, work: Work, there: os.stat_result, etag: str) -> Outcome:
         size = there.st_size if work.source.kind is not Kind.FOLDER else 0

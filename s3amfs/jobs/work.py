@@ -14,15 +14,15 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from ..core.entries import Entry
+from ..core.entries import Entry, Kind
 from ..core.events import Event, Warned
 from ..core.expected import NOTHING, WHATEVER, Expected, this_etag
 from ..core.job_records import Known
 from ..core.locations import S3Location
-from ..errors import AccessDenied, S3AMError
+from ..errors import AccessDenied, S3AMError, TransferError
 from ..transfers.options import ObjectInfo, ObjectOptions
 from .backup import Backup
 
@@ -59,6 +59,8 @@ class Work:
     target: Entry | None
     reason: str
     whatever: bool = False
+    doubtful: bool = False
+    """A request that should have stored it has ended without an answer: it may be stored."""
 
     @property
     def size(self) -> int:
@@ -208,8 +210,24 @@ class Mover(ABC):
         """Moves an entry; blocks. Raises S3AMError and OSError, which become its outcome."""
 
     @abstractmethod
-    def look(self, work: Work) -> Outcome | None:
-        """Compares the contents; None: they differ or cannot be compared (see `work.reason`)."""
+    def look(self, work: Work, *, proven: bool = False) -> Outcome | None:
+        """Compares the contents; None: they differ or cannot be compared (see `work.reason`).
+
+        proven: times do not count where nothing stored can be compared.
+        """
+
+    def lost(self, work: Work, error: S3AMError, exists: str) -> Outcome:
+        """The outcome where another object stands at the target than was listed: equal content is what was to be there,
+        stored by a request of this job whose answer was lost, or by somebody else.
+
+        exists: as TreeOptions has it. Raises Skipped, TransferError.
+        """
+        equal = self.look(work, proven=True) if work.source.kind is not Kind.FOLDER else None
+        if equal is not None:
+            return replace(equal, action="moved", reason=work.reason) if work.doubtful else equal
+        if work.target is None and exists in ("refuse", "skip"):
+            raise Skipped("exists at the target")
+        raise TransferError(f"changed at the target since it was listed: kept ({error.message})")
 
     def stored_as(self, work: Work, target: S3Location) -> ObjectOptions:
         """How an entry is stored at `target`; of directions into S3."""

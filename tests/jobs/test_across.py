@@ -11,11 +11,12 @@ from s3amfs.core.compare import Rules
 from s3amfs.core.entries import Entry
 from s3amfs.core.events import TransferResult
 from s3amfs.core.locations import S3Location
+from s3amfs.errors import ObjectExists, S3AMError
 from s3amfs.jobs import across as module
 from s3amfs.jobs.across import Across
 from s3amfs.jobs.job_options import TreeOptions
 from s3amfs.jobs.sides import ObjectVerbs
-from s3amfs.jobs.work import Outcome, Room, Work
+from s3amfs.jobs.work import Outcome, Room, Work, outcome_of
 from s3amfs.transfers.options import ObjectOptions, UploadOptions
 from s3amfs.wire.messages import Reply
 from tests.support.scripted import Asked, reply, scripted
@@ -136,3 +137,45 @@ def test_an_object_that_shows_whether_the_server_obeys_stays_as_the_verb_stored_
     across.small(work, Room(), done.append, lambda: None)
     assert (len(verbs.given), [outcome.action for outcome in done]) == (1, ["moved"])
     assert bool([asked for asked in engine.asked if asked.method == "PUT"]) is asked_again
+
+
+LATER = "Tue, 01 Jan 2030 00:00:00 GMT"
+
+
+class Refused(ObjectVerbs):
+    """Another object stands at the target."""
+
+    def upload(self, *args: Any, **kwargs: Any) -> TransferResult:
+        raise ObjectExists("exists")
+
+
+@pytest.mark.parametrize(
+    ("etag", "doubtful", "exists", "action"),
+    [
+        ("e" * 32, True, "compare", "moved"),
+        ("e" * 32, False, "compare", "same"),
+        ("e" * 32, False, "refuse", "same"),
+        ("f" * 32, True, "compare", "failed"),
+        ("f" * 32, True, "refuse", "exists"),
+        ("f" * 32 + "-2", True, "compare", "failed"),
+    ],
+)
+def test_equal_content_at_the_target_is_no_other_writers(etag: str, doubtful: bool, exists: Any, action: str) -> None:
+    """The answer to a request that had stored it may have been lost."""
+
+    def answer(asked: Asked) -> Reply:
+        return reply(
+            etag=f'"{etag}"' if asked.path.startswith("/to/") else f'"{"e" * 32}"',
+            content_length="1",
+            last_modified=LATER,
+        )
+
+    client, _ = scripted(answer)
+    options = TreeOptions(Rules("across"), exists=exists)
+    across = Across(S3Location("from", ""), S3Location("to", ""), client, options, Refused())
+    work = Work(1, "k", Entry("k", 1, etag="e" * 32), None, "new", doubtful=doubtful)
+    try:
+        found = across.large(work)
+    except S3AMError as error:
+        found = outcome_of(work, error)
+    assert found.action == action

@@ -117,6 +117,23 @@ def test_a_condition_that_did_not_hold_is_no_error_of_the_server() -> None:
     assert len(deletes(engine)) == 1
 
 
+@pytest.mark.parametrize("code", ["PreconditionFailed", "NoSuchKey"])
+@pytest.mark.parametrize("key", ["x", "a\x01b"])
+def test_a_condition_that_fails_since_the_object_is_gone_is_a_deletion(code: str, key: str) -> None:
+    """The answer to an earlier request, which has deleted it, may have been lost."""
+    objects = {key: "1"}
+
+    def answer(asked: Asked) -> Reply:
+        if asked.method == "HEAD":
+            is_there = bool(objects) or asked.path.rstrip("/") == "/b"
+            return reply(200, etag='"1"', content_length="1") if is_there else refusal(404)
+        objects.clear()
+        return answer_to(asked, {key: code}) if asked.method == "POST" else refusal(412, code)
+
+    client, _ = scripted(answer)
+    assert delete_batch(client, "b", [Victim(key, etag="1")]) == [Deleted(Victim(key, etag="1"))]
+
+
 @pytest.mark.parametrize("named", ["<Key>q</Key>", "<Key/>", ""])
 def test_after_a_failure_of_a_key_that_was_not_asked_for_nothing_counts_as_deleted(named: str) -> None:
     """The server may write a key in another way, or name none."""
@@ -137,7 +154,8 @@ def test_after_a_failure_of_a_key_that_was_not_asked_for_nothing_counts_as_delet
 )
 def test_a_key_that_xml_cannot_hold_has_a_request_of_its_own(answer: Reply, error: str, changed: bool) -> None:
     key = "a\x01b"
-    client, engine = scripted(lambda asked: answer if asked.method == "DELETE" else reply(200, "<DeleteResult/>"))
+    other = reply(200, "<DeleteResult/>", etag='"1"', content_length="1")
+    client, engine = scripted(lambda asked: answer if asked.method == "DELETE" else other)
     done = delete_batch(client, "b", [Victim(key), Victim("plain")])
     assert deletes(engine) == [["plain"]]
     (single,) = [deleted for deleted in done if deleted.victim.key == key]

@@ -16,7 +16,7 @@ from s3amfs.jobs.up import Up
 from s3amfs.jobs.work import Outcome, Room, Work
 from s3amfs.transfers.options import UploadOptions
 from tests.support.faults import Rule as Fault
-from tests.support.faults import answer
+from tests.support.faults import answer, lose_answer
 from tests.support.scripted import reply, scripted
 from tests.support.trees import make_tree, read_prefix
 
@@ -39,6 +39,29 @@ def test_a_second_writer_is_not_overwritten(run: Any, src: Path, bucket: str, bo
     assert done.did("fail") == {"a/b": "fail", "f.txt": "fail"}
     assert read_prefix(boto, bucket)["a/b"] == b"theirs!"
     assert read_prefix(boto, bucket)["f.txt"] == b"theirs!"
+
+
+def test_an_object_whose_answer_was_lost_is_our_own(
+    run: Any, tmp_path: Path, bucket: str, boto: Any, proxy: Any, s3: Any
+) -> None:
+    from s3amfs.engine.connect import S3Config, connect
+
+    through = connect(S3Config(endpoint_url=proxy.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key))
+    src = make_tree(tmp_path / "src", {"a": b"1", "new": b"2", "old": b"3", "theirs": b"4"})
+    boto.put_object(Bucket=bucket, Key="old", Body=b"another one")
+    for key in ("new", "old", "theirs"):
+        proxy.rules.append(Fault(lambda seen, key=key: seen.kind == "Put" and seen.key == key, lose_answer(), times=1))
+
+    def other_writer(seen: Any) -> bool:
+        if seen.kind == "Head" and seen.key == "theirs":
+            boto.put_object(Bucket=bucket, Key="theirs", Body=b"5")
+        return False
+
+    proxy.rules.append(Fault(other_writer, answer(500)))
+    done = run(src, f"s3://{bucket}", client=through)
+    assert done.did() == {"a": "upload", "new": "upload", "old": "upload", "theirs": "fail"}
+    assert (done.rc, done.totals.bytes) == (1, 3)
+    assert read_prefix(boto, bucket) == {"a": b"1", "new": b"2", "old": b"3", "theirs": b"5"}
 
 
 def test_an_object_that_shows_whether_the_server_obeys_keeps_its_checksum(tmp_path: Path) -> None:
