@@ -43,7 +43,8 @@ def test_too_early_is_no_lag() -> None:
 
 def test_a_part_that_is_nearly_there_is_left_alone() -> None:
     assert watch().lagging([Running(1, PART, int(PART * 0.95), 60.0)]) == [], "it may be stored by now"
-    assert watch().lagging([Running(1, PART, PART // 2, 7.0)]) == [] or True
+    assert watch().lagging([Running(1, PART, PART * 7 // 10, 7.0)]) == [], "its rest takes 3 s, twice a new part 4 s"
+    assert watch().lagging([Running(1, PART, PART // 2, 7.0)]) == [1], "its rest takes 7 s"
 
 
 def test_when_all_are_slow_none_is() -> None:
@@ -87,3 +88,47 @@ def test_the_pace_is_that_of_the_last_64_parts() -> None:
         for number in range(slow_ones):
             found.done(number, PART, 50.0)
         assert bool(found.lagging([Running(1, PART, 0, 30.0)])) is lags
+
+
+@pytest.mark.parametrize(("moved", "again"), [(8_000_000, [1]), (8_000_001, [])])
+def test_the_budget_is_a_twentieth_of_what_has_moved(moved: int, again: list[int]) -> None:
+    found = watch(20)
+    assert found.lagging([Running(1, 10 * PART, moved, 200.0)]) == again
+    assert found.lagging([Running(2, PART, 1, 200.0)]) == ([] if again else [2]), "no more than that"
+
+
+def test_the_slowest_come_first() -> None:
+    found = watch(1000)
+    late = [Running(1, PART, 3, 50.0), Running(2, PART, 1, 50.0), Running(3, 4 * PART, 4, 50.0)]
+    assert found.lagging([*late, *map(usual, range(10, 37))]) == [2, 3, 1]
+
+
+def test_a_tenth_of_those_that_run_may_lag() -> None:
+    late = [slow(number) for number in (1, 2)]
+    assert watch().lagging([*late, *map(usual, range(10, 28))]) == [1, 2]
+    assert watch().lagging([*late, *map(usual, range(10, 27))]) == []
+
+
+def test_a_part_that_has_finished_may_lag_again() -> None:
+    found = watch(1000)
+    for _ in range(MOST_AGAIN):
+        found.lagging([slow()])
+    assert found.lagging([slow()]) == []
+    found.done(1000, PART, 2.0)
+    assert found.lagging([slow()]) == [1000]
+
+
+def test_from_eight_parts_that_moved_something_on() -> None:
+    found = watch(LEAST_DONE - 1)
+    found.done(50, 0, 1.0)
+    found.done(51, PART, 0.0)
+    assert found.lagging([slow()]) == []
+    found.done(52, PART, 2.0)
+    assert found.lagging([slow()]) == [1000]
+
+
+@pytest.mark.parametrize(
+    ("usual_seconds", "seconds", "lags"), [(0.01, 1.0, True), (2.0, 4.01, True), (2.0, 3.99, False)]
+)
+def test_from_a_second_and_twice_the_usual_time_on(usual_seconds: float, seconds: float, lags: bool) -> None:
+    assert watch(seconds=usual_seconds).lagging([Running(1, PART, 0, seconds)]) == ([1] if lags else [])

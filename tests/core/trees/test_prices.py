@@ -35,3 +35,22 @@ def test_the_last_line_says_what_it_would_cost() -> None:
     assert totals.text().endswith("; requests: 2 PUT; retrieved: 1 KiB GLACIER_IR; about 0.0123 EUR")
     assert totals.json()["retrieved"] == {"GLACIER_IR": 1024}
     assert (totals.json()["cost"], totals.json()["currency"]) == (0.0123, "EUR")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"out": Infinity}', "out must be a number"),
+        ('{"retrieval": {"GLACIER": -1}}', "retrieval of GLACIER must be a number"),
+        ('{"putt": 1, "got": 1}', "'got' is not one of"),
+    ],
+)
+def test_the_message_names_the_field(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        parse_prices(text, "f")
+
+
+def test_what_is_left_out_costs_nothing_and_zero_is_a_price() -> None:
+    prices = parse_prices('{"write": 0, "read": 4, "retrieval": {"GLACIER": 0}}', "f")
+    assert (prices.currency, prices.write, prices.read, prices.out) == ("USD", 0.0, 4.0, 0.0)
+    assert prices.cost({"HEAD": 500, "GET": 250, "PUT": 7}, {"GLACIER": 1}, 1) == 3

@@ -38,3 +38,12 @@ def test_a_single_pause_of_a_quick_disk_changes_little() -> None:
         place.took(0.0001)
     place.took(MOST_SECONDS * 4)
     assert place.is_here()
+
+
+def test_the_average_moves_by_an_eighth_and_each_64th_file_is_a_trial() -> None:
+    place = WritePlace()
+    place.took(8 * MOST_SECONDS)
+    assert place.is_here(), "the average is just what a file may take"
+    place.took(8 * MOST_SECONDS)
+    assert [number for number in range(1, 3 * TRIAL) if place.is_here()] == [TRIAL, 2 * TRIAL]
+    assert (MOST_SECONDS, TRIAL) == (0.002, 64)
