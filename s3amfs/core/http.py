@@ -22,6 +22,13 @@ _ENDINGS = {
 _NAMES = {"sha": "sha1", "sha-1": "sha1", "sha-256": "sha256", "sha-512": "sha512"}
 
 
+WITH_CONTENT = frozenset({200, 203, 206})
+"""Statuses of success whose body is the resource, or a range of it (RFC 9110 section 15.3).
+
+A firewall's challenge is 202, and so is "being prepared"; 204 has no body.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class ContentRange:
     start: int

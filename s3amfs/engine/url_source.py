@@ -12,7 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from ..core.failures import Failure, Kind
-from ..core.http import compressed_in_transit, origin, parse_content_range, plain_content_type, source_digests
+from ..core.http import (
+    WITH_CONTENT,
+    compressed_in_transit,
+    origin,
+    parse_content_range,
+    plain_content_type,
+    source_digests,
+)
 from ..core.locations import Url, last_component
 from ..core.manifest import SourceIdentity
 from ..core.parts import Part
@@ -130,14 +137,22 @@ def _look(engine: Engine, policy: RetryPolicy, request: HttpRequest, what: str) 
         except _Enough:
             reply = call.reply
             engine.lines.found_latency(origin(request.url), reply.latency)
-            return None
+            return _without_content(reply)
         reply = call.reply
-        return None if reply.ok or reply.status == 416 else classify(reply, role="source")
+        return _without_content(reply) if reply.ok or reply.status == 416 else classify(reply, role="source")
 
     failure = retrying(policy, once, lambda failure, delay: None, engine.sampler)
     if failure is not None:
         raise to_error(replace(failure, of_source=True), what)
     return reply
+
+
+def _without_content(reply: Reply) -> Failure | None:
+    """The failure of a reply that is a success of another kind than to send the file; 416 says that it is empty."""
+    if not reply.is_http or reply.status in WITH_CONTENT or reply.status == 416:
+        return None
+    said = f"the source answers with HTTP {reply.status} and not with a file"
+    return Failure(Kind.FATAL, said, status=reply.status, code="NoContent")
 
 
 def _probe_http(url: Url, options: Options, look: Look) -> Probe:
@@ -247,6 +262,8 @@ class UrlStream:
     # -- the loop's thread ------------------------------------------------------------------------------------------
 
     def begin(self, reply: Reply) -> None:
+        if (failure := _without_content(reply)) is not None:
+            raise PartProblem(failure)
         same_state(self._identity, reply)
         if self._name is not None and compressed_in_transit(reply.headers, self._name):
             raise PartProblem(COMPRESSES)
@@ -270,6 +287,8 @@ class UrlStream:
             error = exchange.error
         elif not exchange.reply.ok:
             error = to_error(replace(classify(exchange.reply, role="source"), of_source=True), self._describe)
+        elif (failure := _without_content(exchange.reply)) is not None:
+            error = to_error(failure, self._describe)  # without a body, `begin` is not called
         elif self._identity.size is not None and self._received != self._identity.size:
             said = f"it announced {self._identity.size} bytes and sent {self._received}"
             error = to_error(Failure(Kind.NETWORK, said, of_source=True), self._describe)

@@ -289,6 +289,10 @@ _BY_CODE: dict[str, tuple[type[errors.S3AMError], str]] = {
     "EntityTooLarge": (errors.TransferError, "the server does not take objects or parts this large"),
     "EntityTooSmall": (errors.TransferError, "the server wants larger parts: give --part-size"),
     "WrongRange": (errors.TransferError, "save it with another program and upload the file"),
+    "NoContent": (
+        errors.TransferError,
+        "open it with a browser: it may ask for something, or prepare the file for later",
+    ),
     "BadUrl": (errors.TransferError, "check the URL, and where it redirects to"),
     "ContentEncoding": (errors.TransferError, "save it with another program and upload the file"),
     "QuotaExceeded": (errors.TransferError, "the storage quota is used up: make room, then resume"),

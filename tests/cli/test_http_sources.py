@@ -146,3 +146,10 @@ def test_a_server_that_sends_other_ranges(job: Job) -> None:
 @pytest.mark.parametrize(("status", "code"), [(401, 14), (403, 14), (404, 17), (410, 17), (500, 1), (429, 1)])
 def test_a_server_that_refuses(job: Job, status: int, code: int) -> None:
     job.fails(job.web.add("/f", job.file, fail=[status] * 99), code)
+
+
+@pytest.mark.parametrize("fail", [[202], [204], [0, 202]], ids=["prepared", "nothing", "challenged later"])
+def test_an_answer_that_is_no_file_is_not_stored(job: Job, fail: list[int]) -> None:
+    url = job.web.add("/f", b"not the file, a page", ranges=False)
+    job.web.pages["/f"].fail = fail
+    assert f"the source answers with HTTP {fail[-1]} and not with a file" in job.fails(url)
