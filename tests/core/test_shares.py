@@ -141,3 +141,30 @@ def test_parts_that_are_missing_again_leave_their_owner_no_progress_below_zero()
     schedule.next_batch([1, *theirs[4:]], 0.0)
     schedule.next_batch([1, *theirs], 1.0, moving=[1])
     assert schedule.next_batch(theirs, 9.0)
+
+
+@pytest.mark.parametrize(("of", "rows"), [(3, [399, 396]), (4, [400, 396, 392])])
+def test_helpers_of_a_share_begin_at_its_end_each_in_a_row_of_its_own(of: int, rows: list[int]) -> None:
+    theirs = list(range(of, 401, of))
+    batches = []
+    for index in range(1, of):
+        schedule = Schedule(Share(index, of), 400)
+        assert schedule.next_batch([index, *theirs], 0.0) == [index]
+        batches.append(schedule.next_batch(theirs, 1.0))
+    assert batches == [[row] for row in rows]
+
+
+def test_a_batch_is_what_moves_in_four_seconds_at_the_mean_of_the_last_rates() -> None:
+    schedule, mine, now = Schedule(Share(1, 2), 2000), list(range(1, 2001, 2)), 0.0
+    taken = []
+    for rate in (5.0, 10.0, 0.5, 0.5, 100.0, 100.0):
+        batch = schedule.next_batch(mine, now)
+        taken.append(len(batch))
+        assert batch == mine[: len(batch)]
+        mine, now = mine[len(batch) :], now + len(batch) / rate
+    assert taken == [4, 20, 30, 16, 9, MOST]
+
+
+def test_a_clock_that_stands_still_teaches_no_rate() -> None:
+    schedule, mine = Schedule(Share(1, 1), 100), list(range(1, 101))
+    assert [len(schedule.next_batch(mine, 5.0)) for _ in range(3)] == [LEAST] * 3

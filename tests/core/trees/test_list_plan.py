@@ -177,3 +177,80 @@ def test_keys_that_come_meanwhile_do_no_harm() -> None:
     assert found == sorted(set(found))
     assert set(before) <= set(found)
     assert rounds < 8000 / PAGE / 5
+
+
+def first_page(plan: ListPlan[str], keys: list[str], token: str | None = None) -> Ask[str]:
+    ask = plan.ask()
+    assert ask is not None
+    plan.arrived(ask, keys, True, token, "page")
+    following = plan.ask()
+    assert following is not None
+    return following
+
+
+def test_a_page_that_cannot_be_had_ends_the_listing_before_it() -> None:
+    plan: ListPlan[str] = ListPlan(4)
+    following = first_page(plan, ["a", "b"])
+    plan.failed(following, OSError("gone"))
+    assert (plan.error, plan.may_give, plan.stored) == (None, True, 1), "the page before it comes first"
+    assert plan.take() == ("page", 2)
+    assert str(plan.error) == "gone"
+    assert (plan.ask(), plan.take(), plan.over, plan.stored) == (None, None, False, 0)
+
+
+def test_a_page_is_asked_for_behind_the_last_key_and_two_are_fetched_ahead() -> None:
+    plan: ListPlan[str] = ListPlan(4, "0")
+    ask = plan.ask()
+    assert ask is not None
+    assert (ask.after, ask.token, plan.ask(), plan.may_give) == ("0", None, None, False)
+    plan.arrived(ask, ["a", "b"], True, "t", "page")
+    following = plan.ask()
+    assert following is not None
+    assert (following.after, following.token) == ("b", None)
+    plan.arrived(following, ["c"], True, "u", "page")
+    assert plan.ask() is None
+    assert plan.take() == ("page", 2)
+    assert plan.ask() is not None
+
+
+def test_tokens_lead_from_page_to_page_where_nothing_else_does() -> None:
+    plan: ListPlan[str] = ListPlan(8, by_token=True)
+    following = first_page(plan, ["b", "a"], "t")
+    assert (following.token, plan.ask(), plan.by_token, plan.is_parallel) == ("t", None, True, False)
+    plan.arrived(following, ["c"], True, "t", "page")
+    assert (plan.error, plan.take()) == (None, ("page", 2)), "the same token once more is an error, behind that page"
+    assert "more follows, but not where" in str(plan.error)
+
+
+def test_an_empty_page_leads_on_by_its_token_or_not_at_all() -> None:
+    plan: ListPlan[str] = ListPlan(4)
+    following = first_page(plan, [], "t")
+    assert (following.after, following.token) == ("", "t")
+    plan.arrived(following, [], True, None, "page")
+    assert "more follows, but not where" in str(plan.error)
+
+
+def test_a_listing_that_begins_again_is_asked_once_more_and_then_led_on_by_tokens() -> None:
+    plan: ListPlan[str] = ListPlan(4)
+    following = first_page(plan, ["a", "b"], "t")
+    plan.arrived(following, ["a", "b"], True, "t", "page")
+    again = plan.ask()
+    assert again is not None
+    assert (again.after, again.token, plan.by_token, plan.stored) == ("b", None, False, 1)
+    plan.arrived(again, ["a", "b"], True, "t", "page")
+    led = plan.ask()
+    assert led is not None
+    assert (led.token, plan.by_token, plan.error) == ("t", True, None)
+    plan.arrived(led, ["c"], False, None, "last")
+    assert [plan.take(), plan.take(), plan.over] == [("page", 2), ("last", 1), True]
+
+
+def test_a_listing_that_begins_again_and_has_no_tokens_fails() -> None:
+    plan: ListPlan[str] = ListPlan(4)
+    following = first_page(plan, ["a", "b"])
+    plan.arrived(following, ["a", "b"], True, None, "page")
+    again = plan.ask()
+    assert again is not None
+    plan.arrived(again, ["a", "b"], True, None, "page")
+    assert plan.take() == ("page", 2)
+    assert "starts over again and again" in str(plan.error)
