@@ -60,6 +60,16 @@ class _Listing:
     looked_to: int = 0
 
 
+def _keep_listing(listings: OrderedDict[str, _Listing], path: str, listing: _Listing) -> None:
+    """As the newest; the oldest go where there are too many of them or of their names."""
+    listings[path] = listing
+    listings.move_to_end(path)
+    while len(listings) > 1 and (
+        len(listings) > MOST_LISTINGS or sum(len(each.names) for each in listings.values()) > MOST_LISTED
+    ):
+        listings.popitem(last=False)
+
+
 class _Outdated(Exception):
     """The path was changed by this mount while it was looked at: nobody knows whether the answer is of before."""
 
@@ -92,6 +102,13 @@ def _key_of(path: str) -> str:
     with suppress(UsageError):
         return place_of(path).key
     return ""
+
+
+def _is_missing(missing: MissingNames, root: str, path: str) -> bool:
+    """Whether that is known without a look. Raises as `Lookup.entry`."""
+    place = place_of(path)
+    to_key(place)  # raises for what no key can be
+    return bool(place.key) and not place.partial and not place.shadowed and missing.has_both(root + place.key)
 
 
 def _drop_below(known: MutableMapping[str, Any], name: str) -> None:
@@ -154,17 +171,9 @@ class Lookup:
             if known is not None and known.until > time.monotonic():
                 return known
         listed = self._look_ahead(path)
-        if not listed and self._is_missing(path):
+        if not listed and _is_missing(self._missing, self._root, path):
             raise NotFound("no such file or directory")
         return _up_to_date(lambda: self._entry(path, listed))
-
-    def _is_missing(self, path: str) -> bool:
-        """Whether that is known without a look."""
-        place = place_of(path)
-        to_key(place)  # raises for what no key can be
-        if not place.key or place.partial or place.shadowed:
-            return False
-        return self._missing.has_both(self._root + place.key)
 
     def _entry(self, path: str, listed: bool) -> Entry:
         """By a look that is made now. Raises _Outdated, too."""
@@ -371,17 +380,8 @@ class Lookup:
                         listing.places[name] = len(listing.names)
                         listing.names.append(name)
                         self._recognise(path.rstrip("/") + "/" + name, listed)
-                self._keep_listing(path, listing)
+                _keep_listing(self._listings, path, listing)
             yield from (name for name in found if name is not None)
-
-    def _keep_listing(self, path: str, listing: _Listing) -> None:
-        self._listings[path] = listing
-        self._listings.move_to_end(path)
-        while len(self._listings) > 1 and (
-            len(self._listings) > MOST_LISTINGS
-            or sum(len(each.names) for each in self._listings.values()) > MOST_LISTED
-        ):
-            self._listings.popitem(last=False)
 
     def _recognise(self, path: str, listed: ListedObject) -> None:
         """An object that a listing shows unchanged need not be looked at again."""
