@@ -5,7 +5,7 @@ Uploads, copies, appends and patches before servers that answer oddly: test_five
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import pytest
@@ -49,6 +49,13 @@ def parts_of(on_part: Callable[[PartResult], None] | None = None, **more: Any) -
         "upload", SourceIdentity("-"), "upload to s3://box/k", SENT, algorithm="crc32c", check=checks.append
     )
     return SendParts(job, content, on_part, **more)
+
+
+class Made:
+    """Parts that are made each time they are asked for, as those of large plans are."""
+
+    def __iter__(self) -> Iterator[Part]:
+        yield from PARTS
 
 
 SHARED = MultipartUpload("box", "k", "shared")
@@ -106,16 +113,11 @@ def test_a_refusal_that_the_declared_checksum_may_explain_begins_again_without(
     server.ends = [End(REFUSED, suspect, arrived=(1,))]
     parts = parts_of()
     parts.begin(10)
-    parts.install(iter_again(), 25)
+    parts.install(Made(), 25)
     assert sent(server) == [("u1", [1, 2, 3]), ("u2", [1, 2, 3])]
     assert [transfer.suspect for transfer in server.transfers] == [None, suspect]
     assert server.steps[2:5] == ["abort", "begin 10, undeclared", "settle"]
     assert parts.begun is not None and parts.begun.upload.upload_id == "u2"
-
-
-class iter_again(list[Part]):  # noqa: N801 - parts that are made each time they are asked for
-    def __iter__(self) -> Any:
-        return iter(PARTS)
 
 
 def test_a_second_failure_that_nothing_explains_is_the_end(server: Server) -> None:
