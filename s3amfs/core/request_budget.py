@@ -34,7 +34,8 @@ class RequestBudget:
 
     The limit is the rate of the requests that began and were not turned away. It grows slowly first, so that it stays
     near a limit of the server's that does not move, and then ever faster (as CUBIC, RFC 9438, does with its window). A
-    limit that was guessed, before a second of requests was seen, doubles every second.
+    limit that was guessed, before a second of requests was seen, doubles every second in which it is used up: fewer
+    requests do not show that the server takes more (so RFC 9438, section 5.8, for windows).
     """
 
     accepted: float | None = None
@@ -93,7 +94,10 @@ class RequestBudget:
         if begins - now > HORIZON:
             return None
         self._bucket(begins).begun += 1
-        self._next = max(self._next, now - HORIZON) + 1.0 / rate
+        unused = max(0.0, now - HORIZON - self._next)
+        if self._guessed:
+            self._limited_at = min(now, self._limited_at + unused)
+        self._next += unused + 1.0 / rate
         return begins - now
 
     def _bucket(self, when: float) -> _Bucket:

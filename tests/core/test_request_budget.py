@@ -72,6 +72,23 @@ def test_what_a_short_burst_shows_is_a_guess_that_doubles() -> None:
     assert (budget.rate(10.5 + 60), budget.rate(10.5 + 90)) == (pytest.approx(most), pytest.approx(most))
 
 
+def test_a_guess_does_not_double_while_fewer_requests_begin() -> None:
+    budget = RequestBudget()
+    for number in range(5):
+        budget.reserve(10.0 + number / 10)
+    budget.turned_away(10.5, asked_for_less=True)
+    guess = budget.accepted
+    assert guess is not None
+    for second in range(11, 100):
+        assert budget.reserve(float(second)) == 0.0
+    rate = budget.rate(100.0)
+    assert rate is not None, "it is not forgotten"
+    assert guess < rate < 100 * guess
+    for number in range(10_000):
+        budget.reserve(100.0 + number / 1000)
+    assert budget.rate(110.0) is None, "ten seconds of requests that use it up"
+
+
 def test_a_limit_that_was_seen_grows_slowly_first() -> None:
     budget = RequestBudget()
     budget.expect(10.0, 100.0)
