@@ -1,4 +1,4 @@
-"""pip finds a current, consistent set of packages fast, in a venv that already has the newest boto3.
+"""pip finds a current, consistent set of packages without a search, in a venv that already has the newest boto3.
 
 The danger: s3fs needs aiobotocore, which allows a handful of botocore versions, while boto3 asks for its own. Without
 bounds pip tried hundreds of pairs for minutes and ended at an s3fs of years ago. S3AMFS_PYTHONS (paths, ':' between)
@@ -9,17 +9,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHONS = [sys.executable, *filter(None, os.environ.get("S3AMFS_PYTHONS", "").split(":"))]
-LIMIT = 60.0
-"""Seconds for pip's decision."""
+MOST_FILES = 100
+"""That pip reads to decide: two of each package are enough, and it may look at another version of some."""
 
 
 def run(*command: object, timeout: float = 400) -> str:
@@ -35,14 +35,13 @@ def test_installs_beside_the_newest_boto3(python: str, tmp_path: Path) -> None:
     run(python, "-m", "venv", tmp_path / "venv")
     own = tmp_path / "venv" / "bin" / "python"
     pip = (own, "-m", "pip", "--disable-pip-version-check")
-    run(*pip, "install", "-q", "boto3")
-    began = time.monotonic()
-    report = json.loads(run(*pip, "install", "-q", "--dry-run", "--report", "-", "."))
-    took = time.monotonic() - began
+    run(*pip, "install", "-q", "--no-compile", "boto3")
+    log = run(*pip, "install", "--no-compile", "--progress-bar", "off", "--report", tmp_path / "report", ".")
+    report = json.loads((tmp_path / "report").read_text())
     chosen = {entry["metadata"]["name"].lower(): entry["metadata"]["version"] for entry in report["install"]}
-    assert took < LIMIT, f"pip needed {took:.0f} s to choose {chosen}"
+    files = re.findall(r"^ *(?:Downloading|Using cached) (\S+)", log, re.M)
+    assert 0 < len(files) <= MOST_FILES, files
     assert int(chosen["s3fs"].split(".")[0]) >= 2026, chosen
-    run(*pip, "install", "-q", ".")
     assert "No broken requirements" in run(*pip, "check")
     run(own, "-c", "import boto3, s3fs, pycurl, s3amfs; boto3.client('s3', region_name='us-east-1')")
     assert run(own.parent / "s3am", "--help").startswith("usage")
