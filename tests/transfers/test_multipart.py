@@ -250,6 +250,55 @@ def test_what_another_source_has_superseded_is_aborted_by_programs(site: UploadS
     assert (site.service.uploads, site.manifest) == ({}, None)
 
 
+DESCRIBED = {"object": ObjectOptions(metadata={"colour": "red"})}
+
+
+@pytest.mark.parametrize(
+    ("begun_with", "asked", "said", "looks"),
+    [
+        ({}, {}, [], 0),
+        (DESCRIBED, DESCRIBED, ["drops metadata"], 1),
+        ({}, DESCRIBED, ["that it was begun with"], 0),
+        (DESCRIBED, {}, ["that it was begun with"], 0),
+    ],
+    ids=["nothing", "the same", "more", "less"],
+)
+def test_what_an_upload_was_not_begun_with_says_nothing_about_the_server(
+    site: UploadSite, begun_with: dict[str, Any], asked: dict[str, Any], said: list[str], looks: int
+) -> None:
+    """This service drops metadata of multipart uploads, which is warned of only where the upload was to have them."""
+    site.left_by_an_earlier_run(1, 2, 3, **begun_with)
+    site.can.conditions["complete", "nothing"] = True
+    run = site.multipart(unfinished="resume", **asked)
+    begun = run.find()
+    assert begun is not None and begun.manifest is not None
+    run.continue_with(begun, 10, dict(begun.manifest.parts))
+    run.complete(30)
+    assert [text in warning for text, warning in zip(said, site.events.warnings, strict=True)] == [True] * len(said)
+    assert len([request for request in site.engine.asked if request.method == "HEAD"]) == looks
+
+
+@pytest.mark.parametrize(("asked", "warnings"), [({}, 0), (DESCRIBED, 1)])
+def test_an_upload_of_another_machine_may_lack_what_is_asked_for(
+    site: UploadSite, asked: dict[str, Any], warnings: int
+) -> None:
+    site.left_by_an_earlier_run(1)
+    for path in site.folder.glob("*.manifest"):
+        path.unlink()
+    assert site.multipart(unfinished="resume", **asked).find() is not None
+    assert len(site.events.warnings) == warnings
+
+
+def test_an_upload_that_is_begun_again_is_as_asked(site: UploadSite) -> None:
+    site.left_by_an_earlier_run(1)
+    run = site.multipart(unfinished="resume", **DESCRIBED)
+    assert run.find() is not None
+    run.abort_to_begin_again()
+    sent(site, run)
+    run.complete(30)
+    assert "drops metadata" in site.events.warnings[-1]
+
+
 def test_what_the_server_has_no_more_is_forgotten(site: UploadSite) -> None:
     site.left_by_an_earlier_run(1)
     site.service.uploads.clear()
