@@ -50,6 +50,8 @@ class Feed:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
+        self._all_given = False
+        """The transfer has all its parts: looks that are in flight can no longer give it any."""
         self.superseded = False
         """Others have moved all that still moved here: it was cut."""
 
@@ -79,8 +81,11 @@ class Feed:
         self.end()
 
     def end(self) -> None:
-        """The transfer is over, or was stopped. Raises what `more` has raised."""
-        self._leave(None)
+        """The transfer is over, or was stopped. It does not wait for a look at what others have moved meanwhile.
+
+        Raises what `more` has raised.
+        """
+        self._leave(0 if self._all_given else None)
         if self._error is not None:
             raise self._error
 
@@ -94,6 +99,7 @@ class Feed:
     def _run(self, add: Add, stop: Callable[[], None]) -> None:
         try:
             self._feed(add)
+            self._all_given = True
             if self._missing is not None:
                 self._watch(self._missing, stop)
         except BaseException as error:  # noqa: BLE001 - raised in the owner's thread by `end`
@@ -119,7 +125,7 @@ class Feed:
         while not self._over.wait(self._between):
             moving = frozenset(self._moving.copy())
             there = moving.difference(missing())
-            if moving and there == moving <= before:
+            if moving and there == moving <= before and not self._over.is_set():
                 self.superseded = True
                 stop()
                 return

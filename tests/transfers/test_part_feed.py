@@ -200,3 +200,30 @@ def test_a_part_is_given_once() -> None:
     transfer.wait(2)
     assert (transfer.added, transfer.over) == ([[3], []], True)
     feed.end()
+
+
+def test_a_transfer_that_is_whole_does_not_wait_for_a_look() -> None:
+    looking, answered, cut = threading.Event(), threading.Event(), threading.Event()
+
+    def missing() -> Collection[int]:
+        looking.set()
+        assert answered.wait(30)
+        return ()
+
+    transfer = Transfer()
+    feed = Feed(parts(1, 2), lambda moving: [], missing, between=0.0)
+
+    def whole() -> None:
+        feed.begin(transfer.add, cut.set)
+        feed.done(1)
+        assert looking.wait(30)
+        feed.done(2)
+
+    moving = threading.Thread(target=feed.run, args=(whole,))
+    moving.start()
+    moving.join(10)
+    is_over = not moving.is_alive()
+    answered.set()
+    moving.join(30)
+    assert is_over
+    assert not cut.is_set() and not feed.superseded
