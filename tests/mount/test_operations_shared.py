@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -65,7 +66,8 @@ def key(path: str) -> str:
 
 def shared(file: Any = None, waiting: Any = None) -> tuple[Any, Changes]:
     changes = Changes(waiting)
-    tree: Any = SimpleNamespace(changes=changes, key=key, remember=lambda *_: None, bucket="b", root="p/")
+    changing, remember = (lambda key: nullcontext()), (lambda *_: None)
+    tree: Any = SimpleNamespace(changes=changes, key=key, remember=remember, changing=changing, bucket="b", root="p/")
     made: Any = Shared(tree, SimpleNamespace(options=MountOptions()), "/mnt/", lambda: None)  # type: ignore[arg-type]
     made.files = SimpleNamespace(
         hidden=lambda path: "hidden" if path == "/.h" else None,
