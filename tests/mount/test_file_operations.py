@@ -113,7 +113,7 @@ def test_a_writer_that_cannot_be_looked_at_publishes_nothing_and_learns_it(
         raise OSError(errno.EMFILE, "too many open files")
 
     monkeypatch.setattr(file_operations, "was_killed", processes.was_killed)
-    monkeypatch.setattr(processes, "open", full, raising=False)
+    monkeypatch.setattr(processes.os, "open", full)
     with pytest.raises(OSError, match="too many open files"):
         operations.closed()
     assert operations.file.events == ["given up"]
