@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from ..errors import S3AMError
 from .base import EngineFileSystem
 from .bridge import run
 from .local import is_writable_object, put_source
-from .trees import local_tree, move, refuse_mixing, remote_tree
+from .trees import listed_pairs, local_tree, move, refuse_meeting, refuse_mixing, refuse_one_target, remote_tree
 from .whole_listing import list_all
 
 
@@ -43,6 +44,8 @@ class TreeFileSystem(EngineFileSystem):
 
     async def _put(self, lpath: Any, rpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("on_error", None)  # s3fs's put and get take no notice of it
+        if not recursive:
+            refuse_one_target(listed_pairs(lpath, rpath, self._strip_protocol))
         if recursive and not args and kwargs.get("maxdepth") is None:
             tree = await local_tree(self, lpath, rpath)
             if tree is not None:
@@ -58,6 +61,8 @@ class TreeFileSystem(EngineFileSystem):
 
     async def _get(self, rpath: Any, lpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("on_error", None)
+        if not recursive:
+            refuse_one_target(listed_pairs(rpath, lpath, os.path.abspath))
         if is_writable_object(lpath):
             return await self._get_file(rpath, lpath, kwargs.get("callback", DEFAULT_CALLBACK))
         if recursive and not args and kwargs.get("maxdepth") is None:
@@ -72,6 +77,8 @@ class TreeFileSystem(EngineFileSystem):
         copy = partial(super()._copy, path1, path2, recursive, *args)
         if recursive and isinstance(path1, str) and isinstance(path2, str):
             await refuse_mixing(self, path1, path2, copy, kwargs)
+        elif not isinstance(path1, str):
+            await refuse_meeting(self, copy, kwargs)
         return await copy(**kwargs)
 
     async def _mv(

@@ -223,6 +223,54 @@ async def refuse_mixing(
             )
 
 
+async def refuse_meeting(fs: EngineFileSystem, copy: Callable[..., Awaitable[Any]], given: dict[str, Any]) -> None:
+    """Raises InvalidDestination if a list of copies would replace what it copies, or one copy by another.
+
+    All are made at a time, and a move removes the sources: what was replaced would be lost. copy: lists pairs of names
+    in `planned`.
+    """
+    planned: list[tuple[str, str]] = []
+    await copy(**{**given, "planned": planned})
+    pairs = [(fs._strip_protocol(source), fs._strip_protocol(name)) for source, name in planned if source[-1:] != "/"]
+    folders = {folder for source, _ in pairs for folder in _folders_above(source)}
+    objects = [(source, name) for source, name in pairs if source not in folders]
+    sources = {source for source, _ in objects}
+    for source, name in objects:
+        if source != name and name in sources:
+            raise InvalidDestination(f"s3://{source} would replace s3://{name}, which is to be copied as well")
+    refuse_one_target(objects)
+
+
+def refuse_one_target(pairs: Iterable[tuple[str, str]]) -> None:
+    """Raises InvalidDestination if two sources have one target: only one of them would be there. pairs: both names."""
+    taken: dict[str, str] = {}
+    for source, name in pairs:
+        if taken.setdefault(name, source) != source:
+            raise InvalidDestination(
+                f"{taken[name]} and {source} would both become {name}: give each a name of its own"
+            )
+
+
+def listed_pairs(sources: Any, target: Any, name_of: Callable[[str], str]) -> list[tuple[str, str]]:
+    """Both names of each of a list of files as fsspec's `put` and `get` pair them; [] where `sources` is no list.
+
+    name_of: brings a target's name to the form that is compared. A pattern is left out: fsspec expands it.
+    """
+    if not isinstance(sources, list | tuple):
+        return []
+    names = [str(source) for source in sources]
+    if isinstance(target, list | tuple):
+        return [(source, name_of(str(name))) for source, name in zip(names, target, strict=False)]
+    folder = str(target).rstrip("/")
+    return [(name, name_of(f"{folder}/{posixpath.basename(name)}")) for name in names if not has_magic(name)]
+
+
+def _folders_above(name: str) -> Iterable[str]:
+    while "/" in name:
+        name = name.rpartition("/")[0]
+        yield name
+
+
 async def refuse_object(fs: EngineFileSystem, rpath: str, lpath: str) -> None:
     """Raises IsADirectoryError if `rpath` is an object: the folder `lpath` has its name.
 

@@ -117,3 +117,47 @@ def test_an_object_with_the_name_of_a_folder_is_copied_too(
     assert read_prefix(boto_of_moto, bucket, "one") == {"": b"object"}
     fs.cp_file(f"{bucket}/t", f"{bucket}/folder")  # is no object
     assert read_prefix(boto_of_moto, bucket, "folder") == {}
+
+
+@pytest.mark.parametrize(
+    ("sources", "targets"),
+    [
+        (["d1/x", "d2/x"], "q/"),
+        (["d1/x", "d2/x"], ["q", "q"]),
+        (["d1/x", "d2/x"], ["d2/x", "d1/x"]),
+        (["d1/x", "d2/x"], ["d2/x", "q"]),
+    ],
+    ids=["one folder", "one name", "exchanged", "handed on"],
+)
+def test_a_list_of_moves_that_would_lose_one_is_refused(
+    fs: S3AMFileSystem, boto: Any, bucket: str, sources: list[str], targets: str | list[str]
+) -> None:
+    files = {"d1/x": b"1", "d2/x": b"2"}
+    for key, data in files.items():
+        boto.put_object(Bucket=bucket, Key=key, Body=data)
+    names = [f"{bucket}/{key}" for key in sources]
+    others = f"{bucket}/{targets}" if isinstance(targets, str) else [f"s3am://{bucket}/{key}" for key in targets]
+    for move in (fs.mv, fs.copy):
+        with pytest.raises(InvalidDestination, match=r"would (both become|replace)"):
+            move(names, others)
+        assert read_prefix(boto, bucket, "") == files
+    fs.mv(names, [f"{bucket}/q/1", f"{bucket}/d1/x2"])
+    assert read_prefix(boto, bucket, "") == {"q/1": b"1", "d1/x2": b"2"}
+
+
+def test_a_list_of_files_of_one_name_is_refused(fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path) -> None:
+    make_tree(tmp_path / "up", {"d1/x": b"1", "d2/x": b"2"})
+    local = [str(tmp_path / "up" / name) for name in ("d1/x", "d2/x")]
+    for target in (f"{bucket}/q/", [f"{bucket}/q", f"s3am://{bucket}/q"]):
+        with pytest.raises(InvalidDestination, match="would both become"):
+            fs.put(local, target)
+    assert read_prefix(boto, bucket, "") == {}
+    remote = [f"{bucket}/d1/x", f"{bucket}/d2/x"]
+    fs.put(local, remote)
+    (tmp_path / "down").mkdir()
+    for down in (f"{tmp_path}/down/", [f"{tmp_path}/down/x", f"{tmp_path}/down/./x"]):
+        with pytest.raises(InvalidDestination, match="would both become"):
+            fs.get(remote, down)
+    assert read_tree(tmp_path / "down") == {}
+    fs.get(remote, [f"{tmp_path}/down/1", f"{tmp_path}/down/2"])
+    assert read_tree(tmp_path / "down") == {"1": b"1", "2": b"2"}
