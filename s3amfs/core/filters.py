@@ -15,6 +15,7 @@ from functools import lru_cache
 from ..errors import UsageError
 
 _GLOB = re.compile(r"[*?\[]")
+_BLANKS = " \t\r"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +60,17 @@ NO_FILTERS = Filters()
 
 
 def parse_rules(text: str, what: str) -> list[Rule]:
-    """The rules of a filter file: `+ GLOB` or `- GLOB` a line; `#` and blank lines are skipped. Raises UsageError."""
+    """The rules of a filter file: `+ GLOB` or `- GLOB` a line; `#` and blank lines are skipped. Raises UsageError.
+
+    Lines end with a line feed only: names may contain what else Unicode calls a line break or a blank.
+    """
     rules = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        stripped = line.strip()
+    for number, line in enumerate(text.split("\n"), start=1):
+        stripped = line.strip(_BLANKS)
         if not stripped or stripped.startswith("#"):
             continue
-        sign, pattern = stripped[0], stripped[1:].strip()
-        if sign not in "+-" or not pattern or not stripped[1].isspace():
+        sign, pattern = stripped[0], stripped[1:].strip(_BLANKS)
+        if sign not in "+-" or not pattern or stripped[1] not in _BLANKS:
             raise UsageError(f"{what}, line {number}: {stripped!r} is not a filter: write '+ GLOB' or '- GLOB'")
         rules.append(Rule(sign == "+", pattern))
     return rules

@@ -27,7 +27,8 @@ AT_A_TIME = 16
 def parse_list(lines: Iterable[str], prefix: str) -> list[Line]:
     """The lines of a list: `SRC` or `SRC<TAB>KEY` each; `#` and blank lines are skipped.
 
-    Raises UsageError for a line that makes no sense, and for two lines with one key.
+    Blanks around a URL do not count; those of a path are part of it. Raises UsageError for a line that makes no sense,
+    and for two lines with one key.
     """
     found: list[Line] = []
     taken: dict[str, int] = {}
@@ -37,7 +38,7 @@ def parse_list(lines: Iterable[str], prefix: str) -> list[Line]:
             continue
         source_text, _, key = bare.partition("\t")
         try:
-            source = parse_source(source_text.strip())
+            source = parse_source(source_text.strip() if "://" in source_text else source_text)
         except S3AMError as error:
             raise UsageError(f"line {number}: {error}") from None
         if isinstance(source, Stdin):

@@ -85,6 +85,9 @@ def test_a_pattern_without_special_characters_matches_itself(text: str) -> None:
 
 def test_filter_files() -> None:
     assert parse_rules("# no\n\n+ *.txt\n-  a b\n", "f") == [Rule(True, "*.txt"), Rule(False, "a b")]
+    assert parse_rules("+ a\r\n  - b \t\r\n", "f") == [Rule(True, "a"), Rule(False, "b")]
+    odd = "a\u2028- b\x85c\x0b+ d\u3000"
+    assert parse_rules(f"- {odd}\n", "f") == [Rule(False, odd)], "a name may contain what Unicode calls a line break"
     for wrong in ("*.txt", "+", "+x", "? a"):
         with pytest.raises(UsageError, match="line 1"):
             parse_rules(wrong, "f")

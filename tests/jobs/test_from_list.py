@@ -25,6 +25,15 @@ def test_what_cannot_be(lines: list[str]) -> None:
         parse_list(lines, "p/")
 
 
+def test_blanks_of_a_path_are_part_of_it_and_those_around_a_url_are_not() -> None:
+    lines = parse_list(["/data/x \n", "/data/x\n", "  https://host/y \tkey\n"], "p/")
+    assert [(str(line.source), line.key) for line in lines] == [
+        ("/data/x ", "x "),
+        ("/data/x", "x"),
+        ("https://host/y", "key"),
+    ]
+
+
 def test_a_journal_that_can_not_be_written_ends_no_job(caplog: pytest.LogCaptureFixture) -> None:
     class Journal:
         tries = 0
