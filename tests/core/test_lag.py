@@ -132,3 +132,14 @@ def test_from_eight_parts_that_moved_something_on() -> None:
 )
 def test_from_a_second_and_twice_the_usual_time_on(usual_seconds: float, seconds: float, lags: bool) -> None:
     assert watch(seconds=usual_seconds).lagging([Running(1, PART, 0, seconds)]) == ([1] if lags else [])
+
+
+def test_one_that_would_cost_too_much_keeps_no_other_from_being_asked_for_again() -> None:
+    found = watch(20)
+    dear = Running(1, 1000 * PART, 9_000_000, 4000.0)
+    assert found.lagging([dear, Running(2, PART, 1_000_000, 50.0), *map(usual, range(10, 28))]) == [2]
+
+
+def test_a_rest_that_takes_more_than_twice_a_new_part_lags() -> None:
+    assert watch().lagging([Running(1, PART, PART // 2, 5.0)]) == [1]
+    assert (LEAST_DONE, MOST_AGAIN) == (8, 2)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from s3amfs.core.tree_events import Totals
-from s3amfs.core.trees.prices import parse_prices
+from s3amfs.core.trees.prices import Prices, parse_prices
 from s3amfs.errors import UsageError
 
 TEXT = '{"currency": "EUR", "write": 5, "read": 0.5, "out": 90, "retrieval": {"GLACIER_IR": 30}}'
@@ -18,6 +18,7 @@ def test_requests_retrievals_and_traffic_add_up() -> None:
 
 def test_no_price_costs_nothing() -> None:
     assert parse_prices("{}", "f").cost({"PUT": 5}, {"X": 5}, 5) == 0
+    assert Prices().cost({"PUT": 1000, "GET": 500}, {}, 10**8) == 0
 
 
 @pytest.mark.parametrize(
