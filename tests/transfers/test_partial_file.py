@@ -314,3 +314,14 @@ def test_nothing_is_left_of_what_is_discarded(tmp_path: Path) -> None:
     file.discard()
     file.close()
     assert os.listdir(tmp_path) == []
+
+
+def test_a_partial_file_is_opened_where_there_is_one_and_never_made(tmp_path: Path) -> None:
+    file = PartialFile(str(tmp_path / "f"))
+    assert not file.open_there()
+    assert not os.path.lexists(file.partial)
+    file.close()
+    Path(file.partial).write_bytes(b"old")
+    assert file.open_there()
+    assert os.pread(file.fd, 9, 0) == b"old"
+    file.close()

@@ -160,6 +160,11 @@ def test_a_stream_is_closed_by_its_owner_only(owned: bool) -> None:
     assert found.stream() is stream
     found.close()
     assert stream.closed is owned
+    ours = io.BytesIO(DATA)
+    opened = StreamUpload(SourceIdentity(url="x"), lambda: ours)
+    opened.stream()
+    opened.close()
+    assert ours.closed, "what nobody else owns"
 
 
 def test_the_check_of_a_stream_is_that_of_its_maker() -> None:
