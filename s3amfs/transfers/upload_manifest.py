@@ -71,7 +71,7 @@ class UploadManifest:
 
     def is_as_asked(self, manifest: m.Manifest) -> bool:
         """Whether the upload of `manifest` was begun with the metadata and storage options of this run."""
-        return manifest.header.options == self._options_text()
+        return manifest.header.options in (self._options_text(), self._older_options_text())
 
     def begin(self, part_size: int, checks: Checking) -> None:
         """A new manifest in place of the one that is there. part_size: bytes. Raises TransferLocked."""
@@ -136,7 +136,20 @@ class UploadManifest:
 
     def _options_text(self) -> str:
         """Digest of what is stored beside the bytes. A second attempt at a file of the mount may have another mtime."""
-        options = replace(self._job.options.object, customer_key=None)
+        options = self._job.options.object
+        options = replace(options, customer_key=None, tags=dict(sorted((options.tags or {}).items())))
         headers = (*options.content_headers(), *options.tag_headers(), *options.storage_headers())
-        text = repr([pair for pair in headers if pair[0] != "x-amz-meta-mtime"])
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+        pairs = sorted((name.lower(), value) for name, value in headers)
+        return _digest([pair for pair in pairs if pair[0] != "x-amz-meta-mtime"])
+
+    def _older_options_text(self) -> str | None:
+        """The digest as older versions wrote it; None: it leaves out something that is asked for."""
+        options = self._job.options.object
+        if options.bucket_key is not None or options.extra_headers:
+            return None
+        headers = (*options.content_headers(), *options.tag_headers())
+        return _digest((headers, options.storage_class, options.acl, options.sse, options.sse_kms_key_id))
+
+
+def _digest(options: object) -> str:
+    return hashlib.sha256(repr(options).encode()).hexdigest()[:16]

@@ -140,6 +140,28 @@ def test_an_upload_keeps_the_options_that_it_was_begun_with(site: Site, other: O
     assert UploadManifest(site.job(), "upload", SOURCE, None).is_as_asked(found)
 
 
+def test_an_upload_of_an_older_version_has_the_same_options(site: Site) -> None:
+    found = site.write(site.job())
+    older = replace(found, header=replace(found.header, options="2446d47a312a5516"))
+    assert UploadManifest(site.job(), "upload", SOURCE, None).is_as_asked(older)
+    assert site.is_ours(older, site.job(unfinished="continue"))
+    other = ObjectOptions(extra_headers=(("x-amz-object-lock-mode", "GOVERNANCE"),))  # older versions left these out
+    assert not UploadManifest(site.job(object=other), "upload", SOURCE, None).is_as_asked(older)
+
+
+def test_an_encrypted_upload_of_an_older_version_is_resumed(site: Site) -> None:
+    job = site.job(object=ObjectOptions(sse="AES256"), unfinished="resume")
+    found = site.write(job)
+    older = replace(found, header=replace(found.header, options="2a5876f691c47563"))
+    assert site.is_ours(older, job)
+
+
+def test_the_order_of_options_makes_no_difference(site: Site) -> None:
+    one = ObjectOptions(metadata={"a": "1", "B": "2"}, tags={"x": "1", "y": "2"}, acl="private")
+    other = ObjectOptions(metadata={"b": "2", "a": "1"}, tags={"y": "2", "x": "1"}, acl="private")
+    assert site.is_ours(site.write(site.job(object=one)), site.job(object=other, unfinished="continue"))
+
+
 def test_a_second_attempt_at_a_file_may_have_another_time(site: Site) -> None:
     found = site.write(site.job(object=ObjectOptions(metadata={"mtime": "1.0", "mode": "33188"})))
     again = ObjectOptions(metadata={"mtime": "2.0", "mode": "33188"})
