@@ -77,11 +77,11 @@ class MissingNames:
         began = self._clock()
         with self._lock:
             found = self._directories.get(parent)
-            if found is None:
+            if found is None or found.listing:
                 return False
             if found.until > began:
                 return prefix not in found.folders
-            if found.listing or found.misses < STREAK * found.pages or found.not_before > began:
+            if found.misses < STREAK * found.pages or found.not_before > began:
                 return False
             found.listing, found.folders, found.objects = True, set(), set()
         pages: list[ListPage] = []
@@ -119,7 +119,10 @@ class MissingNames:
 
     @contextmanager
     def changing(self, key: str) -> Iterator[None]:
-        """While it lasts this mount stores `key`: a listing may come before that and end after it."""
+        """While it lasts this mount stores `key`: a listing may come before that and end after it.
+
+        However it ends: a refusal shows that somebody has stored it, and what failed may be stored nevertheless.
+        """
         with self._lock:
             self._changing[key] += 1
         try:
@@ -129,13 +132,24 @@ class MissingNames:
                 self._changing[key] -= 1
                 if not self._changing[key]:
                     del self._changing[key]
+                self._note(key)
 
     def changed(self, key: str) -> None:
         """This mount has changed what is at `key`, or is about to."""
         with self._lock:
-            found = self._directories.get(_parent(key))
+            self._note(key)
+
+    def _note(self, key: str) -> None:
+        """Also the folders that it is in may be there by it alone."""
+        parent = _parent(key)
+        found = self._directories.get(parent)
+        if found is not None:
+            found.objects.add(key)
+        while parent:
+            folder, parent = parent, _parent(parent)
+            found = self._directories.get(parent)
             if found is not None:
-                found.objects.add(key)
+                found.folders.add(folder)
 
     def changed_below(self, prefix: str) -> None:
         """This mount has changed what is in the folder `prefix`."""

@@ -158,7 +158,8 @@ class NameOperations(Shared):
         key = key_of_new(self.tree, path)
         self.tree.changes.settle(key)
         self.tree.changes.take(key)
-        self.tree.store.put_new(key, content, {"mode": str(mode), **self.tree.modified_now(), **self._owner()})
+        with self.tree.changing(key):
+            self.tree.store.put_new(key, content, {"mode": str(mode), **self.tree.modified_now(), **self._owner()})
         self.tree.forget(path)
         self.tree.times.name_changed(path)
 

@@ -169,7 +169,35 @@ def test_what_is_being_stored_is_not_missing_whatever_was_listed(bucket: Bucket)
     with missing.changing("d/a"):
         assert missing.has("d/a/")
         assert not missing.has_both("d/a")
-    assert missing.has_both("d/a")
+    assert missing.has_both("d/b")
+    assert not missing.has_both("d/a"), "a failure may have stored it, a refusal shows that somebody has"
+
+
+def test_a_look_while_the_listing_is_made_again_knows_nothing(bucket: Bucket) -> None:
+    """A thread that looked at the clock just before the time of the old listing was over."""
+    missing = bucket.look("d/new/")
+    assert missing.has("d/a/")
+    page, found = bucket.page, []
+
+    def list_again(prefix: str) -> Iterator[ListPage]:
+        bucket.now -= 1.001
+        found.append(missing.has("d/there/"))
+        bucket.now += 1.001
+        yield page
+
+    missing._list = list_again
+    bucket.now += 1.0
+    assert missing.has("d/b/")
+    assert found == [False]
+
+
+def test_the_folders_of_what_is_stored_are_there_again(bucket: Bucket) -> None:
+    """Somebody else has removed them since this mount has opened what it stores there."""
+    missing = bucket.look("d/new/")
+    assert missing.has("d/gone/")
+    missing.changed("d/gone/below/name")
+    assert not missing.has("d/gone/")
+    assert not missing.has_both("d/gone")
 
 
 def test_more_pages_need_more_names(bucket: Bucket) -> None:

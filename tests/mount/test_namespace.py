@@ -18,6 +18,7 @@ import pytest
 
 from s3amfs.mount.file_times import FileTimes
 from s3amfs.mount.metadata_cache import Entry
+from s3amfs.mount.missing_names import STREAK
 from s3amfs.mount.namespace import Tree, _all_done, _turn
 from s3amfs.mount.xattrs import XATTRS
 from s3amfs.transfers.options import ObjectInfo
@@ -246,3 +247,24 @@ def test_the_first_error_is_raised_when_nothing_moves_any_more() -> None:
         with pytest.raises(OSError, match="the first"):
             _all_done([failed, slow])
         assert ended == ["last"]
+
+
+def test_a_name_that_somebody_else_has_taken_is_seen_once_it_is_refused(
+    new_mount: Callable[..., Mount], stored: Stored
+) -> None:
+    """Whatever an earlier listing says of it, for as long as the TTL."""
+    mounted = new_mount("--metadata-ttl", "600")
+    for number in range(2 * STREAK):
+        assert not (mounted / f"none{number}").exists()
+    stored.put("file", b"theirs")
+    stored.put("link", b"theirs")
+    stored.put("folder/")
+    handle = os.open(mounted / "file", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
+    os.write(handle, b"mine")
+    with pytest.raises(FileExistsError):
+        os.close(handle)
+    for act in (lambda: (mounted / "link").symlink_to("mine"), (mounted / "folder").mkdir):
+        with pytest.raises(FileExistsError):
+            act()
+    assert [(mounted / name).read_bytes() for name in ("file", "link")] == [b"theirs"] * 2
+    assert (mounted / "folder").is_dir()
