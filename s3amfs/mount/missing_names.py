@@ -119,7 +119,7 @@ class MissingNames:
 
     @contextmanager
     def changing(self, key: str) -> Iterator[None]:
-        """While it lasts this mount stores `key`: a listing may come before that and end after it.
+        """While it lasts this mount stores `key`, or a folder: a listing may come before that and end after it.
 
         However it ends: a refusal shows that somebody has stored it, and what failed may be stored nevertheless.
         """
@@ -145,6 +145,8 @@ class MissingNames:
         found = self._directories.get(parent)
         if found is not None:
             found.objects.add(key)
+        if key.endswith("/"):
+            parent = key
         while parent:
             folder, parent = parent, _parent(parent)
             found = self._directories.get(parent)

@@ -124,7 +124,8 @@ class NameOperations(Shared):
     @answered
     def mkdir(self, path: str, mode: int) -> int:
         metadata = {"mode": str(stat.S_IFDIR | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
-        self.tree.make_directory(path, metadata)
+        with self.tree.changing(self.tree.prefix(path)):
+            self.tree.make_directory(path, metadata)
         self.tree.times.name_changed(path)
         return 0
 

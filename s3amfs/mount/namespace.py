@@ -128,11 +128,9 @@ class Tree:
     def make_directory(self, path: str, metadata: Mapping[str, str], *, again: bool = True) -> None:
         """again: as in `Store.put_marker`."""
         prefix = key_of_new(self, path) + "/"
-        try:
-            self._put_marker(prefix, metadata, None, again=again)
-        finally:  # if it is refused, somebody else has made one
-            self._lookup.made_folder(prefix)
-            self.forget(path)
+        self._put_marker(prefix, metadata, None, again=again)
+        self._lookup.made_folder(prefix)
+        self.forget(path)
 
     def remove_directory(self, path: str) -> None:
         if not self.is_empty(path):
