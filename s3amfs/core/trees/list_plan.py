@@ -2,9 +2,9 @@
 
 How it works. A segment is a stretch of keys, (start, end], that is listed page after page by StartAfter; the last one
 has no end. At first there is one. Each page that arrives whole earns a fifth of a split: the last segment, or the one
-that seems longest, is cut at a key that is estimated from those seen (`key_space`). A segment needs one request
-more than its share of the serial listing at most, so that all of them need no more than 1.2 times its requests,
-whatever the keys are.
+that seems longest, is cut at a key that is estimated from those seen (`key_space`). Where that gives nothing to ask
+for, as at the end of the listing, the longest rest is halved. A segment needs one request more than its share of the
+serial listing at most, so that all of them need no more than 1.2 times its requests, whatever the keys are.
 
 No estimate decides what is listed. A segment ends with the page that reaches past its end, and the first key past it
 has to be the first key that the next segment has found: so the pages are a chain without a gap, in whatever order the
@@ -32,6 +32,8 @@ REACH = 16.0
 LEAST_REACH, MOST_REACH = 8.0, 48.0
 MOST_BLIND = 4
 """Segments at the end of which no page has arrived yet."""
+LEAST_REST = 4
+"""Pages that the rest of a segment has at least that is halved."""
 NEAR = 8
 """Segments at the beginning that go on however much is stored behind them."""
 PAGES_AHEAD = 2
@@ -152,7 +154,7 @@ class ListPlan(Generic[T]):
     def _split(self) -> _Segment[T] | None:
         """A new segment, cut from another; None where that may not, or cannot, be done."""
         head = self._segments[0]
-        if self._width == 1 or self._splits + 1 > EXTRA_SHARE * self._whole or len(head.pages) > PAGES_AHEAD:
+        if self._width == 1 or self._splits + 1 > EXTRA_SHARE * (self._whole + 1) or len(head.pages) > PAGES_AHEAD:
             return None
         full = self._stored + self._in_flight >= MOST_STORED
         for segment in self._segments[: NEAR if full else None]:
@@ -165,7 +167,19 @@ class ListPlan(Generic[T]):
                 if cut is not None:
                     return self._cut(segment, cut)
                 segment.left = 0
-        return None if full else self._split_last()
+        return None if full else self._split_last() or self._split_rest()
+
+    def _split_rest(self) -> _Segment[T] | None:
+        """The second half of the rest of the segment that has the longest; None where none is long."""
+        open_ones = (one for one in self._segments if not one.done and one.end is not None and one.error is None)
+        longest = max(open_ones, key=lambda one: one.left or 0, default=None)
+        if longest is None or longest.end is None or (longest.left or 0) < LEAST_REST:
+            return None
+        cut = self._space.middle(longest.cursor, longest.end)
+        if cut is None:
+            longest.left = 0
+            return None
+        return self._cut(longest, cut)
 
     def _inner_cut(self, segment: _Segment[T], span: tuple[str, str]) -> str | None:
         assert segment.end is not None

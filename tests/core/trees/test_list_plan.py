@@ -120,6 +120,16 @@ def test_a_width_of_one_is_page_after_page(keys_of: Callable[[random.Random], li
     assert listed(server, width=1) == (keys, serial(keys))
 
 
+def test_the_last_stretches_are_halved_while_pages_may_be_in_flight() -> None:
+    """A thousand pages, 24 at a time: 42 rounds at least, and 16 more until as many are in flight and at the end."""
+    keys = numbered(random.Random())
+    server = Server(keys)
+    found, rounds = listed(server, width=24)
+    assert found == keys
+    assert rounds <= 60
+    assert server.requests <= 1.05 * serial(keys)
+
+
 def by_folders(key: str) -> list[str]:
     return key.split("/")
 
