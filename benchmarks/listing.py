@@ -124,7 +124,7 @@ def list_all(keys: int, delay: float, width: int) -> tuple[float, int, str]:
     listing.WIDTH = width
     begun, cpu = time.monotonic(), time.process_time()
     found = listing.Listing(client, "bucket", listing.ListOptions(prefix="a/"))
-    count = sum(len(page) for page in found.pages())
+    count = sum(len(page.keys) for page in found.columns())
     wall, cpu = time.monotonic() - begun, time.process_time() - cpu
     here.send("end")
     requests, server_cpu = here.recv()

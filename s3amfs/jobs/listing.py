@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 from ..core.entries import Entry, Kind, is_ascending, order
 from ..core.filters import Filters
@@ -135,8 +135,8 @@ class Listing:
         """Raises MalformedXml, also for keys that nobody asked for."""
         page = s3api.parse_listing(reply)
         prefix = self._options.root + self._options.prefix
-        foreign = next((key for key in page.columns.keys if not key.startswith(prefix)), None)
-        if foreign is not None:
+        if not all(map(str.startswith, page.columns.keys, repeat(prefix))):
+            foreign = next(key for key in page.columns.keys if not key.startswith(prefix))
             raise MalformedXml(f"the server's listing of {prefix!r} names {foreign!r}")
         return page
 
@@ -147,13 +147,17 @@ class Listing:
 
     def pages(self) -> Iterator[Objects]:
         """The pages as the server gives them. Raises S3AMError, OutOfOrder (only if `is_checked`)."""
-        return self._checked() if self.is_checked else iter(self._pages)
+        return (page.objects() for page in self.columns())
 
-    def _checked(self) -> Iterator[Objects]:
+    def columns(self) -> Iterator[s3api.Columns]:
+        """`pages` by columns, which takes less time. Raises S3AMError, OutOfOrder (only if `is_checked`)."""
+        return self._checked() if self.is_checked else self._pages.columns()
+
+    def _checked(self) -> Iterator[s3api.Columns]:
         """Pages in order. Raises OutOfOrder, S3AMError."""
         last = ""
-        for page in self._pages:
-            keys = [item.key for item in page]
+        for page in self._pages.columns():
+            keys = page.keys
             if not is_ascending(last, keys):
                 raise OutOfOrder(next(mine for before, mine in pairwise((last, *keys)) if mine <= before))
             last = keys[-1] if keys else last
@@ -161,14 +165,14 @@ class Listing:
 
     # -- entries ----------------------------------------------------------------------------------------------------
 
-    def _entries(self, pages: Iterable[Objects]) -> Iterator[Entry]:
+    def _entries(self, pages: Iterable[s3api.Columns]) -> Iterator[Entry]:
         root, keep = self._options.root, self._options.keep
         cut = len(root)
         last = self._options.after
         behind = order(last) if last and not self._sort else b""  # not every server takes notice of StartAfter
         try:
             for page in pages:
-                for item in page:
+                for item in page.rows():
                     key = item.key[cut:]
                     if behind and order(key) <= behind:
                         continue
@@ -183,7 +187,7 @@ class Listing:
         broken: list[Entry] = []
 
         def whole() -> Iterator[Entry]:
-            for entry in self._entries(self._pages):
+            for entry in self._entries(self._pages.columns()):
                 if entry.kind is Kind.END:
                     broken.append(entry)
                 else:

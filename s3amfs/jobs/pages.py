@@ -88,7 +88,11 @@ class Pages:
             self._dispatch()
 
     def __iter__(self) -> Iterator[Objects]:
-        """Raises S3AMError where the page that comes next could not be had."""
+        """`columns` by rows."""
+        return (page.objects() for page in self.columns())
+
+    def columns(self) -> Iterator[s3api.Columns]:
+        """The pages. Raises S3AMError where the page that comes next could not be had."""
         try:
             while (page := self._next()) is not None:
                 yield page
@@ -103,7 +107,7 @@ class Pages:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    def _next(self) -> Objects | None:
+    def _next(self) -> s3api.Columns | None:
         if self._closed:
             return None
         while not self._taken and not self._take():
@@ -111,8 +115,7 @@ class Pages:
                 return None
             self._report_wait()
         page, count = self._taken.popleft()
-        objects = (_unpacked(page) if isinstance(page, bytes) else page).objects()
-        return objects if count == len(objects) else objects[:count]
+        return (_unpacked(page) if isinstance(page, bytes) else page).first(count)
 
     def _take(self) -> bool:
         """Takes pages that come next; False: there are none, or none came for so long that it should be said."""

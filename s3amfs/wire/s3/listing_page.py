@@ -18,7 +18,7 @@ from .model import ListedObject, ListedVersion, ListPage, VersionsPage, bare_eta
 from .responses import decoder, iso_time, listed_objects, must_advance, prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from xml.etree.ElementTree import Element
 
 _TEXT = r"[ -%'-;=-\\^-~]*"
@@ -89,9 +89,21 @@ class Columns(NamedTuple):
             [row.storage_class for row in rows],
         )
 
+    def rows(self) -> Iterator[ListedObject]:
+        """The objects one by one, made as they are taken: that is cheaper than all of them at a time."""
+        return map(listed_object, zip(*self, strict=True))
+
     def objects(self) -> tuple[ListedObject, ...]:
-        """The rows."""
-        return tuple(map(listed_object, zip(*self, strict=True)))
+        """The objects."""
+        return tuple(self.rows())
+
+    def first(self, count: int) -> Columns:
+        """Those of the first `count` objects."""
+        if count >= len(self.keys):
+            return self
+        return Columns(
+            self.keys[:count], self.sizes[:count], self.etags[:count], self.modified[:count], self.classes[:count]
+        )
 
 
 class ListingPage(NamedTuple):

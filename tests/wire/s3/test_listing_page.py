@@ -157,3 +157,13 @@ def test_pages_of_many_servers_are_read_by_pattern(shape: str, monkeypatch: pyte
     found = parse_listing(Reply(200, {}, f"<ListBucketResult>{rows}</ListBucketResult>".encode()))
     kind = None if "Generation" in shape else "GLACIER" if "GLACIER" in shape else "STANDARD"
     assert found.columns.objects()[2] == ListedObject("k2", 2, "e", 1769860801.001, kind)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4])
+def test_the_first_of_the_columns_are_the_first_of_the_objects(count: int) -> None:
+    objects = tuple(
+        ListedObject(f"key-{at}", at, f"etag-{at}", float(at), "GLACIER" if at else None) for at in range(3)
+    )
+    columns = Columns.of(objects)
+    assert columns.objects() == tuple(columns.rows()) == objects
+    assert columns.first(count).objects() == objects[:count]
