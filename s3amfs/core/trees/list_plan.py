@@ -170,16 +170,9 @@ class ListPlan(Generic[T]):
         return None if full else self._split_last() or self._split_rest()
 
     def _split_rest(self) -> _Segment[T] | None:
-        """The second half of the rest of the segment that has the longest; None where none is long."""
-        open_ones = (one for one in self._segments if not one.done and one.end is not None and one.error is None)
-        longest = max(open_ones, key=lambda one: one.left or 0, default=None)
-        if longest is None or longest.end is None or (longest.left or 0) < LEAST_REST:
-            return None
-        cut = self._space.middle(longest.cursor, longest.end)
-        if cut is None:
-            longest.left = 0
-            return None
-        return self._cut(longest, cut)
+        longest = _with_longest_rest(self._segments)
+        cut = self._space.middle(longest.cursor, longest.end) if longest is not None and longest.end else None
+        return self._cut(longest, cut) if longest is not None and cut is not None else None
 
     def _inner_cut(self, segment: _Segment[T], span: tuple[str, str]) -> str | None:
         assert segment.end is not None
@@ -330,6 +323,13 @@ class ListPlan(Generic[T]):
             following.start, following.end, cursor=following.start, kept=following.start, restarted=True
         )
         return False
+
+
+def _with_longest_rest(segments: Sequence[_Segment[T]]) -> _Segment[T] | None:
+    """The segment to halve; None where no rest is long."""
+    cuttable = (segment for segment in segments if not segment.done and segment.end and segment.error is None)
+    longest = max(cuttable, key=lambda segment: segment.left or 0, default=None)
+    return longest if longest is not None and (longest.left or 0) >= LEAST_REST else None
 
 
 def _reopen(segment: _Segment[T]) -> None:
