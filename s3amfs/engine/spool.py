@@ -14,6 +14,7 @@ import logging
 import os
 import stat
 import tempfile
+import threading
 import uuid
 from collections.abc import Iterator
 
@@ -32,6 +33,9 @@ RESERVE_BYTES = 1 << 30
 """Bytes that a copy of a stream leaves free on its disk. A tenth of it would be hundreds of GB on a large one."""
 SMALL_BYTES = 64 * 1024
 """Up to here a spool is in memory."""
+MOST_SMALL = 512
+"""Spools in memory at a time: 32 MiB. Programs may have many more small files open."""
+_places = threading.BoundedSemaphore(MOST_SMALL)
 SUFFIX = ".changes"
 NAME_PREFIX = "s3am-unpublished-"
 
@@ -47,6 +51,8 @@ class Spool:
         self._fd: int | None = None
         self._head = bytearray()
         """All of it, as long as there is no file."""
+        self._has_place = False
+        """Whether it is one of those in memory."""
 
     @property
     def fd(self) -> int:
@@ -68,14 +74,29 @@ class Spool:
         except BaseException:
             os.close(fd)
             raise
-        self._head = bytearray()
+        self._empty_head()
         return fd
+
+    def _stays_small(self, size: int) -> bool:
+        """Whether it is in memory and may have `size` bytes there."""
+        if self._fd is not None or size > SMALL_BYTES:
+            return False
+        if size and not self._has_place:
+            self._has_place = _places.acquire(blocking=False)
+        return self._has_place or not size
+
+    def _empty_head(self) -> None:
+        self._head = bytearray()
+        if self._has_place:
+            self._has_place = False
+            _places.release()
 
     @classmethod
     def open(cls, path: str) -> Spool:
         """One that has a name; nothing in it counts as present or dirty yet. Raises OSError."""
         spool = cls.__new__(cls)
-        spool._fd, spool._head = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK), bytearray()
+        spool._fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        spool._head, spool._has_place = bytearray(), False
         found = os.fstat(spool.fd)
         if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
             os.close(spool.fd)
@@ -92,7 +113,7 @@ class Spool:
     def write(self, data: bytes | memoryview, offset: int, *, dirty: bool = True) -> None:
         """Raises OSError (ENOSPC): then none of it counts."""
         end = offset + len(data)
-        if self._fd is None and end <= SMALL_BYTES:
+        if self._stays_small(end):
             if len(self._head) < offset:
                 self._head += bytes(offset - len(self._head))
             self._head[offset:end] = data
@@ -109,7 +130,7 @@ class Spool:
 
     def resize(self, size: int) -> None:
         """The end that is cut off is zeros if the file grows again."""
-        if self._fd is None and size <= SMALL_BYTES:
+        if self._stays_small(size):
             del self._head[size:]
             self._head += bytes(size - len(self._head))
         else:
@@ -166,7 +187,8 @@ class Spool:
     def close(self) -> None:
         if self._fd is not None and self._fd >= 0:
             os.close(self._fd)
-        self._fd, self._head = -1, bytearray()
+        self._fd = -1
+        self._empty_head()
 
 
 class SpoolRecord:

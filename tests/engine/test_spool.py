@@ -7,6 +7,7 @@ import fcntl
 import json
 import logging
 import os
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -111,6 +112,27 @@ def test_a_small_spool_needs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyP
     spool.close()
     with pytest.raises(OSError, match="Bad file"):
         spool.write(b"x", 0)
+
+
+def test_few_spools_are_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else thousands of small files that are open would fill it."""
+    monkeypatch.setattr("s3amfs.engine.spool._places", threading.BoundedSemaphore(1))
+    first, second, third = (Spool(str(tmp_path)) for _ in range(3))
+    for spool in (first, second, third):
+        spool.resize(0)
+        spool.write(b"head", 0)
+    second.write(b"tail", 4)
+    assert [spool._fd is None for spool in (first, second, third)] == [True, False, False]
+    assert [spool.read(0, 8) for spool in (first, second)] == [b"head\0\0\0\0", b"headtail"]
+    first.give_name("k")
+    fourth = Spool(str(tmp_path))
+    fourth.resize(9)
+    assert fourth._fd is None, "the first one's place"
+    for spool in (first, second, third, fourth, fourth):
+        spool.discard()
+    fifth = Spool(str(tmp_path))
+    fifth.write(b"x", 0)
+    assert fifth._fd is None
 
 
 @pytest.mark.parametrize("ahead", [0, 1])
