@@ -72,6 +72,9 @@ class Rules:
         return ("p" if self.preserve else "") + ("l" if self.keep_links else "")
 
 
+KEPT_LESS = "the last run kept less of it"
+
+
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """Fingerprints of two entries when they were last known to be equal. keeps: as `Rules.keeps` of that run."""
@@ -146,14 +149,14 @@ def _both(source: Entry, target: Entry, rules: Rules, remembered: Remembered | N
         if (remembered.source, remembered.target) == (source.fingerprint, target.fingerprint):
             if set(rules.keeps) <= set(remembered.keeps):
                 return Verdict(Action.SAME, "as the last run left it")
-            changed = "the last run kept less of it"
+            changed = KEPT_LESS
     elif _equal_times(source, target, rules):
         if rules.preserve and rules.direction == "down":  # then its time should be the kept one
             return Verdict(Action.LOOK, "--preserve")
         return Verdict(Action.SAME, "equal ETag" if rules.direction == "across" else "equal size and time")
     if rules.update and newer:
         return Verdict(Action.SKIP, "the target is newer")
-    if rules.exact_timestamps:
+    if rules.exact_timestamps and changed != KEPT_LESS:
         return Verdict(Action.MOVE, "time differs")
     return Verdict(Action.LOOK, changed)
 
