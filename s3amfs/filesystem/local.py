@@ -81,7 +81,11 @@ def replacing(path: str) -> Iterator[str]:
     folder = os.path.dirname(path)
     # Not a name from the file's own: that may be as long as the file system allows.
     beside = os.path.join(folder, f".s3am-{os.getpid()}-{next(_numbers)}.partial")
-    fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600 if os.path.exists(path) else 0o666)
+    mode = 0o600 if os.path.exists(path) else 0o666
+    try:
+        fd = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    except OSError as error:  # of a file that nobody has asked for
+        raise OSError(error.errno, error.strerror, path) from None
     try:
         keep_access(fd, path, also=0o600)
         yield beside

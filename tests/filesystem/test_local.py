@@ -42,3 +42,10 @@ def test_a_file_that_is_replaced_while_it_is_sent(tmp_path: Path) -> None:
     (tmp_path / "g").write_bytes(b"new")
     with pytest.raises(SourceChanged, match="send it again"), local.unchanged(str(tmp_path / "f")):
         os.replace(tmp_path / "g", tmp_path / "f")
+
+
+def test_the_error_of_a_missing_folder_names_the_file(tmp_path: Path) -> None:
+    path = str(tmp_path / "absent" / "file")
+    with pytest.raises(FileNotFoundError) as caught:
+        local.write_file(path, b"data")
+    assert caught.value.filename == path
