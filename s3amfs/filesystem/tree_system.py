@@ -8,14 +8,26 @@ from functools import partial
 from typing import Any
 
 import fsspec
+from fsspec.asyn import check_contained
 from fsspec.callbacks import DEFAULT_CALLBACK
+from fsspec.implementations.local import make_path_posix, trailing_sep
 
 from ..core.locations import Url, last_component
 from ..errors import S3AMError
 from .base import EngineFileSystem
 from .bridge import run
 from .local import is_writable_object, put_source
-from .trees import listed_pairs, local_tree, move, refuse_meeting, refuse_mixing, refuse_one_target, remote_tree
+from .trees import (
+    local_pairs,
+    local_tree,
+    move,
+    objects_at,
+    refuse_meeting,
+    refuse_mixing,
+    refuse_one_target,
+    remote_pairs,
+    remote_tree,
+)
 from .whole_listing import list_all
 
 
@@ -44,8 +56,10 @@ class TreeFileSystem(EngineFileSystem):
 
     async def _put(self, lpath: Any, rpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("on_error", None)  # s3fs's put and get take no notice of it
-        if not recursive:
-            refuse_one_target(listed_pairs(lpath, rpath, self._strip_protocol))
+        if isinstance(lpath, list | tuple):
+            depth = kwargs.get("maxdepth", args[2] if len(args) > 2 else None)
+            pairs = await local_pairs(self, lpath, rpath, recursive=recursive, maxdepth=depth)
+            return await super()._put(*pairs, recursive, *args, **kwargs)
         if recursive and not args and kwargs.get("maxdepth") is None:
             tree = await local_tree(self, lpath, rpath)
             if tree is not None:
@@ -61,8 +75,14 @@ class TreeFileSystem(EngineFileSystem):
 
     async def _get(self, rpath: Any, lpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("on_error", None)
-        if not recursive:
-            refuse_one_target(listed_pairs(rpath, lpath, os.path.abspath))
+        depth = kwargs.get("maxdepth", args[1] if len(args) > 1 else None)
+        if isinstance(rpath, list | tuple):
+            folder = lpath if isinstance(lpath, list | tuple) else make_path_posix(os.fspath(lpath))
+            pairs = await remote_pairs(self, rpath, folder, recursive=recursive, maxdepth=depth)
+            refuse_one_target((source, os.path.abspath(name)) for source, name in zip(*pairs, strict=True))
+            if isinstance(folder, str):
+                check_contained(folder, pairs[1])
+            return await super()._get(*pairs, recursive, *args, **kwargs)
         if is_writable_object(lpath):
             return await self._get_file(rpath, lpath, kwargs.get("callback", DEFAULT_CALLBACK))
         if recursive and not args and kwargs.get("maxdepth") is None:
@@ -71,14 +91,27 @@ class TreeFileSystem(EngineFileSystem):
                 done = await super()._get(tree.sources, tree.targets, **kwargs)
                 tree.check()
                 return done
+        if not recursive and isinstance(rpath, str) and isinstance(lpath, str | os.PathLike):
+            path = make_path_posix(os.fspath(lpath))
+            pairs = await objects_at(self, rpath, path, trailing_sep(path) or os.path.isdir(path), depth)
+            check_contained(path, pairs[1])
+            return await super()._get(*pairs, recursive, *args, **kwargs) if pairs[0] else None
         return await super()._get(rpath, lpath, recursive, *args, **kwargs)
 
     async def _copy(self, path1: Any, path2: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
+        depth = kwargs.get("maxdepth", args[1] if len(args) > 1 else None)
         copy = partial(super()._copy, path1, path2, recursive, *args)
-        if recursive and isinstance(path1, str) and isinstance(path2, str):
-            await refuse_mixing(self, path1, path2, copy, kwargs)
-        elif not isinstance(path1, str):
+        if isinstance(path1, list | tuple):
+            pairs = await remote_pairs(self, path1, path2, recursive=recursive, maxdepth=depth)
+            copy = partial(super()._copy, *pairs, recursive, *args)
             await refuse_meeting(self, copy, kwargs)
+        elif isinstance(path1, str) and isinstance(path2, str):
+            if recursive:
+                await refuse_mixing(self, path1, path2, copy, kwargs)
+            else:
+                is_folder = trailing_sep(path2) or await self._isdir(path2)
+                pairs = await objects_at(self, path1, path2, is_folder, depth)
+                copy = partial(super()._copy, *pairs, recursive, *args)
         return await copy(**kwargs)
 
     async def _mv(

@@ -13,7 +13,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fsspec.core import has_magic
-from fsspec.implementations.local import make_path_posix, trailing_sep
+from fsspec.implementations.local import LocalFileSystem, make_path_posix, trailing_sep
+from fsspec.utils import other_paths
 
 from ..core.entries import Kind, not_a_key
 from ..core.expected import NOTHING, WHATEVER, Expected
@@ -35,6 +36,10 @@ from .bridge import run
 
 if TYPE_CHECKING:
     from .base import EngineFileSystem
+
+
+Pairs = tuple[list[Any], list[Any]]
+"""Sources, and the name that each gets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,18 +256,76 @@ def refuse_one_target(pairs: Iterable[tuple[str, str]]) -> None:
             )
 
 
-def listed_pairs(sources: Any, target: Any, name_of: Callable[[str], str]) -> list[tuple[str, str]]:
-    """Both names of each of a list of files as fsspec's `put` and `get` pair them; [] where `sources` is no list.
+async def local_pairs(
+    fs: EngineFileSystem, sources: Any, target: Any, *, recursive: bool, maxdepth: int | None
+) -> Pairs:
+    """A list as `put` takes it, without patterns: fsspec's pairs of names; of a folder with a name of its own, all.
 
-    name_of: brings a target's name to the form that is compared. A pattern is left out: fsspec expands it.
+    Raises InvalidDestination if two files would become one object, ValueError if each is to have a name, and has none.
     """
-    if not isinstance(sources, list | tuple):
-        return []
-    names = [str(source) for source in sources]
+    local = LocalFileSystem()
     if isinstance(target, list | tuple):
-        return [(source, name_of(str(name))) for source, name in zip(names, target, strict=False)]
-    folder = str(target).rstrip("/")
-    return [(name, name_of(f"{folder}/{posixpath.basename(name)}")) for name in names if not has_magic(name)]
+        pairs = _paired(sources, target)
+        for source, name in pairs.copy() if recursive else ():
+            if isinstance(source, str | os.PathLike) and os.path.isdir(source):
+                root = make_path_posix(os.fspath(source)).rstrip("/")
+                below = await run(partial(local.find, root, maxdepth=maxdepth))
+                pairs += [(found, str(name).rstrip("/") + found[len(root) :]) for found in below]
+    else:
+        found = await run(partial(local.expand_path, list(sources), recursive=recursive, maxdepth=maxdepth))
+        pairs = list(zip(found, other_paths(found, fs._strip_protocol(target), flatten=True), strict=True))
+    files = [(str(source), fs._strip_protocol(str(name))) for source, name in pairs if not os.path.isdir(source)]
+    refuse_one_target(files)
+    return [source for source, _ in pairs], [name for _, name in pairs]
+
+
+async def remote_pairs(
+    fs: EngineFileSystem, sources: Any, target: Any, *, recursive: bool, maxdepth: int | None
+) -> Pairs:
+    """A list as `get` and `copy` take it, without patterns and, if `recursive`, without folders: pairs of names.
+
+    Raises ValueError if each is to have a name of its own, and has none.
+    """
+    if isinstance(target, list | tuple):
+        pairs = _paired(sources, target)
+        if recursive:
+            names = [(fs._strip_protocol(source), str(name).rstrip("/")) for source, name in pairs]
+            pairs = []
+            for source, name in names:
+                found = await fs._expand_path([source], recursive=True, maxdepth=maxdepth, assume_literal=True)
+                pairs += [(path, name + path[len(source) :]) for path in found]
+    else:
+        found = await fs._expand_path(list(sources), recursive=recursive, maxdepth=maxdepth)
+        pairs = list(zip(found, other_paths(found, str(target), flatten=True), strict=True))
+    if recursive:
+        folders = {folder for source, _ in pairs for folder in _folders_above(source)}
+        pairs = [pair for pair in pairs if pair[0] not in folders or await fs.object_beside(pair[0]) is not None]
+    return [source for source, _ in pairs], [name for _, name in pairs]
+
+
+async def objects_at(fs: EngineFileSystem, source: str, target: str, is_folder: bool, maxdepth: int | None) -> Pairs:
+    """What `get` and `copy` move that are not recursive, without folders, and its names as fsspec has them.
+
+    is_folder: `target` is one. Raises FileNotFoundError.
+    An object may have the name of a folder: fsspec takes it for one, and would leave it out.
+    """
+    names = []
+    for name in await fs._expand_path(source, maxdepth=maxdepth):
+        if trailing_sep(name):
+            continue
+        if not await fs._isdir(name) or (not trailing_sep(source) and await fs.object_beside(name) is not None):
+            names.append(name)
+    if has_magic(source):
+        exists = len(names) == 1
+    else:
+        exists = is_folder and not trailing_sep(source)
+    return names, other_paths(names, target, exists=exists) if names else []
+
+
+def _paired(sources: Any, targets: Any) -> list[tuple[Any, Any]]:
+    if len(sources) != len(targets):
+        raise ValueError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
+    return list(zip(sources, targets, strict=True))
 
 
 def _folders_above(name: str) -> Iterable[str]:

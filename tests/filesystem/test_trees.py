@@ -117,6 +117,13 @@ def test_an_object_with_the_name_of_a_folder_is_copied_too(
     assert read_prefix(boto_of_moto, bucket, "one") == {"": b"object"}
     fs.cp_file(f"{bucket}/t", f"{bucket}/folder")  # is no object
     assert read_prefix(boto_of_moto, bucket, "folder") == {}
+    for source, local in (("t/d", "down"), ("t/*", "all/")):
+        fs.copy(f"{bucket}/{source}", f"{bucket}/{local}")
+        assert list(read_prefix(boto_of_moto, bucket, local).values()) == [b"object"]
+        fs.get(f"{bucket}/{source}", str(tmp_path / local) + "/"[: local.endswith("/")])
+    assert read_tree(tmp_path) == {"down": b"object", "all/d": b"object"}
+    fs.mv(f"{bucket}/t/d", f"{bucket}/moved")
+    assert read_prefix(boto_of_moto, bucket, "t/") == {"d/x": b"below"}
 
 
 @pytest.mark.parametrize(
@@ -161,3 +168,44 @@ def test_a_list_of_files_of_one_name_is_refused(fs: S3AMFileSystem, boto: Any, b
     assert read_tree(tmp_path / "down") == {}
     fs.get(remote, [f"{tmp_path}/down/1", f"{tmp_path}/down/2"])
     assert read_tree(tmp_path / "down") == {"1": b"1", "2": b"2"}
+
+
+@pytest.mark.parametrize(("names", "recursive"), [(("d1", "d2"), True), (("d1/*", "d2/*"), False)])
+def test_a_list_of_folders_or_patterns_loses_no_file(
+    fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path, names: tuple[str, str], recursive: bool
+) -> None:
+    files = {"d1/x": b"1", "d2/x": b"2"}
+    make_tree(tmp_path / "up", files)
+    local = [f"{tmp_path}/up/{name}" for name in names]
+    with pytest.raises(InvalidDestination, match="would both become"):
+        fs.put(local, f"{bucket}/q", recursive=recursive)
+    fs.put(f"{tmp_path}/up/", f"{bucket}/p", recursive=True)
+    remote = [f"{bucket}/p/{name}" for name in names]
+    with pytest.raises(InvalidDestination, match="would both become"):
+        fs.get(remote, f"{tmp_path}/down", recursive=recursive)
+    with pytest.raises(InvalidDestination, match="would both become"):
+        fs.copy(remote, f"{bucket}/q", recursive=recursive)
+    assert read_prefix(boto, bucket, "q/") == {}
+    assert not (tmp_path / "down").exists()
+    fs.get(remote[:1], f"{tmp_path}/one", recursive=recursive)
+    assert read_tree(tmp_path / "one") == {"x": b"1"}
+
+
+def test_folders_in_a_list_get_the_names_that_are_given(
+    fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path
+) -> None:
+    files = {"a/s/x": b"1", "b/x": b"2"}
+    make_tree(tmp_path / "up", {"d1/s/x": b"1", "d2/x": b"2"})
+    remote = [f"{bucket}/p/{name}" for name in "ab"]
+    fs.put([f"{tmp_path}/up/d1", f"{tmp_path}/up/d2"], remote, recursive=True)
+    assert read_prefix(boto, bucket, "p/") == files
+    fs.get(remote, [f"{tmp_path}/down/{name}" for name in "ab"], recursive=True)
+    assert read_tree(tmp_path / "down") == files
+    fs.mv(remote, [f"{bucket}/q/{name}" for name in "ab"], recursive=True)
+    assert read_prefix(boto, bucket, "") == {f"q/{key}": data for key, data in files.items()}
+
+
+def test_a_list_without_a_name_for_each(fs: S3AMFileSystem, bucket: str) -> None:
+    for act in (fs.put, fs.get, fs.copy, fs.mv):
+        with pytest.raises(ValueError, match="one target for each source"):
+            act([f"{bucket}/a", f"{bucket}/b"], [f"{bucket}/c"])
