@@ -122,7 +122,7 @@ class _Put:
     def _try_at_once(self) -> Stored | None:
         """One request, without a transfer; None: it is left to one, as is all that has to be learned of a failure."""
         job, put = self._job, self._target()
-        if not job.client.session.credentials_fresh():
+        if not job.client.session.credentials_fresh() or not self._may_begin():
             return None
         try:
             work = self._move(put)(Part(1, 0, self._length), 1)
@@ -137,6 +137,12 @@ class _Put:
         if put.damaged or put.sent_twice or may_be_done(outcome):
             self._sent.append(put)
         return self._judge_etag(put) if outcome.code == DOUBT and put.damaged else None
+
+    def _may_begin(self) -> bool:
+        """Whether a request may begin now without a turn, which is counted: the server has turned none away lately."""
+        client = self._job.client
+        line = client.engine.lines.line(client.endpoint(self._job.target.bucket), "up")
+        return not line.outlook().requests and line.reserve(time.monotonic()) == 0.0
 
     def _target(self) -> PutTarget:
         job = self._job

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -403,6 +404,20 @@ def test_what_stands_there_stays_and_is_the_error(through: S3Client, boto: Any, 
     with pytest.raises(ObjectExists):
         put_uncounted(through, bucket, b"hello", events)
     assert content(boto, bucket) == b"by somebody else"
+
+
+def test_a_server_that_turns_requests_away_gets_them_in_turn(
+    through: S3Client, boto: Any, bucket: str, monkeypatch: pytest.MonkeyPatch, events: Events
+) -> None:
+    """Requests at once would take the place of those that wait, which would be given up."""
+    line = through.engine.lines.line(through.endpoint(bucket), "up")
+    through.session.capabilities(bucket).conditions["put", "nothing"] = True
+    put_uncounted(through, bucket, b"hello", events)
+    monkeypatch.setattr(put_object, "send_once", lambda *given: pytest.fail("it took no turn"))
+    line.failed(Failure(Kind.THROTTLE, "slow down", 503), time.monotonic())
+    boto.delete_object(Bucket=bucket, Key="k")
+    put_uncounted(through, bucket, b"in turn", events)
+    assert content(boto, bucket) == b"in turn"
 
 
 def test_somebody_elses_equal_object_is_not_taken_for_ours(
