@@ -202,9 +202,8 @@ class Controller:
 
     def outlook(self) -> LineState:
         """Expectations of the line at this moment; zeros for what is unknown."""
-        known = self.known or LineState(self.slots)
-        requests = self._overload.accepted
-        return self.state() or replace(known, slots=self.slots, latency=self.latency or 0.0, requests=requests)
+        known = replace(self.known or LineState(self.slots), requests=self._overload.accepted)
+        return self.state() or replace(known, slots=self.slots, latency=self.latency or 0.0)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

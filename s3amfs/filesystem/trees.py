@@ -304,7 +304,7 @@ async def remote_pairs(
 
 
 async def objects_at(fs: EngineFileSystem, source: str, target: str, is_folder: bool, maxdepth: int | None) -> Pairs:
-    """What `get` and `copy` move that are not recursive, without folders, and its names as fsspec has them.
+    """Objects that a `get` or `copy` without recursion moves, and their names as fsspec has them.
 
     is_folder: `target` is one. Raises FileNotFoundError.
     An object may have the name of a folder: fsspec takes it for one, and would leave it out.
