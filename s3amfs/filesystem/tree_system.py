@@ -18,6 +18,7 @@ from .base import EngineFileSystem
 from .bridge import run
 from .local import is_writable_object, put_source
 from .trees import (
+    is_list,
     local_pairs,
     local_tree,
     move,
@@ -56,7 +57,7 @@ class TreeFileSystem(EngineFileSystem):
 
     async def _put(self, lpath: Any, rpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("on_error", None)  # s3fs's put and get take no notice of it
-        if isinstance(lpath, list | tuple):
+        if is_list(lpath):
             depth = kwargs.get("maxdepth", args[2] if len(args) > 2 else None)
             pairs = await local_pairs(self, lpath, rpath, recursive=recursive, maxdepth=depth)
             return await super()._put(*pairs, recursive, *args, **kwargs)
@@ -76,7 +77,7 @@ class TreeFileSystem(EngineFileSystem):
     async def _get(self, rpath: Any, lpath: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
         kwargs.pop("on_error", None)
         depth = kwargs.get("maxdepth", args[1] if len(args) > 1 else None)
-        if isinstance(rpath, list | tuple):
+        if is_list(rpath):
             folder = lpath if isinstance(lpath, list | tuple) else make_path_posix(os.fspath(lpath))
             pairs = await remote_pairs(self, rpath, folder, recursive=recursive, maxdepth=depth)
             refuse_one_target((source, os.path.abspath(name)) for source, name in zip(*pairs, strict=True))
@@ -101,7 +102,7 @@ class TreeFileSystem(EngineFileSystem):
     async def _copy(self, path1: Any, path2: Any, recursive: bool = False, *args: Any, **kwargs: Any) -> Any:
         depth = kwargs.get("maxdepth", args[1] if len(args) > 1 else None)
         copy = partial(super()._copy, path1, path2, recursive, *args)
-        if isinstance(path1, list | tuple):
+        if is_list(path1):
             pairs = await remote_pairs(self, path1, path2, recursive=recursive, maxdepth=depth)
             copy = partial(super()._copy, *pairs, recursive, *args)
             await refuse_meeting(self, copy, kwargs)

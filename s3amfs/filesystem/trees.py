@@ -256,6 +256,13 @@ def refuse_one_target(pairs: Iterable[tuple[str, str]]) -> None:
             )
 
 
+def is_list(names: Any) -> bool:
+    """Whether `put`, `get` or `copy` is given several sources; a set or an iterator will do."""
+    return (
+        isinstance(names, Iterable) and not isinstance(names, str | bytes | os.PathLike) and not hasattr(names, "read")
+    )
+
+
 async def local_pairs(
     fs: EngineFileSystem, sources: Any, target: Any, *, recursive: bool, maxdepth: int | None
 ) -> Pairs:
@@ -323,6 +330,7 @@ async def objects_at(fs: EngineFileSystem, source: str, target: str, is_folder: 
 
 
 def _paired(sources: Any, targets: Any) -> list[tuple[Any, Any]]:
+    sources = list(sources)
     if len(sources) != len(targets):
         raise ValueError(f"{len(sources)} sources and {len(targets)} targets: give one target for each source")
     return list(zip(sources, targets, strict=True))

@@ -158,6 +158,8 @@ def test_a_list_of_files_of_one_name_is_refused(fs: S3AMFileSystem, boto: Any, b
     for target in (f"{bucket}/q/", [f"{bucket}/q", f"s3am://{bucket}/q"]):
         with pytest.raises(InvalidDestination, match="would both become"):
             fs.put(local, target)
+    with pytest.raises(InvalidDestination, match="would both become"):
+        fs.put(iter(local), f"{bucket}/q/")
     assert read_prefix(boto, bucket, "") == {}
     remote = [f"{bucket}/d1/x", f"{bucket}/d2/x"]
     fs.put(local, remote)
