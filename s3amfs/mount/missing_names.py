@@ -25,6 +25,10 @@ MOST_PAGES = 5
 LARGE_SECONDS = 60.0
 """How long a directory with more names, or one that may not be listed, is left alone."""
 MOST_DIRECTORIES = 64
+LAG_SECONDS = 60.0
+"""How long a name that this mount has changed is looked at, whatever a listing says: some servers' listings lag."""
+MOST_OWN = 10_000
+"""Such names in one directory."""
 
 
 @dataclass(slots=True)
@@ -35,6 +39,8 @@ class _Directory:
     """Their prefixes: listed, or made by this mount."""
     objects: set[str] = field(default_factory=set)
     """Their keys: listed, or changed by this mount."""
+    own: dict[str, float] = field(default_factory=dict)
+    """When this mount has changed a key or a folder, by name."""
     pages: int = 1
     """That its last listing took."""
     until: float = 0.0
@@ -83,7 +89,10 @@ class MissingNames:
                 return prefix not in found.folders
             if found.misses < STREAK * found.pages or found.not_before > began:
                 return False
-            found.listing, found.folders, found.objects = True, set(), set()
+            found.listing = True
+            found.own = {name: when for name, when in found.own.items() if when + LAG_SECONDS > began}
+            found.folders = {name for name in found.own if name.endswith("/")}
+            found.objects = set(found.own) - found.folders
         pages: list[ListPage] = []
         try:
             with suppress(AccessDenied):  # what is in the folder may be listed nevertheless
@@ -141,17 +150,16 @@ class MissingNames:
 
     def _note(self, key: str) -> None:
         """Also the folders that it is in may be there by it alone."""
-        parent = _parent(key)
-        found = self._directories.get(parent)
-        if found is not None:
-            found.objects.add(key)
-        if key.endswith("/"):
-            parent = key
-        while parent:
-            folder, parent = parent, _parent(parent)
+        name = key
+        while name:
+            parent = _parent(name)
             found = self._directories.get(parent)
             if found is not None:
-                found.folders.add(folder)
+                (found.folders if name.endswith("/") else found.objects).add(name)
+                if len(found.own) >= MOST_OWN:
+                    found.own.clear()
+                found.own[name] = self._clock()
+            name = parent
 
     def changed_below(self, prefix: str) -> None:
         """This mount has changed what is in the folder `prefix`."""
@@ -165,9 +173,7 @@ class MissingNames:
     def made(self, prefix: str) -> None:
         """This mount has made that folder, perhaps with folders in it."""
         with self._lock:
-            found = self._directories.get(_parent(prefix))
-            if found is not None:
-                found.folders.add(prefix)
+            self._note(prefix)
             self._drop_below(prefix)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from s3amfs.errors import AccessDenied
-from s3amfs.mount.missing_names import LARGE_SECONDS, MOST_PAGES, STREAK, MissingNames
+from s3amfs.mount.missing_names import LAG_SECONDS, LARGE_SECONDS, MOST_PAGES, STREAK, MissingNames
 from s3amfs.transfers.options import ListedObject, ListPage
 
 
@@ -213,3 +213,28 @@ def test_more_pages_need_more_names(bucket: Bucket) -> None:
     bucket.now, bucket.pages = bucket.now + 2.0, MOST_PAGES + 1
     assert not missing.has("d/a/")
     assert bucket.asked == ["d/"] * 3
+
+
+def test_a_listing_that_lags_hides_nothing_of_this_mount(bucket: Bucket) -> None:
+    missing = bucket.look("d/new/")
+    assert missing.has("d/x/")
+    missing.changed("d/a")
+    missing.made("d/b/")
+    bucket.now += 1.0
+    assert missing.has("d/x/")
+    assert not (missing.has_both("d/a") or missing.has("d/b/") or missing.has_both("d/b"))
+    for _ in range(STREAK):
+        missing.missed("d/new/")
+    bucket.now += LAG_SECONDS
+    for _ in range(STREAK):
+        missing.missed("d/new/")
+    assert missing.has("d/b/")
+    assert missing.has_both("d/a")
+
+
+def test_names_of_this_mount_are_kept_up_to_a_number(bucket: Bucket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("s3amfs.mount.missing_names.MOST_OWN", 2)
+    missing = bucket.look("d/new/")
+    for name in ("a", "b", "c"):
+        missing.changed(f"d/{name}")
+    assert list(missing._directories["d/"].own) == ["d/c"]
