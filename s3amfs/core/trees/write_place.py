@@ -14,7 +14,7 @@ SHARE = 0.125
 MOST_COUNTED = 2 * MOST_SECONDS
 """For a file, in the average, up to `PAUSE`: on a busy machine a thread pauses that long whatever it does."""
 PAUSE = 0.1
-"""Seconds. What takes longer is the disk, and counts in full."""
+"""Seconds. A file that takes longer waits for the disk, and counts in full."""
 TRIAL = 64
 """While others write, one of so many is written here, to see whether that is quick again."""
 
