@@ -303,6 +303,7 @@ async def remote_pairs(
                 pairs += [(path, name + path[len(source) :]) for path in found]
     else:
         found = await fs._expand_path(list(sources), recursive=recursive, maxdepth=maxdepth)
+        found = [path for path in found if not trailing_sep(path)]  # the object of a folder, which is not kept
         pairs = list(zip(found, other_paths(found, str(target), flatten=True), strict=True))
     if recursive:
         folders = {folder for source, _ in pairs for folder in _folders_above(source)}

@@ -172,6 +172,18 @@ def test_a_list_of_files_of_one_name_is_refused(fs: S3AMFileSystem, boto: Any, b
     assert read_tree(tmp_path / "down") == {"1": b"1", "2": b"2"}
 
 
+def test_objects_of_folders_in_a_list_are_no_files(moto: str, boto_of_moto: Any, tmp_path: Path) -> None:
+    boto_of_moto.create_bucket(Bucket="folders")
+    for key in ("d1/", "d1/x", "d2/", "d2/y"):
+        boto_of_moto.put_object(Bucket="folders", Key=key, Body=key.encode() if key[-1] != "/" else b"")
+    fs = S3AMFileSystem(key="key", secret="secret", endpoint_url=moto, skip_instance_cache=True)
+    sources = ["folders/d1", "folders/d2"]
+    fs.get(sources, str(tmp_path / "down"), recursive=True)
+    assert read_tree(tmp_path / "down") == {"x": b"d1/x", "y": b"d2/y"}
+    fs.copy(sources, "folders/to", recursive=True)
+    assert read_prefix(boto_of_moto, "folders", "to/") == {"x": b"d1/x", "y": b"d2/y"}
+
+
 @pytest.mark.parametrize(("names", "recursive"), [(("d1", "d2"), True), (("d1/*", "d2/*"), False)])
 def test_a_list_of_folders_or_patterns_loses_no_file(
     fs: S3AMFileSystem, boto: Any, bucket: str, tmp_path: Path, names: tuple[str, str], recursive: bool
