@@ -85,13 +85,15 @@ class S3AMFileSystem(TreeFileSystem):
         version_id: str | None = None,
         chunksize: int | None = None,
         max_concurrency: int | None = None,
+        beside: list[OSError] | None = None,
         **kwargs: Any,
     ) -> None:
+        """beside: for a tree; gets the error of an object with the name of a folder, so that the rest is fetched."""
         if is_writable_object(lpath):
             await large.get_into(self, rpath, lpath, callback, version_id)
             return
         if os.path.isdir(lpath):
-            await refuse_object(self, rpath, os.fspath(lpath))
+            await refuse_object(self, rpath, os.fspath(lpath), beside)
             return
         source = self.location(rpath, version_id)
         lpath = os.fspath(lpath)

@@ -89,8 +89,11 @@ class TreeFileSystem(EngineFileSystem):
         if recursive and not args and kwargs.get("maxdepth") is None:
             tree = await remote_tree(self, rpath, lpath)
             if tree is not None:
-                done = await super()._get(tree.sources, tree.targets, **kwargs)
+                beside: list[OSError] = []
+                done = await super()._get(tree.sources, tree.targets, beside=beside, **kwargs)
                 tree.check()
+                if beside:
+                    raise beside[0]
                 return done
         if not recursive and isinstance(rpath, str) and isinstance(lpath, str | os.PathLike):
             path = make_path_posix(os.fspath(lpath))

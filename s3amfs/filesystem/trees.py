@@ -343,15 +343,18 @@ def _folders_above(name: str) -> Iterable[str]:
         yield name
 
 
-async def refuse_object(fs: EngineFileSystem, rpath: str, lpath: str) -> None:
-    """Raises IsADirectoryError if `rpath` is an object: the folder `lpath` has its name.
+async def refuse_object(fs: EngineFileSystem, rpath: str, lpath: str, beside: list[OSError] | None = None) -> None:
+    """Raises IsADirectoryError if `rpath` is an object: the folder `lpath` has its name. beside: gets it instead.
 
     A folder of S3 is nothing to fetch by itself; but the object 'a' beside 'a/b' would be left out in silence.
     """
     found = await fs.object_beside(rpath)
     if found is not None:
-        raise IsADirectoryError(
+        error = IsADirectoryError(
             errno.EISDIR,
             f"the object s3://{found['name']} and objects below that name exist: a file system cannot hold both",
             lpath,
         )
+        if beside is None:
+            raise error
+        beside.append(error)

@@ -122,6 +122,9 @@ def test_an_object_with_the_name_of_a_folder_is_copied_too(
         assert list(read_prefix(boto_of_moto, bucket, local).values()) == [b"object"]
         fs.get(f"{bucket}/{source}", str(tmp_path / local) + "/"[: local.endswith("/")])
     assert read_tree(tmp_path) == {"down": b"object", "all/d": b"object"}
+    with pytest.raises(IsADirectoryError, match="cannot hold both"):
+        fs.get(f"{bucket}/t/d", str(tmp_path / "tree"), recursive=True)
+    assert read_tree(tmp_path / "tree") == {"x": b"below"}
     fs.mv(f"{bucket}/t/d", f"{bucket}/moved")
     assert read_prefix(boto_of_moto, bucket, "t/") == {"d/x": b"below"}
 
