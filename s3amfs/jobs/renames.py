@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from ..core.entries import Entry, Kind
 from ..core.expected import NOTHING
 from ..core.job_records import Known
+from ..core.kept_attributes import kept_in
 from ..core.locations import LocalPath, S3Location
 from ..transfers.options import ObjectInfo, UploadOptions
 from ..transfers.source import guess_content_type
@@ -106,6 +107,8 @@ class Renames:
         """The fingerprint of the source, if its content is that of the object `old`."""
         ends, options = self._ends, self._options
         if isinstance(ends.source, LocalPath):
+            if kept_in(info.metadata).is_link:
+                return None  # the source is a file, and the copy would be a link
             fd = os.open(os.path.join(ends.source.path, work.key), os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
             try:
                 there = os.fstat(fd)
@@ -127,6 +130,8 @@ class Renames:
         source = S3Location(ends.source.bucket, ends.source.key + work.key)
         key = self._options.source_key_for(source)
         info = ends.reader.head(source.bucket, source.key, customer_key=key)
+        if self._options.links == "keep" and kept_in(info.metadata).is_link:
+            return None  # the old entry is a file
         fd = os.open(os.path.join(local.root, entry.key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             if not object_and_bytes(ends.reader, source.bucket, source.key, info, fd, key).equal:

@@ -118,3 +118,19 @@ def test_a_renamed_file_whose_times_cannot_be_set(
     assert (failed.rc, failed.did()) == (1, {"new": "fail"})
     assert read_tree(dst) == {"new": b"content", "stays": b"s"}
     assert run(f"s3://{bucket}", dst, **options).rc == 0
+
+
+def test_a_link_is_no_new_name_of_a_file(run: Any, tmp_path: Path, new_bucket: Any, boto: Any) -> None:
+    bucket, dst = new_bucket(), tmp_path / "dst"
+    src = make_tree(tmp_path / "src", {"file": b"elsewhere", "stays": b"s"})
+    options = {"delete": True, "track_renames": True, "links": "keep"}
+    assert run(src, f"s3://{bucket}", **options).rc == run(f"s3://{bucket}", dst, **options).rc == 0
+    (src / "file").unlink()
+    (src / "link").symlink_to("elsewhere")
+    assert run(src, f"s3://{bucket}", **options).did() == {"link": "upload", "file": "delete"}
+    assert run(f"s3://{bucket}", dst, **options).did() == {"link": "download", "file": "delete"}
+    assert os.readlink(dst / "link") == "elsewhere"
+    (src / "link").unlink()
+    make_tree(src, {"file": b"elsewhere"})
+    assert run(src, f"s3://{bucket}", **options).did() == {"file": "upload", "link": "delete"}
+    assert "mode" not in boto.head_object(Bucket=bucket, Key="file")["Metadata"]
