@@ -254,11 +254,15 @@ def test_a_name_that_somebody_else_has_taken_is_seen_once_it_is_refused(
 ) -> None:
     """Whatever an earlier listing says of it, for as long as the TTL."""
     mounted = new_mount("--metadata-ttl", "600")
+    (mounted / "mine").mkdir()
     for number in range(2 * STREAK):
         assert not (mounted / f"none{number}").exists()
     stored.put("file", b"theirs")
     stored.put("link", b"theirs")
     stored.put("folder/")
+    stored.put("full/theirs")
+    with pytest.raises(OSError, match="not empty"):
+        (mounted / "mine").rename(mounted / "full")
     handle = os.open(mounted / "file", os.O_CREAT | os.O_EXCL | os.O_WRONLY)
     os.write(handle, b"mine")
     with pytest.raises(FileExistsError):
