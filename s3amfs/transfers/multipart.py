@@ -20,8 +20,8 @@ from ..engine.attempt import PartResult
 from ..engine.client import S3Client
 from ..engine.journal import Journal
 from ..engine.uploads import look_at
-from ..errors import ChecksumMismatch, ObjectExists, SourceChanged, Unsupported
-from ..wire.aws.capabilities import Feature
+from ..errors import ChecksumMismatch, EncryptionKeyError, ObjectExists, SourceChanged, Unsupported
+from ..wire.aws.capabilities import Feature, known_of
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
@@ -104,6 +104,7 @@ class Multipart:
                 self._abort(upload)
                 self._manifest.forget()
             return None
+        _require_known_key(self._job, known=ours is not None or not page.parts)
         for listed in (ours.upload if ours is not None else None, page):  # not every server says it in every listing
             if listed is not None and listed.checksum_algorithm is not None:
                 upload = replace(
@@ -308,3 +309,17 @@ def _is_of(manifest: m.Manifest, upload: s3api.MultipartUpload) -> bool:
 
 def _record_of(upload: s3api.MultipartUpload) -> m.UploadRecord:
     return m.UploadRecord(upload.upload_id, upload.checksum_algorithm, upload.checksum_type)
+
+
+def _require_known_key(job: Job, *, known: bool) -> None:
+    """Parts of one upload have to have one key: nobody could read the object. known: the manifest says that they do.
+
+    Else the server has to refuse another one, and only AWS is known to do so. Raises EncryptionKeyError.
+    """
+    if known or job.options.object.customer_key is None:
+        return
+    if not known_of(job.client.session.endpoint_id(job.target.bucket)).encrypts.get("sse-c"):
+        raise EncryptionKeyError(
+            f"the unfinished upload of {job.target.url} has no manifest here, and nothing says that it was begun "
+            "with this encryption key: use --force to start over"
+        )

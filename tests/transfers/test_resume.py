@@ -18,10 +18,12 @@ from s3amfs.core.events import TransferResult
 from s3amfs.core.locations import LocalPath, Location, S3Location, Stdin, parse_source
 from s3amfs.core.manifest import Header, Manifest, PartRecord, SourceIdentity
 from s3amfs.core.parts import Part, Plan
+from s3amfs.core.ssec import CustomerKey
 from s3amfs.engine.connect import S3Client
 from s3amfs.engine.part_buffer import PartBuffer
 from s3amfs.engine.upload_body import PartChecks
 from s3amfs.errors import (
+    EncryptionKeyError,
     IncompatiblePartSize,
     PartialDownloadExists,
     SeveralUnfinishedUploads,
@@ -117,6 +119,16 @@ def test_copy(job: Job, boto: Any, file: Path) -> None:
     source = S3Location(job.target.bucket, "source")
     job.interrupt(source)
     check(job, boto, file, job.resume(source))
+
+
+def test_without_a_manifest_nothing_says_with_which_key_it_was_begun(job: Job, file: Path, state: Path) -> None:
+    one, other = (ObjectOptions(customer_key=CustomerKey(letter * 32)) for letter in (b"a", b"b"))
+    source = LocalPath(str(file))
+    job.interrupt(source, replace(ONE_SLOT, object=one))
+    shutil.rmtree(state)
+    with pytest.raises(EncryptionKeyError, match="use --force"):
+        job.resume(source, replace(RESUME, object=other))
+    job.resume(source, replace(RESUME, unfinished="restart", object=other))
 
 
 def test_without_a_word_it_is_refused(job: Job, file: Path) -> None:
