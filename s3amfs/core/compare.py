@@ -163,7 +163,9 @@ def _both(source: Entry, target: Entry, rules: Rules, remembered: Remembered | N
 
 def _equal_times(source: Entry, target: Entry, rules: Rules) -> bool:
     if rules.direction == "down":
-        return source.modified // SECOND == target.modified // SECOND
+        # Downloads set whole seconds (RFC 9110, Last-Modified) where some servers list fractions. A fraction that the
+        # object does not have is of a file that was written in the same second.
+        return target.modified in (source.modified, source.modified // SECOND * SECOND)
     if rules.direction == "up":
         changed = max(source.modified, source.changed) + rules.clock_offset
         return changed + SAFE_LEAD <= target.modified

@@ -175,7 +175,7 @@ class Down(Mover):
         reason = f"equal content ({equal.how})"
         if state_of(os.lstat(path)) != state_of(there):  # else what was written since would count as that content
             raise TargetChanged(f"{work.key} changed while it was compared: kept")
-        if not self._options.dry_run and there.st_mtime_ns // SECOND != time // SECOND:
+        if not self._options.dry_run and there.st_mtime_ns != time:
             there = self._target.set_times(work.key, work.target, time)
             reason += ", time set"
         return Outcome(work, "same", reason, Known(work.key, f"{info.size}:{info.etag}", fingerprint(there)))

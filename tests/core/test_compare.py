@@ -38,8 +38,17 @@ def test_up_the_clocks_difference_is_taken_off() -> None:
 
 
 def test_down_equal_seconds_are_equal() -> None:
-    assert action(Pair("k", replace(OBJECT, modified=NOW + 999), FILE), DOWN) is Action.SAME
-    assert action(Pair("k", replace(OBJECT, modified=NOW - SECOND), FILE), DOWN) is Action.LOOK
+    def found(of_object: int, of_file: int) -> Action:
+        pair = Pair("k", replace(OBJECT, modified=NOW + of_object), replace(FILE, modified=NOW + of_file))
+        return action(pair, DOWN)
+
+    assert NOW % SECOND == 0
+    assert found(0, 0) is Action.SAME
+    assert found(999, 0) is Action.SAME, "downloads set whole seconds"
+    assert found(999, 999) is Action.SAME
+    assert found(-SECOND, 0) is Action.LOOK
+    assert found(0, 999) is Action.LOOK, "somebody has written it in the second of its object"
+    assert found(999, 1) is Action.LOOK
 
 
 def test_across_equal_etags_are_equal() -> None:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 from xml.sax.saxutils import escape
 
 from s3amfs.core.compare import Rules
@@ -167,7 +167,7 @@ class Trouble:
         key = self.draw.choice(sorted(self.scene.source | self.scene.target))
         content = b"theirs " + os.urandom(4)
         if isinstance(place, Path):
-            key = request.key.partition("/source/")[2]  # a local tree is listed on the way: this key has been
+            key = unquote(request.key).partition("/source/")[2]  # a local tree is listed on the way: this key has been
             if key and (place / key).parent.is_dir():
                 (place / key).write_bytes(content)
                 self.scene.theirs[key] = content
