@@ -36,13 +36,16 @@ def look_at_stored(
     options: s3api.ObjectOptions,
     stored: s3api.StoredInfo,
     warn: Callable[[str], None],
+    *,
+    as_asked: bool = True,
 ) -> None:
     """Looks at the object that was `stored`, unless all that `options` ask for is known to be kept.
 
+    as_asked: whether its upload was begun with them; else what it lacks beside encryption is not the server's fault.
     Raises Unsupported if it is in the clear though it was to be encrypted. warn: receives what else was dropped.
     """
-    look_at_encryption(client, target, options, stored, warn)
-    kinds = _open_kinds(client, target, options)
+    encryption.require_encrypted(client, target, options, stored.etag, stored.sse)
+    kinds = _open_kinds(client, target, options) if as_asked else []
     if not kinds:
         return
     can = client.session.capabilities(target.bucket)
@@ -55,17 +58,6 @@ def look_at_stored(
         if can.keeps.get(kind) is False and _name(kind) not in can.warned:
             can.warned.add(_name(kind))
             warn(f"{target.url}: this server silently drops {kind}: the object is stored without")
-
-
-def look_at_encryption(
-    client: S3Client,
-    target: S3Location,
-    options: s3api.ObjectOptions,
-    stored: s3api.StoredInfo,
-    warn: Callable[[str], None],
-) -> None:
-    """As `look_at_stored`, of an object whose upload somebody else has begun: the rest is as that one has asked."""
-    encryption.require_encrypted(client, target, options, stored.etag, stored.sse)
 
 
 def asks_more(options: s3api.ObjectOptions) -> bool:

@@ -25,7 +25,7 @@ from ..wire.aws.capabilities import Feature, known_of
 from ..wire.failures import to_error
 from ..wire.s3 import api as s3api
 from . import checksum_choice, unfinished
-from .as_asked import asks_more, look_at_encryption, look_at_stored
+from .as_asked import asks_more, look_at_stored
 from .complete import Parts, complete
 from .encryption import EncryptionWatch, refuse_in_the_clear
 from .etag_probe import etags_are_md5
@@ -269,8 +269,8 @@ class Multipart:
             raise
         self._manifest.remove()
         stored = replace(found[0], sse=found[0].sse or self.upload.sse)
-        look = look_at_stored if self._is_as_asked else look_at_encryption
-        look(self._client, self._target, self._options.object, stored, self._report.warn)
+        options, warn = self._options.object, self._report.warn
+        look_at_stored(self._client, self._target, options, stored, warn, as_asked=self._is_as_asked)
         return found
 
     def whole_crc(self) -> tuple[str, str] | None:

@@ -61,11 +61,17 @@ def test_the_limit_is_forgotten_after_a_while_of_calm() -> None:
     assert budget.rate(300.0) is None
 
 
-def test_what_a_short_burst_shows_is_a_guess_that_doubles() -> None:
+def guessed() -> RequestBudget:
+    """After a burst of five requests, the last of which was turned away at 10.5 s."""
     budget = RequestBudget()
     for number in range(5):
         budget.reserve(10.0 + number / 10)
     budget.turned_away(10.5, asked_for_less=True)
+    return budget
+
+
+def test_what_a_short_burst_shows_is_a_guess_that_doubles() -> None:
+    budget = guessed()
     assert budget.rate(10.5) == pytest.approx(0.98 * 4 / 1.0), "four in half a second count as four in one"
     assert budget.rate(11.5) == pytest.approx(2 * 0.98 * 4)
     most = 0.98 * 4 * 2.0**60
@@ -73,10 +79,7 @@ def test_what_a_short_burst_shows_is_a_guess_that_doubles() -> None:
 
 
 def test_a_guess_does_not_double_while_fewer_requests_begin() -> None:
-    budget = RequestBudget()
-    for number in range(5):
-        budget.reserve(10.0 + number / 10)
-    budget.turned_away(10.5, asked_for_less=True)
+    budget = guessed()
     guess = budget.accepted
     assert guess is not None
     for second in range(11, 100):

@@ -12,7 +12,7 @@ from s3amfs.core.locations import S3Location
 from s3amfs.engine.client import S3Client
 from s3amfs.errors import Unsupported
 from s3amfs.transfers import commit
-from s3amfs.transfers.as_asked import TRIES, asks_more, is_settled, look_at_encryption, look_at_stored
+from s3amfs.transfers.as_asked import TRIES, asks_more, is_settled, look_at_stored
 from s3amfs.transfers.options import ObjectOptions, StoredInfo
 from s3amfs.wire.messages import Reply
 from tests.support.scripted import Asked, ScriptedEngine, refusal, reply, scripted
@@ -167,10 +167,12 @@ def test_what_is_asked_for_beside_the_bytes_and_their_type(options: ObjectOption
 def test_of_an_upload_that_somebody_else_has_begun_only_encryption_is_looked_at() -> None:
     client, engine = scripted(lambda asked: stored())
     warnings: list[str] = []
-    look_at_encryption(client, TARGET, ALL, StoredInfo("e"), warnings.append)
+    look_at_stored(client, TARGET, ALL, StoredInfo("e"), warnings.append, as_asked=False)
     assert (engine.asked, warnings) == ([], [])
     with pytest.raises(Unsupported, match="no encryption is named"):
-        look_at_encryption(client, TARGET, replace(ALL, sse="AES256"), StoredInfo("e"), warnings.append)
+        look_at_stored(client, TARGET, replace(ALL, sse="AES256"), StoredInfo("e"), warnings.append, as_asked=False)
     client, _ = scripted(lambda asked: stored())
-    look_at_encryption(client, TARGET, replace(ALL, sse="AES256"), StoredInfo("e", sse="AES256"), warnings.append)
+    look_at_stored(
+        client, TARGET, replace(ALL, sse="AES256"), StoredInfo("e", sse="AES256"), warnings.append, as_asked=False
+    )
     assert client.session.capabilities("b").encrypts == {"AES256": True}
