@@ -174,7 +174,7 @@ class Trial:
         self.ends = Counter[str]()
 
     def run(self) -> list[Mutant]:
-        """Those that no test finds; a line for each as it is known."""
+        """Those that no test finds. Prints a line for each fault as its end is known: `--resume` reads them."""
         self._tests_as_they_are()
         for tree in self.trees[1:]:
             shutil.copytree(self.trees[0], tree)
@@ -204,6 +204,7 @@ class Trial:
                     self._survived(child.mutant, "survived")
                 else:
                     self.ends[{None: "took too long", 1: "test", 2: "import"}.get(code, f"exit {code}")] += 1
+                    print(f"{'killed' if code is not None else 'too long':8}  {child.mutant.shown()}", flush=True)
             if time.monotonic() > reported + 20:
                 reported = time.monotonic()
                 done, spent = self.ends.total() + len(self.survivors), reported - began
