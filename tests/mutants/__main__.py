@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.mutants.faults import GROUPS, ROOT, Mutant, draw
+from tests.mutants.reasons import compare
+from tests.mutants.results import Results
 from tests.mutants.trial import SharedServer, Trial
 
 
@@ -44,6 +46,9 @@ def main() -> int:
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="files whose path has this in it")
     parser.add_argument("--again", metavar="FILE", help="try only the survivors that an earlier run printed to FILE")
     parser.add_argument("--resume", metavar="FILE", help="go on with a run that was cut off and printed to FILE")
+    parser.add_argument(
+        "--results", type=Path, metavar="FILE", help="write how each ended to FILE, and do not try again what it knows"
+    )
     parser.add_argument("--count", action="store_true", help="only say how many there are")
     args = parser.parse_args()
     wanted = (None if word == "all" else int(word) for word in (args.core, args.others))
@@ -64,6 +69,7 @@ def main() -> int:
         return 0
     if not tried:
         report(mutants, survivors)
+        compare(mutants, survivors)
         return 0
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     with ExitStack() as stack:
@@ -81,8 +87,9 @@ def main() -> int:
             certs = Certificates(place / "certs")
             server = stack.enter_context(SeaweedServer(tls=(str(certs.certificate), str(certs.key))))
             plugins.append(SharedServer(server, certs))
-        survivors += Trial(tried, trees, plugins, args.seed).run()
+        survivors += Trial(tried, trees, plugins, args.seed, Results(args.results, tried)).run()
     report(mutants, survivors)
+    compare(mutants, survivors)
     return 0
 
 

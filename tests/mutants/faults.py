@@ -52,11 +52,21 @@ class Mutant:
         return next(name for name, folders in GROUPS.items() if folder in folders)
 
     def shown(self) -> str:
-        """'s3amfs/core/parts.py:12: OLD -> NEW'."""
+        """'s3amfs/core/parts.py:12: OLD  ->  NEW'."""
+        number, old, new = self._line()
+        return f"{self.path}:{number}: {old}  ->  {new}"
+
+    def change(self) -> str:
+        """'OLD  ->  NEW'."""
+        _, old, new = self._line()
+        return f"{old}  ->  {new}"
+
+    def _line(self) -> tuple[int, str, str]:
+        """The first line that differs: number, as it is, with the fault."""
         original = (ROOT / self.path).read_text(encoding="utf-8")
         pairs = enumerate(zip_longest(original.splitlines(), self.code.splitlines(), fillvalue=""), 1)
         number, (old, new) = next((number, pair) for number, pair in pairs if pair[0] != pair[1])
-        return f"{self.path}:{number}: {old.strip()}  ->  {new.strip()}"
+        return number, old.strip(), new.strip()
 
 
 def places_of(path: Path) -> list[tuple[Path, str, int]]:

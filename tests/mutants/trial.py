@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import importlib
 import importlib.util
+import json
 import os
 import random
 import re
@@ -18,6 +19,7 @@ import warnings
 from collections import Counter, deque
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ import hypothesis.strategies
 import pytest
 
 from tests.mutants.faults import ROOT, Mutant
+from tests.mutants.results import Results
 
 _SERVED = frozenset({"s3", "lax", "cli", "proxy"})
 """Fixtures behind which a server runs."""
@@ -42,6 +45,8 @@ hypothesis.settings.register_profile(
     phases=(hypothesis.Phase.explicit, hypothesis.Phase.generate),
 )
 """A failure is all that is asked for, so no example is made smaller."""
+_ENDS = {None: "took too long", -signal.SIGKILL: "looped", 1: "test", 2: "import"}
+"""What pytest's exit statuses mean. The kernel kills at the limit of CPU time."""
 MEMORY = 6 << 30
 """Bytes of data a child may have: a fault may ask for any amount."""
 
@@ -66,12 +71,38 @@ class _Imported:
         self.path.write_text("\n".join(names), encoding="utf-8")
 
 
-class _QuickFirst:
-    """A plugin that has tests without a server run before the others: most faults are found by one of them."""
+class _Order:
+    """A plugin that runs first what most likely finds a fault for the least time, and tests with a server last."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        """How long each test takes as the code is."""
+        self.kills = Counter[str]()
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=lambda item: bool(_SERVED.intersection(getattr(item, "fixturenames", ()))))
+        items.sort(key=self._rank)
+
+    def _rank(self, item: pytest.Item) -> tuple[bool, float]:
+        served = bool(_SERVED.intersection(getattr(item, "fixturenames", ())))
+        return served, (0.001 + self.seconds.get(item.nodeid, 0.0)) / (1 + self.kills[item.nodeid])
+
+
+class _Noted:
+    """A plugin that writes down how long each test takes, or the first that fails."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seconds: dict[str, float] = {}
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.failed:
+            self.path.write_text(json.dumps({"failed": report.nodeid}), encoding="utf-8")
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0.0) + report.duration
+
+    def pytest_sessionfinish(self, exitstatus: int) -> None:
+        if exitstatus == 0:
+            self.path.write_text(json.dumps({"seconds": self.seconds}), encoding="utf-8")
 
 
 def preload(names: list[str]) -> None:
@@ -104,15 +135,23 @@ class Child:
     descriptor: int = -1
     began: float = field(default_factory=time.monotonic)
     end: float = 0.0
+    cpu: float = 0.0
+    """Seconds of CPU time it took, once it has ended."""
 
-    def start(self, seconds: float, words: list[str], plugins: list[Any]) -> None:
-        """Puts the fault in its place and forks."""
+    @property
+    def notes(self) -> Path:
+        return self.tree / f"{self.test.replace('/', '-')}.json"
+
+    def start(self, seconds: float, cpu: float, words: list[str], plugins: list[Any]) -> None:
+        """Puts the fault in its place and forks. It may take so many seconds by the clock, and of CPU time."""
+        self.notes.unlink(missing_ok=True)
         if self.mutant is not None:
             self._place(self.mutant)
         self.end = time.monotonic() + seconds
         self.pid = os.fork()
         if self.pid == 0:
-            self._run(words, plugins)
+            resource.setrlimit(resource.RLIMIT_CPU, (ceil(cpu), ceil(cpu)))
+            self._run(words, [*plugins, _Noted(self.notes)])
         self.descriptor = os.pidfd_open(self.pid)
 
     def _place(self, mutant: Mutant) -> None:
@@ -147,7 +186,8 @@ class Child:
         late = not select.select([self.descriptor], [], [], 0)[0]
         if late:
             os.killpg(self.pid, signal.SIGKILL)
-        code = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        _, status, usage = os.wait4(self.pid, 0)
+        code, self.cpu = os.waitstatus_to_exitcode(status), usage.ru_utime + usage.ru_stime
         os.close(self.descriptor)
         with suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)  # what the tests left running
@@ -164,22 +204,29 @@ class Child:
 class Trial:
     """Runs the children, as many at a time as there are trees."""
 
-    def __init__(self, mutants: list[Mutant], trees: list[Path], plugins: list[Any], seed: int) -> None:
-        self.mutants, self.trees, self.plugins, self.seed = mutants, trees, [*plugins, _QuickFirst()], seed
+    def __init__(
+        self, mutants: list[Mutant], trees: list[Path], plugins: list[Any], seed: int, results: Results
+    ) -> None:
+        self.order, self.results = _Order(), results
+        self.mutants, self.trees, self.plugins, self.seed = mutants, trees, [*plugins, self.order], seed
         self.words = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow", f"--hypothesis-seed={seed}"]
         self.alone: dict[str, list[str]] = {}
         """Further words by test file: those that need no fixture of conftest.py, which imports half of the package."""
         self.seconds: dict[str, float] = {}
+        self.cpu: dict[str, float] = {}
+        """By test file, as the code is: by the clock, and of CPU time."""
         self.survivors: list[Mutant] = []
         self.ends = Counter[str]()
 
     def run(self) -> list[Mutant]:
         """Those that no test finds. Prints a line for each fault as its end is known: `--resume` reads them."""
+        self._take_results()
         self._tests_as_they_are()
         for tree in self.trees[1:]:
             shutil.copytree(self.trees[0], tree)
-        have = [mutant for mutant in self.mutants if mutant.test in self.seconds]
-        for mutant in self.mutants:
+        left = [mutant for mutant in self.mutants if self.results.end_of(mutant) is None]
+        have = [mutant for mutant in left if mutant.test in self.seconds]
+        for mutant in left:
             if mutant.test not in self.seconds:
                 self._survived(mutant, "no test ")
         random.Random(self.seed).shuffle(have)  # so that a run that is cut short is a sample, too
@@ -190,8 +237,9 @@ class Trial:
             while waiting and free:
                 mutant, thorough = waiting.popleft()
                 child = Child(free.pop(), mutant.test, mutant, thorough)
-                seconds = (10 + 10 * self.seconds[mutant.test]) * (6 if thorough else 1)
-                child.start(seconds, [*self.words, *self.alone[mutant.test]], self.plugins)
+                times = 6 if thorough else 1
+                seconds, cpu = (20 + 10 * self.seconds[mutant.test]) * times, (2 + 5 * self.cpu[mutant.test]) * times
+                child.start(seconds, cpu, [*self.words, *self.alone[mutant.test]], self.plugins)
                 running.append(child)
             for child in self._ended(running):
                 running.remove(child)
@@ -203,8 +251,7 @@ class Trial:
                 elif code in SURVIVED:
                     self._survived(child.mutant, "survived")
                 else:
-                    self.ends[{None: "took too long", 1: "test", 2: "import"}.get(code, f"exit {code}")] += 1
-                    print(f"{'killed' if code is not None else 'too long':8}  {child.mutant.shown()}", flush=True)
+                    self._killed(child, code)
             if time.monotonic() > reported + 20:
                 reported = time.monotonic()
                 done, spent = self.ends.total() + len(self.survivors), reported - began
@@ -213,7 +260,8 @@ class Trial:
         return self.survivors
 
     def _tests_as_they_are(self) -> None:
-        tests = sorted({mutant.test for mutant in self.mutants if (ROOT / mutant.test).exists()})
+        left = {mutant.test for mutant in self.mutants if self.results.end_of(mutant) is None}
+        tests = sorted(test for test in left if (ROOT / test).exists())
         for test in tests:
             needs = _FIXTURE.search((ROOT / test).read_text(encoding="utf-8")) is not None
             self.alone[test] = [] if needs else ["--noconftest"]
@@ -225,9 +273,10 @@ class Trial:
                 running.remove(child)
                 code, test = child.finish(), child.test
                 if code in SURVIVED:
-                    self.seconds[test] = time.monotonic() - child.began
+                    self.seconds[test], self.cpu[test] = time.monotonic() - child.began, child.cpu
+                    self.order.seconds |= json.loads(child.notes.read_text(encoding="utf-8"))["seconds"]
                     preload(self._imported(test).read_text(encoding="utf-8").splitlines())
-                    print(f"# {test} takes {self.seconds[test]:.1f} s as it is", flush=True)
+                    print(f"# {test} takes {self.seconds[test]:.1f} s as it is, {child.cpu:.1f} s of CPU", flush=True)
                 elif self.alone[test]:
                     self.alone[test] = []
                     waiting.append(test)
@@ -236,7 +285,7 @@ class Trial:
 
     def _begin(self, test: str) -> Child:
         child = Child(self.trees[0], test, None, False)
-        child.start(600, [*self.words, *self.alone[test]], [*self.plugins, _Imported(self._imported(test))])
+        child.start(600, 600, [*self.words, *self.alone[test]], [*self.plugins, _Imported(self._imported(test))])
         return child
 
     def _imported(self, test: str) -> Path:
@@ -252,6 +301,28 @@ class Trial:
     def _draws(self, test: str) -> bool:
         return "hypothesis" in (ROOT / test).read_text(encoding="utf-8")
 
+    def _take_results(self) -> None:
+        """Those that an earlier run has tried."""
+        for mutant in self.mutants:
+            end = self.results.end_of(mutant)
+            if end == "survived":
+                self._survived(mutant, end)
+            elif end is not None:
+                self.ends[end] += 1
+
+    def _killed(self, child: Child, code: int | None) -> None:
+        assert child.mutant is not None
+        how = _ENDS.get(code, f"exit {code}")
+        with suppress(FileNotFoundError):
+            failed = json.loads(child.notes.read_text(encoding="utf-8")).get("failed")
+            self.order.kills[failed] += failed is not None
+        self.ends[how] += 1
+        if code is not None:  # too long a time by the clock may be that of a busy machine
+            self.results.add(child.mutant, how)
+        print(f"{'killed' if code is not None else 'too long':8}  {child.mutant.shown()}", flush=True)
+
     def _survived(self, mutant: Mutant, how: str) -> None:
         self.survivors.append(mutant)
+        if how == "survived":
+            self.results.add(mutant, how)
         print(f"{how:8}  {mutant.shown()}", flush=True)
