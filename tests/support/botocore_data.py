@@ -1,11 +1,12 @@
-"""botocore's own files, read once a process."""
+"""What botocore makes anew for each session and each client, though it is always the same: made once a process."""
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import Any
 
-from botocore import loaders
+from botocore import endpoint_provider, loaders, session
 
 
 def read_data_once() -> None:
@@ -22,3 +23,45 @@ def read_data_once() -> None:
 
     loaders.JSONFileLoader.load_file = lambda self, path: read_file(path)
     loaders.Loader.list_available_services = list_services
+    _register_handlers_once()
+    _build_rules_once()
+
+
+def make_shared() -> None:
+    """Makes all of that now, in a process that forks: children find it."""
+    from s3amfs.wire.aws.endpoints import EndpointRules, EndpointSettings
+
+    session.Session()
+    EndpointRules(loaders.create_loader(), EndpointSettings())
+
+
+def _register_handlers_once() -> None:
+    """A session's some hundred handlers are a copy of the first one's, as each client's are of its session's."""
+    register = session.Session._register_builtin_handlers
+    registered: dict[type, Any] = {}
+
+    def copy_handlers(self: Any, events: Any) -> None:
+        emitter = self._original_handler
+        if emitter._handlers._root != type(emitter)()._handlers._root:
+            register(self, events)  # brought by the caller, with handlers of its own
+        elif type(emitter) not in registered:
+            register(self, events)
+            registered[type(emitter)] = copy.copy(emitter._handlers)
+        else:
+            emitter._handlers = copy.copy(registered[type(emitter)])
+
+    session.Session._register_builtin_handlers = copy_handlers
+
+
+def _build_rules_once() -> None:
+    """One set of rules for all endpoint providers that have the same data: its rules have no state."""
+    build = endpoint_provider.RuleSet
+    built: dict[tuple[int, int], tuple[Any, ...]] = {}
+
+    def rule_set(*, partitions: Any, rules: Any, **data: Any) -> Any:
+        key = (id(rules), id(partitions))
+        if key not in built:  # with the data, so that no other can have their place
+            built[key] = (build(partitions=partitions, rules=rules, **data), rules, partitions)
+        return built[key][0]
+
+    endpoint_provider.RuleSet = rule_set

@@ -21,9 +21,7 @@ import traceback
 from pathlib import Path
 from typing import Any, NoReturn
 
-from botocore import loaders
-
-from tests.support.botocore_data import read_data_once
+from tests.support.botocore_data import make_shared, read_data_once
 
 ROOT = Path(__file__).resolve().parents[2]
 MOST_BYTES = 1 << 17
@@ -77,9 +75,7 @@ def serve(number: int) -> NoReturn:
             importlib.import_module(module.name)
     importlib.import_module("platformdirs")
     read_data_once()
-    loader = loaders.create_loader()
-    loader.load_service_model("s3", "endpoint-rule-set-1")
-    loader.load_data("partitions")
+    make_shared()
     control = socket.socket(fileno=number)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # of its own children nobody asks for a status
     while True:

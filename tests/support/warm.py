@@ -25,7 +25,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.support.botocore_data import read_data_once
+from tests.support.botocore_data import make_shared, read_data_once
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -54,6 +54,7 @@ def preload(names: list[str]) -> None:
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     read_data_once()
+    make_shared()
     assert threading.active_count() == 1, "a fork copies one thread only"
 
 
