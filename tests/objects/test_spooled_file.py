@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,7 @@ def test_only_what_is_left_of_the_base_and_not_here_is_fetched(monkeypatch: pyte
     with alone(INFO, len(data), len(data)) as file:
         assert file.read(1, 2 * FETCH_BYTES) == data[1 : 2 * FETCH_BYTES + 1]
         assert asked == [(1, FETCH_BYTES + 1), (FETCH_BYTES + 1, 2 * FETCH_BYTES + 1)]
+    assert FETCH_BYTES == 8 * 1024 * 1024, "by two requests, and held once"
 
 
 def test_what_differs_is_on_record(state: Path) -> None:
@@ -319,16 +321,28 @@ def test_a_new_content_with_large_holes_is_stored_with_holes(changed: Changed, k
     assert keeping.objects == keeping.uploads == []
 
 
-def test_what_did_not_change_is_copied_of_this_very_base(changed: Changed, keeping: KeepingServer) -> None:
+@pytest.mark.parametrize("part_size", [PART, None])
+def test_what_did_not_change_is_copied_of_this_very_base(
+    changed: Changed, keeping: KeepingServer, part_size: int | None
+) -> None:
     with changed.open() as file:
         file.write(b"changed", 2 * PART + 5)
-        assert file.publish(OPTIONS).etag == "patch"
+        assert file.publish(replace(OPTIONS, part_size=part_size)).etag == "patch"
         assert all(file.spool.present.covers(start, end) for start, end in changed.patches[0][1].fills)
     ((_, plan, options),) = changed.patches
     assert [part.kind for part in plan.parts] == ["copy", "upload"]
     assert options.expected == ObjectInfo(1, "etag").expected
     assert changed.reads, "what is around the change is read"
     assert keeping.objects == keeping.uploads == []
+
+
+def test_where_nothing_stayed_as_it_was_nothing_is_patched(changed: Changed, keeping: KeepingServer) -> None:
+    new = content(3 * PART, 5)
+    with changed.open() as file:
+        file.write(new, 0)
+        assert file.publish(OPTIONS).etag == "of parts"
+    assert (changed.patches, changed.reads) == ([], [])
+    assert b"".join(keeping.upload.stored.values()) == new
 
 
 @pytest.mark.parametrize("etag", ["etag", "another"])

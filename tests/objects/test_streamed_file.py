@@ -283,6 +283,7 @@ def test_a_copy_that_fails(number: int, goes_on: bool) -> None:
 
 def test_it_is_better_spooled_where_nothing_more_can_be_sent_or_the_server_can_copy_holes() -> None:
     with small_stream() as (stream, writer):
+        assert (stream.size, stream.read(0, 9)) == (0, b"")
         stream.write(b"abc", 0)
         assert not stream.is_better_spooled
         stream.write(b"d", HOLE_BYTES + 2)

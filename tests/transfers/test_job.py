@@ -29,6 +29,7 @@ def test_a_stream_has_no_name(tmp_path: Path, events: Events) -> None:
     assert (result.verb, result.source, result.target) == ("upload", "-", "s3://b/k")
     assert events[-1] is result
     assert job.can is job.client.session.capabilities("b")
+    assert job.counts and Job(job.client, TARGET, job.options, job.report).counts, "unless nobody wants the figures"
 
 
 def test_one_manifest_for_each_target(tmp_path: Path, events: Events) -> None:

@@ -35,3 +35,4 @@ def test_nothing_is_replaced_or_resumed_unless_it_is_said() -> None:
     assert (down.file_exists, down.download_exists, down.wait, down.sparse, down.follow_link) == (
         ("refuse", "refuse", False, False, True)
     )
+    assert (down.dry_run, down.bwlimit) == (False, 0)

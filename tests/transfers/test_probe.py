@@ -104,6 +104,13 @@ def test_what_was_stored_is_remembered(versioned: bool) -> None:
     assert len(probe.stored) == 2
 
 
+def test_versions_are_kept_until_the_bucket_says_that_there_are_none() -> None:
+    client, _ = scripted(lambda asked: reply(etag='"e"', x_amz_version_id="v"))
+    probe = Probe(client, "box", "p/")
+    probe.put("k", b"data")
+    assert probe.stored == {("p/k", "v")}
+
+
 def test_what_was_refused_may_be_stored_all_the_same() -> None:
     for refused, versioned, kept in (
         (refusal(400, "BadDigest"), False, {("p/k", None)}),

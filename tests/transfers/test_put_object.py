@@ -16,7 +16,7 @@ from s3amfs.core.claims import NOT_CHECKED
 from s3amfs.core.expected import NOTHING, WHATEVER, Expected, this_etag
 from s3amfs.core.failures import Failure, Kind
 from s3amfs.core.locations import LocalPath, S3Location
-from s3amfs.engine.attempt import PartResult
+from s3amfs.engine.attempt import PartResult, SendPart
 from s3amfs.engine.connect import S3Client
 from s3amfs.errors import ChecksumMismatch, ObjectExists, S3AMError, TargetChanged, TransferError
 from s3amfs.objects.writer import ObjectWriter
@@ -342,12 +342,73 @@ def test_a_look_that_finds_another_object_than_the_damaged_one_is_made_again(run
     )
     assert stored.etag == "new"
     assert len(expected) == 2
+    assert len(looks) == 1, "before each attempt and after the last"
     error, expected, _ = runs(succeeded(), found=there("another"), obeys=False)
     assert isinstance(error, ObjectExists)
     assert expected == [], "nothing was sent"
 
 
 # -- where nobody counts: one request first, without a transfer ------------------------------------------------------
+
+
+def uncounted(events: Events, *, counts: bool = False, **options: Any) -> Job:
+    client, _ = scripted(lambda asked: reply(404))
+    given = UploadOptions(expected=NOTHING, **options)
+    job = stream_job(client, S3Location("box", "k"), given, on_event=events, counts=counts)
+    job.can.conditions["put", "nothing"] = True
+    return job
+
+
+@pytest.mark.parametrize(
+    ("length", "counts", "options", "at_once"),
+    [
+        (0, False, {}, True),
+        (MOST_AT_ONCE, False, {}, True),
+        (MOST_AT_ONCE + 1, False, {}, False),
+        (5, True, {}, False),
+        (5, False, {"bwlimit": 1000}, False),
+    ],
+    ids=["empty", "small", "larger", "counted", "limited"],
+)
+def test_what_is_small_is_tried_at_once_where_nobody_counts(
+    monkeypatch: pytest.MonkeyPatch, events: Events, length: int, counts: bool, options: Any, at_once: bool
+) -> None:
+    tried: list[object] = []
+    monkeypatch.setattr(put_object._Put, "_try_at_once", lambda put: tried.append(put))
+    monkeypatch.setattr(put_object._Put, "_attempt", lambda put: succeeded())
+    nobody: Any = None
+    put_object.put_single(uncounted(events, counts=counts, **options), length, nobody)
+    assert len(tried) == at_once
+
+
+@pytest.mark.parametrize(
+    ("failure", "reads", "then"),
+    [(DAMAGED, 1, [this_etag("d")]), (Failure(Kind.CORRUPT, "other bytes"), 0, [NOTHING, this_etag("d")])],
+    ids=["in doubt", "damaged"],
+)
+def test_what_was_sent_at_once_is_read_back_only_where_its_etag_is_in_doubt(
+    monkeypatch: pytest.MonkeyPatch, events: Events, failure: Failure, reads: int, then: list[Expected]
+) -> None:
+    read, expected, left = [], list[Expected](), [failed(Put(crc=None), LOST), succeeded()][-len(then) :]
+
+    def attempt(put: Any) -> Attempt:
+        expected.append(put._commit.condition)
+        return left.pop(0)
+
+    def content_crc(*_: object) -> int:
+        read.append(1)
+        return CRC + 1
+
+    job = uncounted(events)
+    monkeypatch.setattr(put_object, "content_crc", content_crc)
+    monkeypatch.setattr(put_object, "send_once", lambda *_: failure)
+    monkeypatch.setattr(put_object._Put, "_attempt", attempt)
+    monkeypatch.setattr(put_object._Put, "_may_begin", lambda _: True)
+    job.client.session.refresh_credentials()
+    monkeypatch.setattr(put_object._Put, "_target", lambda _: Put(damaged="d", crc_name="crc32c", crc=None))
+    monkeypatch.setattr(type(job.client), "find", lambda *_, **__: there("d"))
+    stored, *_ = put_object.put_single(job, LENGTH, lambda _: lambda *_: SendPart.__new__(SendPart))
+    assert (stored.etag, len(read), expected) == ("new", reads, then)
 
 
 def put_uncounted(client: S3Client, bucket: str, data: bytes, events: Any, checksum: Any = None) -> Any:

@@ -212,6 +212,13 @@ def test_an_empty_object_has_no_range_to_ask_for() -> None:
     assert found.hashes([Part(1, 0, 0)], "crc32c", nothing, nothing) == {}
 
 
+def test_what_is_empty_is_sent_as_one_part_without_a_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "send", lambda target, source, part: source.reader(part).read(1))
+    target: Any = None
+    sent: Any = EmptyUpload(SourceIdentity("s3://bbb/k", size=0)).move(target)(Part(1, 0, 0), 1)
+    assert sent == b""
+
+
 def test_an_object_is_read_with_the_client_of_its_service() -> None:
     opened, other = Opened(head(1)), Opened(head(7))
     found = opened.open(S3Location("bbb", "k"), source_client=other.client)
