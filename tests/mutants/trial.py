@@ -29,10 +29,9 @@ import hypothesis.strategies
 import pytest
 
 from tests.mutants.faults import ROOT, Mutant
+from tests.mutants.in_place import MEMORY, Order, changed_functions, try_in_place
 from tests.mutants.results import Results
 
-_SERVED = frozenset({"s3", "lax", "cli", "proxy"})
-"""Fixtures behind which a server runs."""
 _FIXTURE = re.compile(r"\b(s3|boto|bucket|cli|proxy|client|through|state)\b *:")
 """Of tests/conftest.py, as a test's parameter."""
 SURVIVED = (0, 5)
@@ -47,8 +46,6 @@ hypothesis.settings.register_profile(
 """A failure is all that is asked for, so no example is made smaller."""
 _ENDS = {None: "took too long", -signal.SIGKILL: "looped", 1: "test", 2: "import"}
 """What pytest's exit statuses mean. The kernel kills at the limit of CPU time."""
-MEMORY = 6 << 30
-"""Bytes of data a child may have: a fault may ask for any amount."""
 
 
 class SharedServer:
@@ -69,23 +66,6 @@ class _Imported:
     def pytest_collection_finish(self) -> None:
         names = [name for name in sys.modules if name.split(".")[0] not in ("s3amfs", "tests", "__main__")]
         self.path.write_text("\n".join(names), encoding="utf-8")
-
-
-class _Order:
-    """A plugin that runs first what most likely finds a fault for the least time, and tests with a server last."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        """How long each test takes as the code is."""
-        self.kills = Counter[str]()
-
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        items.sort(key=self._rank)
-
-    def _rank(self, item: pytest.Item) -> tuple[bool, float]:
-        served = bool(_SERVED.intersection(getattr(item, "fixturenames", ())))
-        return served, (0.001 + self.seconds.get(item.nodeid, 0.0)) / (1 + self.kills[item.nodeid])
 
 
 class _Noted:
@@ -181,6 +161,13 @@ class Child:
         finally:
             os._exit(code)
 
+    def failed(self) -> str | None:
+        """The first test that failed, once it has ended."""
+        if not self.notes.exists():
+            return None
+        found: str | None = json.loads(self.notes.read_text(encoding="utf-8")).get("failed")
+        return found
+
     def finish(self) -> int | None:
         """pytest's exit status, None after too long a time; takes the fault out again."""
         late = not select.select([self.descriptor], [], [], 0)[0]
@@ -207,8 +194,8 @@ class Trial:
     def __init__(
         self, mutants: list[Mutant], trees: list[Path], plugins: list[Any], seed: int, results: Results
     ) -> None:
-        self.order, self.results = _Order(), results
-        self.mutants, self.trees, self.plugins, self.seed = mutants, trees, [*plugins, self.order], seed
+        self.order, self.results = Order(), results
+        self.mutants, self.trees, self.plugins, self.seed = mutants, trees, plugins, seed
         self.words = ["-x", "-q", "--tb=no", "-p", "no:cacheprovider", "-m", "not slow", f"--hypothesis-seed={seed}"]
         self.alone: dict[str, list[str]] = {}
         """Further words by test file: those that need no fixture of conftest.py, which imports half of the package."""
@@ -221,9 +208,12 @@ class Trial:
     def run(self) -> list[Mutant]:
         """Those that no test finds. Prints a line for each fault as its end is known: `--resume` reads them."""
         self._take_results()
-        self._tests_as_they_are()
         for tree in self.trees[1:]:
             shutil.copytree(self.trees[0], tree)
+        self._try_in_place()
+        self._tests_as_they_are()
+        for tree in self.trees[1:]:
+            shutil.copytree(self.trees[0], tree, dirs_exist_ok=True)  # with what has been compiled
         left = [mutant for mutant in self.mutants if self.results.end_of(mutant) is None]
         have = [mutant for mutant in left if mutant.test in self.seconds]
         for mutant in left:
@@ -239,7 +229,7 @@ class Trial:
                 child = Child(free.pop(), mutant.test, mutant, thorough)
                 times = 6 if thorough else 1
                 seconds, cpu = (20 + 10 * self.seconds[mutant.test]) * times, (2 + 5 * self.cpu[mutant.test]) * times
-                child.start(seconds, cpu, [*self.words, *self.alone[mutant.test]], self.plugins)
+                child.start(seconds, cpu, [*self.words, *self.alone[mutant.test]], [*self.plugins, self.order])
                 running.append(child)
             for child in self._ended(running):
                 running.remove(child)
@@ -251,13 +241,29 @@ class Trial:
                 elif code in SURVIVED:
                     self._survived(child.mutant, "survived")
                 else:
-                    self._killed(child, code)
+                    self._killed(child.mutant, code, child.failed())
             if time.monotonic() > reported + 20:
                 reported = time.monotonic()
                 done, spent = self.ends.total() + len(self.survivors), reported - began
                 print(f"# {done} of {len(self.mutants)}, {len(self.survivors)} survived, {spent:.0f} s", flush=True)
         print(f"# {dict(self.ends)}, {time.monotonic() - began:.0f} s", flush=True)
         return self.survivors
+
+    def _try_in_place(self) -> None:
+        """Those in functions. What does not end there, or whose tests fail beside others, is left to a child."""
+        left = [mutant for mutant in self.mutants if self.results.end_of(mutant) is None]
+        trying = [mutant for mutant in left if (ROOT / mutant.test).exists() and changed_functions(mutant)]
+        for profile, times in (("quick", 1), ("thorough", 6)):
+            again: list[Mutant] = []
+            words = [*self.words, f"--hypothesis-profile={profile}"]
+            for mutant, end, failed in try_in_place(trying, self.trees, words, self.plugins, self.order, times=times):
+                if end != 0:
+                    self._killed(mutant, end, failed)
+                elif profile == "quick" and self._draws(mutant.test):
+                    again.append(mutant)
+                else:
+                    self._survived(mutant, "survived")
+            trying = again
 
     def _tests_as_they_are(self) -> None:
         left = {mutant.test for mutant in self.mutants if self.results.end_of(mutant) is None}
@@ -285,7 +291,8 @@ class Trial:
 
     def _begin(self, test: str) -> Child:
         child = Child(self.trees[0], test, None, False)
-        child.start(600, 600, [*self.words, *self.alone[test]], [*self.plugins, _Imported(self._imported(test))])
+        plugins = [*self.plugins, self.order, _Imported(self._imported(test))]
+        child.start(600, 600, [*self.words, *self.alone[test]], plugins)
         return child
 
     def _imported(self, test: str) -> Path:
@@ -310,16 +317,15 @@ class Trial:
             elif end is not None:
                 self.ends[end] += 1
 
-    def _killed(self, child: Child, code: int | None) -> None:
-        assert child.mutant is not None
+    def _killed(self, mutant: Mutant, code: int | None, failed: str | None) -> None:
+        """failed: the test that has found it, where it is known."""
         how = _ENDS.get(code, f"exit {code}")
-        with suppress(FileNotFoundError):
-            failed = json.loads(child.notes.read_text(encoding="utf-8")).get("failed")
-            self.order.kills[failed] += failed is not None
+        if failed is not None:
+            self.order.kills[failed] += 1
         self.ends[how] += 1
         if code is not None:  # too long a time by the clock may be that of a busy machine
-            self.results.add(child.mutant, how)
-        print(f"{'killed' if code is not None else 'too long':8}  {child.mutant.shown()}", flush=True)
+            self.results.add(mutant, how)
+        print(f"{'killed' if code is not None else 'too long':8}  {mutant.shown()}", flush=True)
 
     def _survived(self, mutant: Mutant, how: str) -> None:
         self.survivors.append(mutant)
