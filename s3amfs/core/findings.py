@@ -82,7 +82,7 @@ class Answer:
     status: int
     """The HTTP status, 0: no answer."""
     code: str = ""
-    """The S3 error code."""
+    """The S3 error code; without a status, why there is no answer of use."""
     denied: bool = False
     """The refusal is about permission, so it says nothing about the service."""
     odd: bool = False
@@ -94,7 +94,7 @@ class Answer:
 
     def __str__(self) -> str:
         if self.status == 0:
-            return "no answer"
+            return self.code or "no answer"
         return f"{self.status} {self.code}".strip()
 
 

@@ -77,6 +77,7 @@ def test_statuses_of_a_refusal(status: int) -> None:
 
 def test_evidence_and_text() -> None:
     assert str(Answer(0)) == "no answer"
+    assert str(Answer(0, "no request left", odd=True)) == "no request left"
     assert str(FAILED) == "412 PreconditionFailed"
     assert str(OK) == "200"
     finding = supported("put", OK, shown=False, but="nothing is there")

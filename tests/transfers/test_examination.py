@@ -158,6 +158,12 @@ def test_one_refusal_or_senseless_answer_speaks_of_what_needs_it_only(
     assert probe.requests < MAX_REQUESTS
 
 
+@pytest.mark.parametrize(("asked", "name"), [("GET versioning", "versioning"), ("POST uploads", "multipart")])
+def test_a_senseless_answer_is_called_that(asked: str, name: str) -> None:
+    found, *_ = examined(HonestS3(refused={asked: reply(body="<html/>")}))
+    assert found[name].evidence == "an odd answer (an answer that makes no sense)"
+
+
 @pytest.mark.parametrize(
     ("status", "code", "result"),
     [(403, "AccessDenied", "unknown"), (501, "NotImplemented", "no"), (500, "", "unknown")],
