@@ -47,12 +47,14 @@ class Left:
     def __init__(self, folder: Path) -> None:
         self.folder, self.state = folder, str(folder / "state")
 
-    def add(self, key: str, *, endpoint: str, base: str = "base", size: int = 8, bucket: str = "box") -> str:
+    def add(
+        self, key: str, *, endpoint: str, base: str = "base", size: int = 8, bucket: str = "box", began: float = 0.0
+    ) -> str:
         data = b"new"
         path = self.folder / f"{NAME_PREFIX}{key.replace('/', '-')}"
         path.write_bytes(data)
         header = u.Header(
-            f"s3://{bucket}/{key}", endpoint, str(path), base, size, size if base else 0, {"mode": "1"}, 0.0
+            f"s3://{bucket}/{key}", endpoint, str(path), base, size, size if base else 0, {"mode": "1"}, began
         )
         record = SpoolRecord.create(header, self.state)
         record.append(u.encode_written(0, len(data)))
@@ -108,11 +110,15 @@ def test_those_of_this_service_below_a_prefix(left: Left) -> None:
     assert found.age > 10**9, "began in 1970"
 
 
-def test_a_clock_that_was_set_back_makes_no_age(left: Left, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("now", "age"), [(130.0, 30.0), (100.0, 0.0), (95.0, 0.0)])
+def test_the_age_is_since_it_began_and_never_less_than_nothing(
+    left: Left, monkeypatch: pytest.MonkeyPatch, now: float, age: float
+) -> None:
+    """As after a clock was set back."""
     client, _ = scripted(answered)
-    left.add("d/k", endpoint=endpoint_of(client))
-    monkeypatch.setattr(time, "time", lambda: -5.0)
-    assert [found.age for found in left_changes(client, "box", "", left.state)] == [0.0]
+    left.add("d/k", endpoint=endpoint_of(client), began=100.0)
+    monkeypatch.setattr(time, "time", lambda: now)
+    assert [found.age for found in left_changes(client, "box", "", left.state)] == [age]
 
 
 def test_one_is_discarded_with_its_file(left: Left) -> None:
