@@ -25,17 +25,14 @@ from ..engine.client import S3Client
 from ..engine.connect import S3Config, connect
 from ..engine.file_io import make_private
 from ..engine.journal import state_dir
-from ..engine.limits import ByteBudget
 from ..engine.resources import take_all_descriptors
 from ..errors import AccessDenied, BadCredentials, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
-from .context import Service
+from .context import Service, writer_memory
 from .namespace import Tree
 from .options import MountOptions
 from .reader_pool import Readers
 from .unmount import clear_dead, is_dead, unescape, wait_for_answer
 
-WRITER_BYTES = 40 * MIB
-"""Of all writers of a mount that may be in memory."""
 MALLOC = {-8: 1, -3: 32 * MIB, -1: 32 * MIB}
 """mallopt(3): M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD."""
 ERRORS: tuple[type[S3AMError], ...] = (
@@ -157,8 +154,8 @@ def _serve(location: S3Location, directory: str, options: MountOptions, config: 
     reading = S3Client(client.session, client.given_engine, client.on_retry, client.on_notice)
     reading.policy = replace(client.policy, budget=min(client.policy.budget, READ_SECONDS))
     tree = Tree(client, reading, location, options)
-    budget, readers = ByteBudget(WRITER_BYTES), Readers(options.cache_size)
-    service = Service(client, reading, location.bucket, options, budget, readers, _blocks(options))
+    memory, readers = writer_memory(options), Readers(options.cache_size)
+    service = Service(client, reading, location.bucket, options, memory, readers, _blocks(options))
     operations = Operations(tree, service, directory, ready)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)  # libfuse's own handlers unmount
     log.info("%s is mounted on %s", location.url, directory)

@@ -92,7 +92,7 @@ class FileContent:
         options = self._upload_options(base, goes_on=False)
         target = S3Location(service.bucket, self.key)
         job = stream_job(service.client, target, options, on_event=self._on_event, counts=False)
-        writer = ObjectWriter(job, budget=service.budget)
+        writer = ObjectWriter(job, memory=service.memory)
         return FileStream(writer, Spool(service.options.spool_dir), keeps=self.keeps)
 
     def _new_spooled(self, base: ObjectInfo | None, spool: Spool | None = None) -> SpooledFile:

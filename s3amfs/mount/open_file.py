@@ -199,7 +199,7 @@ class OpenFile(FileContent):
             return state.stream.close()
         spooled = self._to_spool("publish")
         options = self._upload_options(self.published, goes_on=spooled.kept is not None)
-        return spooled.publish(options, self._service.budget, self._on_event)
+        return spooled.publish(options, self._service.memory, self._on_event)
 
     def _published_as(self, stored: StoredInfo) -> None:
         self._reader.close()

@@ -15,7 +15,6 @@ from ..core.manifest import SourceIdentity
 from ..core.parts import DEFAULT_PART, MIN_PART, Part, copy_part_size
 from ..engine.attempt import Move
 from ..engine.limits import SlotGate
-from ..engine.part_buffer import PartBuffer
 from ..engine.targets import MultipartTarget
 from ..errors import Unsupported
 from ..transfers.job import Job
@@ -114,7 +113,7 @@ class Appender(ObjectWriter):
     def _rewrite(self) -> None:
         """The object's bytes, then those that were waiting, are written as if they were new."""
         self._moved_base = True
-        waiting, self._buffer = self._buffer, PartBuffer()
+        waiting, self._buffer = self._buffer, self._new_buffer()
         self.position = 0
         size = self._pinned.info.size
         for start in range(0, size, READ_BYTES):

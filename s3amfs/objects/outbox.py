@@ -25,6 +25,7 @@ class Outbox:
 
     def put(self, part: Part, data: PartBuffer) -> None:
         """Adds a part, for which there is room."""
+        data.leave_memory()
         self.source.put(part.number, data)
         self._parts[part.number] = part
 

@@ -19,7 +19,6 @@ from ..core.locations import S3Location
 from ..core.parts import DEFAULT_PART
 from ..core.patch import PatchPlan, Ranges, plan_patch
 from ..engine.client import S3Client
-from ..engine.limits import ByteBudget
 from ..engine.spool import Spool, SpoolRecord
 from ..errors import InTheClear, Unsupported
 from ..transfers.job import stream_job
@@ -28,7 +27,7 @@ from ..transfers.report import OnEvent, ignore
 from ..wire.s3.api import StoredInfo
 from .patch import patch, store_sparse
 from .ranges import Pinned, read_to_keep
-from .writer import ObjectWriter
+from .writer import ObjectWriter, WriterMemory
 
 FETCH_BYTES = 8 * 1024 * 1024
 WRITE_BYTES = 1024 * 1024
@@ -139,12 +138,12 @@ class SpooledFile:
         self._base, self.valid = stored, self.size
 
     def publish(
-        self, options: UploadOptions, budget: ByteBudget | None = None, on_event: OnEvent = ignore
+        self, options: UploadOptions, memory: WriterMemory | None = None, on_event: OnEvent = ignore
     ) -> StoredInfo:
         """Makes it the object. Raises what went wrong, SourceChanged for another base; then nothing is visible."""
         self.spool.resize(self.size)
         if self._base is None or not self.valid:
-            return self._store(options, budget, on_event)
+            return self._store(options, memory, on_event)
         options = replace(options, expected=self._base.expected)  # what was changed here is this very object
         plan = self._plan(options, self._base.size)
         for start, end in plan.fills:
@@ -152,7 +151,7 @@ class SpooledFile:
         copies = any(part.kind == "copy" for part in plan.parts)
         if plan.whole or not (copies or _has_holes(plan)):
             self._pinned().check("changed here")
-            return self._write_whole(options, budget, on_event)
+            return self._write_whole(options, memory, on_event)
         try:
             return patch(self._pinned(), self.spool.path, plan, options, on_event=on_event)
         except InTheClear:
@@ -160,7 +159,7 @@ class SpooledFile:
         except Unsupported as error:
             on_event(Warned(f"{self.location.url}: the server can't copy parts ({error}): all of it is sent"))
             self._pinned().check("changed here")
-            return self._write_whole(options, budget, on_event)
+            return self._write_whole(options, memory, on_event)
 
     def _plan(self, options: UploadOptions, base_size: int) -> PatchPlan:
         return plan_patch(
@@ -171,18 +170,18 @@ class SpooledFile:
             part_size=options.part_size or DEFAULT_PART,
         )
 
-    def _store(self, options: UploadOptions, budget: ByteBudget | None, on_event: OnEvent) -> StoredInfo:
+    def _store(self, options: UploadOptions, memory: WriterMemory | None, on_event: OnEvent) -> StoredInfo:
         """A new content, or one of which nothing is in the base."""
         plan = self._plan(options, 0)
         if not _has_holes(plan):
-            return self._write_whole(options, budget, on_event)
+            return self._write_whole(options, memory, on_event)
         return store_sparse(self.client, self.location, self.spool.path, plan, options, on_event=on_event)
 
-    def _write_whole(self, options: UploadOptions, budget: ByteBudget | None, on_event: OnEvent) -> StoredInfo:
+    def _write_whole(self, options: UploadOptions, memory: WriterMemory | None, on_event: OnEvent) -> StoredInfo:
         """All of it from the spool; parts that an earlier attempt has sent are found again."""
         writer = ObjectWriter(
             stream_job(self.client, self.location, replace(options, unfinished="continue"), on_event=on_event),
-            budget=budget,
+            memory=memory,
         )
         try:
             while writer.position < self.size:

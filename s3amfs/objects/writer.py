@@ -1,7 +1,8 @@
 """`ObjectWriter`: bytes pushed in order become an object; parts leave while more is written.
 
-For sources that nobody can range over: standard input, pipes, FUSE and fsspec writers. A part is filled in memory, then
-sent while the next one fills; `write` waits when too many are in flight. Less than one part is one PutObject.
+For sources that nobody can range over: standard input, pipes, FUSE and fsspec writers. A part is filled in memory (in a
+file if it is large, or if other writers have the memory), then sent while the next one fills; `write` waits when too
+many are in flight. Less than one part is one PutObject.
 An unfinished upload of the same key is continued: a part that is already there with the same content is not sent again.
 Bytes can be changed as long as their part is being filled; a part that has been sent is sent again by `close`,
 whose caller still has its bytes. One thread at a time may use a writer.
@@ -10,14 +11,15 @@ whose caller still has its bytes. One thread at a time may use a writer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 from ..core.events import TransferResult
 from ..core.manifest import SourceIdentity
 from ..core.parts import DEFAULT_PART, Part, check_part_size, choose_part_size
 from ..core.stream_parts import StreamParts
 from ..engine.limits import ByteBudget
-from ..engine.part_buffer import PartBuffer
+from ..engine.part_buffer import FillingMemory, PartBuffer
 from ..engine.sources import LocalSource, MemorySource
 from ..engine.targets import send
 from ..errors import Interrupted
@@ -37,10 +39,20 @@ BUDGET_BYTES = 32 * 1024 * 1024
 READ_BYTES = 256 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class WriterMemory:
+    """Bytes that writers may have in memory; one may be shared by many."""
+
+    in_flight: ByteBudget
+    """For parts that are full; a writer waits for it, since the network gives it back."""
+    filling: FillingMemory | None = None
+    """For parts that are being filled, which wait in files beyond it; None: each writer has its own."""
+
+
 class ObjectWriter:
     """A stream into the job's target.
 
-    identity: of what is written; None: nothing is known of it. budget: bytes in memory, shared with other writers.
+    identity: of what is written; None: nothing is known of it. memory: shared with other writers; None: its own.
     first_part: bytes of parts at first, if the options fix none.
     """
 
@@ -49,7 +61,7 @@ class ObjectWriter:
         job: Job,
         *,
         identity: SourceIdentity | None = None,
-        budget: ByteBudget | None = None,
+        memory: WriterMemory | None = None,
         first_part: int = DEFAULT_PART,
     ) -> None:
         self.target = job.target
@@ -59,8 +71,9 @@ class ObjectWriter:
         self._job = job
         self._identity = identity or SourceIdentity(url="-")
         self._layout = _layout_of(job, self._identity, first_part)
-        self._buffer = PartBuffer()
-        self._outbox = Outbox(budget or ByteBudget(BUDGET_BYTES))
+        self._memory = memory or WriterMemory(ByteBudget(BUDGET_BYTES))
+        self._buffer = self._new_buffer()
+        self._outbox = Outbox(self._memory.in_flight)
         self._parts: SendParts | None = None
         self.error: BaseException | None = None
         """The error that ended the writer; nothing more can be written."""
@@ -75,7 +88,7 @@ class ObjectWriter:
         while taken < len(view):
             room = self._layout.length(self._job.can.unequal_parts) - len(self._buffer)
             piece = view[taken : taken + room]
-            self._buffer.append(piece)
+            self._guard(partial(self._buffer.append, piece))
             taken += len(piece)
             self.position += len(piece)
             if len(piece) == room:
@@ -198,8 +211,11 @@ class ObjectWriter:
                 self._parts.leave()
             raise
 
+    def _new_buffer(self) -> PartBuffer:
+        return PartBuffer(memory=self._memory.filling)
+
     def _stop(self) -> None:
-        self._buffer = PartBuffer()
+        self._buffer = self._new_buffer()
         if self._parts is not None:
             self._parts.stop()
         self._outbox.clear()
@@ -238,7 +254,7 @@ class ObjectWriter:
         if warning is not None:
             self._job.report.warn(warning)
         number, data = self._layout.end_part(self.filling), self._buffer
-        self._buffer = PartBuffer()
+        self._buffer = self._new_buffer()
         if self._there_already(self._parts, number, data):
             return
         while not self._outbox.wait_for_room(data, self._parts.look):
@@ -272,7 +288,7 @@ class ObjectWriter:
         else:
             self._finish_parts()
         self.closed = True
-        self._buffer = PartBuffer()
+        self._buffer = self._new_buffer()
 
     def _finish_parts(self) -> None:
         if self._buffer or self._layout.next_number == 1:

@@ -16,6 +16,7 @@ from s3amfs.mount.open_file import OpenFile
 from s3amfs.mount.options import MountOptions
 from s3amfs.mount.reader_pool import Readers
 from s3amfs.mount.states import Clean, GivenUp, Spooled, Streaming, Unlinked
+from s3amfs.objects.writer import WriterMemory
 from tests.support.clients import client, state
 
 __all__ = ["client", "state"]
@@ -23,7 +24,7 @@ __all__ = ["client", "state"]
 
 @pytest.fixture
 def service(client: S3Client, bucket: str, state: Path) -> Service:
-    return Service(client, client, bucket, MountOptions(), ByteBudget(2**20), Readers(2**20))
+    return Service(client, client, bucket, MountOptions(), WriterMemory(ByteBudget(2**20)), Readers(2**20))
 
 
 def read(file: OpenFile, size: int = 100) -> bytes:

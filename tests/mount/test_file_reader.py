@@ -13,6 +13,7 @@ from s3amfs.mount.context import Service
 from s3amfs.mount.file_reader import FileReader
 from s3amfs.mount.options import MountOptions
 from s3amfs.mount.reader_pool import Readers
+from s3amfs.objects.writer import WriterMemory
 from tests.support.clients import client
 
 __all__ = ["client"]
@@ -20,7 +21,7 @@ __all__ = ["client"]
 
 @pytest.fixture
 def service(client: S3Client, bucket: str) -> Service:
-    return Service(client, client, bucket, MountOptions(), ByteBudget(2**20), Readers(2**20))
+    return Service(client, client, bucket, MountOptions(), WriterMemory(ByteBudget(2**20)), Readers(2**20))
 
 
 def test_what_was_read_stays_and_the_rest_is_stale(service: Service) -> None:

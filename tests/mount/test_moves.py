@@ -24,6 +24,7 @@ from s3amfs.mount.namespace import Tree
 from s3amfs.mount.operations import Operations
 from s3amfs.mount.options import MountOptions
 from s3amfs.mount.reader_pool import Readers
+from s3amfs.objects.writer import WriterMemory
 from tests.mount.conftest import Stored
 from tests.support.clients import client, state
 
@@ -70,7 +71,7 @@ def operations(
     monkeypatch.setattr(name_operations, "is_unlinking", lambda thread: False)
     options = MountOptions()
     tree = Tree(client, client, S3Location(bucket, ""), options)
-    service = Service(client, client, bucket, options, ByteBudget(2**25), Readers(2**25))
+    service = Service(client, client, bucket, options, WriterMemory(ByteBudget(2**25)), Readers(2**25))
     made = Operations(tree, service, str(tmp_path), lambda: None)
     yield made
     tree.close()

@@ -15,6 +15,7 @@ from s3amfs.mount.open_file import MOST_COPIED, NEAR_NANOSECONDS, OpenFile
 from s3amfs.mount.options import MountOptions
 from s3amfs.mount.reader_pool import Readers
 from s3amfs.mount.states import Clean, GivenUp, Spooled, Streaming, Unlinked
+from s3amfs.objects.writer import WriterMemory
 from s3amfs.transfers.options import ObjectInfo
 from tests.support.scripted import reply, scripted
 
@@ -71,7 +72,7 @@ class File(OpenFile):
 
 def opened(base: ObjectInfo | None = BASE, metadata: dict[str, str] | None = None) -> File:
     client, _ = scripted(lambda asked: reply())
-    service = Service(client, client, "box", MountOptions(), ByteBudget(2**20), Readers(2**20))
+    service = Service(client, client, "box", MountOptions(), WriterMemory(ByteBudget(2**20)), Readers(2**20))
     if metadata is None:
         metadata = dict(base.metadata) if base is not None else {}
     return File(service, "k", base, metadata)

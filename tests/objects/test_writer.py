@@ -22,7 +22,7 @@ from s3amfs.engine.limits import ByteBudget
 from s3amfs.engine.sources import LocalSource
 from s3amfs.errors import IncompatiblePartSize, Interrupted, TransferError, UsageError
 from s3amfs.objects import writer as writer_module
-from s3amfs.objects.writer import ObjectWriter
+from s3amfs.objects.writer import ObjectWriter, WriterMemory
 from s3amfs.transfers.job import stream_job
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.transfers.report import ignore
@@ -145,7 +145,7 @@ def test_a_look_is_made_once_and_before_the_stream_is_read(keeping: KeepingServe
 
 def test_a_full_outbox_waits_for_parts_to_arrive(keeping: KeepingServer) -> None:
     keeping.takes = False
-    writer = kept_writer(budget=ByteBudget(2 * PART))
+    writer = kept_writer(memory=WriterMemory(ByteBudget(2 * PART)))
     for written, arrived, cared in ((1, 0, 0), (1, 0, 0), (1, 2, 1), (2, 4, 2)):
         writer.write(bytes(written * PART))
         upload = keeping.upload
@@ -162,7 +162,7 @@ def test_an_error_is_final_and_leaves_what_was_sent(
     keeping: KeepingServer, trouble: Any, later: type[Exception]
 ) -> None:
     keeping.takes, keeping.trouble = False, trouble
-    writer = kept_writer(budget=ByteBudget(PART))
+    writer = kept_writer(memory=WriterMemory(ByteBudget(PART)))
     writer.write(bytes(PART))
     with pytest.raises(type(trouble)):
         writer.write(bytes(PART))
