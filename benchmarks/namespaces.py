@@ -6,9 +6,10 @@ Every worker is a namespace with a rate limit each way; the S3 services are in a
 each direction (upload, download, relay between two services) the seconds that one machine takes with `s3am upload` or
 `download`, those of N machines with `s3am split` from start to finish, and the ratio. With `--slow` the last machine
 has a tenth of the rate, and the ratio to what all lines together would allow is the one to look at. `--together` leaves
-out the run of one machine, which takes longest. `--server` names the program that serves S3 (SeaweedFS, or one that
+out the run of one machine, which takes longest; `--kinds` leaves out directions, so that several of these programs can
+run at once, each in networks of its own. `--server` names the program that serves S3 (SeaweedFS, or one that
 tools/servers has built): where it takes many CPU seconds a GiB, this machine's cores are the limit and not the lines.
-Root only: else it says so.
+`--traces` keeps a trace of every `split move`. Root only: else it says so.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,12 +35,12 @@ from tests.servers.servers import SERVERS, Seaweed, Server
 
 from .bench import make_data
 
-HUB = "s3am-hub"
 BRIDGE = "10.213.77.1"
 CLI = (sys.executable, "-c", "from s3amfs.cli.main import script; script()")
 MTU = "9001"
 """Bytes of a packet, as inside a VPC of AWS: headers take 0.7 % of the line, and 4.4 % with packets of 1,500 bytes."""
 MIB = 1024 * 1024
+KINDS = ("upload", "download", "between services")
 
 
 def problem() -> str | None:
@@ -72,15 +74,15 @@ def _run(*words: str) -> None:
 
 
 @contextmanager
-def network(rates: list[int]) -> Iterator[None]:
+def network(tag: str, rates: list[int]) -> Iterator[None]:
     """Namespaces of machines with lines of these rates, and the hub that connects them; nothing of this machine's own
-    network is touched."""
-    names = names_of(len(rates))
+    network is touched. tag: makes their names unique."""
+    hub, names = hub_of(tag), names_of(tag, len(rates))
     with ExitStack() as stack:
-        for name in (HUB, *names):
+        for name in (hub, *names):
             _run("ip", "netns", "add", name)
             stack.callback(_run, "ip", "netns", "del", name)
-        inside = ("ip", "-n", HUB)
+        inside = ("ip", "-n", hub)
         _run(*inside, "link", "set", "lo", "up")
         _run(*inside, "link", "add", "br0", "type", "bridge")
         _run(*inside, "addr", "add", f"{BRIDGE}/24", "dev", "br0")
@@ -108,14 +110,19 @@ def network(rates: list[int]) -> Iterator[None]:
             _run("ip", "-n", name, "addr", "add", f"10.213.77.{number}/24", "dev", "eth0")
             for device in ("lo", "eth0"):
                 _run("ip", "-n", name, "link", "set", device, "up")
-            _run("tc", "-n", HUB, "qdisc", "add", "dev", port, "root", *tbf(rate))
+            _run("tc", "-n", hub, "qdisc", "add", "dev", port, "root", *tbf(rate))
             _run("tc", "-n", name, "qdisc", "add", "dev", "eth0", "root", *tbf(rate))
         yield
 
 
-def names_of(count: int) -> list[str]:
+def hub_of(tag: str) -> str:
+    """The namespace of the services."""
+    return f"s3am-hub-{tag}"
+
+
+def names_of(tag: str, count: int) -> list[str]:
     """The namespaces of so many machines."""
-    return [f"s3am-w{number}" for number in range(1, count + 1)]
+    return [f"s3am-w{number}-{tag}" for number in range(1, count + 1)]
 
 
 class _SeaweedEverywhere(SeaweedServer):
@@ -165,8 +172,9 @@ def client(server: Server) -> Any:
 class Machines:
     """Commands in the namespaces."""
 
-    def __init__(self, folder: Path, names: list[str], s3: Server, other: Server) -> None:
-        self.folder, self.names = folder, names
+    def __init__(self, folder: Path, names: list[str], s3: Server, other: Server, traces: Path | None = None) -> None:
+        """traces: a folder for those of the moves."""
+        self.folder, self.names, self.traces = folder, names, traces
         self.other = address(other)
         self.environment = {
             **os.environ,
@@ -192,67 +200,98 @@ class Machines:
         self.run(self.names[0], verb, *words)
         return time.monotonic() - begun
 
-    def together(self, count: int, *words: str) -> tuple[float, float]:
-        """Seconds from start to finish, and of the moves alone."""
+    def _traced(self, run: str, index: int) -> tuple[str, ...]:
+        return ("--trace", str(self.traces / f"{run}-{index}.json")) if self.traces is not None else ()
+
+    def together(self, run: str, count: int, *words: str) -> tuple[float, float, float]:
+        """Seconds from start to finish, of the moves alone, and between the ends of the first and the last one.
+
+        run: its name, for traces.
+        """
         job = self.folder / "job"
         begun = time.monotonic()
         self.run(self.names[0], "split", "start", *words, "-o", str(job))
         moving = time.monotonic()
         shares = [
-            self.start(name, "split", "move", str(job), f"{index}/{count}")
+            self.start(name, "split", "move", str(job), f"{index}/{count}", *self._traced(run, index))
             for index, name in enumerate(self.names[:count], 1)
         ]
-        if sum(share.wait() != 0 for share in shares):
+        ends: list[float] = []
+
+        def wait(share: subprocess.Popen[bytes]) -> None:
+            if share.wait() == 0:
+                ends.append(time.monotonic())
+
+        waiting = [threading.Thread(target=wait, args=(share,)) for share in shares]
+        for thread in waiting:
+            thread.start()
+        for thread in waiting:
+            thread.join()
+        if len(ends) < count:
             raise SystemExit("s3am split move failed")
-        moved = time.monotonic()
+        moved = max(ends)
         self.run(self.names[0], "split", "finish", str(job))
         ended = time.monotonic()
         job.unlink()
-        return ended - begun, moved - moving
+        return ended - begun, moved - moving, moved - min(ends)
 
 
-def measure(server: str, size: int, rate: int, counts: list[int], *, slow: bool, together: bool) -> None:
+def measure(args: argparse.Namespace) -> None:
     """In the hub."""
-    names = names_of(max(counts))
+    size, rate, counts = args.size, args.rate, args.workers
+    names = names_of(args.inside, max(counts))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="s3am-namespaces-")))
-        s3, other = (stack.enter_context(reachable(server, folder / name)) for name in ("s3", "other"))
-        machines = Machines(folder, names, s3, other)
+        s3, other = (stack.enter_context(reachable(args.server, folder / name)) for name in ("s3", "other"))
+        machines = Machines(folder, names, s3, other, args.traces)
         data = folder / "data"
         make_data(data, size)
         for service in (s3, other):
             client(service).create_bucket(Bucket="bucket")
-        elsewhere = ("--src-endpoint-url", machines.other, "--src-profile", "other")
-        environment = {
-            **os.environ,
-            **variables(other),
-            "AWS_ENDPOINT_URL": other.endpoint_url,
-            "S3AM_STATE_DIR": str(folder / "state"),
-        }
-        subprocess.run([*CLI, "upload", str(data), "s3://bucket/from"], env=environment, check=True)
-        kinds: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-            "upload": ("upload", (str(data), "s3://bucket/up"), ("--exists", "overwrite")),
-            "download": ("download", ("s3://bucket/up", str(folder / "down")), ("--file-exists", "overwrite")),
-            "between services": (
-                "upload",
-                ("s3://bucket/from", "s3://bucket/copy"),
-                (*elsewhere, "--exists", "overwrite"),
-            ),
-        }
-        print(f"{server}, {size / MIB:.0f} MiB, {rate / 1e6:g} MB/s each way per machine", flush=True)
-        for kind, (verb, ends, options) in kinds.items():
-            if not together:
+        kinds = kinds_of(machines, data)
+        for kind, service in (("download", s3), ("between services", other)):
+            if kind in args.kinds:
+                environment = {
+                    **os.environ,
+                    **variables(service),
+                    "AWS_ENDPOINT_URL": service.endpoint_url,
+                    "S3AM_STATE_DIR": str(folder / "state"),
+                }
+                subprocess.run([*CLI, "upload", str(data), "s3://bucket/from"], env=environment, check=True)
+        print(f"{args.server}, {size / MIB:.0f} MiB, {rate / 1e6:g} MB/s each way per machine", flush=True)
+        for kind in args.kinds:
+            verb, ends, options = kinds[kind]
+            if not args.together:
                 alone = machines.alone(verb, *options, *ends)
                 print(f"{kind}: one machine {alone:.1f} s ({size / alone / rate:.2f} of its line)", flush=True)
             for count in counts:
-                whole, moving = machines.together(count, *options, *ends)
-                lines = count - 0.9 if slow and count == max(counts) else count
+                whole, moving, tail = machines.together(f"{kind.split()[0]}-{count}", count, *options, *ends)
+                lines = count - 0.9 if args.slow and count == max(counts) else count
                 ideal = size / rate / lines
                 print(
-                    f"{kind}: {count} machines {whole:.1f} s ({moving:.1f} s of moves): {size / whole / rate:.2f} "
-                    f"lines' worth, {moving / ideal:.2f} times the {ideal:.1f} s that {lines:g} lines allow",
+                    f"{kind}: {count} machines {whole:.1f} s ({moving:.1f} s of moves, which end within {tail:.1f} s): "
+                    f"{size / whole / rate:.2f} lines' worth, {moving / ideal:.3f} times the {ideal:.1f} s that "
+                    f"{lines:g} lines allow",
                     flush=True,
                 )
+
+
+def kinds_of(machines: Machines, data: Path) -> dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]]:
+    """Verb, ends and options of each direction."""
+    elsewhere = ("--src-endpoint-url", machines.other, "--src-profile", "other")
+    return {
+        "upload": ("upload", (str(data), "s3://bucket/up"), ("--exists", "overwrite")),
+        "download": (
+            "download",
+            ("s3://bucket/from", str(machines.folder / "down")),
+            ("--file-exists", "overwrite"),
+        ),
+        "between services": (
+            "upload",
+            ("s3://bucket/from", "s3://bucket/copy"),
+            (*elsewhere, "--exists", "overwrite"),
+        ),
+    }
 
 
 def main() -> int:
@@ -263,10 +302,12 @@ def main() -> int:
     parser.add_argument("--slow", action="store_true", help="the last machine has a tenth of the rate")
     parser.add_argument("--together", action="store_true", help="without the run of one machine")
     parser.add_argument("--server", choices=tuple(SERVERS), default=Seaweed.name, help="what serves S3")
-    parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS, help="directions")
+    parser.add_argument("--traces", type=Path, metavar="FOLDER", help="write a trace of every 'split move' there")
+    parser.add_argument("--inside", metavar="TAG", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inside:
-        measure(args.server, args.size, args.rate, args.workers, slow=args.slow, together=args.together)
+        measure(args)
         return 0
     why_not = problem() or SERVERS[args.server].why_not()
     if why_not:
@@ -275,13 +316,10 @@ def main() -> int:
     rates = [args.rate] * max(args.workers)
     if args.slow:
         rates[-1] //= 10
-    with network(rates):
-        words = ["--size", str(args.size), "--rate", str(args.rate), "--workers", *map(str, args.workers)]
-        words += ["--server", args.server]
-        words += ["--slow"] if args.slow else []
-        words += ["--together"] if args.together else []
-        inside = ["ip", "netns", "exec", HUB, sys.executable, "-m", "benchmarks.namespaces", "--inside", *words]
-        return subprocess.run(inside, check=False).returncode
+    tag = str(os.getpid())
+    with network(tag, rates):
+        inside = ["ip", "netns", "exec", hub_of(tag), sys.executable, "-m", "benchmarks.namespaces", "--inside", tag]
+        return subprocess.run([*inside, *sys.argv[1:]], check=False).returncode
 
 
 if __name__ == "__main__":
