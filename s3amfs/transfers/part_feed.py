@@ -7,15 +7,18 @@ a slow line then holds up nobody.
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from ..core.parts import Part
-from ..core.shares import HAND_SECONDS
+from ..core.shares import LOOK_SECONDS
 from ..errors import S3AMError
 
 LEAVE_SECONDS = 1.0
 """So long a command that was interrupted waits for a look, whose answer may take minutes."""
+LOOK_SHARE = 0.1
+"""Most of the time that looks take beside the last parts: a page of ListParts has 200 KB, which share their line."""
 
 
 class Add(Protocol):
@@ -37,9 +40,9 @@ class Feed:
         parts: Collection[Part],
         more: Callable[[Collection[int]], list[Part]],
         missing: Callable[[], Collection[int]] | None,
-        between: float = HAND_SECONDS,
+        between: float = LOOK_SECONDS,
     ) -> None:
-        """between: seconds between two looks at what is missing."""
+        """between: seconds between two looks at what is missing, at least."""
         self._more = more
         self._missing = missing
         self._between = between
@@ -122,7 +125,9 @@ class Feed:
     def _watch(self, missing: Callable[[], Collection[int]], stop: Callable[[], None]) -> None:
         """Two looks have to agree: what this process has moved itself is listed before its answer is here."""
         before: frozenset[int] = frozenset()
-        while not self._over.wait(self._between):
+        pause = self._between
+        while not self._over.wait(pause):
+            begun = time.monotonic()
             moving = frozenset(self._moving.copy())
             there = moving.difference(missing())
             if moving and there == moving <= before and not self._over.is_set():
@@ -130,6 +135,7 @@ class Feed:
                 stop()
                 return
             before = there
+            pause = pause_after(time.monotonic() - begun, self._between)
 
     def _wait(self) -> bool:
         """Until half is there; returns whether there is still a transfer."""
@@ -137,3 +143,8 @@ class Feed:
             self._look.wait()
             self._look.clear()
         return not self._over.is_set()
+
+
+def pause_after(seconds: float, least: float) -> float:
+    """Returns the seconds between a look that took so many `seconds` and the next one, at least `least`."""
+    return max(least, seconds * (1 - LOOK_SHARE) / LOOK_SHARE)

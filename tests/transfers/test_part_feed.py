@@ -9,7 +9,7 @@ import pytest
 
 from s3amfs.core.parts import Part
 from s3amfs.errors import TransferError
-from s3amfs.transfers.part_feed import Feed
+from s3amfs.transfers.part_feed import Feed, pause_after
 
 
 def parts(*numbers: int) -> list[Part]:
@@ -227,3 +227,8 @@ def test_a_transfer_that_is_whole_does_not_wait_for_a_look() -> None:
     moving.join(30)
     assert is_over
     assert not cut.is_set() and not feed.superseded
+
+
+def test_looks_beside_the_last_parts_come_each_second_and_take_a_tenth_of_a_slow_line_at_most() -> None:
+    assert pause_after(0.05, 1.0) == 1.0
+    assert pause_after(0.6, 1.0) == pytest.approx(5.4)
