@@ -25,7 +25,7 @@ HAND_SECONDS = 4.0
 LOOK_SECONDS = 1.0
 """Between two looks of a process that has nothing to do."""
 PATIENCE = 10.0
-"""Seconds without a new part after which an owner counts as dead, and others move its parts."""
+"""Seconds without a new part after which an owner counts as dead at the earliest, and others move its parts."""
 MUCH_LONGER = 3.0
 """Times as long as the helper would need: then an owner is helped with what it has in hand."""
 
@@ -44,6 +44,9 @@ class _Owner:
     """Parts that it has moved since: those before the first one that is missing. Helpers begin at the other end."""
     ahead: int = 0
     """Parts that are there of the `FRONT` ones from there on: several move side by side, and end in any order."""
+    replaced: bool = False
+    """It counts as dead, and others move what it had in hand, beginning at the other end: what is there of that by now
+    says nothing about it, unless it is the first part."""
 
     @property
     def seen(self) -> int:
@@ -64,6 +67,8 @@ class Schedule:
         """Parts per second of this process."""
         self._batch: tuple[int, float] | None = None
         """(parts, time) of the last batch."""
+        self._helped: set[int] = set()
+        """Parts of other shares that this process was given."""
 
     def next_batch(self, missing: Collection[int], now: float, moving: Collection[int] = ()) -> list[int]:
         """Numbers of the parts to move now, of those that are `missing`; []: look again later.
@@ -77,6 +82,7 @@ class Schedule:
         batch = mine[: self._hand]
         if not batch and all(self._share.owner(number) != self._share.index for number in moving):
             batch = [number for number in self._help(shares, now) if number not in moving]
+            self._helped.update(batch)
         if batch:
             self._batch = len(batch), now
         return batch
@@ -86,6 +92,12 @@ class Schedule:
     @property
     def _hand(self) -> int:
         return LEAST if self._rate is None else max(LEAST, min(MOST, int(self._rate * HAND_SECONDS)))
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without a new part after which an owner counts as dead: on a slow line parts that move side by side
+        are there together, after as long as this process would need for them or somewhat longer."""
+        return PATIENCE if self._rate is None else max(PATIENCE, 1.5 * LEAST / self._rate)
 
     def _measure(self, now: float) -> None:
         """The last batch has moved by now."""
@@ -104,12 +116,16 @@ class Schedule:
         for index, numbers in shares.items():
             owner = self._owners.setdefault(index, _Owner(numbers, now, now))
             before = owner.seen
-            owner.moved += self._passed(owner.missing, numbers[0])
-            owner.missing = numbers
+            passed = self._passed(owner.missing, numbers[0])
+            first, owner.missing = owner.missing[0], numbers
+            owner.moved += passed
             last = numbers[0] + (FRONT - 1) * self._share.of
-            count = min(FRONT, (self._count - numbers[0]) // self._share.of + 1)
+            count = min(FRONT, (numbers[-1] - numbers[0]) // self._share.of + 1)  # helpers have moved those behind
             owner.ahead = count - bisect_right(numbers, last)
-            if owner.seen > before:
+            if owner.replaced:
+                if passed and first not in self._helped:
+                    owner.replaced, owner.at = False, now
+            elif owner.seen > before:
                 owner.at = now
         return shares
 
@@ -141,7 +157,9 @@ class Schedule:
 
     def _in_hand(self, index: int, now: float) -> int:
         """Parts at the front of a share that its owner may be moving."""
-        if now - self._owners[index].at >= PATIENCE:
+        owner = self._owners[index]
+        if owner.replaced or now - owner.at >= self._patience:
+            owner.replaced = True
             return 0
         rate = self._rate_of(index, now)
         return MOST if rate is None else min(MOST, LEAST // 2 + max(LEAST, int(1.5 * rate * HAND_SECONDS)))

@@ -168,3 +168,31 @@ def test_a_batch_is_what_moves_in_four_seconds_at_the_mean_of_the_last_rates() -
 def test_a_clock_that_stands_still_teaches_no_rate() -> None:
     schedule, mine = Schedule(Share(1, 1), 100), list(range(1, 101))
     assert [len(schedule.next_batch(mine, 5.0)) for _ in range(3)] == [LEAST] * 3
+
+
+@pytest.mark.parametrize(("count", "rate", "each"), [(3, 0.5, 8), (4, 0.25, 8), (2, 0.5, 8)])
+def test_what_helpers_move_does_not_make_a_dead_owner_look_alive(count: int, rate: float, each: int) -> None:
+    """It had ten seconds more after each part of its front that another process had moved."""
+    simulated = Simulated(each * count, [rate] * count)
+    left = each * count / rate / (count - 1)
+    assert simulated.run({count - 1: 0.0}) <= 1.15 * left
+    assert simulated.sent - each * count <= LEAST * count
+
+
+def test_an_owner_that_counted_as_dead_lives_once_it_moves_its_first_part() -> None:
+    schedule, theirs = Schedule(Share(1, 2), 40), list(range(2, 41, 2))
+    schedule.next_batch([1, *theirs], 0.0)
+    assert schedule.next_batch(theirs[6:], 1.0) == []
+    assert schedule.next_batch(theirs[6:12], 12.0) == [24], "nothing for eleven seconds"
+    assert schedule.next_batch(theirs[6:11], 13.0) == [22], "24 says nothing of it"
+    assert schedule.next_batch(theirs[7:11], 14.0) == [], "14 does"
+
+
+def test_parts_of_a_slow_line_that_end_together_are_waited_for() -> None:
+    """Four at a time, all there after 16 s: ten seconds without a new one do not make their owner dead."""
+    schedule, mine, theirs = Schedule(Share(1, 2), 24), list(range(1, 25, 2)), list(range(2, 25, 2))
+    now = 0.0
+    for at in range(0, 12, 4):
+        assert schedule.next_batch([*mine[at:], *theirs[at:]], now) == mine[at : at + 4]
+        now += 16.0
+    assert schedule.next_batch(theirs[8:], now - 4.0) == []
