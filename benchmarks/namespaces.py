@@ -258,6 +258,8 @@ def measure(args: argparse.Namespace) -> None:
                     "S3AM_STATE_DIR": str(folder / "state"),
                 }
                 subprocess.run([*CLI, "upload", str(data), "s3://bucket/from"], env=environment, check=True)
+        if "upload" not in args.kinds:
+            data.unlink()
         print(f"{args.server}, {size / MIB:.0f} MiB, {rate / 1e6:g} MB/s each way per machine", flush=True)
         for kind in args.kinds:
             verb, ends, options = kinds[kind]
