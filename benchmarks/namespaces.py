@@ -15,6 +15,7 @@ tools/servers has built): where it takes many CPU seconds a GiB, this machine's 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +38,18 @@ from .bench import make_data
 
 BRIDGE = "10.213.77.1"
 CLI = (sys.executable, "-c", "from s3amfs.cli.main import script; script()")
+READY = """
+import json, sys, time
+import awscrt.auth, botocore.client, botocore.session, urllib3
+import s3amfs.cli.split, s3amfs.engine.connect, s3amfs.jobs.split_download
+from s3amfs.cli.main import script
+print(time.process_time(), flush=True)
+sys.argv[1:] = json.loads(sys.stdin.readline())
+script()
+"""
+"""A process that has loaded its program and waits for its command: machines have cores of their own for that."""
+STARTS = 3
+"""Of Python, one after the other: `start`, the moves beside each other, `finish`."""
 MTU = "9001"
 """Bytes of a packet, as inside a VPC of AWS: headers take 0.7 % of the line, and 4.4 % with packets of 1,500 bytes."""
 MIB = 1024 * 1024
@@ -203,18 +216,24 @@ class Machines:
     def _traced(self, run: str, index: int) -> tuple[str, ...]:
         return ("--trace", str(self.traces / f"{run}-{index}.json")) if self.traces is not None else ()
 
-    def together(self, run: str, count: int, *words: str) -> tuple[float, float, float]:
-        """Seconds from start to finish, of the moves alone, and between the ends of the first and the last one.
+    def together(self, run: str, count: int, *words: str) -> tuple[float, float, float, float]:
+        """Seconds from start to finish, of the moves alone, between the ends of the first and the last one, and the
+        CPU seconds of a start of Python.
 
-        run: its name, for traces.
+        Those of the whole have three such starts. Processes load their program before: this machine's cores are not
+        those of so many, which would do that side by side. run: its name, for traces.
         """
         job = self.folder / "job"
+        names = self.names[:count]
+        ready = [Ready(self, name) for name in (names[0], *names, names[0])]
+        start = min(process.start for process in ready)
+        starter, *movers, finisher = ready
         begun = time.monotonic()
-        self.run(self.names[0], "split", "start", *words, "-o", str(job))
+        starter.done("split", "start", *words, "-o", str(job))
         moving = time.monotonic()
         shares = [
-            self.start(name, "split", "move", str(job), f"{index}/{count}", *self._traced(run, index))
-            for index, name in enumerate(self.names[:count], 1)
+            mover.go("split", "move", str(job), f"{index}/{count}", *self._traced(run, index))
+            for index, mover in enumerate(movers, 1)
         ]
         ends: list[float] = []
 
@@ -230,10 +249,37 @@ class Machines:
         if len(ends) < count:
             raise SystemExit("s3am split move failed")
         moved = max(ends)
-        self.run(self.names[0], "split", "finish", str(job))
+        finisher.done("split", "finish", str(job))
         ended = time.monotonic()
         job.unlink()
-        return ended - begun, moved - moving, moved - min(ends)
+        return ended - begun + STARTS * start, moved - moving + start, moved - min(ends), start
+
+
+class Ready:
+    """A process of a machine that waits for its command."""
+
+    def __init__(self, machines: Machines, name: str) -> None:
+        self._name = name
+        self._process = subprocess.Popen(
+            ["ip", "netns", "exec", name, sys.executable, "-c", READY],
+            env=machines.environment,
+            cwd=machines.folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        self.start = float(self._process.stdout.readline())
+        """CPU seconds."""
+
+    def go(self, *words: str) -> subprocess.Popen[bytes]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(words).encode() + b"\n")
+        self._process.stdin.close()
+        return self._process
+
+    def done(self, *words: str) -> None:
+        if self.go(*words).wait():
+            raise SystemExit(f"s3am {' '.join(words)} failed in {self._name}")
 
 
 def measure(args: argparse.Namespace) -> None:
@@ -267,11 +313,12 @@ def measure(args: argparse.Namespace) -> None:
                 alone = machines.alone(verb, *options, *ends)
                 print(f"{kind}: one machine {alone:.1f} s ({size / alone / rate:.2f} of its line)", flush=True)
             for count in counts:
-                whole, moving, tail = machines.together(f"{kind.split()[0]}-{count}", count, *options, *ends)
+                whole, moving, tail, start = machines.together(f"{kind.split()[0]}-{count}", count, *options, *ends)
                 lines = count - 0.9 if args.slow and count == max(counts) else count
                 ideal = size / rate / lines
                 print(
-                    f"{kind}: {count} machines {whole:.1f} s ({moving:.1f} s of moves, which end within {tail:.1f} s): "
+                    f"{kind}: {count} machines {whole:.1f} s ({moving:.1f} s of moves, which end within {tail:.1f} s; "
+                    f"{STARTS} starts of {start:.1f} s each): "
                     f"{size / whole / rate:.2f} lines' worth, {moving / ideal:.3f} times the {ideal:.1f} s that "
                     f"{lines:g} lines allow",
                     flush=True,
