@@ -1,7 +1,6 @@
 """Gives a transfer of parts more of them before it runs out: the line has no pause between batches.
 
-Where nothing more is left to move, it looks now and then whether other processes have moved what this one still moves:
-a slow line then holds up nobody.
+It looks now and then whether other processes have moved what this one still moves: a slow line then holds up nobody.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from ..core.parts import Part
-from ..core.shares import LOOK_SECONDS
+from ..core.shares import HAND_SECONDS, LOOK_SECONDS
 from ..errors import S3AMError
 
 LEAVE_SECONDS = 1.0
@@ -41,11 +40,15 @@ class Feed:
         more: Callable[[Collection[int]], list[Part]],
         missing: Callable[[], Collection[int]] | None,
         between: float = LOOK_SECONDS,
+        waiting: float = HAND_SECONDS,
     ) -> None:
-        """between: seconds between two looks at what is missing, at least."""
+        """between: seconds between two looks at what is missing once all is given, at least; waiting: before that."""
         self._more = more
         self._missing = missing
         self._between = between
+        self._waiting = waiting
+        self._there: frozenset[int] = frozenset()
+        """Of what still moves, the parts that others had moved at the last look."""
         self._moving = {part.number for part in parts}
         self._given = set(self._moving)
         self._low = len(parts) // 2
@@ -104,7 +107,9 @@ class Feed:
             self._feed(add)
             self._all_given = True
             if self._missing is not None:
-                self._watch(self._missing, stop)
+                self._watch(self._missing)
+            if self.superseded:
+                stop()
         except BaseException as error:  # noqa: BLE001 - raised in the owner's thread by `end`
             self._error = error
 
@@ -122,25 +127,33 @@ class Feed:
         """Those of `parts` that the transfer was not given yet: it moves none twice, and a listing may lag behind."""
         return [part for part in parts if part.number not in self._given]
 
-    def _watch(self, missing: Callable[[], Collection[int]], stop: Callable[[], None]) -> None:
-        """Two looks have to agree: what this process has moved itself is listed before its answer is here."""
-        before: frozenset[int] = frozenset()
+    def _watch(self, missing: Callable[[], Collection[int]]) -> None:
         pause = self._between
-        while not self._over.wait(pause):
-            begun = time.monotonic()
-            moving = frozenset(self._moving.copy())
-            there = moving.difference(missing())
-            if moving and there == moving <= before and not self._over.is_set():
-                self.superseded = True
-                stop()
-                return
-            before = there
-            pause = pause_after(time.monotonic() - begun, self._between)
+        while not self.superseded and not self._over.wait(pause):
+            pause = pause_after(self._compare(missing), self._between)
+
+    def _compare(self, missing: Callable[[], Collection[int]]) -> float:
+        """Looks whether others have moved all that still moves here; returns the seconds that the look took.
+
+        Two looks have to agree: what this process has moved itself is listed before its answer is here.
+        """
+        begun = time.monotonic()
+        moving = frozenset(self._moving.copy())
+        there = moving.difference(missing())
+        self.superseded = bool(moving) and there == moving <= self._there and not self._over.is_set()
+        self._there = there
+        return time.monotonic() - begun
 
     def _wait(self) -> bool:
-        """Until half is there; returns whether there is still a transfer."""
+        """Until half is there; returns whether there is still a transfer that can have more."""
+        pause = self._waiting
         while not self._over.is_set() and len(self._moving) > self._low:
-            self._look.wait()
+            if self._missing is None:
+                self._look.wait()
+            elif not self._look.wait(pause):
+                pause = pause_after(self._compare(self._missing), self._waiting)
+                if self.superseded:
+                    return False
             self._look.clear()
         return not self._over.is_set()
 
