@@ -16,7 +16,7 @@ from ..errors import S3AMError
 
 LEAVE_SECONDS = 1.0
 """So long a command that was interrupted waits for a look, whose answer may take minutes."""
-LOOK_SHARE = 0.1
+LOOK_SHARE = 0.25
 """Most of the time that looks take beside the last parts: a page of ListParts has 200 KB, which share their line."""
 
 
@@ -130,19 +130,20 @@ class Feed:
     def _watch(self, missing: Callable[[], Collection[int]]) -> None:
         pause = self._between
         while not self.superseded and not self._over.wait(pause):
-            pause = pause_after(self._compare(missing), self._between)
+            pause = self._compare(missing, self._between)
 
-    def _compare(self, missing: Callable[[], Collection[int]]) -> float:
-        """Looks whether others have moved all that still moves here; returns the seconds that the look took.
+    def _compare(self, missing: Callable[[], Collection[int]], least: float) -> float:
+        """Looks whether others have moved all that still moves here; returns the seconds until the next look.
 
-        Two looks have to agree: what this process has moved itself is listed before its answer is here.
+        Two looks have to agree: what this process has moved itself is listed before its answer is here. The second one
+        comes soon. least: seconds between two others.
         """
         begun = time.monotonic()
         moving = frozenset(self._moving.copy())
         there = moving.difference(missing())
         self.superseded = bool(moving) and there == moving <= self._there and not self._over.is_set()
         self._there = there
-        return time.monotonic() - begun
+        return self._between if there == moving else pause_after(time.monotonic() - begun, least)
 
     def _wait(self) -> bool:
         """Until half is there; returns whether there is still a transfer that can have more."""
@@ -151,7 +152,7 @@ class Feed:
             if self._missing is None:
                 self._look.wait()
             elif not self._look.wait(pause):
-                pause = pause_after(self._compare(self._missing), self._waiting)
+                pause = self._compare(self._missing, self._waiting)
                 if self.superseded:
                     return False
             self._look.clear()

@@ -229,15 +229,17 @@ def test_a_transfer_that_is_whole_does_not_wait_for_a_look() -> None:
     assert not cut.is_set() and not feed.superseded
 
 
-def test_looks_beside_the_last_parts_come_each_second_and_take_a_tenth_of_a_slow_line_at_most() -> None:
+def test_looks_beside_the_last_parts_come_each_second_and_a_slow_line_has_time_between_them() -> None:
     assert pause_after(0.05, 1.0) == 1.0
-    assert pause_after(0.6, 1.0) == pytest.approx(5.4)
+    assert pause_after(0.6, 1.0) == pytest.approx(1.8)
 
 
 def test_a_slow_line_whose_first_parts_others_have_moved_is_cut_before_half_of_them_is_there() -> None:
     looks: list[set[int]] = [{2}, {9}, {9}]
     transfer = Transfer()
-    feed = Feed(parts(1, 2, 3, 4), lambda moving: pytest.fail("half still moves"), lambda: looks.pop(0), waiting=0)
+    feed = Feed(
+        parts(1, 2, 3, 4), lambda moving: pytest.fail("half still moves"), lambda: looks.pop(0), between=0, waiting=0
+    )
 
     def run() -> None:
         feed.begin(transfer.add, transfer.stop)
