@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.report_data import BINS, EXAMPLES, SLOWEST, Story, Timeline, limits_of, requests_of
+from s3amfs.core.report_data import BINS, EXAMPLES, FAILED, SLOWEST, Story, Timeline, limits_of, requests_of
 
 numbers = st.one_of(st.integers(), st.floats(), st.text(max_size=3), st.none(), st.booleans())
 EVENTS = [
@@ -53,6 +53,48 @@ def test_memory_is_bounded() -> None:
     group = story.groups["upload", "new"]
     assert (group.count, group.size, len(group.names)) == (5000, 10_000, EXAMPLES)
     assert story.retries == 5000
+    assert len(story.retried) == FAILED
+
+
+@pytest.mark.parametrize(
+    ("event", "kept"),
+    [("transfer_started", "started"), ("result", "results"), ("error", "errors"), ("warning", "warnings")],
+)
+def test_of_each_kind_of_lines_the_last_are_kept(event: str, kept: str) -> None:
+    story = Story()
+    for number in range(EXAMPLES + 5):
+        story.add({"event": event, "message": f"{number}", "source": f"{number}"})
+    found = [line if isinstance(line, str) else line["source"] for line in getattr(story, kept)]
+    assert found == [str(number) for number in range(5, EXAMPLES + 5)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "moved"),
+    [({"bytes_copied": 3, "bytes_sent": 4, "bytes": 9}, 7), ({"bytes": 9}, 9), ({"bytes_copied": 3}, 3), ({}, 0)],
+)
+def test_a_result_moved_what_was_copied_and_sent(fields: dict[str, int], moved: int) -> None:
+    story = Story()
+    story.add({"event": "result", **fields})
+    assert (story.results[0]["moved"], story.results[0]["seconds"], story.results[0]["notes"]) == (moved, 0.0, [])
+
+
+def test_an_entry_that_moved_is_in_the_timeline_if_it_has_a_time() -> None:
+    story = Story()
+    for fields in ({"size": 7}, {"size": 5, "time": 3.0}, {"size": 2, "time": 3.3}, {"time": 3.6}):
+        story.add({"event": "entry", "key": "k", "action": "upload", "reason": "new", **fields})
+    story.add({"event": "entry", "key": "k", "action": "same", "reason": "new", "size": 1, "time": 3.0})
+    assert story.timeline.bins == [5, 2, 0]
+    assert [(group.count, group.size) for group in story.groups.values()] == [(4, 14), (1, 1)]
+    story.add({"event": "part_retried"})
+    story.add({"event": "part_retried", "delay": 1.5})
+    assert [line["delay"] for line in story.retried] == [0.0, 1.5]
+
+
+def test_of_two_bins_that_become_one_the_later_cause_stays() -> None:
+    line = Timeline(1.0, [1.0] * 6, ["a", "b", "a", "", "", ""])
+    line.add(BINS, 0.0)
+    assert line.limits[:4] == ["b", "a", "", ""]
+    assert line.bins[:4] == [2.0, 2.0, 2.0, 0.0]
 
 
 def test_the_timeline_of_a_transfer() -> None:

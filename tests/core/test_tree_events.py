@@ -57,8 +57,8 @@ def test_entries(action: str, dry_run: bool, shown: str) -> None:
 
 
 def test_totals() -> None:
+    assert Totals("sync", "a", "s3://b").text() == "sync a to s3://b: nothing to do; 0 B in 0.0 s"
     totals = Totals("sync", "a", "s3://b", bytes=2048, seconds=1.26)
-    assert "nothing to do" in totals.text()
     for action in ("upload", "same", "upload"):
         totals.count(action)
     assert totals.counts == {"upload": 2, "same": 1}
