@@ -125,3 +125,59 @@ def test_the_rate_of_a_run() -> None:
     assert "<p>4 KiB in 2.0 s, 2 KiB/s</p>" in text
     assert "in 0.0 s</p>" in checked(story_of({"event": "result", "seconds": 0, "bytes_sent": 4096}))
     assert "in 2.0 s</p>" in checked(story_of({"event": "result", "seconds": 2.0, "bytes_sent": 0}))
+
+
+def test_bars_of_a_timeline() -> None:
+    """Two bins: 4 KiB in a quarter of a second, then half of it for a named cause."""
+    story = Story()
+    story.timeline.add(0.0, 4096.0)
+    story.timeline.add(0.3, 2048.0)
+    story.timeline.limits[1] = "the disk"
+    text = checked(story)
+    assert (
+        "<rect x='0' y='0.0' width='1' height='120.0' fill='#888888'><title>0.0 s: 16 KiB/s</title></rect>"
+        "<rect x='1' y='60.0' width='1' height='60.0' fill='#4063d8'><title>0.2 s: 8 KiB/s</title></rect>"
+    ) in text
+    assert (
+        "<p>0.5 s from left to right; the highest bar is 16 KiB/s. <span class='s' style='background:#4063d8'>" in text
+    )
+
+
+def test_results_have_a_table_if_there_are_several() -> None:
+    one = {"event": "result", "verb": "cp", "source": "a", "target": "b", "bytes": 2048, "seconds": 2.0, "exit_code": 0}
+    assert "<h2>Results</h2>" not in checked(story_of(one))
+    text = checked(story_of(one, {**one, "exit_code": 4, "limited_by": "the disk", "limited_share": 0.5}))
+    cells = "<td>cp</td><td>a</td><td>b</td><td class=n>2 KiB</td><td class=n>2.0 s</td>"
+    assert f"<tr>{cells}<td></td></tr><tr>{cells}<td>the disk</td></tr>" in text
+    assert "<title>s3am: 2 results</title>" in text
+    assert "<p>exit code 4</p>" in text
+    assert "<p>4 KiB in 2.0 s, 2 KiB/s</p>" in text, "processes of one job ran at the same time"
+    assert "<tr><td>the disk</td><td class=n>25 %</td></tr>" in text
+
+
+def test_slowest_parts_come_first() -> None:
+    parts = [{"event": "part_finished", "number": n, "length": 2048, "seconds": n / 2} for n in (0, 2, 1)]
+    text = checked(story_of(*parts, {"event": "no event"}, {}))
+    rows = "".join(
+        f"<tr><td class=n>{number}</td><td class=n>2 KiB</td><td class=n>{time} s</td>{rate}<td></td></tr>"
+        for number, time, rate in (
+            (2, "1.00", "<td class=n>2 KiB/s</td>"),
+            (1, "0.50", "<td class=n>4 KiB/s</td>"),
+            (0, "0.00", "<td></td>"),
+        )
+    )
+    assert rows in text
+    assert "<li>1 lines made no sense and were left out</li>" in text
+
+
+def test_groups_stand_in_the_order_of_what_matters() -> None:
+    story = Story()
+    for action in ("same", "skip", "upload", "delete", "fail"):
+        story.add({"event": "entry", "key": "k", "action": action, "reason": "r", "size": 1000})
+    for number in range(202):
+        story.add({"event": "entry", "key": f"{number}", "action": "upload", "reason": "r", "size": 5})
+    text = checked(story)
+    at = [text.index(f"<b>{action}</b>: r (") for action in ("fail", "delete", "upload", "skip", "same")]
+    assert at == sorted(at)
+    assert "<b>fail</b>: r (1 entries, 1,000 bytes)</summary><ul><li>k</li></ul></details>" in text
+    assert "<li>198</li></ul><p>and 3 more</p>" in text
