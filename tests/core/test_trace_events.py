@@ -157,3 +157,38 @@ def test_moments_that_are_equal_or_late() -> None:
     assert phases(Timings(answered=2.0, total=1.0)) == [("first byte", 0.0, 1.0)]
     assert phases(Timings(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)) == [("name lookup", 0.0, 0.1)]
     assert phases(Timings(answered=0.25, total=1.0), least=0.25) == [("body", 0.25, 1.0)]
+
+
+@pytest.mark.parametrize(("answered", "shown"), [(0.05, ["response"]), (0.06, ["first byte", "response"])])
+def test_a_phase_of_a_twentieth_is_not_in_the_file(answered: float, shown: list[str]) -> None:
+    asked = RequestSpan(5.0, Timings(answered=answered, total=1.0), "GET", "https://h/k", "206", range="bytes=0-4")
+    events = parse_trace("[\n" + Encoder(7).request(asked))
+    found = [event for event in events if event.get("cat") == "phase"]
+    assert [event["name"] for event in found] == shown
+    last = found[-1]
+    assert (last["ts"], last["dur"], last["tid"]) == (5_000_000 + round(answered * 1e6), round(1e6 * (1 - answered)), 1)
+    assert [event["args"] for event in events if event["name"] == "thread_name"] == [{"name": "request 1"}]
+    assert next(event["args"] for event in events if event["name"] == "GET") == {
+        "url": "https://h/k", "outcome": "206", "range": "bytes=0-4", "bytes_up": 0, "bytes_down": 0
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://u:p@h/b/a@b", "https://h/b/a@b"),
+        ("https://h/b/k#f@g", "https://h/b/k"),
+        ("https://h/k@2?x@y", "https://h/k@2"),
+        ("https://u@h", "https://h"),
+    ],
+)
+def test_places(url: str, shown: str) -> None:
+    assert place_of(url) == shown
+
+
+def test_a_row_that_became_free_last_is_taken_first() -> None:
+    rows = Rows(10)
+    assert [rows.place(*found) for found in ((0, 4), (1, 5), (2, 6))] == [(10, True), (11, True), (12, True)]
+    assert rows.place(5, 7) == (11, False), "the row that is free at that moment, and was busy longest"
+    assert rows.place(7, 8) == (11, False)
+    assert rows.place(4, 9) == (10, False)
