@@ -57,6 +57,11 @@ def test_running_and_combined_crcs_equal_the_definition(name: str, pieces: list[
         running.update(memoryview(bytearray(piece)))
     assert running.value == bitwise(name, whole)
     assert running.length == len(whole)
+    at_once = Crc(name)
+    at_once.update_all(pieces)
+    assert (at_once.value, at_once.length) == (running.value, len(whole))
+    at_once.update_all([b"abc"])
+    assert (at_once.value, at_once.length) == (bitwise(name, whole + b"abc"), len(whole) + 3)
     assert combine(name, [(bitwise(name, piece), len(piece)) for piece in pieces]) == running.value
     assert running.base64 == base64.b64encode(running.digest()).decode()
     assert int(running.hexdigest(), 16) == running.value

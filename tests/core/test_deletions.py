@@ -12,6 +12,7 @@ def test_limits_as_users_write_them() -> None:
     assert parse_max_delete("10") == MaxDelete(count=10)
     assert parse_max_delete("12.5%") == MaxDelete(percent=12.5)
     assert parse_max_delete("100%").everything
+    assert not parse_max_delete("99.9%").everything
     for wrong in ("", "%", "-1", "1.5", "101%", "x", "1e3", "²"):
         with pytest.raises(UsageError):
             parse_max_delete(wrong)
@@ -40,6 +41,7 @@ def test_refusals(deletes: int, at_target: int, limit: MaxDelete | None, refused
 def test_an_empty_source_deletes_nothing_unless_asked() -> None:
     assert refusal_of_sync(1, 1, 0, None)
     assert refusal_of_sync(1, 1, 0, MaxDelete(count=5))
+    assert refusal_of_sync(1, 1, 0, MaxDelete(percent=99))
     assert not refusal_of_sync(1, 1, 0, MaxDelete(percent=100))
     assert not refusal_of_sync(0, 0, 0, None)
     assert not refusal_of_sync(1, 2, 1, None)

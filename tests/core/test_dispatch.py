@@ -115,3 +115,15 @@ def test_every_part_moves_once(parts: int, rates: list[float], helps: bool, draw
     assert sorted(simulated.new) == list(range(1, parts + 1))
     if not helps and not dying:
         assert sorted(simulated.sent) == simulated.sent
+
+
+def test_a_worker_that_is_lost_before_its_first_part_changes_no_other_batch() -> None:
+    sizes = []
+    for loses in (False, True):
+        dispatch = Dispatch(list(range(1, 401)), helps=False)
+        for worker in ("one", "two"):
+            dispatch.done(worker, dispatch.next_batch(worker, 0.0), 0.25)
+        if loses:
+            dispatch.lost("unknown")
+        sizes.append(len(dispatch.next_batch("one", 1.0)))
+    assert sizes[0] == sizes[1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.expected import NOTHING, WHATEVER, Expected, holds, is_lost, plan, this_etag
+from s3amfs.core.expected import AWS, NOTHING, WHATEVER, Expected, holds, is_lost, plan, this_etag
 from s3amfs.core.failures import Failure, Kind
 
 EXPECTED = st.sampled_from([NOTHING, WHATEVER, this_etag("a"), this_etag("a", weak=True), this_etag("")])
@@ -52,3 +52,11 @@ def test_a_condition_is_lost_by_412_and_an_etag_also_by_404() -> None:
     assert not is_lost(NOTHING, missing)
     assert not is_lost(WHATEVER, failed)
     assert not is_lost(this_etag("a"), Failure(Kind.MISSING, "", 404, "NoSuchBucket"))
+
+
+def test_amazon_obeys_every_condition_that_it_documents() -> None:
+    assert {condition for condition, obeyed in AWS.items() if obeyed} == {
+        *((operation, kind) for operation in ("put", "complete", "copy") for kind in ("nothing", "etag")),
+        ("delete", "etag"),
+    }
+    assert all(AWS.values())

@@ -44,6 +44,7 @@ def test_the_ceiling_keeps_to_every_budget(memory: int, descriptors: int, cores:
 
 def test_256_slots_are_normal() -> None:
     assert ceiling_slots(memory=BASE_MEMORY + 256 * SLOT_MEMORY, descriptors=1024, cores=1) == 256
+    assert ceiling_slots(memory=192 * 1024 * 1024, descriptors=1024, cores=1) == 256
 
 
 @given(st.dictionaries(st.text(max_size=30), STATES, max_size=5), st.floats(0, KEPT_SECONDS / 2))

@@ -105,6 +105,17 @@ def test_growth_by_truncate_is_zeros() -> None:
     assert sum(part.length for part in plan.parts if part.kind == "zeros") == 20 * MIB
 
 
+def test_a_byte_behind_a_copy_is_sent_with_what_follows_it() -> None:
+    """A part has 5 MiB at least, wherever it begins."""
+    plan = plan_patch(Ranges([(20 * MIB, 20 * MIB + 1)]), base_size=64 * MIB, base_valid=64 * MIB, size=64 * MIB)
+    assert [(part.offset, part.length, part.kind) for part in plan.parts] == [
+        (0, 20 * MIB, "copy"),
+        (20 * MIB, 5 * MIB, "upload"),
+        (25 * MIB, 39 * MIB, "copy"),
+    ]
+    assert plan.fills == ((20 * MIB + 1, 25 * MIB),)
+
+
 def test_a_small_object_is_rewritten() -> None:
     plan = plan_patch(Ranges([(5, 10)]), base_size=100, base_valid=100, size=100)
     assert plan.whole

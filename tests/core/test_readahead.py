@@ -129,3 +129,15 @@ def test_the_third_equal_step_shows_the_direction(width: int) -> None:
         assert machine.read(at, length) == ()
     fetched = machine.read(steps[2], length)
     assert fetched == tuple((steps[2] + width * n, steps[2] + width * n + length) for n in range(1, 9))
+
+
+def test_equal_steps_are_foreseen_down_to_the_first_byte() -> None:
+    machine = ReadAhead(GIB)
+    assert ahead(machine, [(step * 10 * MIB, 512) for step in (4, 3, 2)]) == [(10 * MIB, 10 * MIB + 512), (0, 512)]
+
+
+def test_of_steps_with_reads_longer_than_the_limit_the_next_one_is_foreseen() -> None:
+    machine = ReadAhead(10 * GIB, limit=MIB)
+    steps = [(GIB + step * 100 * MIB, 2 * MIB) for step in range(4)]
+    fetched = ahead(machine, steps[:3])
+    assert fetched == [(steps[3][0], steps[3][0] + 2 * MIB)]

@@ -162,6 +162,15 @@ def test_shares_of_a_limit_add_up_and_odd_numbers_are_nothing() -> None:
     for share in (0.5, 0.25):
         story.add({"event": "limited_by", "cause": "the disk", "share": share, "time": 1.0})
     assert story.limits == {"the disk": 0.75}
-    for seconds, kept in ((5.0, 5.0), (1e18, 0.0), (9e17, 9e17), (-1.0, 0.0), ("x", 0.0), (0, 0.0)):
+    for seconds, kept in (
+        (5.0, 5.0),
+        (1e18, 0.0),
+        (9e17, 9e17),
+        (-1.0, 0.0),
+        (-0.5, 0.0),
+        (1e-10, 0.0),
+        ("x", 0.0),
+        (0, 0.0),
+    ):
         story.add({"event": "result", "seconds": seconds})
         assert story.results[-1]["seconds"] == kept

@@ -176,8 +176,11 @@ def test_groups_stand_in_the_order_of_what_matters() -> None:
         story.add({"event": "entry", "key": "k", "action": action, "reason": "r", "size": 1000})
     for number in range(202):
         story.add({"event": "entry", "key": f"{number}", "action": "upload", "reason": "r", "size": 5})
+    for state in ("!", "=", "?"):
+        story.add({"event": "checked", "key": "k", "state": state, "reason": "r"})
     text = checked(story)
-    at = [text.index(f"<b>{action}</b>: r (") for action in ("fail", "delete", "upload", "skip", "same")]
+    order = ("!", "fail", "delete", "?", "upload", "skip", "=", "same")
+    at = [text.index(f"<b>{action}</b>: r (") for action in order]
     assert at == sorted(at)
     assert "<b>fail</b>: r (1 entries, 1,000 bytes)</summary><ul><li>k</li></ul></details>" in text
     assert "<li>198</li></ul><p>and 3 more</p>" in text

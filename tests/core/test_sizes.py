@@ -149,3 +149,19 @@ def test_a_unit_is_kept_until_the_next_one_is_reached(size: int, shown: str) -> 
 )
 def test_ages_for_people(seconds: float, text: str) -> None:
     assert format_age(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0"),
+        (1023, "1023"),
+        (1024, "1KiB"),
+        (1536, "1536"),
+        (64 * MIB, "64MiB"),
+        (5 * MIB + 1, "5242881"),
+        (1 << 60, "1EiB"),
+    ],
+)
+def test_exact_sizes_have_the_largest_unit_that_fits(size: int, text: str) -> None:
+    assert exact_size(size) == text

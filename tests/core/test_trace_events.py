@@ -154,6 +154,7 @@ def test_moments_that_are_equal_or_late() -> None:
     assert phases(Timings(sent=2.0, answered=0.5, total=1.0)) == [("body", 0.0, 1.0)]
     assert phases(Timings(lookup=2.0, total=1.0)) == [("name lookup", 0.0, 1.0)]
     assert phases(Timings(ready=2.0, total=1.0)) == []
+    assert phases(Timings(ready=0.5, total=1.0)) == [("first byte", 0.5, 1.0)]
     assert phases(Timings(answered=2.0, total=1.0)) == [("first byte", 0.0, 1.0)]
     assert phases(Timings(0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1)) == [("name lookup", 0.0, 0.1)]
     assert phases(Timings(answered=0.25, total=1.0), least=0.25) == [("body", 0.25, 1.0)]

@@ -42,6 +42,7 @@ def test_at_its_end_nothing_is_left(sizes: list[int], seconds: float) -> None:
         (3599, "59 min 59 s"),
         (3600, "1 h 00 min"),
         (3660, "1 h 01 min"),
+        (7199, "1 h 59 min"),
         (90000, "25 h 00 min"),
     ],
 )
