@@ -99,3 +99,7 @@ def test_values_that_make_sense() -> None:
     assert [parsed(latency=latency) for latency in (-0.1, 0.0, 59.9, 60.0)] == [False, True, True, False]
     assert [parsed(requests=requests) for requests in (-0.1, 0.0)] == [False, True]
     assert [parsed(at=at) for at in (100.0, 100.1)] == [True, False], "a clock that was set back"
+
+
+def test_of_a_line_only_the_slots_must_be_known() -> None:
+    assert LineState(9) == LineState(9, rate=0.0, latency=0.0, requests=0.0)

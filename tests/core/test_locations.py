@@ -15,6 +15,7 @@ from s3amfs.core.locations import (
     Stdin,
     Url,
     last_component,
+    local_path,
     parse_s3_url,
     parse_source,
     resolve_download_target,
@@ -147,3 +148,15 @@ def test_long_texts_are_cut_in_messages(length: int, whole: bool) -> None:
         parse_s3_url(text)
     shown = str(caught.value).partition(" is not")[0]
     assert shown == (repr(text) if whole else "'" + "x" * 96 + "...")
+
+
+@pytest.mark.parametrize(
+    ("text", "path"), [("a/b", "a/b"), ("/a b", "/a b"), ("file:///a%20b", "/a b"), ("", ""), ("a\0b", ""), ("-", "")]
+)
+@pytest.mark.parametrize(("what", "error"), [("source", InvalidSource), ("target", InvalidDestination)])
+def test_names_of_local_folders(text: str, path: str, what: str, error: type[S3AMError]) -> None:
+    if path:
+        assert local_path(text, what=what) == LocalPath(path)
+    else:
+        with pytest.raises(error):
+            local_path(text, what=what)

@@ -184,3 +184,7 @@ def test_groups_stand_in_the_order_of_what_matters() -> None:
     assert at == sorted(at)
     assert "<b>fail</b>: r (1 entries, 1,000 bytes)</summary><ul><li>k</li></ul></details>" in text
     assert "<li>198</li></ul><p>and 3 more</p>" in text
+
+
+def test_a_page_of_nothing() -> None:
+    assert "<h1>s3am</h1>\n<p>0 B in 0.0 s</p></body>" in checked(Story())
