@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import functools
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable
@@ -46,6 +47,7 @@ def known() -> tuple[str, ...]:
     return (*_HASHES, *CRC_WIDTHS)
 
 
+@functools.cache
 def _crc_function(name: str) -> Callable[[Buffer, int], int]:
     if name == "crc32":
         return zlib.crc32

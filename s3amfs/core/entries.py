@@ -55,8 +55,13 @@ class Entry:
     def fingerprint(self) -> str:
         """Changes whenever the content may have changed."""
         if self.inode:
-            return f"{self.size}:{self.modified}:{self.changed}:{self.inode}"
+            return fingerprint_of(self.size, self.modified, self.changed, self.inode)
         return f"{self.size}:{self.etag or self.modified}"
+
+
+def fingerprint_of(size: int, modified: int, changed: int, inode: int) -> str:
+    """The fingerprint of a local file, see `Entry.fingerprint`. modified, changed: nanoseconds. inode: 0: unknown."""
+    return f"{size}:{modified}:{changed}:{inode}" if inode else f"{size}:{modified}"
 
 
 def order(key: str) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .checksums import DIGEST_SIZES, decode_base64
 
@@ -110,5 +111,13 @@ def _add(found: dict[str, bytes], name: str, text: str, suffix: str) -> None:
 
 def origin(url: str) -> str:
     """'scheme://host:port' of `url`, in lower case, without user and password: the name of an endpoint."""
+    begin = url.find("://")
+    end = url.find("/", begin + 3) if begin >= 0 else -1
+    return _origin(url[:end] if end >= 0 else url)
+
+
+@lru_cache(maxsize=256)
+def _origin(url: str) -> str:
+    """Of a URL without a path: each request of a server has the same."""
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}".lower()
+    return f"{scheme}://{rest.rpartition('@')[2]}".lower()

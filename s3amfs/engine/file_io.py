@@ -46,10 +46,11 @@ def busiest() -> tuple[float, float]:
 
 def write_all(fd: int, data: bytes | memoryview) -> None:
     """Writes all of `data` where the file is. Raises OSError, as of a full disk, maybe after a part of it."""
-    with memoryview(data) as view:
-        done = 0
-        while done < len(view):
-            done += os.write(fd, view[done:])
+    done = os.write(fd, data) if data else 0
+    if done < len(data):
+        with memoryview(data) as view:
+            while done < len(view):
+                done += os.write(fd, view[done:])
 
 
 def write_all_at(fd: int, data: bytes | bytearray | memoryview, offset: int) -> None:

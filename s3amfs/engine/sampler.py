@@ -68,7 +68,7 @@ def activity_of(exchange: Exchange, now: float, latency: Latency) -> Activity:
     length = request.content_length if request.content_length is not None else len(request.body)
     if reply.bytes_up < length and exchange.reader is not None:
         return Activity.SENDS if reply.bytes_up else Activity.WAITS
-    if reply.status and exchange.answered_at:
+    if exchange.lines or (reply.status and exchange.answered_at):
         return Activity.RECEIVES
     known = latency(request.url)
     waited = now - max(exchange.read_at, exchange.started)

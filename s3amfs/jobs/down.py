@@ -222,12 +222,14 @@ class Down(Mover):
 
     def _write(self, work: Work, fetched: Fetched) -> Outcome:
         info = fetched.info
-        kept = kept_attributes.kept_in(info.metadata)
-        if self._options.links == "keep" and kept.is_link and fetched.data and b"\0" not in fetched.data:
+        if self._is_link(info) and fetched.data and b"\0" not in fetched.data:
             there = self._target.link(work.key, fetched.data, work.target, self._time_of(info))
         else:
             there = self._target.store(work.key, fetched.data, work.target, lambda fd: self.finish(fd, info))
         return self._moved(work, info, there)
+
+    def _is_link(self, info: ObjectInfo) -> bool:
+        return self._options.links == "keep" and kept_attributes.kept_in(info.metadata).is_link
 
     def _time_of(self, info: ObjectInfo) -> int:
         """Nanoseconds: the object's LastModified, or what --preserve keeps."""

@@ -15,7 +15,7 @@ import os
 import stat
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from ..core.entries import RESERVED, Entry, Kind
 from ..engine.file_io import write_all
@@ -25,6 +25,7 @@ from .partials import NAME as PARTIALS
 from .partials import close_partials, open_partials
 
 FOLDERS_OPEN = 64
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
 _numbers = itertools.count()
 
 
@@ -108,8 +109,10 @@ class LocalTarget:
 
     def store(self, key: str, data: bytes, expected: Entry | None, finish: Callable[[int], None]) -> os.stat_result:
         """A small file. finish: gives the open file its times and mode before it appears. Returns its stat."""
-        with self._lock:
-            partials = self._partials()
+        partials = self._partial_fd
+        if partials < 0:
+            with self._lock:
+                partials = self._partials()
         name, fd = _new_partial(partials)
         try:
             write_all(fd, data)
@@ -151,7 +154,9 @@ class LocalTarget:
         return os.lstat(os.path.join(self.root, key))
 
     def _publish(self, key: str, partials: int, name: str, expected: Entry | None) -> None:
-        def rename(folder: int, target: str) -> None:
+        above, _, target = key.rpartition("/")
+        with self._lock:
+            folder = self._folder(above, create=True)
             if expected is not None:
                 self._check(folder, target, key, expected)
                 os.replace(name, target, src_dir_fd=partials, dst_dir_fd=folder)
@@ -168,8 +173,6 @@ class LocalTarget:
                 os.replace(name, target, src_dir_fd=partials, dst_dir_fd=folder)
                 return
             os.unlink(name, dir_fd=partials)
-
-        self._with_folder(key, rename)
 
     def _check(self, folder: int, name: str, key: str, expected: Entry | None) -> None:
         """Raises TargetChanged unless `name` still is what was listed."""
@@ -278,22 +281,25 @@ def is_as_listed(there: os.stat_result, entry: Entry) -> bool:
     return state_of(there) == (entry.size, entry.modified, entry.inode, entry.changed)
 
 
-def _names() -> Iterator[str]:
-    """For partial files; a killed process of the same number, as in containers, may have left some."""
-    return (f"{os.getpid()}-{number}.partial" for number in _numbers)
+def _next_name() -> str:
+    """For a partial file; a killed process of the same number, as in containers, may have left one."""
+    return f"{os.getpid()}-{next(_numbers)}.partial"
 
 
 def _free_name(partials: int) -> str:
-    return next(name for name in _names() if not _exists(partials, name))
+    while _exists(partials, name := _next_name()):
+        continue
+    return name
 
 
 def _new_partial(partials: int) -> tuple[str, int]:
     """A new empty file, open for writing: its name and descriptor."""
-    for name in _names():
-        with contextlib.suppress(FileExistsError):
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-            return name, os.open(name, flags, 0o666, dir_fd=partials)
-    raise AssertionError("unreachable")
+    while True:
+        name = _next_name()
+        try:
+            return name, os.open(name, NEW, 0o666, dir_fd=partials)
+        except FileExistsError:
+            continue
 
 
 def _exists(folder: int, name: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from ..core import kept_attributes
-from ..core.entries import Entry, Kind, not_a_key
+from ..core.entries import Kind, fingerprint_of, not_a_key
 from ..core.expected import Expected
 from ..core.job_records import Known
 from ..core.locations import LocalPath, S3Location
@@ -233,7 +233,7 @@ class Up(Mover):
 
 def fingerprint(there: os.stat_result) -> str:
     """As `Entry.fingerprint` of the file's entry."""
-    return Entry("", there.st_size, there.st_mtime_ns, changed=there.st_ctime_ns, inode=there.st_ino).fingerprint
+    return fingerprint_of(there.st_size, there.st_mtime_ns, there.st_ctime_ns, there.st_ino)
 
 
 def permissions(there: os.stat_result) -> tuple[int, int | None, int | None]:

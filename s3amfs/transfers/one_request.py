@@ -160,8 +160,17 @@ def _fetched(reply: Reply, data: bytes, span: tuple[int, int] | None) -> Fetched
     return Fetched(data, info) if _is_content(data, info) else None
 
 
+def _crc64(data: bytes) -> str:
+    crc = Crc("crc64nvme")
+    crc.update(data)
+    return crc.base64
+
+
 def _is_content(data: bytes, info: s3api.ObjectInfo) -> bool:
     """Whether `data` is what S3 stores, as far as its ETag or checksum shows."""
+    said = info.checksums.get("crc64nvme")
+    if said is not None and info.checksum_type in (None, "FULL_OBJECT") and said == _crc64(data):
+        return True
     stored = stored_of(info)
     if stored.crc_name is not None:
         crc = Crc(stored.crc_name)

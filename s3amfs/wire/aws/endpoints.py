@@ -21,6 +21,7 @@ from botocore.utils import ArnParser, is_s3_accelerate_url
 from ...errors import InvalidS3Url, UsageError
 
 _RULES = "s3/2006-03-01/endpoint-rule-set-1"
+IDENTITIES_KEPT = 1000
 # Bucket names that are no host label go into the path (botocore handlers.customize_endpoint_resolver_builtins asks the
 # same of botocore.endpoint_provider.VALID_HOST_LABEL_RE; the rules themselves decide on dots and https).
 
@@ -58,6 +59,7 @@ class EndpointRules:
         # By path: load_service_model() would first list the folders of all 400 services, 30 ms.
         self._provider = EndpointProvider(loader.load_data(_RULES), loader.load_data("partitions"))
         self._settings = settings
+        self._identities: dict[str | None, str] = {}
         if settings.endpoint_url is not None:
             check_endpoint_url(settings.endpoint_url)
 
@@ -87,6 +89,14 @@ class EndpointRules:
 
     def identity(self, bucket: str | None = None) -> str:
         """A stable name of the service: the same whatever region or addressing style is in use."""
+        known = self._identities.get(bucket)
+        if known is None:
+            if len(self._identities) >= IDENTITIES_KEPT:
+                self._identities.clear()
+            known = self._identities[bucket] = self._identity(bucket)
+        return known
+
+    def _identity(self, bucket: str | None) -> str:
         if self._settings.endpoint_url is not None:
             parts = urlsplit(self._settings.endpoint_url)
             return f"{parts.scheme.lower()}://{parts.netloc.lower()}{parts.path.rstrip('/')}"

@@ -68,7 +68,9 @@ def sign(
     canonical = [request.method.upper(), f"/{path}", _canonical_query(query), *lines, "", listed, digest]
     whole = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{'/'.join(scope)}\n{whole}"
-    signature = hmac.digest(_signing_key(credentials.secret_key, *scope), text.encode(), "sha256").hex()
+    signed_by = _signer(credentials.secret_key, *scope).copy()
+    signed_by.update(text.encode())
+    signature = signed_by.hexdigest()
     sent["Authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{'/'.join(scope)}, "
         f"SignedHeaders={listed}, Signature={signature}"
@@ -96,12 +98,12 @@ def _host(url: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _signing_key(secret: str, *scope: str) -> bytes:
-    """For one day, region and service."""
+def _signer(secret: str, *scope: str) -> hmac.HMAC:
+    """An HMAC with the key for one day, region and service; a copy of it signs one text."""
     key = f"AWS4{secret}".encode()
     for name in scope:
         key = hmac.digest(key, name.encode(), "sha256")
-    return key
+    return hmac.new(key, digestmod="sha256")
 
 
 def _sign_asymmetric(

@@ -57,6 +57,7 @@ class Exchange:
         "answered_at",
         "chunks",
         "error",
+        "lines",
         "may_pause",
         "on_done",
         "read_at",
@@ -81,6 +82,8 @@ class Exchange:
         self.on_done = on_done
         self.reader, self.sink = reader, sink
         self.chunks = chunks
+        self.lines: list[bytes] | None = [] if chunks is not None else None
+        """Header lines as they come, where nobody looks at them before the end: nothing of ours runs for each."""
         self.may_pause = may_pause and chunks is None
         self.reply = Reply(0)
         self.error: BaseException | None = None
@@ -187,11 +190,19 @@ def note_acknowledged(exchange: Exchange, handle: pycurl.Curl) -> None:
     exchange.acknowledged = max(exchange.acknowledged, int(handle.getinfo(_SENT)) - waiting)
 
 
+def has_cookies(request: HttpRequest) -> bool:
+    """Whether the handle of a request keeps the cookies that it is given."""
+    return any(option == COOKIEFILE for option, _ in request.options)
+
+
 def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
     """The reply, with what libcurl knows once it is over."""
     reply = exchange.reply
-    reply.body = bytes(exchange._body)
-    exchange._body, exchange._take = bytearray(), None  # each would hold the body until the garbage is collected
+    if exchange.lines is not None:
+        _read_lines(exchange)
+    else:
+        reply.body = bytes(exchange._body)
+        exchange._body, exchange._take = bytearray(), None  # each would hold the body until the garbage is collected
     reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
     reply.seconds = handle.getinfo(pycurl.TOTAL_TIME)
     reply.connect_seconds = handle.getinfo(pycurl.CONNECT_TIME)
@@ -199,7 +210,10 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
     reply.filetime = handle.getinfo(pycurl.INFO_FILETIME)
     reply.bytes_down = int(handle.getinfo(_RECEIVED))
     reply.content_length = int(handle.getinfo(_ANNOUNCED))
-    if any(option == COOKIEFILE for option, _ in exchange.request.options):
+    if exchange.request.is_s3:  # it is not redirected
+        reply.url = exchange.request.url
+        return
+    if has_cookies(exchange.request):
         reply.cookies = tuple(str(line) for line in handle.getinfo(pycurl.INFO_COOKIELIST))
     try:
         reply.url = os.fsdecode(handle.getinfo_raw(pycurl.EFFECTIVE_URL))
@@ -207,9 +221,19 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
         reply.url = exchange.request.url
 
 
+def _read_lines(exchange: Exchange) -> None:
+    """Reads header lines that were only kept so far."""
+    lines, exchange.lines = exchange.lines or (), []
+    for line in lines:
+        exchange._on_header(line)
+    exchange.answered_at = 0.0  # libcurl knows the moment
+
+
 def span_of(exchange: Exchange, handle: pycurl.Curl, *, cut: bool) -> RequestSpan:
     """The record of a request that has ended, or is being cut. It holds the URL as it was sent."""
     request, reply, began = exchange.request, exchange.reply, exchange.started
+    if exchange.lines:  # cut: it has had no end
+        _read_lines(exchange)
     answered = exchange.answered_at - began if exchange.answered_at else 0.0
     if not answered and not reply.bytes_up:  # libcurl's own moment may be that of the first byte that was sent
         answered = handle.getinfo(pycurl.STARTTRANSFER_TIME)

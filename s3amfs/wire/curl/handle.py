@@ -10,7 +10,7 @@ from typing import Final
 import pycurl
 
 from ...core.http import origin
-from .exchange import Exchange
+from .exchange import Exchange, has_cookies
 from .name_lookup import Names
 from .options import PROXY_CAINFO, with_time_limits
 from .streams import BytesReader
@@ -29,12 +29,99 @@ needs little memory (Linux, tcp(7): TCP_NOTSENT_LOWAT)."""
 _UNREACHABLE: Final = (pycurl.E_COULDNT_CONNECT, pycurl.E_OPERATION_TIMEDOUT, pycurl.E_SSL_CONNECT_ERROR)
 
 
+class Handles:
+    """Handles that have been used and wait for the next request. One thread.
+
+    bundle: as `configure` has it. most: that are kept.
+    """
+
+    def __init__(self, bundle: str | None, most: int) -> None:
+        self._bundle = bundle
+        self._most = most
+        self._free: list[pycurl.Curl] = []
+        self._alike: list[pycurl.Curl] = []
+        """Set up as the last short GET was: for the next one only what differs has to be set."""
+        self._as: tuple[object, ...] = ()
+
+    def take(self, exchange: Exchange) -> pycurl.Curl:
+        """A handle that is set up for `exchange`."""
+        if self._alike and _likeness(exchange) == self._as:
+            handle = self._alike.pop()
+            _address(handle, exchange, list(map(_line, exchange.request.headers)))
+            return handle
+        if not self._free:
+            self._reset_alike()
+        handle = self._free.pop() if self._free else pycurl.Curl()
+        try:
+            configure(handle, exchange, self._bundle)
+        except BaseException:
+            handle.close()
+            raise
+        return handle
+
+    def give_back(self, handle: pycurl.Curl, exchange: Exchange) -> None:
+        """`exchange` has ended, and its reply is filled."""
+        if exchange.reply.curl_code or len(self._free) + len(self._alike) >= self._most:
+            handle.close()
+            return
+        likeness = _likeness(exchange)
+        if likeness is not None and exchange.address is None:
+            if likeness != self._as:
+                self._reset_alike()
+                self._as = likeness
+            handle.setopt(pycurl.WRITEFUNCTION, _ignore)  # else the handle would keep the body
+            handle.setopt(pycurl.HEADERFUNCTION, _ignore)
+            self._alike.append(handle)
+        elif has_cookies(exchange.request):  # reset() would keep them
+            handle.close()
+        else:
+            handle.reset()
+            self._free.append(handle)
+
+    def _reset_alike(self) -> None:
+        for handle in self._alike:
+            handle.reset()
+        self._free += self._alike
+        self._alike.clear()
+
+    def close(self) -> None:
+        for handle in (*self._free, *self._alike):
+            handle.close()
+
+
+def _likeness(exchange: Exchange) -> tuple[object, ...] | None:
+    """The options that `configure` sets for a short GET, besides its URL and headers; None: it is none."""
+    request, chunks = exchange.request, exchange.chunks
+    if chunks is None or request.method != "GET" or not request.is_s3:
+        return None
+    if not request.headers:  # pycurl takes an empty list for no call: those of the request before would be sent
+        return None
+    return (chunks.most, request.url[:5], request.options)
+
+
+def _ignore(_data: bytes) -> None:
+    """Nothing is to come."""
+
+
+def _line(header: tuple[str, str]) -> bytes:
+    name, value = header
+    return (f"{name}: {value}" if value else f"{name};").encode()  # pycurl takes text of ASCII alone
+
+
+def _address(handle: pycurl.Curl, exchange: Exchange, lines: list[bytes]) -> None:
+    """Sets what each request has of its own."""
+    set_option = handle.setopt
+    set_option(pycurl.URL, os.fsencode(exchange.request.url))
+    set_option(pycurl.HTTPHEADER, lines)
+    set_option(pycurl.HEADERFUNCTION, exchange._on_header if exchange.lines is None else exchange.lines.append)
+    set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
+
+
 def configure(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> None:
     """Sets all that libcurl has to know of `exchange`. bundle: file of CA certificates; None: libcurl's own."""
     request = exchange.request
     set_option = handle.setopt
     exchange.reply.is_http = request.url[:4].lower() == "http"
-    set_option(pycurl.URL, os.fsencode(request.url))
     set_option(pycurl.NOSIGNAL, 1)
     set_option(pycurl.HTTP_VERSION, pycurl.CURL_HTTP_VERSION_1_1)
     set_option(pycurl.TCP_NODELAY, 1)
@@ -43,13 +130,11 @@ def configure(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> No
     if bundle is not None:
         set_option(pycurl.CAINFO, os.fsencode(bundle))
         set_option(PROXY_CAINFO, os.fsencode(bundle))
-    set_option(pycurl.HEADERFUNCTION, exchange._on_header)
-    set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
     set_option(pycurl.USERAGENT, "s3amfs")
-    headers = [f"{name}: {value}" if value else f"{name};" for name, value in request.headers]
+    headers = list(map(_line, request.headers))
     is_control = exchange.sink is None and exchange.reader is None and exchange.chunks is None
     _configure_method(handle, exchange, headers)
-    set_option(pycurl.HTTPHEADER, [line.encode() for line in headers])  # pycurl takes text of ASCII alone
+    _address(handle, exchange, headers)
     if exchange.chunks is not None:
         set_option(pycurl.MAXFILESIZE_LARGE, exchange.chunks.most)
     if exchange.sink is not None or exchange.chunks is not None:
@@ -58,7 +143,7 @@ def configure(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> No
         set_option(option, os.fsencode(value) if isinstance(value, str) else value)  # pycurl takes ASCII only
 
 
-def _configure_method(handle: pycurl.Curl, exchange: Exchange, headers: list[str]) -> None:
+def _configure_method(handle: pycurl.Curl, exchange: Exchange, headers: list[bytes]) -> None:
     request, method = exchange.request, exchange.request.method
     set_option = handle.setopt
     if exchange.reader is None and method == "PUT":
@@ -76,16 +161,16 @@ def _configure_method(handle: pycurl.Curl, exchange: Exchange, headers: list[str
             tls = request.url[:5].lower() == "https"
             set_option(pycurl.UPLOAD_BUFFERSIZE, TLS_SEND_BYTES if tls else BUFFER_BYTES)
             set_option(pycurl.SOCKOPTFUNCTION, _limit_unsent)
-        headers.append("Expect:")
+        headers.append(b"Expect:")
         if method != "PUT":
             set_option(pycurl.CUSTOMREQUEST, method)
     elif method == "POST":
         set_option(pycurl.POST, 1)
         set_option(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
         set_option(pycurl.POSTFIELDS, request.body)
-        headers.append("Expect:")
+        headers.append(b"Expect:")
         if not any(name.lower() == "content-type" for name, _ in request.headers):
-            headers.append("Content-Type:")
+            headers.append(b"Content-Type:")
     elif method == "GET":
         set_option(pycurl.HTTPGET, 1)
     else:

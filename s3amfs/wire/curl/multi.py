@@ -20,8 +20,8 @@ import pycurl
 
 from ...core.trace_events import RequestSpan
 from .exchange import Exchange, fill_reply, note_acknowledged, span_of
-from .handle import configure, log_end, pin, unpin
-from .options import COOKIEFILE, ca_bundle
+from .handle import Handles, log_end, pin, unpin
+from .options import ca_bundle
 from .reached import Reached
 from .wakeup import Wakeup
 
@@ -57,12 +57,11 @@ class Multi:
         self._epoll.register(self._wakeup.fd, select.EPOLLIN)
         self._deadline: float | None = None
         self._active: dict[pycurl.Curl, Exchange] = {}
-        self._free: list[pycurl.Curl] = []
+        self._handles = Handles(ca_bundle(), MAX_CONNECTIONS_KEPT)
         self._to_resume: deque[Exchange] = deque()
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._timer_count = 0
         self._ended: deque[tuple[pycurl.Curl, int, str]] = deque()
-        self._ca_bundle = ca_bundle()
 
     def _new_multi(self) -> pycurl.CurlMulti:
         try:
@@ -92,9 +91,8 @@ class Multi:
                 note_acknowledged(exchange, handle)
 
     def start(self, exchange: Exchange) -> None:
-        handle = self._free.pop() if self._free else pycurl.Curl()
+        handle = self._handles.take(exchange)
         try:
-            configure(handle, exchange, self._ca_bundle)
             pin(handle, exchange, self._reached.names)
         except BaseException:
             handle.close()
@@ -163,8 +161,7 @@ class Multi:
     def close(self) -> None:
         for exchange in list(self._active.values()):
             self.cancel(exchange)
-        for handle in self._free:
-            handle.close()
+        self._handles.close()
         self._multi.close()
         self._epoll.close()
         self._wakeup.close()
@@ -259,12 +256,7 @@ class Multi:
         reply.reached = self._reached.note(exchange.request, answered=answered, latency=latency)
         self._observe(exchange, handle, cut=False)
         self._multi.remove_handle(handle)
-        has_cookies = any(option == COOKIEFILE for option, _ in exchange.request.options)
-        if code == 0 and len(self._free) < MAX_CONNECTIONS_KEPT and not has_cookies:  # reset() would keep them
-            handle.reset()
-            self._free.append(handle)
-        else:
-            handle.close()
+        self._handles.give_back(handle, exchange)
         sink = exchange.sink if not exchange._sink_begun and reply.curl_code == 0 else None
         if sink is not None and reply.status < 300:
             try:
