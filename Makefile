@@ -82,7 +82,7 @@ test-servers: packages $(VENV)/.test  ## one suite on every S3 server that is he
 	$(BIN)/python -m pytest -q tests/servers
 
 unit: $(VENV)/.unit  ## the quick ones: core, layers, engine, transfers; no server, no FUSE, no pandas
-	$(BIN)/python -m pytest -q -n $(UNIT_JOBS) -m 'not slow and not server' --hypothesis-profile=unit --durations=5 $(UNITS)
+	$(BIN)/python -m pytest -q -n $(UNIT_JOBS) -p no:logging -m 'not slow and not server' --hypothesis-profile=unit --durations=5 $(UNITS)
 
 unit-every:  ## make unit with every Python from 3.10 that is found here (PATH, pyenv)
 	@PATH="$$(printf '%s:' $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin)$$PATH"; for minor in 10 11 12 13 14; do \

@@ -31,16 +31,17 @@ class Simulated:
         for who, rate in enumerate(self.rates):
             if rate:
                 heapq.heappush(events, (0.0, who, 0, []))
-        now = 0.0
-        while len(self.there) < self.parts:
+        missing, now = set(range(1, self.parts + 1)), 0.0
+        while missing:
             now, who, done, rest = heapq.heappop(events)
             if now >= dies.get(who, float("inf")):
                 continue
             if done:
                 self.there.add(done)
+                missing.discard(done)
                 self.sent += 1
             if not rest:
-                rest = schedules[who].next_batch(set(range(1, self.parts + 1)) - self.there, now)
+                rest = schedules[who].next_batch(missing.copy(), now)
                 assert len(rest) <= MOST
             if rest:
                 heapq.heappush(events, (now + 1 / self.rates[who], who, rest[0], rest[1:]))
