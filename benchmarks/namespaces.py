@@ -289,6 +289,8 @@ def measure(args: argparse.Namespace) -> None:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="s3am-namespaces-")))
         s3, other = (stack.enter_context(reachable(args.server, folder / name)) for name in ("s3", "other"))
+        if args.traces is not None:
+            args.traces.mkdir(parents=True, exist_ok=True)
         machines = Machines(folder, names, s3, other, args.traces)
         data = folder / "data"
         make_data(data, size)
@@ -352,7 +354,7 @@ def main() -> int:
     parser.add_argument("--together", action="store_true", help="without the run of one machine")
     parser.add_argument("--server", choices=tuple(SERVERS), default=Seaweed.name, help="what serves S3")
     parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS, help="directions")
-    parser.add_argument("--traces", type=Path, metavar="FOLDER", help="write a trace of every 'split move' there")
+    parser.add_argument("--traces", type=Path, metavar="FOLDER", help="a new folder, or one that is there, for a trace of every 'split move'")
     parser.add_argument("--inside", metavar="TAG", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inside:
