@@ -354,7 +354,7 @@ def main() -> int:
     parser.add_argument("--together", action="store_true", help="without the run of one machine")
     parser.add_argument("--server", choices=tuple(SERVERS), default=Seaweed.name, help="what serves S3")
     parser.add_argument("--kinds", choices=KINDS, nargs="+", default=KINDS, help="directions")
-    parser.add_argument("--traces", type=Path, metavar="FOLDER", help="a new folder, or one that is there, for a trace of every 'split move'")
+    parser.add_argument("--traces", type=Path, metavar="FOLDER", help="a folder for a trace of every 'split move'")
     parser.add_argument("--inside", metavar="TAG", help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.inside:
