@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import random
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -125,14 +125,22 @@ def _meaning(source: str) -> str:
         return ""
 
 
+def _rank(seed: int, path: Path, operator: str, occurrence: int) -> bytes:
+    name = path.relative_to(ROOT).as_posix()
+    return hashlib.sha256(f"{seed} {name} {operator} {occurrence}".encode()).digest()
+
+
 def draw(most: dict[str, int | None], seed: int, only: list[str]) -> list[Mutant]:
-    """The faults to try, in the order of their files. most: how many of each group, None for all."""
+    """The faults to try, in the order of their files. most: how many of each group, None for all.
+
+    A change of one file leaves the sample of all others as it was, nearly: two states can be compared.
+    """
     chosen: list[Mutant] = []
     for group, folders in GROUPS.items():
         files = sorted(path for folder in folders for path in (ROOT / "s3amfs" / folder).rglob("*.py"))
         wanted = [path for path in files if not only or any(word in path.as_posix() for word in only)]
         places = [place for path in wanted for place in places_of(path)]
-        random.Random(seed).shuffle(places)
+        places.sort(key=lambda place: _rank(seed, *place))
         if most[group] != 0:
             chosen += made(places, most[group])
     return sorted(chosen, key=lambda mutant: (mutant.path, mutant.operator, mutant.occurrence))
