@@ -152,6 +152,7 @@ def start_upload(
             raise
         with Records(job, path) as records:
             keep_records(records, done[-1:], report)
+        drop_late_records(job, path)
         return job
     finally:
         ends.close()

@@ -65,7 +65,9 @@ class Records:
         return next((record.crc for record in self._all() if record.number == _WHOLE), None)
 
     def add(self, records: list[PartRecord]) -> None:
-        """Appends, and syncs."""
+        """Appends, and syncs. None: there will be no file."""
+        if not records:
+            return
         if self._file is None:
             process = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:12]}"  # containers may share the rest
             name = f"{self._path}.{process}.parts"

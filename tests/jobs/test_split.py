@@ -163,3 +163,25 @@ def test_a_listing_that_lags_behind_has_no_part_sent_again(
     assert move_upload(job, Share(1, 1), client, UploadOptions(), path).parts == 4
     finish_upload(job, client, UploadOptions(), path)
     assert content(boto, bucket, "k") == data
+
+
+@pytest.mark.parametrize("size", [0, 6 * MIB])
+def test_a_job_that_others_finish_before_start_has_ended_leaves_no_records(
+    s3: SeaweedServer, boto: Any, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """They see the job file before `start`, or one whose caller was killed, writes its own records."""
+    boto.put_object(Bucket=bucket, Key="from", Body=bytes(size))
+    client, path = connect(config(s3)), str(tmp_path / "job")
+    options, keep = UploadOptions(part_size=5 * MIB, state_dir=str(tmp_path / "state")), split.keep_records
+
+    def late(*given: Any) -> None:
+        monkeypatch.setattr(split, "keep_records", keep)
+        job = split.load(path)
+        move_upload(job, Share(1, 1), client, UploadOptions(), path)
+        finish_upload(job, client, UploadOptions(), path)
+        keep(*given)
+
+    monkeypatch.setattr(split, "keep_records", late)
+    start_upload(S3Location(bucket, "from"), S3Location(bucket, "k"), client, options, path)
+    assert content(boto, bucket, "k") == bytes(size)
+    assert {found.name for found in tmp_path.iterdir()} - {"state"} == {"job"}
