@@ -291,3 +291,80 @@ def test_a_last_part_alone_shows_the_size_of_the_others() -> None:
     assert infer_part_size(5, [(1, 5)]) == 5
     assert infer_part_size(0, [(1, 0)]) is None
     assert infer_part_size(5, []) is None
+
+
+UNKNOWN, FEW = LineState(96), LineState(16, 100e6, 0.05)
+LONG, SLOW = LineState(64, 800e6, 0.1), LineState(64, 12.8e6, 0.3)
+FAR, LIMITED = LineState(128, 2e9, 0.3), LineState(380, 1000e6, 0.2, requests=50.0)
+
+
+@pytest.mark.parametrize(
+    ("line", "uploads", "downloads"),
+    [
+        (LineState(8), [8, 8, 8, 8, 8, 24, 128, 128], [8, 8, 8, 8, 8, 24, 128, 128]),
+        (UNKNOWN, [8, 5, 5, 5, 8, 24, 128, 128], [1, 1, 1, 3, 8, 24, 128, 128]),
+        (FEW, [8, 8, 8, 8, 8, 24, 128, 128], [8, 8, 8, 8, 8, 24, 128, 128]),
+        (LineState(17, 100e6, 0.05), [8, 5, 5, 7, 8, 24, 45, 103], [1, 1, 1, 7, 8, 24, 45, 45]),
+        (LONG, [8, 5, 5, 5, 8, 24, 96, 103], [1, 1, 1, 2, 8, 24, 96, 96]),
+        (SLOW, [8, 5, 5, 5, 5, 5, 11, 103], [1, 1, 1, 2, 2, 2, 2, 2]),
+        (FAR, [8, 5, 5, 5, 5, 13, 80, 120], [1, 1, 1, 1, 4, 13, 80, 120]),
+        (LineState(64, 64.0, 1.0), [8, 5, 5, 5, 5, 5, 11, 103], [1, 1, 1, 1, 1, 1, 1, 1]),
+        (LineState(40, 800e6, 0.02, 50.0), [8, 5, 5, 16, 46, 46, 128, 128], [1, 1, 2, 16, 46, 46, 128, 128]),
+        (LineState(40, 10e6, 0.02, 50.0), [8, 5, 5, 5, 5, 5, 11, 103], [1, 1, 1, 2, 2, 2, 2, 2]),
+        (LIMITED, [8, 5, 5, 16, 29, 29, 58, 103], [1, 1, 2, 16, 29, 29, 58, 58]),
+    ],
+)
+def test_the_table_of_parts_for_lines(line: LineState, uploads: list[int], downloads: list[int]) -> None:
+    """MiB of a part, for objects of 8 MiB, one byte more, 100 MiB, and 1, 5, 16, 100 and 1000 GiB."""
+    sizes = [8 * MIB, 8 * MIB + 1, 100 * MIB, GIB, 5 * GIB, 16 * GIB, 100 * GIB, 1000 * GIB]
+    assert [choose_part_size(size, line=line) / MIB for size in sizes] == uploads
+    assert [download_part_size(size, line=line) / MIB for size in sizes] == downloads
+
+
+def test_constants_of_parts_for_lines() -> None:
+    """700 parts for few slots; ten times the bytes that a slot moves in the time of a latency; 8 seconds at most."""
+    assert [choose_part_size(size * MIB, line=LineState(8)) // MIB for size in (7000, 7001, 21000, 21001)] == (
+        [10, 11, 30, 31]
+    )
+    assert download_part_size(3000 * MIB, line=LineState(20, 20 * 20.0 * MIB, 0.07)) == 14 * MIB
+    assert download_part_size(3000 * MIB, line=LineState(20, 20 * 20.0 * MIB, 0.10)) == 15 * MIB, "10 for each slot"
+    assert download_part_size(90_000 * MIB, line=LineState(20, 20 * 6.0 * MIB, 0.1)) == 48 * MIB
+    assert download_part_size(90_000 * MIB, line=LineState(20, 20 * 60.0 * MIB, 0.7)) == 128 * MIB
+    assert [copy_part_size(size * GIB) // MIB for size in (12, 13, 50, 100, 101, 5000, 6000)] == (
+        [64, 67, 256, 512, 512, 512, 615]
+    )
+
+
+def test_lengths_of_growing_parts() -> None:
+    """In 347 parts the length doubles; MIB / 4096 = 256."""
+    numbers = (1, 500, 501, 502, 600, 847, 848, 1000, 3000, 10_000)
+    assert [growing_length(number) * 256 // MIB for number in numbers] == (
+        [2048, 2048, 2053, 2059, 2638, 4096, 4107, 5902, 315_781, 1_310_720]
+    )
+    assert growing_length(501, MIN_PART + 1) == MIN_PART + 12288
+    assert growing_length(847, MIN_PART + 1) == 2 * MIN_PART
+
+
+def test_how_sizes_are_written_in_messages() -> None:
+    for size, shown in ((0, "0 bytes"), (1023, "1,023 bytes"), (1024, "1KiB"), (1025, "1,025 bytes"), (MIB, "1MiB")):
+        with pytest.raises(UsageError, match=f"a part size of {shown} is not possible"):
+            choose_part_size(100 * MIB, size)
+    assert repr(Recovered(Plan(20, 8), [(1, 8), (2, 3)])) == "Recovered(1 of 3 parts, 1 incompatible)"
+
+
+def test_edges_of_what_is_taken_up() -> None:
+    assert choose_part_size(MAX_PARTS * MIN_PART, taken_up=MIN_PART) == MIN_PART
+    assert choose_part_size(2 * MAX_PART, taken_up=MAX_PART) == MAX_PART
+    assert choose_part_size(1, taken_up=1) == 1
+    for size, old in ((MAX_PARTS * MIN_PART + 1, MIN_PART), (100, MAX_PART + 1), (MIN_PART, MIN_PART - 1), (0, -1)):
+        with pytest.raises(IncompatiblePartSize, match="do not suit"):
+            choose_part_size(size, taken_up=old)
+
+
+def test_edges_of_what_is_inferred() -> None:
+    assert infer_part_size(1, [(1, 1)]) == 1, "an object of one byte"
+    assert infer_part_size(MIN_PART + 1, [(1, MIN_PART)]) == MIN_PART
+    assert infer_part_size(MIN_PART, [(1, MIN_PART - 1)]) is None
+    assert infer_part_size(MAX_PARTS * MIN_PART, [(1, MIN_PART)]) == MIN_PART
+    assert infer_part_size(MAX_PARTS * MIN_PART + 1, [(1, MIN_PART)]) is None
+    assert infer_part_size(18 * MIB + 2, [(4, 2)]) == 6 * MIB, "three parts of 6 MiB, which four parts of 4.5 are not"
