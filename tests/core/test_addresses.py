@@ -116,3 +116,26 @@ def test_times() -> None:
     assert FOUR[0] in {addresses.begin(31.0) for _ in range(40)}
     assert addresses.begin(119.9) is not None
     assert addresses.begin(120.0) is None
+
+
+def test_the_address_with_the_fewest_requests_in_use() -> None:
+    """The first of those; one that ended counts no more, and one that was never begun does no harm."""
+    one, two, three = FOUR[:3]
+    addresses = known(one, two, three)
+    assert [addresses.begin(1.0) for _ in range(4)] == [one, two, three, one]
+    addresses.end(two, 1.0, unreachable=False)
+    assert [addresses.begin(1.0) for _ in range(3)] == [two, two, three]
+    for _ in range(2):
+        addresses.end(one, 1.0, unreachable=False)
+    assert addresses._in_use == {two: 2, three: 2}
+    addresses.end(one, 1.0, unreachable=False)
+    assert addresses._in_use == {two: 2, three: 2}
+    addresses.end(two, 1.0, unreachable=False)
+    assert addresses._in_use == {two: 1, three: 2}
+    addresses.reached("")
+    assert (addresses.family_ipv6, addresses.begin(1.0)) == (False, one)
+
+
+def test_two_addresses_are_a_choice_and_one_twice_is_none() -> None:
+    assert known(*FOUR[:2]).begin(1.0) == FOUR[0]
+    assert known(FOUR[0], FOUR[0]).begin(1.0) is None

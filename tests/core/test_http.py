@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from s3amfs.core.http import (
     ContentRange,
     compressed_in_transit,
+    origin,
     parse_content_range,
     plain_content_type,
     source_digests,
@@ -125,3 +126,32 @@ def test_content_that_is_compressed_on_the_way_only(coding: str, name: str, kind
     assert compressed_in_transit(headers, name) is compressed
     if not coding:
         assert not compressed_in_transit({}, name)
+
+
+@pytest.mark.parametrize(
+    ("url", "found"),
+    [
+        ("https://Host.example:9000/bucket/key", "https://host.example:9000"),
+        ("https://host.example", "https://host.example"),
+        ("HTTPS://user:pass@Host/a@b/c://d", "https://host"),
+        ("http://u@v:w@host:80/", "http://host:80"),
+        ("http:///path", "http://"),
+        ("s3://b/x", "s3://b"),
+        ("://h/x", "://h"),
+    ],
+)
+def test_the_origin_of_a_url(url: str, found: str) -> None:
+    assert origin(url) == found
+
+
+def test_ten_digests_of_a_header_are_read() -> None:
+    """With names that count or not; the first of each name counts."""
+    crc, other = (base64.b64encode(raw).decode() for raw in (b"\1\2\3\4", b"\4\3\2\1"))
+    nothing = "x=AAAA,"
+    assert source_digests({"digest": nothing * 9 + f"crc32={crc}"}) == {"crc32": b"\1\2\3\4"}
+    assert source_digests({"digest": nothing * 10 + f"crc32={crc}"}) == {}
+    assert source_digests({"digest": f"crc32={crc}, crc32={other}"}) == {"crc32": b"\1\2\3\4"}
+    assert source_digests({"content-digest": f"crc32=:{crc}:"}) == {"crc32-content": b"\1\2\3\4"}
+    assert source_digests({"digest": "sha-512=" + base64.b64encode(bytes(64)).decode()}) == {"sha512": bytes(64)}
+    assert source_digests({"digest": "sha-512=" + base64.b64encode(bytes(63)).decode()}) == {}
+    assert source_digests({"x-amz-checksum-crc32": crc, "x-amz-checksum-type": "full_object"}) == {"crc32": b"\1\2\3\4"}

@@ -88,3 +88,26 @@ def test_other_versions_and_damage_are_nothing(broken: object) -> None:
 
 def test_every_name_is_a_capability() -> None:
     assert set(CONDITIONS) | set(FEATURES) <= set(CAPABILITIES)
+
+
+def test_the_text_and_the_name_as_they_are_kept() -> None:
+    """Files of an earlier version of s3amfs are read: neither may change."""
+    assert name_of("https://x", None, "") == name_of("https://x", "", "") == "c677adf25f8f58edc34f9581e5e8ed64"
+    assert with_findings("", "n", FOUND, 1000.9) == (
+        '{\n "version": 1,\n "services": {\n  "n": {\n   "at": 1000,\n   "has": {\n'
+        '    "put-if-none-match": false,\n    "checksum-trailer": true\n   }\n  }\n }\n}'
+    )
+
+
+def test_findings_of_thirty_days_count() -> None:
+    text = with_findings("", NAME, FOUND, 1000.0)
+    assert parse(text, NAME, 1000.0) == parse(text, NAME, 1000.0 + 30 * 86400 - 1) != {}
+    assert parse(text, NAME, 1000.0 + 30 * 86400) == {}
+
+
+def test_of_more_than_two_hundred_services_the_newest_stay() -> None:
+    old = {f"n{number}": {"at": number, "has": {}} for number in range(1, 200)}
+    odd = {"untimed": {"at": "x"}, "nothing": None}
+    text = json.dumps({"version": 1, "services": {**old, **odd}})
+    kept = json.loads(with_findings(text, "new", FOUND, 1000.0))["services"]
+    assert list(kept) == ["new", *(f"n{number}" for number in range(199, 0, -1))]

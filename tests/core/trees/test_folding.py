@@ -41,3 +41,25 @@ def test_both_are_named() -> None:
         "'x/readme' and 'x/README' are one name on this file system: rename one of them"
     )
     assert collisions.reason("x/other") == ""
+
+
+def test_what_falls_together() -> None:
+    composed, decomposed = "\u00e9", "e\u0301"
+    plain, normal = Folding(), Folding(normal=True)
+    assert [bool(folding) for folding in (plain, CASE, normal, BOTH)] == [False, True, True, True]
+    assert [folding.fold("A" + composed) for folding in (plain, CASE, normal, BOTH)] == (
+        ["A" + composed, "a" + composed, "A" + decomposed, "a" + decomposed]
+    )
+    assert not Collisions(plain, ["A", "a"])
+
+
+def test_each_of_a_pair_names_the_other() -> None:
+    collisions = Collisions(CASE, ["d/A/x", "d/a/x", "d/a/y/z"])
+    assert collisions
+    told = "are one name on this file system: rename one of them"
+    assert collisions.reason("d/A/x") == f"'d/A' and 'd/a' {told}"
+    assert collisions.reason("d/a/y/z") == f"'d/a' and 'd/A' {told}"
+    assert collisions.reason("D/A/q") == f"'D/A' and 'd/A' {told}"
+    assert (collisions.reason("d"), collisions.reason("e/a")) == ("", "")
+    assert not Collisions(CASE, ["a//b", "a/b"]), "an empty name is no other's"
+    assert not Collisions(CASE, ["a/x", "b/X"]), "only the first that differs counts"

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.trees.key_space import KeySpace
+from s3amfs.core.trees.key_space import KeySpace, _expanded
 
 KEY = st.text(min_size=1, max_size=12)
 
@@ -67,3 +68,67 @@ def test_only_what_follows_the_common_beginning_counts() -> None:
     assert found._width("a", "b") == 12
     assert found._width("y" * 250 + "a", "y" * 250 + "b") == 200
     assert space("abc")._width("ab", "abd") == 3
+
+
+LOWER, UPPER, DIGITS = "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "0123456789"
+
+
+@pytest.mark.parametrize(
+    ("seen", "strict", "loose"),
+    [
+        ("", "", ""),
+        ("0", DIGITS, DIGITS),
+        ("01", DIGITS, DIGITS),
+        ("0a", DIGITS + "abcdef", DIGITS + "abcdef"),
+        ("9A", DIGITS + "ABCDEF", DIGITS + "ABCDEF"),
+        ("0123456789abcdef", DIGITS + "abcdef", DIGITS + "abcdef"),
+        ("a0g", DIGITS + LOWER, DIGITS + LOWER),
+        ("0aA", DIGITS + "Aa", DIGITS + UPPER + LOWER),
+        ("a", "a", LOWER),
+        ("A", "A", UPPER),
+        ("ab", LOWER, LOWER),
+        ("aB", "Ba", UPPER + LOWER),
+        ("abC", "C" + LOWER, UPPER + LOWER),
+        ("a-", "-a", "-" + LOWER),
+        ("-", "-", "-"),
+        ("0-", "-" + DIGITS, "-" + DIGITS),
+    ],
+)
+def test_alphabets(seen: str, strict: str, loose: str) -> None:
+    assert (_expanded(set(seen), False), _expanded(set(seen), True)) == (strict, loose)
+
+
+def test_keys_and_their_numbers() -> None:
+    """'b', 'c' at first (all letters: two were seen), '-' alone, then digits: 'b-2' is 1, 0, 2."""
+    found = space("b-2", "c-7")
+    keys = ("", "a", "b", "b-2", "b-5", "b.", "b,", "c-7", "d", "b-:")
+    assert [found._number(key, 3, False) for key in keys] == [0, 0, 10, 12, 15, 19, 10, 27, 30, 19]
+    assert [found._number(key, 3, True) for key in ("m", "{", "A", "z-9")] == [120, 259, 0, 259]
+    assert [found._key(number, 3, False) for number in (0, 1, 10, 259, 260)] == ["a-0", "a-1", "b-0", "z-9", None]
+
+
+def test_estimates_behind_and_between_and_how_many_steps() -> None:
+    found = space("b-2", "c-7")
+    assert [found.beyond(("b-2", "c-7"), factor, "c-7") for factor in (1.0, 2.5)] == ["e-2", "g-4"]
+    assert found.beyond(("b-2", "b-3"), 1.0, "b-2") == "b-3"
+    assert found.beyond(("b-7", "b-7"), 9.0, "b-7") is None, "no distance"
+    assert found.beyond(("b-3", "b-2"), 1.0, "b-1") is None, "no distance backwards"
+    assert [found.middle(*ends) for ends in (("b-2", "c-7"), ("c-7", "z-9"), ("b-2", "b-3"), ("b-2", "b-4"))] == (
+        ["b-9", "o-3", None, "b-3"]
+    )
+    assert [found.steps("b-2", last, "c-9") for last in ("c-7", "b-3", "b-4", "b-2")] == [0, 16, 7, 0]
+
+
+def test_where_one_letter_was_seen_others_may_stand() -> None:
+    """Strictly 'a' is the only letter, and no key lies between; loosely there are 26."""
+    found = space("a5", "a6")
+    assert found.middle("a5", "a7") == "a6"
+    assert found.middle("a9", "c1") == "b5"
+    assert found.beyond(("a5", "a9"), 5.0, "a9") == "c9"
+
+
+def test_what_is_learned_later_counts() -> None:
+    found = space("a5", "a6")
+    assert [found._number("b0", 2, loose) for loose in (False, True)] == [9, 10]
+    found.learn(["b0", "B7"])
+    assert [found._number("b0", 2, loose) for loose in (False, True)] == [20, 270]

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from s3amfs.core.trees.list_plan import MOST_STORED, Ask, ListPlan
 from tests.support.examples import examples
+from tests.support.many_keys import DISTRIBUTIONS, clustered, dated, numbered, uniform, unpadded
 
 PAGE = 10
 Page = tuple[list[str], bool]
@@ -73,34 +74,6 @@ def test_any_keys_come_out_once_and_in_order(keys: set[str], seed: int) -> None:
     found, _ = listed(server, draw=random.Random(seed))
     assert found == server.keys
     assert server.requests <= 1.2 * serial(server.keys)
-
-
-def uniform(draw: random.Random) -> list[str]:
-    return [f"{draw.getrandbits(128):032x}" for _ in range(10_000)]
-
-
-def numbered(_draw: random.Random) -> list[str]:
-    return [f"p/object-{number:09d}.bin" for number in range(10_000)]
-
-
-def unpadded(_draw: random.Random) -> list[str]:
-    return [f"run-{number}.csv" for number in range(10_000)]
-
-
-def dated(_draw: random.Random) -> list[str]:
-    return [
-        f"logs/2026-{d // 28 + 1:02d}-{d % 28 + 1:02d}/h{h:02d}/{n}.gz"
-        for d in range(84)
-        for h in range(24)
-        for n in range(5)
-    ]
-
-
-def clustered(draw: random.Random) -> list[str]:
-    return [f"{name}/{int(draw.expovariate(1) * 1e6):09d}" for name in ("a", "b", "m", "zz") for _ in range(2500)]
-
-
-DISTRIBUTIONS = (uniform, numbered, unpadded, dated, clustered)
 
 
 @pytest.mark.parametrize("keys_of", DISTRIBUTIONS, ids=lambda made: made.__name__)
@@ -264,3 +237,157 @@ def test_a_listing_that_begins_again_and_has_no_tokens_fails() -> None:
     plan.arrived(again, ["a", "b"], True, None, "page")
     assert plan.take() == ("page", 2)
     assert "starts over again and again" in str(plan.error)
+
+
+@pytest.mark.parametrize(
+    ("keys_of", "width", "rounds", "requests"),
+    [
+        (uniform, 4, 266, 1037),
+        (uniform, 200, 62, 1092),
+        (numbered, 200, 38, 1079),
+        (unpadded, 32, 83, 1128),
+        (dated, 32, 55, 1141),
+        (clustered, 32, 66, 1053),
+    ],
+)
+def test_rounds_and_requests_of_thousand_pages(
+    keys_of: Callable[[random.Random], list[str]], width: int, rounds: int, requests: int
+) -> None:
+    """Another number is another plan: better where both are smaller."""
+    server = Server(sorted(set(keys_of(random.Random(1)))))
+    assert (listed(server, width)[1], server.requests) == (rounds, requests)
+
+
+class Listing:
+    """A plan whose pages are answered round by round."""
+
+    def __init__(self, count: int, width: int, digits: int = 4) -> None:
+        self.server = Server([f"{number:0{digits}}" for number in range(count)])
+        self.plan: ListPlan[list[str]] = ListPlan(width)
+
+    def asks(self) -> list[Ask[list[str]]]:
+        return list(iter(self.plan.ask, None))
+
+    def answer(self, asks: list[Ask[list[str]]]) -> None:
+        for ask in asks:
+            keys, more = self.server.page(ask.after)
+            self.plan.arrived(ask, keys, more, None, keys)
+
+    def take(self) -> list[str]:
+        return [key for keys, count in iter(self.plan.take, None) for key in keys[:count]]
+
+    def in_parallel(self) -> list[Ask[list[str]]]:
+        """The requests of the round before the second stretch is due: of ('', 0183] and (0183, ...]."""
+        for _ in range(18):
+            self.answer(self.asks())
+            self.take()
+        asks = self.asks()
+        assert [ask.after for ask in asks] == ["0179", "0323", "0467", "0611", "0755", "0899"]
+        return asks
+
+
+def test_the_requests_of_sixteen_pages() -> None:
+    """One more where a page earns it: a cut about 16 pages behind, then the longest rest halved."""
+    listing = Listing(160, 4)
+    found: list[tuple[str, ...]] = []
+    while not listing.plan.over:
+        asks = listing.asks()
+        found.append(tuple(ask.after for ask in asks))
+        listing.answer(asks)
+        listing.take()
+    assert found == [
+        *[("",), ("0009",), ("0019",), ("0029",), ("0039", "0183"), ("0049",), ("0059",), ("0069",), ("0079",)],
+        *[("0089", "0136"), ("0099", "0146"), ("0109", "0156"), ("0119",), ("0129",)],
+    ]
+
+
+def test_no_more_than_so_many_pages_are_stored() -> None:
+    listing = Listing(30_000, 48, digits=5)
+    rounds = []
+    while asks := listing.asks():
+        rounds.append(len(asks))
+        listing.answer(asks)
+        while listing.plan.stored < 400 and listing.plan.take() is not None:
+            pass
+    assert rounds[:23] == [1, 1, 1, 1, 2, 2, 2, 3, 3, 4, 5, 6, 7, 8, 10, 12, 14, 17, 21, 24, 28, 34, 40]
+    assert rounds[23:] == [48] * 8 + [15]
+    assert listing.plan.stored == MOST_STORED
+
+
+def test_a_stretch_that_fails_ends_the_listing_where_it_begins() -> None:
+    listing = Listing(3000, 6)
+    head, following, *others = listing.in_parallel()
+    listing.plan.failed(others[0], OSError("third"))
+    assert listing.plan.error is None
+    listing.plan.failed(following, OSError("second"))
+    assert (listing.plan.error, listing.plan.may_give) == (None, False), "it has pages, and the first goes on"
+    listing.answer([head, *others[1:]])
+    assert (listing.plan.error, listing.plan.may_give) == (None, True)
+    assert listing.take() == [f"{number:04}" for number in range(180, 324)]
+    assert str(listing.plan.error) == "second"
+    assert not {"0323", "0467"} & {ask.after for ask in listing.asks()}
+
+
+def test_a_stretch_of_which_no_page_can_be_had() -> None:
+    listing = Listing(160, 4)
+    for _ in range(4):
+        listing.answer(listing.asks())
+        listing.take()
+    head, behind = listing.asks()
+    listing.plan.failed(behind, OSError("gone"))
+    listing.answer([head])
+    assert listing.plan.error is None, "there are pages before it"
+    while asks := listing.asks():
+        listing.answer(asks)
+        assert listing.plan.error is None
+        listing.take()
+    assert str(listing.plan.error) == "gone"
+    assert (listing.plan.over, listing.plan.may_give) == (False, True)
+
+
+def test_a_gap_is_asked_for_once_more_and_then_page_after_page() -> None:
+    """The first stretch ends before key 0184, and the next one begins with 0186."""
+    listing = Listing(3000, 6)
+    plan = listing.plan
+    for _ in range(4):
+        listing.answer(listing.asks())
+        listing.take()
+    head, following = listing.asks()
+    wrong = [f"{number:04}" for number in range(186, 196)]
+    plan.arrived(following, wrong, True, None, wrong)
+    listing.answer([head])
+    listing.take()
+    held: list[Ask[list[str]]] = []
+    while head.segment.cursor < "0183":
+        asks = listing.asks()
+        held += [ask for ask in asks if ask.segment is not head.segment]
+        listing.answer([ask for ask in asks if ask.segment is head.segment])
+        listing.take()
+    again = listing.asks()
+    assert [ask.after for ask in again][:2] == ["0183", "0183"], "the rest of the first, and all of the second"
+    assert (plan.stored, plan.is_parallel) == (0, True)
+    first, second, *others = again
+    plan.arrived(second, wrong, True, None, wrong)
+    listing.answer([first])
+    assert listing.take() == []
+    assert (plan.stored, plan.is_parallel) == (0, False)
+    listing.answer([*held, *others])
+    rest = listing.asks()
+    assert [ask.after for ask in rest] == ["0183"]
+    listing.answer(rest)
+    assert listing.take() == [f"{number:04}" for number in range(184, 194)]
+    assert [ask.after for ask in listing.asks()] == ["0193"], "no more than one at a time"
+
+
+def test_a_page_in_another_order_drops_what_was_in_parallel() -> None:
+    listing = Listing(3000, 6)
+    asks = listing.in_parallel()
+    stored = listing.plan.stored
+    assert stored == 49
+    wrong = ["0330", "0325"]
+    listing.plan.arrived(asks[1], wrong, True, None, wrong)
+    assert (listing.plan.stored, listing.plan.is_parallel, listing.asks()) == (0, False, [])
+    listing.answer([asks[0], *asks[2:]])
+    assert listing.plan.stored == 1, "what arrives of the others does not count"
+    assert listing.take() == [f"{number:04}" for number in range(180, 190)]
+    assert [ask.after for ask in listing.asks()] == ["0189"]
