@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -64,3 +66,33 @@ def test_no_byte_counts_twice(steps: list[tuple[float, int]]) -> None:
             counted += window.rate * (now - since)
             since = now
             assert counted == pytest.approx(moved)
+
+
+def test_a_second_look_at_the_same_moment_counts_nothing() -> None:
+    meter = Meter()
+    meter.start(0.0, 0, 0)
+    assert meter.look(1.0, 1000, 0, 4, 0.0, slots=4, seconds=0.5) == Measured(1000.0, 4.0, saturated=False)
+    assert meter.look(1.0, 2000, 0, 4, 9.0, slots=4, seconds=0.5) is None
+    assert meter.look(2.0, 2500, 0, 3, 0.85, slots=4, seconds=0.5) == Measured(500.0, 3.0, saturated=False)
+    assert meter.look(3.0, 2500, 0, 2, 0.86, slots=4, seconds=0.5) == Measured(0.0, 2.0, saturated=True)
+
+
+def test_a_window_is_the_mean_of_its_looks() -> None:
+    meter = Meter()
+    assert not meter.running
+    meter.start(8.0, 100, 5)
+    found = [
+        meter.look(
+            8.0 + number / 4, 100 + number * number, 5, number, 0.25 if number < 4 else 0.0, slots=9, seconds=1.0
+        )
+        for number in range(1, 9)
+    ]
+    assert found == [None] * 3 + [Measured(16.0, 2.5, saturated=False)] + [None] * 3 + [Measured(48.0, 6.5, False)]
+    meter.discard_until(10.5)
+    assert meter.look(10.25, 1000, 5, 1, 0.0, slots=9, seconds=0.25) is None
+    assert meter.look(10.5, 1003, 5, 1, 0.0, slots=9, seconds=0.25) == Measured(12.0, 1.0, saturated=False)
+
+
+def test_only_the_kind_of_line_is_given() -> None:
+    assert [field.name for field in fields(Meter) if field.init] == ["lumpy"]
+    assert Meter() == Meter(lumpy=False)

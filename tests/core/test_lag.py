@@ -143,3 +143,17 @@ def test_one_that_would_cost_too_much_keeps_no_other_from_being_asked_for_again(
 def test_a_rest_that_takes_more_than_twice_a_new_part_lags() -> None:
     assert watch().lagging([Running(1, PART, PART // 2, 5.0)]) == [1]
     assert (LEAST_DONE, MOST_AGAIN) == (8, 2)
+
+
+def test_exact_limits() -> None:
+    """A rest of just twice the usual time is none; half a byte of the budget is no byte."""
+    found = LagWatch()
+    for _ in range(64):
+        found.done(1, 1 << 20, 2.0)
+    assert found.lagging([Running(9, 1 << 20, 1 << 19, 4.0)]) == []
+    assert found.lagging([Running(9, 1 << 20, (1 << 19) - 1024, 4.0)]) == [9]
+    found = LagWatch()
+    for length in (5, 5, 5, 5, 5, 5, 5, 4):
+        found.done(1, length, 1.0)
+    assert found.lagging([Running(9, 100, 2, 1000.0)]) == [], "a twentieth of 39 is less than 2"
+    assert found.lagging([Running(9, 100, 1, 1000.0)]) == [9]

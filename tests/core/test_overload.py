@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,3 +88,18 @@ def test_a_quarter_of_the_requests_is_too_many() -> None:
         for _ in range(begun):
             overload.reserve(0.0)
         assert [overload.cut_off(0.0, 10) for _ in range(3)][-1] == found
+
+
+def test_only_what_was_accepted_earlier_is_given() -> None:
+    assert [field.name for field in fields(Overload) if field.init] == ["expected"]
+    slow = Overload(0.5)
+    assert slow.reserve(0.0) == 0.0
+    assert (slow.accepted, slow.expected) == (1.0, 0.0), "at least one a second"
+    assert [Overload().most(0.0, ceiling) for ceiling in (1, 64)] == [1, 64]
+    assert Overload().is_calm(0.0)
+
+
+def test_a_cut_leaves_at_least_one_slot_to_try() -> None:
+    overload = Overload()
+    assert [overload.cut_off(5.0, 1) for _ in range(3)] == [None, None, 0]
+    assert [overload.most(now, 64) for now in (5.0, 24.9, 25.0)] == [1, 1, 64]

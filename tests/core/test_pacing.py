@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import fields
 
 import pytest
 from hypothesis import given, settings
@@ -13,46 +12,7 @@ from hypothesis import strategies as st
 from s3amfs.core.lines import LineState, start_slots
 from s3amfs.core.pacing import TRANSITIONS, Controller, Phase, Verdict
 from tests.support.examples import examples
-
-STEP = 0.1
-MB = 1e6
-
-
-@dataclass
-class Line:
-    """A line of `rate` bytes per second in all and `one` a connection; goodput follows the slots at once."""
-
-    controller: Controller
-    rate: float
-    one: float
-    noise: float = 0.0
-    supply: int = 1 << 30
-    """Slots for which there is something to do."""
-    worked: float = 0.0
-    now: float = 0.0
-    moved: float = 0.0
-    phases: list[Phase] = field(default_factory=list)
-    slots: list[int] = field(default_factory=list)
-
-    def run(self, seconds: float, each: Callable[[Line], None] = lambda line: None) -> float:
-        """Bytes per second in that time."""
-        drawn, before, end = random.Random(1), self.moved, self.now + seconds
-        while self.now < end:
-            used = min(self.controller.slots, self.supply)
-            rate = min(self.rate, used * self.one) * (1 + self.noise * drawn.uniform(-1, 1))
-            self.now += STEP
-            self.moved += rate * STEP
-            each(self)
-            self.controller.sample(self.now, int(self.moved), 0, used, self.worked * STEP)
-            self.phases.append(self.controller.phase)
-            self.slots.append(self.controller.slots)
-        return (self.moved - before) / seconds
-
-
-def cold(latency: float, ceiling: int = 1024) -> Controller:
-    controller = Controller(ceiling)
-    controller.found_latency(latency)
-    return controller
+from tests.support.simulated_line import MB, Line, cold, course
 
 
 def test_a_long_line_is_full_from_the_first_second() -> None:
@@ -236,25 +196,6 @@ def test_a_transition_is_in_the_table_or_a_bug(phase: Phase, verdict: Verdict) -
             controller._enter(verdict)
 
 
-LETTERS = {
-    Phase.STARTING: "S",
-    Phase.HOLDING: "H",
-    Phase.PROBING_UP: "U",
-    Phase.PROBING_DOWN: "D",
-    Phase.BACKING_OFF: "B",
-}
-
-
-def course(line: Line) -> str:
-    """'0.1S64 0.4S128': the second, the phase and the slots at each change."""
-    found, last = [], None
-    for number, state in enumerate(zip(line.phases, line.slots, strict=True), 1):
-        if state != last:
-            found.append(f"{number * STEP:.1f}{LETTERS[state[0]]}{state[1]}")
-            last = state
-    return " ".join(found)
-
-
 def a_long_line() -> Line:
     line = Line(cold(0.08), 60 * MB, 2 * MB)
     line.run(40)
@@ -291,6 +232,48 @@ def a_busy_machine() -> Line:
     return line
 
 
+def a_remembered_line() -> Line:
+    line = Line(Controller(30, known=LineState(12, 30 * MB, 0.05, 0.0)), 24 * MB, 2 * MB)
+    for seconds, rate in ((8, 24), (6, 40), (5, 10)):
+        line.rate = rate * MB
+        line.run(seconds)
+    return line
+
+
+def a_low_ceiling() -> Line:
+    line = Line(cold(0.02, ceiling=9), 1000 * MB, MB)
+    line.run(15)
+    return line
+
+
+def few_slots() -> Line:
+    line = Line(Controller(64, known=LineState(2)), 6 * MB, 2 * MB)
+    line.run(6)
+    return line
+
+
+def a_server_that_cuts() -> Line:
+    line = Line(cold(0.05), 60 * MB, 2 * MB)
+
+    def cut(line: Line) -> None:
+        for _ in range(3):
+            line.controller.cut_off(line.now, line.controller.slots)
+
+    for seconds, each in ((3, lambda line: None), (0.3, cut), (12, lambda line: None)):
+        line.run(seconds, each)
+    return line
+
+
+def probes_with_too_little_to_do() -> Line:
+    line = Line(cold(0.08), 60 * MB, 2 * MB)
+
+    def starve(line: Line) -> None:
+        line.supply = 20 if line.controller.phase in (Phase.PROBING_UP, Phase.PROBING_DOWN) else 1 << 30
+
+    line.run(8, starve)
+    return line
+
+
 COURSES = [
     (
         a_long_line,
@@ -318,6 +301,23 @@ COURSES = [
         "0.1S8 0.3S16 0.6S64 0.9S100 1.2H64 2.3U80 2.5H64 3.3D54 3.5H64 5.1U80 5.4H64 7.8D54 8.1H64 11.4U80 "
         "11.7H64 15.0U80 15.3H64 16.2D54 16.4H54 17.4D37 17.6H37 18.6D25 18.8H25",
     ),
+    (
+        a_remembered_line,
+        "0.1H12 1.2U15 1.5H12 2.1D10 2.4H12 3.9U15 4.3H12 6.5D10 6.9H12 9.4U15 9.8S30 10.2H22 11.5U28 11.9H22 "
+        "12.3D18 12.7H22 14.3U28 14.7H22 16.8D18 17.1H18 18.1D12 18.4H12",
+    ),
+    (a_low_ceiling, "0.1S9 0.3H9 2.3D7 2.5H9 6.6D7 6.9H9 15.0D7"),
+    (few_slots, "0.1H2 1.2U3 1.4S12 1.6H3 2.7U4 2.9H3 4.5U4 4.8H3"),
+    (
+        a_server_that_cuts,
+        "0.1S40 0.4S80 0.8H44 1.8U55 2.2H44 2.9D37 3.1B25 6.2H25 8.0U31 8.4S36 8.8H31 10.1U36 10.5H31 10.9D26 "
+        "11.3H31 12.9U36 13.3H31",
+    ),
+    (
+        probes_with_too_little_to_do,
+        "0.1S64 0.4S128 0.9H70 2.1U88 2.4H70 3.3D59 3.6H70 3.9D59 4.4H70 4.9D59 5.4H70 5.9D59 6.4H70 6.9D59 "
+        "7.4H70 7.9D59",
+    ),
 ]
 
 
@@ -341,3 +341,29 @@ def test_the_outlook_before_and_after_the_first_window() -> None:
     line = Line(cold(0.1), 60 * MB, 2 * MB)
     line.run(5)
     assert line.controller.state() == line.controller.outlook()
+
+
+def test_the_unit_of_goodput_changes_nothing() -> None:
+    """Also where a rate is below one byte a second."""
+    for latency, ceiling in ((0.001, 64), (0.08, 1024)):
+        lines = [Line(cold(latency, ceiling), 2.0**40 * unit, 2.0**34 * unit) for unit in (1.0, 2.0**-50)]
+        lines[1].counter = float
+        for line in lines:
+            for rate in (1, 2):
+                line.rate *= rate
+                line.run(6)
+        assert course(lines[0]) == course(lines[1])
+        large, small = (line.controller.state() for line in lines)
+        assert large is not None and small is not None
+        assert (small.slots, small.latency) == (large.slots, large.latency) == (lines[0].controller.slots, latency)
+        assert small.rate == pytest.approx(large.rate * 2.0**-50)
+
+
+def test_what_is_given_to_a_controller() -> None:
+    assert [field.name for field in fields(Controller) if field.init] == ["ceiling", "fixed", "known", "lumpy"]
+    assert [Controller(10, known=LineState(slots)).slots for slots in (0, 1, 7, 11)] == [1, 1, 7, 10]
+    assert Controller(10, known=LineState(5, latency=0.25)).latency == 0.25
+    controller = cold(0.2)
+    controller.found_latency(0.3)
+    controller.found_latency(0.0)
+    assert controller.latency == 0.2

@@ -141,3 +141,33 @@ def test_of_steps_with_reads_longer_than_the_limit_the_next_one_is_foreseen() ->
     steps = [(GIB + step * 100 * MIB, 2 * MIB) for step in range(4)]
     fetched = ahead(machine, steps[:3])
     assert fetched == [(steps[3][0], steps[3][0] + 2 * MIB)]
+
+
+def test_sizes_from_which_on_steps_are_large_and_what_is_ahead_at_most() -> None:
+    machine = ReadAhead(10 * GIB)
+    assert (machine.limit, LIMIT, LARGE, FIRST_WINDOW) == (32 * MIB, 32 * MIB, 8 * MIB, MIB)
+    for length, window in ((LARGE - 1, MIB), (LARGE, LARGE)):
+        machine = ReadAhead(10 * GIB)
+        assert machine.read(GIB, length) == ()
+        assert machine.read(GIB + length, length) == ((GIB + 2 * length, GIB + 2 * length + window),)
+
+
+def test_the_windows_of_a_forward_reader() -> None:
+    """They double as long as less than half of one is ahead, up to the limit; small rests are left for later."""
+    machine, size = ReadAhead(20 * MIB, limit=4 * MIB), 20 * MIB
+    fetched = [(at // MIB, machine.read(at, MIB)) for at in range(0, size, MIB)]
+    found = [f"{at}: {start / MIB:g}-{end / MIB:g}" for at, ranges in fetched for start, end in ranges]
+    assert found == [
+        "0: 1-2",
+        "1: 2-4",
+        "2: 4-7",
+        "4: 7-9",
+        "6: 9-11",
+        "8: 11-13",
+        "10: 13-15",
+        "12: 15-17",
+        "14: 17-19",
+        "15: 19-20",
+    ]
+    machine.limit_to(MIB)
+    assert machine.limit == MIB

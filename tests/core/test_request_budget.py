@@ -132,3 +132,13 @@ def test_requests_of_one_burst_lower_the_limit_once() -> None:
     assert budget.accepted is not None and limit is not None
     assert 0.98 * 0.7 * limit <= budget.accepted < limit, "not below seven tenths of it"
     assert budget.first_limited_at == 12.0
+
+
+def test_a_whole_second_of_requests_is_no_guess() -> None:
+    for first, later in ((10.0, 1.005 + 1 / 12**3), (10.25, 2.0)):
+        budget = RequestBudget()
+        for number in range(20):
+            budget.reserve(first + number / 20)
+        budget.turned_away(11.0, asked_for_less=True)
+        assert budget.accepted == pytest.approx(0.98 * 19)
+        assert budget.rate(12.0) == pytest.approx(later * budget.accepted), first

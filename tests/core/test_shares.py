@@ -197,3 +197,11 @@ def test_parts_of_a_slow_line_that_end_together_are_waited_for() -> None:
         assert schedule.next_batch([*mine[at:], *theirs[at:]], now) == mine[at : at + 4]
         now += 16.0
     assert schedule.next_batch(theirs[8:], now - 4.0) == []
+
+
+@pytest.mark.parametrize(("own", "moved", "helps"), [(3, 1, False), (4, 1, True), (1, 0, True), (4, 2, False)])
+def test_an_owner_that_needs_three_times_as_long_and_a_look_more_is_helped(own: int, moved: int, helps: bool) -> None:
+    """This process has moved `own` parts in eight seconds, the other one `moved` of its four."""
+    schedule, mine, theirs = Schedule(Share(1, 2), 8), [1, 3, 5, 7][:own], [2, 4, 6, 8]
+    assert schedule.next_batch([*mine, *theirs], 0.0) == mine
+    assert bool(schedule.next_batch(theirs[moved:], 8.0)) is helps

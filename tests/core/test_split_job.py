@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -79,3 +80,10 @@ def test_what_is_no_share(text: str) -> None:
 
 def test_a_share() -> None:
     assert parse_share("3/8") == Share(3, 8)
+
+
+def test_the_text_of_a_job_begins_with_its_kind_and_has_a_line_for_each_field() -> None:
+    plain = replace(JOB, master_keys=(False, False), expect=(), upload_id="")
+    assert format_job(plain).startswith('{\n "format": "s3am split job",\n "version": 3,\n "kind": "upload",\n')
+    assert plain == SplitJob(JOB.kind, JOB.source, JOB.target, JOB.endpoint, JOB.identity, JOB.size, JOB.part_size)
+    assert plain.plan.part_size == 5
