@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3amfs.core.http import (
+    WITH_CONTENT,
     ContentRange,
     compressed_in_transit,
     origin,
@@ -155,3 +156,7 @@ def test_ten_digests_of_a_header_are_read() -> None:
     assert source_digests({"digest": "sha-512=" + base64.b64encode(bytes(64)).decode()}) == {"sha512": bytes(64)}
     assert source_digests({"digest": "sha-512=" + base64.b64encode(bytes(63)).decode()}) == {}
     assert source_digests({"x-amz-checksum-crc32": crc, "x-amz-checksum-type": "full_object"}) == {"crc32": b"\1\2\3\4"}
+
+
+def test_statuses_with_content() -> None:
+    assert {200, 203, 206} == WITH_CONTENT

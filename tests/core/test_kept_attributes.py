@@ -69,3 +69,17 @@ def test_limits_of_modes(text: str, mode: int | None) -> None:
 def test_permissions_and_owners_fit_where_they_are_kept(kept: Kept, fits: bool) -> None:
     assert kept.fits(0o100644, 1, 2) is fits
     assert kept.fits(0o100644, None, None) is (fits or kept.uid == 9 or kept.gid == 9)
+
+
+@pytest.mark.parametrize(
+    ("text", "mode"),
+    [("65535", None), ("177777", None), ("10000", None), ("4095", 4095), ("4096", None), ("40755", 0o40755)],
+)
+def test_edges_of_modes(text: str, mode: int | None) -> None:
+    assert kept_in({"mode": text}).mode == mode
+
+
+def test_edges_of_owners() -> None:
+    assert [kept_in({"uid": text}).uid for text in ("0", " 7 ", "4294967295", "4294967296", "-1")] == (
+        [0, 7, 4294967295, None, None]
+    )

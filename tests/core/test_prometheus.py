@@ -34,3 +34,14 @@ def test_any_name_is_escaped(directory: str, states: dict[str, int]) -> None:
     assert text.endswith("\n")
     for line in text.removesuffix("\n").split("\n"):
         assert LINE.fullmatch(line), line
+
+
+def test_the_text_of_an_idle_mount_and_of_numbers() -> None:
+    text = metrics_of_mount("/m", {"open": [], "waiting": "?", "bytes_up": 999_999.5, "bytes_down": 1_000_000})
+    values = [line for line in text.splitlines() if not line.startswith("#")]
+    assert values == [
+        's3am_mount_up{mount="/m",url=""} 1',
+        's3am_mount_waiting_changes{mount="/m",url=""} 0',
+        's3am_mount_sent_bytes_total{mount="/m",url=""} 1e+06',
+        's3am_mount_received_bytes_total{mount="/m",url=""} 1000000',
+    ]

@@ -165,3 +165,13 @@ def test_ages_for_people(seconds: float, text: str) -> None:
 )
 def test_exact_sizes_have_the_largest_unit_that_fits(size: int, text: str) -> None:
     assert exact_size(size) == text
+
+
+def test_what_is_no_age_is_shown_short() -> None:
+    """Sixty characters with the quotes, or 57 and three dots."""
+    for text, shown in (("x" * 58, repr("x" * 58)), ("x" * 59, "'" + "x" * 56 + "...")):
+        with pytest.raises(UsageError) as failed:
+            parse_age(text)
+        assert str(failed.value).startswith(f"{shown} is not an age")
+    with pytest.raises(UsageError):
+        parse_age("")
