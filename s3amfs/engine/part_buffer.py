@@ -85,6 +85,16 @@ class PartBuffer:
             self._shared.give(self._taken)
             self._shared, self._taken = None, 0
 
+    def drop(self) -> None:
+        """Nobody needs its bytes any more: their memory or disk is free at once. What has read from it may refer to it
+        until the garbage is collected, as a transfer or the traceback of an error does."""
+        self._length = 0
+        self.leave_memory()
+        if self._fd < 0:
+            self._memory = bytearray()
+        else:
+            os.ftruncate(self._fd, 0)
+
     def append(self, data: bytes | bytearray | memoryview) -> None:
         """Raises OSError where the file can't be made or grow: then nothing is appended."""
         if self._fd < 0 and not self._takes(len(data)):

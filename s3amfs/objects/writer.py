@@ -214,8 +214,12 @@ class ObjectWriter:
     def _new_buffer(self) -> PartBuffer:
         return PartBuffer(memory=self._memory.filling)
 
-    def _stop(self) -> None:
+    def _empty_buffer(self) -> None:
+        self._buffer.drop()
         self._buffer = self._new_buffer()
+
+    def _stop(self) -> None:
+        self._empty_buffer()
         if self._parts is not None:
             self._parts.stop()
         self._outbox.clear()
@@ -254,11 +258,12 @@ class ObjectWriter:
         if warning is not None:
             self._job.report.warn(warning)
         number, data = self._layout.end_part(self.filling), self._buffer
-        self._buffer = self._new_buffer()
         if self._there_already(self._parts, number, data):
+            self._empty_buffer()
             return
         while not self._outbox.wait_for_room(data, self._parts.look):
             self._parts.care()  # raises what ended it
+        self._buffer = self._new_buffer()
         part = Part(number, self.position - len(data), len(data))
         self._outbox.put(part, data)
         self._parts.add(part)
@@ -288,7 +293,7 @@ class ObjectWriter:
         else:
             self._finish_parts()
         self.closed = True
-        self._buffer = self._new_buffer()
+        self._empty_buffer()
 
     def _finish_parts(self) -> None:
         if self._buffer or self._layout.next_number == 1:

@@ -114,3 +114,12 @@ def test_a_full_disk_leaves_it_as_it_was(tmp_path: Path, monkeypatch: pytest.Mon
     assert memory.used == (0 if in_file else 6)
     buffer.append(b"gh")
     assert b"".join(buffer.chunks()) == b"abcdefgh"
+
+
+@pytest.mark.parametrize("limit", [0, 10])
+def test_what_is_dropped_is_free_at_once(tmp_path: Path, limit: int) -> None:
+    memory = FillingMemory(limit, str(tmp_path))
+    buffer = PartBuffer(b"abcdef", memory)
+    buffer.drop()
+    assert (len(buffer), buffer.read(0, 9), list(buffer.chunks()), memory.used) == (0, b"", [], 0)
+    assert buffer._fd < 0 or os.fstat(buffer._fd).st_size == 0

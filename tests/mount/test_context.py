@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from s3amfs.core.sizes import MIB
+from s3amfs.engine import part_buffer
 from s3amfs.engine.client import S3Client
 from s3amfs.engine.part_buffer import PartBuffer
 from s3amfs.mount.context import FILLED_BYTES, SENT_BYTES, Service, writer_memory
@@ -36,6 +38,15 @@ def in_memory() -> Callable[[], int]:
     """Bytes of all parts that were made in the test, counted where they are."""
     old = buffers()
     return lambda: sum(len(each._memory) for each in buffers() if not any(each is other for other in old))
+
+
+@pytest.fixture
+def collected() -> Iterator[None]:
+    """No garbage is collected in the test."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 def buffers() -> list[PartBuffer]:
@@ -112,3 +123,41 @@ def test_its_files_are_in_the_spool_folder(service: Service, tmp_path: Path) -> 
         file.write(b"x", 0, 1)
         assert [path for path in open_paths() if path.startswith(f"{tmp_path}/")], "the spool itself is in memory"
         filling.give(FILLED_BYTES)
+
+
+def test_a_file_that_is_stored_gives_its_memory_back_at_once(
+    service: Service, in_memory: Callable[[], int], collected: None
+) -> None:
+    """The transfer that has read its bytes is garbage, which may lie about for long."""
+    data, filling = content(SIZE, 4), service.memory.filling
+    assert filling is not None
+    with many_open(service, 2) as files:
+        for file in files:
+            file.write(data, 0, 1)
+            assert file.publish()
+            assert (in_memory(), filling.used) == (0, 0), "sent while it was written"
+            file.write(b"header", 0, 1)
+            assert file.publish()
+            assert (in_memory(), filling.used) == (0, 0), "sent from the spool"
+
+
+def test_a_file_that_fails_gives_its_memory_back_at_once(
+    service: Service, in_memory: Callable[[], int], collected: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its error refers to all that had part in it, and stays as long as the file is open."""
+    filling = service.memory.filling
+    assert filling is not None
+
+    def fails(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with many_open(service, 1) as (file,):
+        file.write(bytes(SIZE), 0, 1)
+        others = filling.limit - filling.used
+        assert filling.take(others)
+        with monkeypatch.context() as patch:
+            patch.setattr(part_buffer, "write_all_at", fails)
+            with pytest.raises(OSError, match="no space"):
+                file.write(bytes(MIB), SIZE, 1)
+        filling.give(others)
+        assert (in_memory(), filling.used) == (0, 0)
