@@ -86,8 +86,8 @@ class PartBuffer:
             self._shared, self._taken = None, 0
 
     def drop(self) -> None:
-        """Nobody needs its bytes any more: their memory or disk is free at once. What has read from it may refer to it
-        until the garbage is collected, as a transfer or the traceback of an error does."""
+        """Frees the memory or disk of its bytes at once. A transfer that has read them, or the traceback of an error, may
+        refer to this object until garbage is collected."""
         self._length = 0
         self.leave_memory()
         if self._fd < 0:

@@ -113,7 +113,7 @@ class Appender(ObjectWriter):
     def _rewrite(self) -> None:
         """The object's bytes, then those that were waiting, are written as if they were new."""
         self._moved_base = True
-        waiting, self._buffer = self._buffer, self._new_buffer()
+        waiting, self._buffer = self._buffer, self._memory.buffer()
         self.position = 0
         size = self._pinned.info.size
         for start in range(0, size, READ_BYTES):

@@ -48,6 +48,9 @@ class WriterMemory:
     filling: FillingMemory | None = None
     """For parts that are being filled, which wait in files beyond it; None: each writer has its own."""
 
+    def buffer(self) -> PartBuffer:
+        return PartBuffer(memory=self.filling)
+
 
 class ObjectWriter:
     """A stream into the job's target.
@@ -72,7 +75,7 @@ class ObjectWriter:
         self._identity = identity or SourceIdentity(url="-")
         self._layout = _layout_of(job, self._identity, first_part)
         self._memory = memory or WriterMemory(ByteBudget(BUDGET_BYTES))
-        self._buffer = self._new_buffer()
+        self._buffer = self._memory.buffer()
         self._outbox = Outbox(self._memory.in_flight)
         self._parts: SendParts | None = None
         self.error: BaseException | None = None
@@ -211,15 +214,8 @@ class ObjectWriter:
                 self._parts.leave()
             raise
 
-    def _new_buffer(self) -> PartBuffer:
-        return PartBuffer(memory=self._memory.filling)
-
-    def _empty_buffer(self) -> None:
-        self._buffer.drop()
-        self._buffer = self._new_buffer()
-
     def _stop(self) -> None:
-        self._empty_buffer()
+        self._buffer.drop()
         if self._parts is not None:
             self._parts.stop()
         self._outbox.clear()
@@ -259,11 +255,12 @@ class ObjectWriter:
             self._job.report.warn(warning)
         number, data = self._layout.end_part(self.filling), self._buffer
         if self._there_already(self._parts, number, data):
-            self._empty_buffer()
+            data.drop()
+            self._buffer = self._memory.buffer()
             return
         while not self._outbox.wait_for_room(data, self._parts.look):
             self._parts.care()  # raises what ended it
-        self._buffer = self._new_buffer()
+        self._buffer = self._memory.buffer()
         part = Part(number, self.position - len(data), len(data))
         self._outbox.put(part, data)
         self._parts.add(part)
@@ -293,7 +290,7 @@ class ObjectWriter:
         else:
             self._finish_parts()
         self.closed = True
-        self._empty_buffer()
+        self._buffer.drop()
 
     def _finish_parts(self) -> None:
         if self._buffer or self._layout.next_number == 1:
