@@ -86,8 +86,8 @@ class PartBuffer:
             self._shared, self._taken = None, 0
 
     def drop(self) -> None:
-        """Frees the memory or disk of its bytes at once. A transfer that has read them, or the traceback of an error, may
-        refer to this object until garbage is collected."""
+        """Frees the memory or disk of its bytes at once. A transfer that has read them, or the traceback of an error,
+        may refer to this object until garbage is collected."""
         self._length = 0
         self.leave_memory()
         if self._fd < 0:
