@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from typing import Any
 
 import pytest
@@ -198,3 +199,25 @@ def test_lines_that_are_nearly_whole() -> None:
         with pytest.raises(ManifestDamaged):
             parse(wrong)
     assert records_of(line + b"00000000\n00000000 \n") == []
+
+
+def test_lines_that_are_torn_and_lines_that_are_damaged() -> None:
+    header, one, two = (
+        encode(record) for record in (HEADER, PartRecord(1, 5, "a", None, ""), PartRecord(2, 5, "b", None, ""))
+    )
+    assert (
+        one
+        == b'%08x {"record":"part","number":1,"length":5,"etag":"a","crc":null,"checksum":"","compared":""}\n'
+        % (zlib.crc32(one[9:-1]))
+    )
+    torn = parse(header + one + two[:-1])
+    assert (list(torn.parts), torn.valid_bytes) == ([1], len(header + one)), "a line without its end does not count"
+    torn = parse(header + one + b"x\n" + two[:-5])
+    assert (list(torn.parts), torn.valid_bytes) == ([1], len(header + one)), "nothing behind it can be read"
+    with pytest.raises(ManifestDamaged, match=f"it is damaged at byte {len(header)}$"):
+        parse(header + b"x\n" + two)
+    with pytest.raises(ManifestDamaged, match="at byte 0"):
+        parse(b"\n" + header)
+    with pytest.raises(ManifestDamaged, match="empty or cut off"):
+        parse(header[:-1])
+    assert b'"version":1}' in header
