@@ -9,6 +9,7 @@ through the scheduler or the client, and no credential either: each worker has i
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -285,9 +286,15 @@ def connected(address: str) -> Iterator[Client]:
     try:
         client = Client(address, timeout=30)
     except (OSError, ValueError) as error:
-        raise TransferError(f"no dask scheduler answers at {address} ({error}): check the address") from None
-    with client:
-        yield client
+        reason = str(error)
+    else:
+        with client:
+            yield client
+        return
+    # What failed is garbage now, and ends when it is collected. If that happened while another client begins, both would
+    # want a lock of dask that one thread can't have twice.
+    gc.collect()
+    raise TransferError(f"no dask scheduler answers at {address} ({reason}): check the address")
 
 
 def _scratch_folder() -> str:

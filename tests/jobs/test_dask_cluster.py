@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distributed import Client
 
 from s3amfs import cluster
 from s3amfs.core.events import Event, WorkerMoved
@@ -15,7 +16,7 @@ from s3amfs.core.locations import S3Location
 from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import connect
 from s3amfs.errors import NotFound, SourceChanged, TransferError, UsageError
-from s3amfs.jobs.dask_cluster import transfer_with
+from s3amfs.jobs.dask_cluster import connected, transfer_with
 from s3amfs.jobs.workers import Cluster, _Run
 from s3amfs.transfers.options import DownloadOptions, UploadOptions
 from tests.support.cli import Cli
@@ -254,3 +255,12 @@ def test_options_that_workers_do_not_take(cli: Cli, words: tuple[str, ...], says
     done = cli(*words)
     assert done.rc == 2, done.stderr
     assert says in done.stderr
+
+
+def test_a_client_that_could_not_connect_has_ended_before_another_one_begins() -> None:
+    """One that is collected while another begins waits for ever for a lock of dask that this one has."""
+    before = set(Client._instances)
+    with pytest.raises(TransferError, match="no dask scheduler answers at") as failed, connected("nothing://here"):
+        pass
+    assert set(Client._instances) <= before
+    assert failed.value.__context__ is None, "its traceback would keep the client"
