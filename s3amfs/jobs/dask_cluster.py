@@ -291,8 +291,8 @@ def connected(address: str) -> Iterator[Client]:
         with client:
             yield client
         return
-    # What failed is garbage now, and ends when it is collected. If that happened while another client begins, both would
-    # want a lock of dask that one thread can't have twice.
+    # What failed is garbage now, and ends when it is collected. If that happened while another client begins, both
+    # would want a lock of dask that one thread can't have twice.
     gc.collect()
     raise TransferError(f"no dask scheduler answers at {address} ({reason}): check the address")
 
