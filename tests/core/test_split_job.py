@@ -80,6 +80,8 @@ def test_what_is_no_share(text: str) -> None:
 
 def test_a_share() -> None:
     assert parse_share("3/8") == Share(3, 8)
+    assert [Share(2, 3).owner(number) for number in range(1, 8)] == [1, 2, 3, 1, 2, 3, 1]
+    assert list(Share(2, 3).own(8)) == [2, 5, 8]
 
 
 def test_the_text_of_a_job_begins_with_its_kind_and_has_a_line_for_each_field() -> None:

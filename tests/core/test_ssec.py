@@ -58,7 +58,7 @@ def test_hints() -> None:
             CustomerKey(raw)
 
 
-@pytest.mark.parametrize("text", ["not base64!", "Schlüssel", "AAEC", ""])
+@pytest.mark.parametrize("text", ["not base64!", "Schlüssel", "AAEC", "", "!" + base64.b64encode(b"k" * 32).decode()])
 def test_bad_base64(text: str) -> None:
     with pytest.raises(EncryptionKeyError):
         CustomerKey.from_base64(text)
