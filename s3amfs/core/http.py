@@ -113,11 +113,15 @@ def origin(url: str) -> str:
     """'scheme://host:port' of `url`, in lower case, without user and password: the name of an endpoint."""
     begin = url.find("://")
     end = url.find("/", begin + 3) if begin >= 0 else -1
-    return _origin(url[:end] if end >= 0 else url)
+    server = url[:end] if end >= 0 else url
+    if "@" in server:  # not kept in the cache
+        scheme, _, rest = server.partition("://")
+        server = f"{scheme}://{rest.rpartition('@')[2]}"
+    return _origin(server)
 
 
 @lru_cache(maxsize=256)
-def _origin(url: str) -> str:
-    """Of a URL without a path: each request of a server has the same."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}".lower()
+def _origin(server: str) -> str:
+    """Of a URL without user, password and path: each request of a server has the same."""
+    scheme, _, rest = server.partition("://")
+    return f"{scheme}://{rest}".lower()

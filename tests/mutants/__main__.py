@@ -45,7 +45,6 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=2, help="how many at a time")
     parser.add_argument("--only", action="append", default=[], metavar="TEXT", help="files whose path has this in it")
     parser.add_argument("--again", metavar="FILE", help="try only the survivors that an earlier run printed to FILE")
-    parser.add_argument("--resume", metavar="FILE", help="go on with a run that was cut off and printed to FILE")
     parser.add_argument(
         "--results", type=Path, metavar="FILE", help="write how each ended to FILE, and do not try again what it knows"
     )
@@ -61,15 +60,11 @@ def main() -> int:
         left = {line[10:] for line in earlier if line.startswith(("survived  ", "no test   "))}
         tried = [mutant for mutant in mutants if mutant.shown() in left]
         print(f"# {len(tried)} of {len(left)} survivors of an earlier run are tried again", flush=True)
-    survivors: list[Mutant] = []
-    if args.resume is not None:
-        tried, survivors = _left_by(Path(args.resume), tried)
-        print(f"# {len(tried)} are left to try of a run that was cut off", flush=True)
     if args.count:
         return 0
     if not tried:
-        report(mutants, survivors)
-        compare(mutants, survivors)
+        report(mutants, [])
+        compare(mutants, [])
         return 0
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     with ExitStack() as stack:
@@ -87,18 +82,10 @@ def main() -> int:
             certs = Certificates(place / "certs")
             server = stack.enter_context(SeaweedServer(tls=(str(certs.certificate), str(certs.key))))
             plugins.append(SharedServer(server, certs))
-        survivors += Trial(tried, trees, plugins, args.seed, Results(args.results, tried)).run()
+        survivors = Trial(tried, trees, plugins, args.seed, Results(args.results, tried)).run()
     report(mutants, survivors)
     compare(mutants, survivors)
     return 0
-
-
-def _left_by(printed: Path, mutants: list[Mutant]) -> tuple[list[Mutant], list[Mutant]]:
-    """Those of which an earlier run printed no end, and those which it saw survive. Too long a time is no end."""
-    ends = {line[10:]: line[:8].strip() for line in printed.read_text(encoding="utf-8").splitlines()}
-    found = [(mutant, ends.get(mutant.shown())) for mutant in mutants]
-    tried = [mutant for mutant, end in found if end not in ("killed", "survived", "no test")]
-    return tried, [mutant for mutant, end in found if end in ("survived", "no test")]
 
 
 if __name__ == "__main__":

@@ -206,7 +206,7 @@ class Trial:
         self.ends = Counter[str]()
 
     def run(self) -> list[Mutant]:
-        """Those that no test finds. Prints a line for each fault as its end is known: `--resume` reads them."""
+        """Those that no test finds. Prints a line for each fault as its end is known."""
         self._take_results()
         for tree in self.trees[1:]:
             shutil.copytree(self.trees[0], tree)
