@@ -62,7 +62,7 @@ class Overload:
     @property
     def accepted(self) -> float:
         """Requests per second that the server accepts; 0.0 where it turns none away."""
-        return self._budget.accepted or 0.0
+        return self._budget.accepted or self.expected
 
     def _cut(self, now: float, in_use: int, *, least: int) -> int | None:
         begun, bad = self._budget.counts(now)

@@ -57,6 +57,7 @@ def test_it_never_asks_for_more_slots_than_are_in_use(steps: list[tuple[str, flo
 
 def test_a_limit_that_is_remembered_holds_from_the_first_second() -> None:
     overload = Overload(50.0)
+    assert overload.accepted == 50.0
     begun = [overload.reserve(0.0) for _ in range(200)]
     at_once = sum(delay == 0.0 for delay in begun)
     assert 20 <= at_once <= 30, "half a second of them"

@@ -343,6 +343,13 @@ def test_the_outlook_before_and_after_the_first_window() -> None:
     assert line.controller.state() == line.controller.outlook()
 
 
+def test_parts_are_cut_for_all_that_is_remembered_of_a_line() -> None:
+    """Also for the limit of requests, before the first one has begun."""
+    known = LineState(20, 5 * MB, 0.2, 50.0)
+    assert Controller(64, known=known).outlook() == known
+    assert Controller(64, known=LineState(20, requests=50.0)).outlook().requests == 50.0
+
+
 def test_the_unit_of_goodput_changes_nothing() -> None:
     """Also where a rate is below one byte a second."""
     for latency, ceiling in ((0.001, 64), (0.08, 1024)):
