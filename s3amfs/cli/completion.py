@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from ..core.define import define
 
 if TYPE_CHECKING:
     from .output import Output
@@ -22,7 +23,7 @@ examples:
   s3am completion man > s3am.1"""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Option:
     """An option as shells complete it."""
 

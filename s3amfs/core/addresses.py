@@ -9,8 +9,10 @@ known is old, nothing is chosen: libcurl looks the name up itself and tries both
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from .define import define
 
 LEFT_SECONDS: Final = 30.0
 KNOWN_SECONDS: Final = 60.0
@@ -23,7 +25,7 @@ def is_ipv6(address: str) -> bool:
     return ":" in address
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Addresses:
     """The addresses of one name."""
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..errors import UsageError
+from .define import define
 from .sizes import parse_rate
 
 MINUTES = 24 * 60
@@ -19,7 +18,7 @@ LEAST_QUANTUM = 1024
 MOST_QUANTUM = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Bandwidth:
     """A limit: what `--bwlimit` or `--bwlimit-file` says."""
 

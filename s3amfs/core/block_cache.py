@@ -11,8 +11,8 @@ import hashlib
 import json
 import struct
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from .define import define
 from .sizes import KIB
 
 BLOCK = 128 * KIB
@@ -33,14 +33,16 @@ SCAN_SHARE = 16
 """A process looks again after it has written this share of the limit: others write, too."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Slot:
+    """A block in the file of the cache."""
+
     length: int
     crc: int
     """CRC-64/NVME of the block."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Place:
     """A block of an object."""
 
@@ -60,7 +62,7 @@ class Place:
         return IDENTITY_BYTES + self.index * _SLOT.size
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Held:
     """A file of the cache."""
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from ..errors import UsageError
+from .define import define
 from .parts import MAX_PART, MIN_PART
 
 MAX_BLOCK = MAX_PART - MIN_PART
 """Bytes; a smaller block before it fits into the same part."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Joined:
     """Neighbouring blocks that make one part."""
 

@@ -8,8 +8,10 @@ interval, a `Tally` adds intervals up. A machine that is busy is named before an
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from .define import define
 
 SATURATED: Final = 0.85
 """Share of the time that a thread of the engine may run before this machine counts as the limit (as in pacing)."""
@@ -46,7 +48,7 @@ class Activity(enum.Enum):
     PAUSED = "held back by --bwlimit"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Sample:
     """One interval. Counts are of requests and parts at its end."""
 
@@ -97,7 +99,7 @@ def classify(sample: Sample) -> Cause | None:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Bottleneck:
     """The cause that had the largest share of the time."""
 
@@ -106,7 +108,7 @@ class Bottleneck:
     """0 to 1."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Tally:
     """Seconds by cause."""
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import enum
 import re
-from dataclasses import dataclass
 
+from .define import define
 from .failures import Failure, Kind
 
 TRIES_PER_FORM = 2
@@ -116,7 +116,7 @@ class Form(enum.Enum):
     DIGEST = "Content-MD5 before the bytes, which are read twice for it"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Refused:
     """A part that the server has refused."""
 

@@ -7,9 +7,9 @@ with another time is looked at (`LOOK`), which costs one HEAD and reading the lo
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
 from typing import Literal
 
+from .define import define
 from .entries import Entry, Kind
 from .merge import Pair
 
@@ -37,13 +37,15 @@ class Action(enum.Enum):
     MAKE_FOLDER = "folder"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Verdict:
+    """The action for an entry, and its reason."""
+
     action: Action
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Rules:
     """The options that decide."""
 
@@ -75,7 +77,7 @@ class Rules:
 KEPT_LESS = "the last run kept less of it"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Remembered:
     """Fingerprints of two entries when they were last known to be equal. keeps: as `Rules.keeps` of that run."""
 

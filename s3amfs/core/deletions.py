@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from ..errors import UsageError
+from .define import define
 
 DEFAULT_PERCENT = 50.0
 DEFAULT_FROM = 100
 """Without --max-delete more than half of more than a hundred entries is refused."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class MaxDelete:
     """`--max-delete`: a number of entries, or a share of those at the target."""
 

@@ -9,7 +9,8 @@ needs much longer for what it has in hand: both send the same bytes to the same 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+
+from .define import define
 
 FIRST = 2
 """Parts of a worker's first batch, which shows its rate."""
@@ -22,7 +23,7 @@ MUCH_LONGER = 2.0
 """Times as long as the helper needs: then a worker is helped."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class _Hand:
     """The batch that a worker has in hand."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import enum
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import islice
 
+from .define import define
 from .names import MOST_BYTES, MOST_KEY_BYTES
 
 RESERVED = ".s3am/"
@@ -32,7 +32,7 @@ class Kind(enum.Enum):
     """A listing that ended early: what comes after its key is unknown."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Entry:
     """One entry of a listing."""
 

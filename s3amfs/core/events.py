@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import ClassVar
 
+from .define import define
 from .sizes import format_size
 
 
@@ -13,7 +14,7 @@ def limited_text(cause: str, share: float) -> str:
     return f"limited by: {cause} ({100 * share:.0f} % of the time)"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Event:
     """Base of all events."""
 
@@ -28,8 +29,10 @@ class Event:
         return {"event": self.event, **asdict(self)}
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class TransferStarted(Event):
+    """The first event of a verb."""
+
     event: ClassVar[str] = "transfer_started"
     verb: str
     source: str
@@ -48,8 +51,10 @@ class TransferStarted(Event):
         return f"{self.verb} {self.source} to {self.target}: {size}{parts}{resumed}"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class BytesMoved(Event):
+    """Progress."""
+
     event: ClassVar[str] = "bytes_moved"
     done: int
     """Bytes of the whole that are done or in flight, those of earlier runs included."""
@@ -59,8 +64,10 @@ class BytesMoved(Event):
         return format_size(self.done) + ("" if self.total is None else f" of {format_size(self.total)}")
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartFinished(Event):
+    """A part is there."""
+
     event: ClassVar[str] = "part_finished"
     number: int
     length: int
@@ -73,8 +80,10 @@ class PartFinished(Event):
         return f"part {self.number}: {format_size(self.length)}{tries}"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class WorkerMoved(Event):
+    """Progress of one worker."""
+
     event: ClassVar[str] = "worker_moved"
     worker: str
     """Address in the dask cluster."""
@@ -86,8 +95,10 @@ class WorkerMoved(Event):
         return f"worker {self.worker}: {self.parts} parts, {format_size(self.bytes)}"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartRetried(Event):
+    """An attempt has failed, and there will be another."""
+
     event: ClassVar[str] = "part_retried"
     number: int
     attempt: int
@@ -99,8 +110,10 @@ class PartRetried(Event):
         return f"part {self.number}: try {self.attempt} failed ({self.reason}), again in {self.delay:.1f} s"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Warned(Event):
+    """Something that the user should know."""
+
     event: ClassVar[str] = "warning"
     message: str
 
@@ -108,7 +121,7 @@ class Warned(Event):
         return f"warning: {self.message}"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class LimitedBy(Event):
     """The limit of the last seconds; every few seconds of a transfer."""
 
@@ -121,8 +134,10 @@ class LimitedBy(Event):
         return limited_text(self.cause, self.share)
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Completing(Event):
+    """All parts are there."""
+
     event: ClassVar[str] = "completing"
     target: str
 
@@ -130,7 +145,7 @@ class Completing(Event):
         return f"completing {self.target}"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class TransferResult(Event):
     """Result of a verb; also its last event."""
 

@@ -9,9 +9,9 @@ at right before and right after.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from .define import define
 from .failures import Failure, Kind
 
 Operation = Literal["put", "complete", "copy", "delete"]
@@ -32,7 +32,7 @@ AWS: Conditions = {
 """Amazon S3 user guide, "Add preconditions to S3 operations with conditional requests"."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Expected:
     """The state of a name that a change expects."""
 
@@ -58,7 +58,7 @@ def this_etag(etag: str, *, weak: bool = False) -> Expected:
     return Expected("etag", etag, weak)
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Plan:
     """How one request protects what it expects."""
 

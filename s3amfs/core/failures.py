@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+
+from .define import define
 
 
 class Kind(enum.Enum):
@@ -48,8 +49,10 @@ RETRYABLE = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Failure:
+    """Why a request failed."""
+
     kind: Kind
     message: str
     """One line without secrets: what the server or curl said."""

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import UsageError
+from .define import define
 
 _GLOB = re.compile(r"[*?\[]")
 _BLANKS = " \t\r"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Rule:
     """One `--include` or `--exclude`."""
 
@@ -160,7 +160,7 @@ def _class(inside: str) -> str:
     return f"[^/{''.join(out)}]" if negated else f"(?!/)[{''.join(out)}]"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class KeyGlob:
     """Keys that an S3 URL with a glob matches."""
 

@@ -7,8 +7,9 @@ probe that was not sent leaves it 'unknown', and the evidence says why.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from .define import define
 
 Verdict = Literal["yes", "no", "unknown"]
 
@@ -54,7 +55,7 @@ CAPABILITIES: dict[str, str] = {
 """Name -> what is proven by a 'yes'. The names are part of `--json` and stay."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Finding:
     """One capability of the service."""
 
@@ -75,7 +76,7 @@ class Finding:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Answer:
     """Those fields of an answer that a finding depends on."""
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from .define import define
 
 SATURATED: Final = 0.85
 """Share of the time that the loop's thread may run before this machine counts as the limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Measured:
     """A window of measurement."""
 
@@ -21,7 +23,7 @@ class Measured:
     """This machine was the limit."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class _Window:
     """Measured since `start`."""
 
@@ -34,7 +36,7 @@ class _Window:
     ended: int = 0
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Meter:
     """Counts what moves between two looks, but for the time in which a new number of slots settles.
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from .checksums import combine, crc
+from .define import define
 from .parts import Part
 
 LEAST_PARTS = 4
@@ -15,7 +15,7 @@ LEAST_SAVED = 32 * 1024 * 1024
 BLOCK = bytes(1024 * 1024)
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Digests:
     """Checksums of a part that are known before S3 answers."""
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from .checksums import DIGEST_SIZES, decode_base64
+from .define import define
 
 _CONTENT_RANGE = re.compile(r"bytes\s+(?:(\d{1,20})-(\d{1,20})|\*)/(\d{1,20}|\*)\s*\Z", re.IGNORECASE | re.ASCII)
 _DIGEST = re.compile(r"\s*([a-z0-9-]{1,20})\s*=\s*:?([A-Za-z0-9+/]{1,100}={0,2}):?\s*\Z", re.IGNORECASE | re.ASCII)
@@ -30,8 +30,10 @@ A firewall's challenge is 202, and so is "being prepared"; 204 has no body.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class ContentRange:
+    """The header Content-Range (RFC 9110, section 14.4)."""
+
     start: int
     length: int
     total: int | None

@@ -10,9 +10,9 @@ import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from .define import define
 from .entries import Entry, Kind
 
 VERSION = 1
@@ -20,8 +20,10 @@ _parse = json.JSONDecoder().raw_decode
 """(text) -> (value, end), in half of the time of `json.loads`. Raises ValueError."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class JobHeader:
+    """The first record of a job."""
+
     source: str
     target: str
     options: str
@@ -32,7 +34,7 @@ class JobHeader:
     version: int = VERSION
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Known:
     """Both sides of a key were equal, with these fingerprints. keeps: as `Rules.keeps`."""
 
@@ -42,14 +44,14 @@ class Known:
     keeps: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Extra:
     """An entry that is only at the target."""
 
     entry: Entry
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Position:
     """Everything up to `key`, in the order of keys, is done."""
 
@@ -63,8 +65,10 @@ class Position:
     """Entries that were left alone since something stood at the target, which the exit code says."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class End:
+    """The last record of a job that has ended."""
+
     exit_code: int
 
 

@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 _DIGEST = r"md5|sha-?(1|2|3|224|256|384|512)|crc-?(32|32c|64|64nvme)|blake[23][bs]?|b[23]|xxh(3|32|64|128)?|quickxor"
-_OF_CONTENT = re.compile(
+_OF_CONTENT = (
     rf"(x-)?(s3am-|goog-|content-|file-?|object-?)?"
-    rf"(({_DIGEST})(-?(chksum|checksum|sum|hash|hex|digest|base64|b64))*|checksum|chksum|digest|content-?hash|etag)",
-    re.IGNORECASE,
+    rf"(({_DIGEST})(-?(chksum|checksum|sum|hash|hex|digest|base64|b64))*|checksum|chksum|digest|content-?hash|etag)"
 )
 _S3CMD = "s3cmd-attrs"
 """s3cmd keeps a file's attributes in one value: 'atime:1/ctime:2/gid:0/md5:…/mode:33188'."""
@@ -32,7 +31,7 @@ def describes_content(name: str) -> bool:
 
     rclone writes md5chksum, s5cmd and others sha256, md5 or content-md5.
     """
-    return _OF_CONTENT.fullmatch(name.replace("_", "-")) is not None
+    return re.fullmatch(_OF_CONTENT, name.replace("_", "-"), re.IGNORECASE) is not None
 
 
 def of_other_content(metadata: Mapping[str, str]) -> dict[str, str]:

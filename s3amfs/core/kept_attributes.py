@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from .define import define
 
 SECOND = 10**9
 NAMES = frozenset(("mode", "mtime", "uid", "gid"))
@@ -17,7 +18,7 @@ _TIME = re.compile(r"\s*(-?)(\d{1,12})(?:\.(\d{1,20}))?\s*\Z", re.ASCII)
 _NUMBER = re.compile(r"\s*\d{1,10}\s*\Z", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Kept:
     """Attributes of a file that are kept in metadata; None: absent or unusable."""
 

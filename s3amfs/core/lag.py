@@ -10,8 +10,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from .define import define
 
 EXTRA_BYTES: Final = 0.05
 """Of what has moved; more is not sent a second time for this."""
@@ -30,7 +32,7 @@ SHARE_AT_ONCE: Final = 0.1
 transfer few are running, and all of these may be stragglers."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Running:
     """A part in flight."""
 
@@ -43,7 +45,7 @@ class Running:
     """Since its request began."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class LagWatch:
     """The parts of one transfer."""
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from .define import define
 from .sizes import KIB, MIB
 
 FEWEST_SLOTS: Final = 8
@@ -29,7 +29,7 @@ KEPT_SECONDS = 7 * 86400.0
 MOST_LINES = 200
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class LineState:
     """Knowledge of a line: enough to start at its best, and to cut parts that suit it."""
 
@@ -61,8 +61,10 @@ def ceiling_slots(*, memory: int, descriptors: int, cores: int) -> int:
     return max(1, min(by_memory, by_descriptors, cores * SLOTS_PER_CORE))
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Remembered:
+    """The state of a line, and its time."""
+
     state: LineState
     at: float
     """Seconds since the epoch."""

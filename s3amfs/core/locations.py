@@ -9,10 +9,10 @@ import hashlib
 import posixpath
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from ..errors import InvalidDestination, InvalidS3Url, InvalidSource, S3AMError
+from .define import define
 
 MAX_KEY_BYTES = 1024
 """S3 User Guide, "Creating object key names": at most 1,024 bytes of UTF-8."""
@@ -31,7 +31,11 @@ _LISTED = frozenset({"ftp", "ftps", "sftp", "scp"})
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(//)?")
 
 
-@dataclass(frozen=True, slots=True)
+SPOOL_PREFIX = "s3am-unpublished-"
+"""Of the name of a file with changes of an object that are not published yet."""
+
+
+@define(frozen=True, slots=True)
 class S3Location:
     """A bucket and a key; the key may be '' (a bucket) or end in '/' (a prefix)."""
 
@@ -47,15 +51,22 @@ class S3Location:
         return self.url
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class LocalPath:
+    """A file of this machine."""
+
     path: str
 
     def __str__(self) -> str:
         return self.path
 
 
-@dataclass(frozen=True, slots=True)
+def is_spool(path: str) -> bool:
+    """Whether the local file `path` has somebody's unpublished changes, and is no file of its own."""
+    return posixpath.basename(path).startswith(SPOOL_PREFIX)
+
+
+@define(frozen=True, slots=True)
 class Url:
     """Anything else with a scheme."""
 
@@ -87,8 +98,10 @@ class Url:
         return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Stdin:
+    """Standard input."""
+
     def __str__(self) -> str:
         return "standard input"
 

@@ -19,9 +19,10 @@ import enum
 import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
+from .define import define
 from .failures import Failure, Kind
 from .retry import GiveUp, RetryPolicy, RetryState
 
@@ -72,7 +73,7 @@ class IllegalTransition(AssertionError):
 # -- events: what happened --------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartsAdded:
     """Parts to move have become known; `last` when no more will come."""
 
@@ -80,33 +81,37 @@ class PartsAdded:
     last: bool
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartSucceeded:
+    """An attempt has moved its part."""
+
     number: int
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartFailed:
+    """An attempt has failed."""
+
     number: int
     failure: Failure
     progress: bool = False
     """The attempt has brought bytes that the next one need not."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartLags:
     """A part takes far longer than its like: it is cut and asked for again. Nothing of it may be stored by then."""
 
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Woken:
     """The time of a `Wake` has come, or the pace has changed."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Stop:
     """Somebody wants the transfer to end now (Ctrl-C, a failed sibling, close)."""
 
@@ -118,26 +123,30 @@ Event = PartsAdded | PartSucceeded | PartFailed | PartLags | Woken | Stop
 # -- instructions: what to do -----------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Start:
+    """Begin an attempt."""
+
     number: int
     attempt: int
     """1 for the first."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class CancelPart:
+    """End the attempts of a part."""
+
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Wake:
     """Send `Woken` in `delay` seconds."""
 
     delay: float
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Retrying:
     """For the user's eyes: a part failed and will be tried again."""
 
@@ -147,12 +156,12 @@ class Retrying:
     failure: Failure
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Finished:
     """All parts are done."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Failed:
     """The transfer is over; every active part has been cancelled."""
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from typing import Any
+
+from .define import define
 
 VERSION = 1
 SETTLED_SECONDS = 2.0
@@ -25,7 +27,7 @@ class ManifestTooNew(ValueError):
     """Written by a later version of this program."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class SourceIdentity:
     """The marks by which a source is recognized as unchanged."""
 
@@ -42,7 +44,7 @@ class SourceIdentity:
     ctime_ns: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Header:
     """Identity and choices of the transfer: the first record."""
 
@@ -62,7 +64,7 @@ class Header:
     version: int = VERSION
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class UploadRecord:
     """The multipart upload was begun."""
 
@@ -71,7 +73,7 @@ class UploadRecord:
     checksum_type: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartRecord:
     """A part is done."""
 
@@ -87,7 +89,7 @@ class PartRecord:
 Record = Header | UploadRecord | PartRecord
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Manifest:
     """Content of a manifest."""
 

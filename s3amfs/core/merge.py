@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
+from .define import define
 from .entries import Entry, Kind, order
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Pair:
     """The entries under one key in two trees."""
 

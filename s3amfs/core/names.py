@@ -18,10 +18,10 @@ from __future__ import annotations
 import errno
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ..errors import UsageError
+from .define import define
 
 MARK = "@s3am."
 QUOTED = "@s3am.quoted"
@@ -34,7 +34,7 @@ MOST_KEY_BYTES = 1024
 """S3 User Guide, "Naming Amazon S3 objects": a key is at most 1,024 bytes of UTF-8."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Place:
     """Meaning of a path in the bucket."""
 

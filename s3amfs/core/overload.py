@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from .define import define
 from .request_budget import RequestBudget
 
 CUT_SHARE: Final = 0.25
@@ -17,7 +18,7 @@ AVOIDED_SECONDS: Final = 20.0
 """A number of slots at which requests were turned away is not tried again for so long."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Overload:
     """Requests of one line that were turned away or cut.
 

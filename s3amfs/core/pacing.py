@@ -18,9 +18,10 @@ is one request with a body in flight. The controller compares the goodput of all
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final
 
+from .define import define
 from .goodput import Measured, Meter
 from .lines import FEWEST_SLOTS, LineState, start_slots
 from .overload import Overload
@@ -96,7 +97,7 @@ BUSY: Final = 0.9
 """Share of the slots that has to be in use for a window to count."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Controller:
     """The slots of one line.
 

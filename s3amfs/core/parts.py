@@ -8,9 +8,9 @@ and `Recovered` is read-only once made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from ..errors import IncompatiblePartSize, UsageError
+from .define import define
 from .lines import LineState
 from .sizes import GIB, KIB, MIB, exact_size, format_size
 
@@ -54,8 +54,10 @@ _AT_LEAST_BY_REQUESTS, _BY_REQUESTS = 1.5, 3
 larger one where there are then still two parts for each slot."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Part:
+    """A stretch of an object that moves by itself."""
+
     number: int
     """1 to 10,000."""
     offset: int
@@ -69,7 +71,7 @@ class Part:
         return self.offset + self.length
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Plan:
     """`size` bytes in parts of `part_size` bytes, the last one smaller. An empty object is one part of length 0."""
 

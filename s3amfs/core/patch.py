@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ..errors import UsageError
+from .define import define
 from .parts import DEFAULT_PART, MAX_PART, MAX_PARTS, MIN_PART, copy_part_size, smallest_part_size
 
 
@@ -89,8 +90,10 @@ class Ranges:
         return f"Ranges({list(self)})"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PatchPart:
+    """A part of the new object."""
+
     number: int
     """1 to 10,000."""
     offset: int
@@ -104,8 +107,10 @@ class PatchPart:
         return self.offset + self.length
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PatchPlan:
+    """How a changed object is stored."""
+
     size: int
     """Bytes of the new object."""
     whole: bool

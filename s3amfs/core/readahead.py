@@ -8,8 +8,7 @@ itself is not part of the answer. Pure, no clock; one instance belongs to one op
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from .define import define
 from .sizes import KIB, MIB
 
 FIRST_WINDOW = MIB
@@ -26,7 +25,7 @@ _RECENT = 64
 _STRIDES_AHEAD = 8
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class _Reader:
     """One forward reader."""
 

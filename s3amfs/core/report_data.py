@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
+
+from .define import define
 
 EXAMPLES: Final = 200
 """Entries of one cause that a page names; of all the others it has the number."""
@@ -23,7 +25,7 @@ BINS: Final = 240
 """Most points of a timeline; when they are used up, two become one."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Timeline:
     """Bytes by time since the first line, in bins of one width."""
 
@@ -54,7 +56,7 @@ class Timeline:
         self.limits = [next((limit for limit in self.limits[n : n + 2][::-1] if limit), "") for n in pairs]
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Group:
     """Entries of a tree with one action and reason."""
 
@@ -63,7 +65,7 @@ class Group:
     names: list[str] = field(default_factory=list)
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Story:
     """The lines of one process. name: of the file they came from; '' where there is one only."""
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
+
+from .define import define
 
 BUCKET_SECONDS: Final = 0.25
 BUCKETS: Final = 8
@@ -21,14 +23,16 @@ FORGOTTEN: Final = 100.0
 """Times the accepted rate, from which on there is no limit any more."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class _Bucket:
+    """Requests of one stretch of time."""
+
     at: int
     begun: int = 0
     away: int = 0
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class RequestBudget:
     """Requests per second, limited only once the server has turned some away.
 

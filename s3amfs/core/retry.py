@@ -7,9 +7,9 @@ and randomness are arguments; nothing here waits. Immutable.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
+from .define import define
 from .failures import Failure, Kind
 
 # These need no waiting, only something learned first (a region, a clock offset, new credentials). If what was learned
@@ -22,7 +22,7 @@ _LARGEST_EXPONENT: Final = 60
 _NOTHING_LEFT: Final = 1e-3
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class RetryPolicy:
     """Times in seconds. With the defaults a server may be away for five minutes."""
 
@@ -49,14 +49,18 @@ class RetryPolicy:
         return self.budget if failure.reached else min(self.budget, self.unreached)
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Retry:
+    """Try again."""
+
     delay: float
     """Seconds to wait; 0.0: at once."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class GiveUp:
+    """Do not try again."""
+
     reason: str
     """One line: what failed and why there is no further try."""
 
@@ -112,7 +116,7 @@ def _times(count: int) -> str:
     return "1 try" if count == 1 else f"{count} tries"
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class RetryState:
     """Failures in a row of one part or call."""
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Collection
-from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from .split_job import Share
+from .define import define
+
+if TYPE_CHECKING:
+    from .split_job import Share
 
 LEAST = 4
 """Parts that a process takes at a time, however slow it is: requests run side by side."""
@@ -30,7 +33,7 @@ MUCH_LONGER = 3.0
 """Times as long as the helper would need: then an owner is helped with what it has in hand."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class _Owner:
     """The progress of a process through its share."""
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, field, replace
 from typing import Any, Literal
 
 from ..errors import UsageError
+from .define import define
 from .locations import Location, S3Location, parse_source
 from .manifest import SourceIdentity
 from .parts import Plan
@@ -26,7 +27,7 @@ READABLE = (1, 2, 3)
 Kind = Literal["upload", "copy", "download"]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class SplitJob:
     """One object that several processes move."""
 
@@ -122,7 +123,7 @@ def _job(found: dict[str, Any]) -> SplitJob:
     return job
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Share:
     """Share `index` of `of`, from 1 on."""
 

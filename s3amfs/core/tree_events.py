@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timezone
 
+from .define import define
 from .entries import printable
 from .events import limited_text
 from .sizes import format_size
@@ -17,7 +18,7 @@ def time_text(seconds: float | None) -> str:
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Listed:
     """One object, version or bucket of a listing."""
 
@@ -51,7 +52,7 @@ class Listed:
         return fields
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PrefixTotal:
     """Objects and bytes below a prefix; `objects` None: only its name is known (`ls`)."""
 
@@ -74,7 +75,7 @@ class PrefixTotal:
         return fields
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class EntryDone:
     """The outcome of one entry; in a dry run the expected one."""
 
@@ -104,7 +105,7 @@ class EntryDone:
         return {**fields, **self.extra}
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Totals:
     """The last line of a job."""
 

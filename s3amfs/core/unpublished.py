@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 
+from .define import define
 from .patch import Ranges
 
 VERSION = 1
@@ -23,8 +24,10 @@ class RecordOfAnotherVersion(ValueError):
         self.data = data
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Header:
+    """Whose changes these are."""
+
     url: str
     """s3://BUCKET/KEY of the object that is changed."""
     endpoint: str
@@ -42,7 +45,7 @@ class Header:
     """Seconds since 1970."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Unpublished:
     """A header and all that came after it."""
 

@@ -18,10 +18,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
+from ..core.define import define
 from ..core.sizes import format_size
 from ..errors import TransferError, UsageError
 from .seaweed import SeaweedServer, find_weed
@@ -38,7 +39,7 @@ COPIES = 6
 """Times the size that the demonstration needs on disk: source, three objects, a download, and room."""
 
 
-@dataclass
+@define
 class Ran:
     """A run of `s3am` that has ended."""
 

@@ -7,13 +7,14 @@ never does.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol, cast
 
 from ..core.bottleneck import Activity
 from ..core.claims import Compared
 from ..core.continuation import goes_on_at_once, of_continuation
+from ..core.define import define
 from ..core.failures import Failure, Kind
 from ..core.parts import Part
 from ..wire.curl.exchange import Exchange
@@ -33,8 +34,10 @@ SHARERS = 4
 """Requests that share a rate limit, about: what is slower than its share is still no stall."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartResult:
+    """A part that has arrived, as the answer and the bytes that went by show it."""
+
     number: int
     length: int
     etag: str = ""
@@ -80,7 +83,7 @@ class PartSink(Joinable, Protocol):
         """Called when the source has delivered everything; raises PartProblem if it was not all."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class SendPart:
     """Local bytes to a remote target (or a server-side copy, with an empty body)."""
 
@@ -88,7 +91,7 @@ class SendPart:
     body: PartBody
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class ReceivePart:
     """A remote source to local bytes."""
 
@@ -99,7 +102,7 @@ class ReceivePart:
     """Where the rest of an answer that was cut is requested; None: the whole is, each time."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class RelayPart:
     """A remote source to a remote target."""
 

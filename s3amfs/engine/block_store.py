@@ -13,11 +13,11 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
 from ..core import block_cache as layout
 from ..core.block_cache import Held, Place, Slot
 from ..core.checksums import Crc
+from ..core.define import define
 from ..errors import InvalidDestination
 from .file_io import make_private, write_all_at
 
@@ -29,7 +29,7 @@ EVICTING = "kept below its limit"
 OnNotice = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Block:
     """A block that was read back."""
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from ..core.define import define
 from ..core.events import Event
 from ..core.failures import Failure
 from ..core.retry import RetryPolicy
@@ -16,7 +16,7 @@ from .renewal import Credentials
 OnEvent = Callable[[Event], None]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Callbacks:
     """Functions that the parts of a transfer are reported to."""
 
@@ -28,7 +28,7 @@ class Callbacks:
     """Called in the owner's thread."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Settings:
     """How the parts of a transfer move."""
 

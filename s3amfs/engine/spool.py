@@ -19,6 +19,7 @@ import uuid
 from collections.abc import Iterator
 
 from ..core import unpublished
+from ..core.locations import SPOOL_PREFIX
 from ..core.patch import Ranges
 from .file_io import make_private, write_all_at
 from .journal import state_dir
@@ -37,7 +38,6 @@ MOST_SMALL = 512
 """Spools in memory at a time: 32 MiB. Programs may have many more small files open."""
 _places = threading.BoundedSemaphore(MOST_SMALL)
 SUFFIX = ".changes"
-NAME_PREFIX = "s3am-unpublished-"
 
 
 class Spool:
@@ -150,7 +150,7 @@ class Spool:
         """A name, by which it outlives its process. Returns its path. Raises OSError."""
         if self.name is None:
             short = hint.encode(errors="surrogateescape")[-100:].decode(errors="ignore")
-            name = os.path.join(self.folder, f"{NAME_PREFIX}{short}-{uuid.uuid4().hex[:12]}")
+            name = os.path.join(self.folder, f"{SPOOL_PREFIX}{short}-{uuid.uuid4().hex[:12]}")
             try:
                 os.link(self.path, name, follow_symlinks=True)
             except OSError as error:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from ..core.capabilities import DOUBT, NO_ECHO
 from ..core.checksums import Crc
 from ..core.claims import Compared
+from ..core.define import define
 from ..core.failures import Failure, Kind
 from ..wire.curl.streams import PAUSE
 from ..wire.messages import Reply
@@ -26,7 +26,7 @@ TOGETHER = 32 * 1024
 """Bytes of a body that leaves with its framing in as few pieces as libcurl has room for."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartChecks:
     """How the parts of one transfer are checked."""
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
+from ..core.define import define
 from ..core.failures import Failure, Kind
 from ..core.http import (
     WITH_CONTENT,
@@ -70,7 +71,7 @@ class _ProbeSink:
         raise _Enough
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class Probe:
     """Properties of a URL's content, from its first reply."""
 

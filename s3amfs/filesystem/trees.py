@@ -8,7 +8,6 @@ import posixpath
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from fsspec.core import has_magic
 from fsspec.implementations.local import LocalFileSystem, make_path_posix, trailing_sep
 from fsspec.utils import other_paths
 
+from ..core.define import define
 from ..core.entries import Kind, not_a_key
 from ..core.expected import NOTHING, WHATEVER, Expected
 from ..errors import (
@@ -42,7 +42,7 @@ Pairs = tuple[list[Any], list[Any]]
 """Sources, and the name that each gets."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Tree:
     """A folder as `put` and `get` take it: pairs of names, and what cannot be moved."""
 

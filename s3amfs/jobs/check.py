@@ -7,8 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
+from ..core.define import define
 from ..core.entries import Entry, Kind, printable
 from ..core.locations import LocalPath, S3Location
 from ..core.merge import OutOfOrder, Pair, merge
@@ -26,7 +26,7 @@ AHEAD = 256
 """Comparisons begun ahead of the one that is printed next."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Checked:
     """state: '=' equal, '+' only in SRC, '-' only in DST, '*' differs, '!' not known."""
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..core.checksums import Crc, etag_parts, multipart_etag
+from ..core.define import define
 from ..core.ssec import CustomerKey
 from ..engine.client import S3Client
 from ..engine.file_io import hash_range
@@ -18,7 +18,7 @@ from ..transfers.proof import part_sizes, stored_of
 from ..wire.s3 import api as s3api
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Compared:
     """equal: None where nothing stored can be compared."""
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 
+from ..core.define import define
 from ..core.expected import WHATEVER, this_etag
 from ..core.failures import Kind
 from ..core.locations import S3Location
@@ -29,7 +29,7 @@ TRIES = 5
 """How often keys are sent again that the server says it failed on for now."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Victim:
     """An object to delete; etag: only if it has this one ('' : whatever it has)."""
 
@@ -38,8 +38,10 @@ class Victim:
     etag: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Deleted:
+    """The end of one deletion."""
+
     victim: Victim
     error: str = ""
     """Why it is still there; '' if it is gone."""

@@ -7,8 +7,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..core.define import define
 from ..core.entries import not_a_key
 from ..core.locations import S3Location, Stdin, last_component, parse_source
 from ..core.tree_events import EntryDone, Totals
@@ -57,7 +58,7 @@ def parse_list(lines: Iterable[str], prefix: str) -> list[Line]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class _Done:
     """The outcome of a line. etag: of the object that it has now; '' where nothing is to be noted."""
 

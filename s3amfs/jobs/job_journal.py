@@ -13,10 +13,10 @@ import heapq
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from operator import itemgetter
 
 from ..core.compare import Remembered
+from ..core.define import define
 from ..core.entries import Entry, order
 from ..core.job_records import End, Extra, JobHeader, Known, Position, Record, decode, encode, job_name, read
 from ..engine.file_io import make_private, write_all
@@ -27,7 +27,7 @@ from .spill import sorted_by
 BUFFER_RECORDS = 256
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Unfinished:
     """How far an earlier run came that did not end."""
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ..core.bandwidth import Bandwidth
 from ..core.compare import Rules
+from ..core.define import define
 from ..core.deletions import MaxDelete
 from ..core.filters import NO_FILTERS, Filters
 from ..core.locations import LocalPath, S3Location
@@ -47,7 +48,7 @@ def keys_of_master(master: CustomerKey, client: S3Client) -> KeyFor:
     return key_for
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class TreeOptions:
     """Choices for `sync`, `upload -r` and `download -r`."""
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from ..core.define import define
 from ..core.entries import printable
 from ..core.job_records import JobHeader
 from ..core.locations import S3Location
@@ -18,7 +18,7 @@ _LOCAL = "file://"
 """Before the path of a local end, in a job's header."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class JobLeft:
     """One such job."""
 

@@ -9,8 +9,9 @@ import logging
 import queue
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from ..core.define import define
 from ..core.entries import Entry
 from ..core.job_records import JobHeader, Known, Position, Watermark
 from ..core.tree_events import EntryDone, Totals
@@ -29,7 +30,7 @@ OnEntry = Callable[[EntryDone], None]
 OnNote = Callable[[str], None]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Listener:
     """Where the lines of a job go; called in the thread that runs it."""
 
@@ -40,7 +41,7 @@ class Listener:
     """Receives the progress, about every second."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Seen:
     """Counts of a pass over the listings."""
 

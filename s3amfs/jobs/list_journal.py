@@ -10,8 +10,8 @@ import hashlib
 import os
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from ..core.define import define
 from ..core.job_records import JobHeader, Known
 from ..core.locations import LocalPath, Location, S3Location, Url
 from ..engine.client import S3Client
@@ -21,7 +21,7 @@ from .job_journal import JobJournal
 from .up import fingerprint
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Line:
     """One source and the key, below the prefix, that it goes to."""
 

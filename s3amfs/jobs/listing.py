@@ -12,9 +12,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise, repeat
 
+from ..core.define import define
 from ..core.entries import Entry, Kind, is_ascending, order
 from ..core.filters import Filters
 from ..core.http import origin
@@ -32,7 +33,7 @@ PAGE_TRIES = 3
 SECOND = 10**9
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class ListOptions:
     """Selects the keys to list: those that begin with `root + prefix`, named relative to `root`.
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from ..core.define import define
 from ..core.locations import parse_s3_url
 from ..core.manifest import PartRecord, SourceIdentity
 from ..core.parts import Part
@@ -36,7 +36,7 @@ from .split_ends import SplitEnds
 from .split_moves import moved_record
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Settings:
     """Settings that a worker receives beside the job; the worker has its own credentials."""
 
@@ -52,7 +52,7 @@ class Settings:
     """First line of the manifest beside the partial file of a download: it is the file that the client sees."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Moved:
     """The outcome of a batch."""
 

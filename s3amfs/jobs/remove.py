@@ -6,9 +6,9 @@ import pickle
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import IO
 
+from ..core.define import define
 from ..core.deletions import MaxDelete, refusal
 from ..core.expected import WHATEVER, this_etag
 from ..core.failures import Kind
@@ -25,8 +25,10 @@ from .object_pages import object_pages
 CHUNK = 1000
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class RemoveOptions:
+    """Options of `rm`."""
+
     recursive: bool = False
     dry_run: bool = False
     max_delete: MaxDelete | None = None

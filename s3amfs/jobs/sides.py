@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from ..core.compare import Direction
+from ..core.define import define
 from ..core.entries import Entry, Kind
 from ..core.events import TransferResult
 from ..core.filters import NO_FILTERS, compile_glob, glob_of
@@ -56,7 +57,7 @@ class ObjectVerbs:
         return download(source, target, client, options, on_event=on_event, gate=gate)
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Ends:
     """SRC and DST of a job, and who reads and writes them. source_client: of another service than `client`."""
 

@@ -11,11 +11,12 @@ import contextlib
 import os
 import uuid
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from functools import partial
 from typing import Literal
 
 from ..core.checksums import decode
+from ..core.define import define
 from ..core.events import TransferResult
 from ..core.locations import LocalPath, Location, S3Location, Stdin, Url, parse_s3_url
 from ..core.manifest import PartRecord, SourceIdentity
@@ -40,7 +41,7 @@ from .split_pace import Pace
 from .split_records import Records
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Progress:
     """How far a job is."""
 

@@ -10,10 +10,10 @@ import errno
 import os
 import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from itertools import chain
 from typing import Literal
 
+from ..core.define import define
 from ..core.entries import RESERVED, Entry, Kind, not_local, order
 from ..core.filters import NO_FILTERS, Filters
 from ..errors import AccessDenied, InvalidSource, NotFound
@@ -24,7 +24,7 @@ LARGE_FOLDER = 50_000
 """Names of one folder that are sorted in memory; more go through the disk."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class WalkOptions:
     """links: what to do about symbolic links; 'keep' makes each an entry of its own, also those to folders.
 

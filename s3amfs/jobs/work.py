@@ -14,9 +14,10 @@ import time
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Generic, TypeVar
 
+from ..core.define import define
 from ..core.entries import Entry, Kind
 from ..core.events import Event, Warned
 from ..core.expected import NOTHING, WHATEVER, Expected, this_etag
@@ -49,7 +50,7 @@ class Skipped(S3AMError):
     """Exists, and is to be left as it is; not a failure of the transfer."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Work:
     """One entry to move. target: the entry at the target. whatever: replace any entry there."""
 
@@ -74,7 +75,7 @@ class Work:
         return NOTHING if self.target is None else this_etag(self.target.etag)
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Outcome:
     """The outcome of a Work."""
 

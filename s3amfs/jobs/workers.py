@@ -11,10 +11,11 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from ..core.bandwidth import Bandwidth
+from ..core.define import define
 from ..core.dispatch import Dispatch
 from ..core.events import BytesMoved, PartFinished, WorkerMoved
 from ..core.manifest import PartRecord
@@ -37,7 +38,7 @@ NO_SCHEDULER = "the connection to the dask scheduler is lost: run the same comma
 Task = Callable[[SplitJob, Sequence[int], part_task.Settings], part_task.Moved]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Cluster:
     """The workers, and how much they may do together."""
 

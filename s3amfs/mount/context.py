@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..core.define import define
 from ..core.sizes import MIB
 from ..engine.block_store import BlockStore
 from ..engine.client import S3Client
@@ -17,7 +16,7 @@ SENT_BYTES, FILLED_BYTES = 40 * MIB, 32 * MIB
 """Of all files that are written: bytes in memory of parts in flight, and of parts that are being filled."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Service:
     """All that the open files of a mount share."""
 

@@ -13,8 +13,8 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 
+from ..core.define import define
 from ..engine.interruptible import check, holding, wait_on
 from ..errors import Interrupted
 from ..transfers.options import ObjectInfo
@@ -28,7 +28,7 @@ SYNC_SECONDS = 10.0
 log = logging.getLogger("s3amfs.mount")
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Waiting:
     """All that waits for one object."""
 

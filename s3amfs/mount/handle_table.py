@@ -8,9 +8,9 @@ import threading
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
+from ..core.define import define
 from ..transfers.options import ObjectInfo
 from .context import Service
 from .open_file import OpenFile
@@ -28,8 +28,10 @@ RELEASED_SECONDS = 5.0
 """libfuse counts a handle as open until an instant after its release was answered (lib/fuse.c, fuse_do_release)."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Handle:
+    """An open descriptor of a program."""
+
     file: OpenFile
     writes: bool
     opener: int = 0

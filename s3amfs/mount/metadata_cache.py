@@ -12,9 +12,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
+from ..core.define import define
 from ..core.names import Place, child_of, path_of, place_of, to_key
 from ..engine.client import S3Client
 from ..engine.interruptible import check, result_of, wait_for
@@ -36,7 +37,7 @@ MOST_LOOKS = 5
 """At a path that is changed again and again while it is looked at."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Entry:
     """The entry at a path."""
 
@@ -49,7 +50,7 @@ class Entry:
     """Monotonic time up to which it is used."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class _Listing:
     """The objects that the last listing of a directory showed, in its order."""
 

@@ -12,9 +12,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 
+from ..core.define import define
 from ..errors import AccessDenied
 from ..transfers.options import ListPage
 
@@ -31,8 +32,10 @@ MOST_OWN = 10_000
 """Such names in one directory."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class _Directory:
+    """A directory in which names were missed."""
+
     since: float
     misses: int = 0
     folders: set[str] = field(default_factory=set)

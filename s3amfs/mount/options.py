@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..core.define import define
 from ..core.sizes import GIB, MIB
 
 LEAST_CACHE_DISK = 64 * MIB
 """Bytes: less is not worth a cache on disk."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class MountOptions:
+    """Options of `s3am mount`."""
+
     read_only: bool = False
     allow_other: bool = False
     uid: int = field(default_factory=os.getuid)

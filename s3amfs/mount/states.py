@@ -8,15 +8,15 @@ A state is frozen: its payload comes and goes with it, so that no file has a str
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import Literal
 
+from ..core.define import define
 from ..objects.spooled_file import SpooledFile
 from ..objects.streamed_file import FileStream
 from ..transfers.options import ObjectInfo
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@define(frozen=True, slots=True, eq=False)
 class Clean:
     """The object in S3, pinned to one version."""
 
@@ -25,7 +25,7 @@ class Clean:
     """All of it on the local disk, where it was just written."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@define(frozen=True, slots=True, eq=False)
 class Streaming:
     """A new content, written mostly in order: its parts leave for S3 while more is written."""
 
@@ -34,7 +34,7 @@ class Streaming:
     stream: FileStream
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@define(frozen=True, slots=True, eq=False)
 class Spooled:
     """All that differs from the base, in a local sparse file."""
 
@@ -42,19 +42,19 @@ class Spooled:
     spooled: SpooledFile
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@define(frozen=True, slots=True, eq=False)
 class Delayed(Spooled):
     """The same after a close that was answered (`--write-back`): on record, to be published in a moment."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@define(frozen=True, slots=True, eq=False)
 class GivenUp:
     """Its writer was killed: nothing of it is published."""
 
     base: ObjectInfo | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@define(frozen=True, slots=True, eq=False)
 class Unlinked:
     """It has no name any more, or its name is another file's; processes that have it open may go on."""
 

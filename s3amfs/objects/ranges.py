@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+from ..core.define import define
 from ..core.locations import S3Location
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
@@ -39,7 +39,7 @@ SHORT_SLOTS = 32
 """Ranges that are shorter on average wait more than they move: many of them at a time."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Pinned:
     """An object whose version does not change under the reader."""
 

@@ -10,15 +10,16 @@ import contextlib
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 
 from ..core import unpublished as u
+from ..core.define import define
 from ..core.events import TransferResult
 from ..core.kept import of_other_content
 from ..core.locations import S3Location, parse_s3_url
 from ..core.sizes import format_age, format_size
 from ..engine.client import S3Client
-from ..engine.spool import NAME_PREFIX, Spool, SpoolRecord, is_recorded, left_records
+from ..engine.spool import Spool, SpoolRecord, is_recorded, left_records
 from ..errors import ObjectExists, SourceChanged, TransferLocked, UsageError
 from ..transfers.options import ObjectInfo, ObjectOptions, UploadOptions
 from ..transfers.report import OnEvent, Report
@@ -26,7 +27,7 @@ from ..transfers.target import tags_of
 from .spooled_file import SpooledFile
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class UnpublishedChanges:
     """Changes that were written to one file and is not in S3."""
 
@@ -101,11 +102,6 @@ def _of_service(client: S3Client, state: str | None) -> Iterator[tuple[u.Unpubli
                 record,
                 UnpublishedChanges(where.bucket, where.key, header.data, found.size, found.dirty.total, age),
             )
-
-
-def is_spool(path: str) -> bool:
-    """Whether the local file `path` has somebody's unpublished changes, and is no file of its own."""
-    return os.path.basename(path).startswith(NAME_PREFIX)
 
 
 def publish_left(

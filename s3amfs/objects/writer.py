@@ -11,9 +11,10 @@ whose caller still has its bytes. One thread at a time may use a writer.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 
+from ..core.define import define
 from ..core.events import TransferResult
 from ..core.manifest import SourceIdentity
 from ..core.parts import DEFAULT_PART, Part, check_part_size, choose_part_size
@@ -39,7 +40,7 @@ BUDGET_BYTES = 32 * 1024 * 1024
 READ_BYTES = 256 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class WriterMemory:
     """Bytes that writers may have in memory; one may be shared by many."""
 

@@ -7,7 +7,7 @@ core/capabilities.py says, and what its success or failure says of the server is
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from ..core.capabilities import (
@@ -22,6 +22,7 @@ from ..core.capabilities import (
 )
 from ..core.checksums import combine, encode, multipart_etag
 from ..core.claims import Compared
+from ..core.define import define
 from ..core.failures import Failure, Kind
 from ..core.manifest import PartRecord
 from ..engine.attempt import PartResult
@@ -38,7 +39,7 @@ ETAG_TRIES = 4
 """How often a part may come back with an ETag that is not its MD5 before that is damage."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Checking:
     """How an upload is checked: the algorithm that the server is sent, and what is done with each part."""
 
@@ -92,7 +93,7 @@ def etag_is_md5(options: ObjectOptions) -> bool:
     return options.customer_key is None and not (options.sse or "").startswith("aws:kms")
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class _Trial:
     """One part that is not done yet."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..core.capabilities import Evidence
 from ..core.claims import Compared, claim, compared
+from ..core.define import define
 from ..core.expected import Expected
 from ..core.failures import Kind
 from ..core.manifest import PartRecord
@@ -17,7 +18,7 @@ from .commit import Commit
 from .job import Job
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Parts:
     """The parts of one upload that are at the server, in order, and how they were checked."""
 

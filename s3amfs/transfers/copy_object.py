@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from ..core.capabilities import refuses_copy
+from ..core.define import define
 from ..core.expected import Expected
 from ..core.failures import Kind
 from ..core.locations import S3Location
@@ -29,7 +30,7 @@ CLOCK_SECONDS = 1.0
 """How exact times of HTTP are."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Original:
     """The object that is copied."""
 

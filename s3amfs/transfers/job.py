@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from ..core import manifest as m
+from ..core.define import define
 from ..core.locations import S3Location
 from ..engine.client import S3Client
 from ..engine.journal import Journal, state_dir
@@ -16,7 +16,7 @@ from .options import UploadOptions
 from .report import OnEvent, Report, ignore
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Job:
     """One transfer to one object."""
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count
 
 from ..core import manifest as m
 from ..core.capabilities import Evidence
 from ..core.claims import Compared
+from ..core.define import define
 from ..core.expected import Expected
 from ..engine.attempt import PartResult
 from ..engine.client import S3Client
@@ -35,7 +36,7 @@ from .upload_manifest import UploadManifest
 _DECLARED: tuple[Feature, ...] = ("crc64nvme",)
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Begun:
     """The state that a multipart upload starts from."""
 

@@ -10,9 +10,9 @@ import base64
 import hashlib
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from ..core.checksums import Crc
+from ..core.define import define
 from ..core.expected import WHATEVER, Expected
 from ..core.http import parse_content_range
 from ..core.locations import S3Location
@@ -31,7 +31,7 @@ Cut = Callable[[], None]
 _turns = itertools.count()
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Fetched:
     """An object, or a range of one."""
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
 from ..core.bandwidth import Bandwidth
+from ..core.define import define
 from ..core.expected import NOTHING, WHATEVER, Expected
 from ..core.ssec import CustomerKey
 from ..wire.s3.api import ListedObject, ListPage, ObjectInfo, ObjectOptions, StoredInfo
@@ -18,7 +19,7 @@ Exists = Literal["refuse", "overwrite", "skip"]
 ChecksumChoice = Literal["crc64nvme", "crc32c", "md5", "none"]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class UploadOptions:
     """Choices for `upload` and `copy`."""
 
@@ -67,7 +68,7 @@ class UploadOptions:
         return min(given) if given else None
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class DownloadOptions:
     """Choices for `download`."""
 

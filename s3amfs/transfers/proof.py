@@ -8,11 +8,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
 from ..core.checksums import CRC_WIDTHS, combine, decode, etag_parts, multipart_etag
+from ..core.define import define
 from ..core.locations import S3Location
 from ..core.parts import Part
 from ..core.ssec import CustomerKey
@@ -26,7 +27,7 @@ from .options import ChecksumChoice
 from .report import Report
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Stored:
     """Checksums and ETag that S3 stores for an object's content."""
 
@@ -80,7 +81,7 @@ BY_VERSION = "size, and the object's ETag at every request"
 """The proof where S3 stores nothing that the bytes could be compared with."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class FileProof:
     """Compares a file with the object at `location`, by what S3 stores of it."""
 

@@ -14,8 +14,8 @@ have to be sent then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
+from ..core.define import define
 from ..core.events import TransferResult
 from ..core.expected import Expected
 from ..core.failures import Failure
@@ -36,7 +36,7 @@ from .trouble import Trouble
 __all__ = ["Content", "Copied", "Installed", "Movement", "SendParts", "WholeCrc", "unchecked"]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Installed:
     """An object that became visible."""
 

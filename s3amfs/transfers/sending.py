@@ -6,9 +6,9 @@ Where an upload is begun again, another `Sending` takes the place of this one (s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 
 from ..core.capabilities import may_refuse_feature
+from ..core.define import define
 from ..core.failures import Failure
 from ..core.manifest import PartRecord, SourceIdentity
 from ..core.parts import Part
@@ -33,7 +33,7 @@ def unchecked(crc: WholeCrc) -> None:
     """For sources that nobody else can change."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Movement:
     """How parts get to S3."""
 
@@ -46,7 +46,7 @@ class Movement:
     """Whether the parts can get there in another manner: a refusal is Unsupported, and nothing is begun again."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Copied:
     """An object of which parts are copied inside S3."""
 
@@ -57,7 +57,7 @@ class Copied:
     """As the server stores them with the whole: base64 by name."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Content:
     """The content of an object, and how its parts get to S3."""
 
@@ -77,7 +77,7 @@ class Content:
     """Called when all parts are there, before the object becomes visible. Raises SourceChanged, ChecksumMismatch."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PartCallbacks:
     """Functions that the parts are reported to, in a loop's thread."""
 

@@ -8,8 +8,9 @@ wherever CopyObject alone does not do (it would give up encryption, class or red
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from ..core.define import define
 from ..core.expected import WHATEVER, Expected
 from ..core.locations import S3Location
 from ..core.ssec import CustomerKey
@@ -25,7 +26,7 @@ from .options import ChecksumChoice
 Done = Callable[[s3api.StoredInfo | None], None]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class CopyOrder:
     """One object to copy inside a service."""
 

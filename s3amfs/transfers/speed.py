@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from ..core.bandwidth import Bandwidth
+from ..core.define import define
 from ..core.failures import Failure
 from ..core.parts import Part
 from ..engine.attempt import Move, PartResult
@@ -21,7 +21,7 @@ LIMITED_SLOTS = 4
 """Slots that share a rate limit."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Speed:
     """How much at a time, and over which lines."""
 

@@ -6,11 +6,11 @@ import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from ..core import manifest as m
 from ..core.checksums import combine, encode
 from ..core.claims import NOT_CHECKED
+from ..core.define import define
 from ..core.events import BytesMoved, TransferResult
 from ..core.locations import LocalPath, S3Location
 from ..core.parts import Part, Plan, download_part_size
@@ -30,7 +30,7 @@ from ..transfers.speed import Speed, make_transfer, move_all
 from ..wire.s3 import api as s3api
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Ranges:
     """Ranges of one object that other processes fetch into a partial file that all of them see."""
 

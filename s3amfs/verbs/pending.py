@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 from ..core import manifest as m
+from ..core.define import define
 from ..core.sizes import format_age, format_size
 from ..engine.buckets import list_buckets
 from ..engine.client import S3Client
@@ -21,7 +22,7 @@ from ..objects.unpublished import UnpublishedChanges, left_changes
 from ..wire.s3 import api as s3api
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class PendingUpload:
     """One unfinished upload."""
 

@@ -1,4 +1,7 @@
-"""`upload`: any source into one S3 object, in parallel parts, resumable; docs/architecture.md shows the way."""
+"""`upload`: any source into one S3 object, in parallel parts, resumable; docs/architecture.md shows the way.
+
+Modules that only some sources need are imported where they are used: a process starts in less time.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from functools import partial
 from typing import BinaryIO
 
 from ..core.events import TransferResult
-from ..core.locations import LocalPath, Location, S3Location
+from ..core.locations import LocalPath, Location, S3Location, is_spool
 from ..core.parts import MAX_PARTS, Part, Plan, choose_part_size
 from ..core.sizes import format_size
 from ..engine.attempt import Move
@@ -17,9 +20,6 @@ from ..engine.part_buffer import MEMORY_BYTES
 from ..engine.sources import LocalSource
 from ..engine.targets import Target, send
 from ..errors import InTheClear, ObjectExists, TransferError, Unsupported
-from ..objects.unpublished import is_spool, publish_left
-from ..objects.writer import ObjectWriter
-from ..objects.zeros import copy_zeros
 from ..transfers import expected_digests
 from ..transfers.job import Job
 from ..transfers.multipart import Begun
@@ -31,7 +31,6 @@ from ..transfers.send_parts import Content, Movement, SendParts, WholeCrc
 from ..transfers.source import UploadSource, open_source
 from ..transfers.speed import Speed
 from ..transfers.target import skips_existing, with_content_type, with_relayed
-from .copy import copy
 
 
 def upload(
@@ -52,6 +51,8 @@ def upload(
     Raises what the contract's exit codes name; after a failure the parts stay, to be resumed.
     """
     if isinstance(source, S3Location) and source_client is None:
+        from .copy import copy
+
         try:
             return copy(source, target, client, options, on_event=on_event, gate=gate)
         except InTheClear:
@@ -61,6 +62,8 @@ def upload(
             report.warn(f"the server can't copy this by itself ({error}): it is relayed through this machine")
             source_client = client
     if isinstance(source, LocalPath) and is_spool(source.path):
+        from ..objects.unpublished import publish_left
+
         return publish_left(source.path, target, client, options, on_event)
     report = Report("upload", str(source), target.url, on_event)
     if skips_existing(client, target, options, checks_bucket=False):
@@ -117,6 +120,8 @@ class _Upload:
     def _run_stream(self) -> TransferResult:
         if self._job.options.dry_run:
             return self._job.report.result(size=self._source.size, dry_run=True)
+        from ..objects.writer import ObjectWriter
+
         self._require_parts_enough()
         writer = ObjectWriter(self._job, identity=self._source.identity)
         try:
@@ -211,7 +216,10 @@ class _Upload:
         else:
             parts.begin(plan.part_size)
         report.started(size, plan.part_size, len(plan))
-        copy_zeros(parts, self._job, [hole for hole in self._source.holes(plan) if hole.number not in parts.records])
+        if holes := [hole for hole in self._source.holes(plan) if hole.number not in parts.records]:
+            from ..objects.zeros import copy_zeros
+
+            copy_zeros(parts, self._job, holes)
         done = parts.install(plan, size)
         return done.result(report, size, len(plan))
 

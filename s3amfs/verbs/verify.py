@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..core.checksums import combine, etag_parts, hasher, multipart_etag
+from ..core.define import define
 from ..core.events import BytesMoved
 from ..core.locations import Location, S3Location
 from ..core.parts import Part, Plan
@@ -27,7 +27,7 @@ READ_BYTES = 1024 * 1024
 RANGE_BYTES = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Proof:
     """That two contents are equal."""
 

@@ -24,18 +24,17 @@ Role = Literal["target", "source"]
 
 MESSAGE_LENGTH = 300
 _SNIFF = 512
-_CUSTOMER_KEY = re.compile(
+_CUSTOMER_KEY = (
     r"server.side encryption|customer.?(provided)? ?(encryption )?key|sse-?c\b|encryption parameters|SSECustomer"
-    r"|object is encrypted|invalid encryption key|MD5 hash of the key",
-    re.I,
+    r"|object is encrypted|invalid encryption key|MD5 hash of the key"
 )
-_ABOUT_TLS = re.compile(r"secure connection", re.I)
+_ABOUT_TLS = r"secure connection"
 """'Requests specifying Server Side Encryption with Customer provided keys must be made over a secure connection.'"""
-_KMS = re.compile(r"\bkms\b", re.I)
-_REFUSED_FILE = re.compile(r"RETR response: (\d{3})")
-_TUNNEL = re.compile(r"(?:CONNECT tunnel failed, response|HTTP code) (\d{3})", re.I)
-_NOT_TLS = re.compile(r"wrong version number|packet length too long|unsupported protocol|http request", re.I)
-_URL = re.compile(r"(?<![\w+.-])([a-zA-Z][a-zA-Z0-9+.-]{1,20}://)(?:[^\s/@]*@)?([^\s?#'\"<>]*)(?:[?#][^\s'\"<>]*)?")
+_KMS = r"\bkms\b"
+_REFUSED_FILE = r"RETR response: (\d{3})"
+_TUNNEL = r"(?:CONNECT tunnel failed, response|HTTP code) (\d{3})"
+_NOT_TLS = r"wrong version number|packet length too long|unsupported protocol|http request"
+_URL = r"(?<![\w+.-])([a-zA-Z][a-zA-Z0-9+.-]{1,20}://)(?:[^\s/@]*@)?([^\s?#'\"<>]*)(?:[?#][^\s'\"<>]*)?"
 
 
 def find_failure(reply: Reply, *, role: Role = "target") -> Failure | None:
@@ -131,8 +130,8 @@ def _kind(reply: Reply, code: str, message: str, role: Role) -> Kind:
         return Kind.FATAL  # a redirect of a plain web server that curl was not to follow
     if kind is Kind.UNSUPPORTED and reply.headers.get("x-amz-delete-marker") == "true":
         return Kind.MISSING
-    if kind in (Kind.DENIED, Kind.FATAL) and _CUSTOMER_KEY.search(message):
-        return kind if _KMS.search(message) or _ABOUT_TLS.search(message) else Kind.KEY
+    if kind in (Kind.DENIED, Kind.FATAL) and re.search(_CUSTOMER_KEY, message, re.I):
+        return kind if re.search(_KMS, message, re.I) or re.search(_ABOUT_TLS, message, re.I) else Kind.KEY
     return kind
 
 
@@ -149,7 +148,7 @@ def _kind_by_pattern(status: int, code: str) -> Kind:
 def _classify_curl(reply: Reply) -> Failure:
     said = clean(reply.curl_error) or f"curl error {reply.curl_code}"
     kind = CURL_CODES.get(reply.curl_code, Kind.FATAL)
-    tunnel = _TUNNEL.search(reply.curl_error) if reply.curl_code in (7, 56, 97) else None
+    tunnel = re.search(_TUNNEL, reply.curl_error, re.I) if reply.curl_code in (7, 56, 97) else None
     if reply.curl_code == 0:
         kind, said = Kind.NETWORK, "the server closed the connection without an answer"
     elif reply.curl_code in CURL_TLS_TRUST and _is_ssh(reply):
@@ -164,7 +163,7 @@ def _classify_curl(reply: Reply) -> Failure:
         said = (
             f"TLS: {said}; if the server's CA is private, name its file in AWS_CA_BUNDLE, of a source in SSL_CERT_FILE"
         )
-    elif reply.curl_code == 35 and _NOT_TLS.search(reply.curl_error):
+    elif reply.curl_code == 35 and re.search(_NOT_TLS, reply.curl_error, re.I):
         kind, said = Kind.FATAL, f"TLS: {said}; the server may speak plain http here"
     elif tunnel is not None and tunnel[1] in ("401", "403", "405", "407"):
         kind, said = Kind.FATAL, f"the proxy refused: {said}; check HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
@@ -178,7 +177,7 @@ def _classify_ftp(reply: Reply) -> Failure:
     failure = _classify_curl(reply)
     if reply.curl_code in CURL_TLS_TRUST or failure.kind in (Kind.TIMEOUT, Kind.LOCAL):
         return failure
-    refused = _REFUSED_FILE.search(reply.curl_error)  # the last reply is that to curl's ABOR, which follows
+    refused = re.search(_REFUSED_FILE, reply.curl_error)  # the last reply is that to curl's ABOR, which follows
     status = int(refused[1]) if refused is not None else reply.status
     kind = FTP_STATUSES.get(status)
     if kind is None or reply.curl_code == 0:
@@ -244,7 +243,7 @@ def _reason(status: int) -> str:
 def clean(text: str) -> str:
     """`text` as one bounded line; URLs lose user info, query and fragment."""
     line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
-    line = _URL.sub(r"\1\2", line)
+    line = re.sub(_URL, r"\1\2", line)
     return line if len(line) <= MESSAGE_LENGTH else line[: MESSAGE_LENGTH - 1] + "…"
 
 

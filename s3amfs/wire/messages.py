@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from ..core.define import define
 from ..core.failures import Failure
 from ..errors import UsageError
 
@@ -15,7 +16,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 Payload = Literal["body", "unsigned", "trailer"]
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class S3Request:
     """An S3 call before its endpoint is resolved and it is signed (that happens at dispatch, see `session.py`)."""
 
@@ -33,7 +34,7 @@ class S3Request:
     """Length in bytes of a streamed body (encoded length when `payload` is 'trailer'); None: len(body)."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class HttpRequest:
     """A request ready for curl. Its headers hold signatures and keys: never log them."""
 
@@ -54,7 +55,7 @@ class HttpRequest:
         return f"HttpRequest({self.method} {self.url.split('?')[0]})"
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Reply:
     """A reply. `status` 0: there was none, see `curl_error`."""
 

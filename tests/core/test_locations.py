@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s3amfs.core.locations import (
+    SPOOL_PREFIX,
     LocalPath,
     Location,
     S3Location,
     Stdin,
     Url,
+    is_spool,
     last_component,
     local_path,
     parse_s3_url,
@@ -160,3 +162,8 @@ def test_names_of_local_folders(text: str, path: str, what: str, error: type[S3A
     else:
         with pytest.raises(error):
             local_path(text, what=what)
+
+
+@pytest.mark.parametrize(("path", "found"), [(f"/x/{SPOOL_PREFIX}k", True), (f"/{SPOOL_PREFIX}x/k", False)])
+def test_names_of_spools(path: str, found: bool) -> None:
+    assert is_spool(path) is found

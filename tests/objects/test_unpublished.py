@@ -11,13 +11,13 @@ import pytest
 
 from s3amfs.core import unpublished as u
 from s3amfs.core.expected import NOTHING, WHATEVER
-from s3amfs.core.locations import S3Location, parse_s3_url
+from s3amfs.core.locations import SPOOL_PREFIX, S3Location, parse_s3_url
 from s3amfs.core.sizes import format_size
 from s3amfs.engine.client import S3Client
-from s3amfs.engine.spool import NAME_PREFIX, SpoolRecord, left_records
+from s3amfs.engine.spool import SpoolRecord, left_records
 from s3amfs.errors import ObjectExists, SourceChanged, TransferError, TransferLocked, UsageError
 from s3amfs.objects.spooled_file import SpooledFile
-from s3amfs.objects.unpublished import UnpublishedChanges, discard, is_spool, left_changes, publish_left
+from s3amfs.objects.unpublished import UnpublishedChanges, discard, left_changes, publish_left
 from s3amfs.transfers.options import UploadOptions
 from s3amfs.transfers.report import ignore
 from s3amfs.wire.s3.api import StoredInfo
@@ -51,7 +51,7 @@ class Left:
         self, key: str, *, endpoint: str, base: str = "base", size: int = 8, bucket: str = "box", began: float = 0.0
     ) -> str:
         data = b"new"
-        path = self.folder / f"{NAME_PREFIX}{key.replace('/', '-')}"
+        path = self.folder / f"{SPOOL_PREFIX}{key.replace('/', '-')}"
         path.write_bytes(data)
         header = u.Header(
             f"s3://{bucket}/{key}", endpoint, str(path), base, size, size if base else 0, {"mode": "1"}, began
@@ -86,11 +86,6 @@ def test_what_is_said(tmp_path: Path) -> None:
     assert here.json()["bytes"] == 10
     assert here.cancelled() == {**here.json(), "event": "discarded"}
     assert str(file) in here.what
-
-
-@pytest.mark.parametrize(("path", "found"), [(f"/x/{NAME_PREFIX}k", True), (f"/{NAME_PREFIX}x/k", False)])
-def test_names_of_spools(path: str, found: bool) -> None:
-    assert is_spool(path) is found
 
 
 def test_those_of_this_service_below_a_prefix(left: Left) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
 
+from ..define import define
 from ..entries import order
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Folding:
     """The names that a file system takes for one. case: 'A' and 'a'; normal: a character and its decomposed form."""
 

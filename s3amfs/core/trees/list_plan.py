@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Generic, TypeVar
 
 from ...errors import TransferError
+from ..define import define
 from ..entries import is_ascending, order
 from .key_space import KeySpace
 
@@ -44,8 +45,10 @@ SAMPLES = 20
 """Keys of a page from which the alphabets are learned."""
 
 
-@dataclass(eq=False, slots=True)
+@define(eq=False, slots=True)
 class _Segment(Generic[T]):
+    """A stretch of the keys, listed by itself."""
+
     start: str
     end: str | None = None
     cursor: str = ""
@@ -75,7 +78,7 @@ class _Segment(Generic[T]):
     error: BaseException | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Ask(Generic[T]):
     """A page to ask for: behind `after`, or by a token."""
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from ...errors import UsageError
+from ..define import define
 
 GB = 10**9
 NUMBERS = ("write", "read", "out")
@@ -20,7 +21,7 @@ READS = frozenset({"GET", "HEAD"})
 FREE = frozenset({"DELETE"})
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Prices:
     """Prices as the file has them."""
 

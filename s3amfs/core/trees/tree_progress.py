@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from ..define import define
 from ..sizes import format_size
 
 SHORTEST = 0.001
 """Seconds after which there is a rate."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class TreeProgress:
     """Entries to move, found so far and finished, and their bytes. eta: seconds; None: not known."""
 

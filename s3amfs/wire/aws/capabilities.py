@@ -7,10 +7,11 @@ Any thread may write: attributes are replaced whole.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Literal
 
 from ...core.capabilities import Evidence, judge, may_refuse_feature, names_as_unsupported, takes_unequal_parts
+from ...core.define import define
 from ...core.expected import AWS, ExpectedKind, Operation
 from ...core.failures import Failure
 from ..messages import S3Request
@@ -36,8 +37,10 @@ JUDGED = ("trailers", "etag_md5")
 """Those that are given up only while they are not known to work."""
 
 
-@dataclass(slots=True)
+@define(slots=True)
 class Capabilities:
+    """Capabilities of a service. None: unknown so far."""
+
     trailers: bool | None = None
     """Checksums in trailers of aws-chunked bodies (STREAMING-UNSIGNED-PAYLOAD-TRAILER)."""
     crc64nvme: bool | None = None

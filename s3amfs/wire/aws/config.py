@@ -6,15 +6,16 @@ A field left at its default comes from where every AWS tool looks (`session.py` 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
 
+from ...core.define import define
 from ...errors import UsageError
 
 AddressingStyle = Literal["auto", "path", "virtual"]
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class S3Config:
     """Choices for one S3 service and account; `repr` shows no key."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +18,7 @@ from botocore.exceptions import EndpointProviderError
 from botocore.loaders import Loader
 from botocore.utils import ArnParser, is_s3_accelerate_url
 
+from ...core.define import define
 from ...errors import InvalidS3Url, UsageError
 
 _RULES = "s3/2006-03-01/endpoint-rule-set-1"
@@ -26,7 +27,7 @@ IDENTITIES_KEPT = 1000
 # same of botocore.endpoint_provider.VALID_HOST_LABEL_RE; the rules themselves decide on dots and https).
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class EndpointSettings:
     """Everything but the bucket that decides on the endpoint."""
 
@@ -38,7 +39,7 @@ class EndpointSettings:
     """The `s3` section as botocore reads it: addressing_style, use_accelerate_endpoint, use_arn_region, ..."""
 
 
-@dataclass(frozen=True, slots=True)
+@define(frozen=True, slots=True)
 class Endpoint:
     """Where requests about one bucket go and how they are signed."""
 

@@ -24,7 +24,7 @@ from ..curl.options import PATH_AS_IS, Options, timeout_options, tls_options
 from ..messages import HttpRequest, S3Request, check_headers
 from .capabilities import JUDGED, Capabilities, as_configured, known_of, without_what_is_missing
 from .config import AddressingStyle, S3Config
-from .credentials import CredentialSource, own_errors
+from .credentials import CredentialSource, light_session, own_errors
 
 if TYPE_CHECKING:
     from .endpoints import Endpoint, EndpointRules
@@ -165,12 +165,10 @@ class S3Session:
 
     def _load(self) -> EndpointRules:
         _import_botocore()
-        import botocore.session
-
         from .endpoints import EndpointRules
 
         if self._session is None:
-            self._session = botocore.session.Session(profile=self.config.profile)
+            self._session = light_session(self.config.profile)
         self._options = self._curl_options(self.config.stall_timeout)
         self._long_options = self._curl_options(self.config.stall_timeout * _PATIENCE)
         return EndpointRules(self._session.get_component("data_loader"), self._settings())

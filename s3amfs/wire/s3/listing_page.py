@@ -31,19 +31,17 @@ _ALGORITHM = f"<ChecksumAlgorithm>{_TEXT}</ChecksumAlgorithm>"
 _TYPE_OF_CHECKSUM = f"<ChecksumType>{_TEXT}</ChecksumType>"
 _SIZE = r"<Size>([0-9]{1,20})</Size>"
 _STORAGE = r"<StorageClass>([^<]*)</StorageClass>"
-_OBJECT = re.compile(
+_OBJECT = (
     rf"<Contents>{_KEY}"
     r"(?:<(?:Generation>[0-9]*</Generation|MetaGeneration>[0-9]*</MetaGeneration)>){0,2}"
     rf"{_MODIFIED}{_ETAG}(?:{_ALGORITHM}){{0,4}}(?:{_TYPE_OF_CHECKSUM})?"
     rf"{_SIZE}(?:{_OWNER})?(?:{_STORAGE})?(?:{_OWNER})?"
-    rf"(?:<Type>{_TEXT}</Type>)?</Contents>",
-    re.ASCII,
+    rf"(?:<Type>{_TEXT}</Type>)?</Contents>"
 )
 """One object, its elements in S3's order (S3 API, "ListObjectsV2"), or with those that MinIO, Ceph and Google add."""
 _MOST_ELEMENTS = 32
 """Of an object that looks so there are fewer."""
 _CLASS = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
-_STRIDE = _OBJECT.groups + 1
 _ELEMENTS = {
     "Contents": "<Contents>",
     "Key": _KEY,
@@ -57,13 +55,12 @@ _ELEMENTS = {
 """An object with others than these takes twice the time."""
 _COLUMNS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
 """In the order of the groups of `_OBJECT`."""
+_STRIDE = len(_COLUMNS) + 1
 _BEGUN = re.compile(r"<([A-Za-z]+)>")
 _FIRST, _LAST = b"<Contents>", b"</Contents>"
 _ODD = re.compile(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 """Characters that XML cannot have in a text, and the carriage return, which its parser would replace."""
 _HOUR = re.compile(r"\d{4}-\d\d-\d\dT\d\d:", re.ASCII)
-_CLOCK = {f"{minutes:02}:{seconds:02}": minutes * 60 + seconds for minutes in range(60) for seconds in range(60)}
-_FRACTION = {"Z": 0.0, **{f".{millis:03}Z": millis * 1000 / 1e6 for millis in range(1000)}}
 _REFERENCE = re.compile(r"&(?:amp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9A-Fa-f]{1,6});")
 _NAMED = {"&amp;": "&", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&apos;": "'"}
 
@@ -183,11 +180,16 @@ def _split(block: str) -> list[list[str]] | None:
     In most pages all objects have the elements of the first one, in its order: a pattern for just these is quicker.
     """
     first = tuple(_BEGUN.findall(block[: block.find("</Contents>")]))
-    for pattern, groups in filter(None, (_with_just(first), (_OBJECT, _COLUMNS))):
+    for pattern, groups in filter(None, (_with_just(first), (_any_object(), _COLUMNS))):
         pieces = pattern.split(block)
         if not "".join(pieces[::_STRIDE]).strip(" \t\n"):
             return [pieces[1 + groups.index(name) :: _STRIDE] for name in _COLUMNS]
     return None
+
+
+@lru_cache(maxsize=1)
+def _any_object() -> re.Pattern[str]:
+    return re.compile(_OBJECT, re.ASCII)
 
 
 @lru_cache(maxsize=16)
@@ -234,10 +236,18 @@ def _hour(text: str) -> float:
 
 def _clock(text: str) -> float:
     """The seconds of '59:59.999Z'. Raises ValueError for what does not look so."""
+    clock, fraction = _seconds()
     try:
-        return _CLOCK[text[:5]] + _FRACTION[text[5:]]
+        return clock[text[:5]] + fraction[text[5:]]
     except KeyError:
         raise ValueError(text) from None
+
+
+@lru_cache(maxsize=1)
+def _seconds() -> tuple[dict[str, int], dict[str, float]]:
+    """Those of each '59:59', and of each '.999Z'. Made at the first page: most programs never list."""
+    clock = {f"{minutes:02}:{seconds:02}": minutes * 60 + seconds for minutes in range(60) for seconds in range(60)}
+    return clock, {"Z": 0.0, **{f".{millis:03}Z": millis * 1000 / 1e6 for millis in range(1000)}}
 
 
 _hours, _clocks = _Cache(_hour), _Cache(_clock)

@@ -6,11 +6,12 @@ ETags are kept without quotes, times as seconds since the epoch, checksums as {'
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, cast
 from urllib.parse import urlencode
 
+from ...core.define import define
 from ...core.expected import Expected
 from ...core.kept import class_of_copy, of_other_content
 from ..messages import Payload
@@ -48,7 +49,7 @@ def is_weak_etag(value: str) -> bool:
     return value.strip().startswith("W/")
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class ObjectOptions:
     """How a new object is to be stored."""
 
@@ -115,7 +116,7 @@ def source_key_headers(key: CustomerKey | None) -> Headers:
     return () if key is None else key.copy_source_headers()
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class Body:
     """The content of one PutObject or UploadPart: small and in memory, or streamed by the transfer."""
 
@@ -161,7 +162,7 @@ class Body:
         return headers
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class CopySource:
     """The object that a copy reads."""
 
@@ -172,7 +173,7 @@ class CopySource:
     customer_key: CustomerKey | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class ObjectInfo:
     """One object as HeadObject or GetObject describe it."""
 
@@ -237,7 +238,7 @@ class ObjectInfo:
         )
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class MultipartUpload:
     """An upload that was begun."""
 
@@ -251,7 +252,7 @@ class MultipartUpload:
     """The encryption that the answer to its beginning names."""
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class PartInfo:
     """A part that the server has."""
 
@@ -262,7 +263,7 @@ class PartInfo:
     last_modified: float | None = None
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class StoredInfo:
     """Answer to a write: PutObject, UploadPart, CopyObject, UploadPartCopy, Complete."""
 
@@ -276,7 +277,7 @@ class StoredInfo:
     """The encryption that the answer names."""
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class UploadInfo:
     """An unfinished upload in a listing."""
 
@@ -304,7 +305,7 @@ listed_object = cast("Callable[[Iterable[object]], ListedObject]", partial(tuple
 """Makes one of its five fields, in a third of the time that the class takes."""
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class ListPage:
     """A page of ListObjectsV2; `next_token` None: the last."""
 
@@ -313,7 +314,7 @@ class ListPage:
     next_token: str | None = None
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class ListedVersion:
     """A version of an object, or a marker that it was deleted."""
 
@@ -329,7 +330,7 @@ class ListedVersion:
     """A delete marker."""
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class VersionsPage:
     """A page of ListObjectVersions; `next_markers` (key, version id) None: the last."""
 
@@ -338,7 +339,7 @@ class VersionsPage:
     next_markers: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class PartsPage:
     """A page of ListParts; `next_marker` None: the last."""
 
@@ -348,7 +349,7 @@ class PartsPage:
     checksum_type: str | None = None
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class UploadsPage:
     """A page of ListMultipartUploads; `next_markers` (key, upload id) None: the last."""
 
@@ -357,14 +358,16 @@ class UploadsPage:
     next_markers: tuple[str, str] | None = None
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class BucketsPage:
+    """A page of ListBuckets."""
+
     buckets: tuple[tuple[str, float | None], ...]
     """Name and time of creation."""
     next_token: str | None = None
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class ObjectAttributes:
     """Answer to GetObjectAttributes; parts as far as this page goes."""
 
@@ -380,8 +383,10 @@ class ObjectAttributes:
     next_marker: int | None = None
 
 
-@dataclass(frozen=True)
+@define(frozen=True)
 class DeleteFailure:
+    """A key that DeleteObjects did not delete."""
+
     key: str
     code: str
     message: str
