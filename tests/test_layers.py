@@ -42,7 +42,7 @@ LOWER: dict[str, set[str]] = {
 """Layer -> layers it may import; each also itself."""
 
 DOORS: dict[str, tuple[str, ...]] = {
-    "pycurl": ("wire/curl/multi.py", "wire/curl/exchange.py", "wire/curl/handle.py"),
+    "pycurl": ("wire/curl/multi.py", "wire/curl/direct.py", "wire/curl/exchange.py", "wire/curl/handle.py"),
     "botocore": (
         "wire/aws/session.py",
         "wire/aws/credentials.py",

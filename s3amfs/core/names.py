@@ -26,6 +26,7 @@ from .define import define
 MARK = "@s3am."
 QUOTED = "@s3am.quoted"
 OBJECT = "@s3am.object"
+_UNFIT = frozenset({".", ".."})
 MORE = "@s3am.more"
 MOST_BYTES = 255
 """NAME_MAX of Linux file systems."""
@@ -80,6 +81,8 @@ def place_of(path: str) -> Place:
     names = [name for name in path.split("/") if name]
     if any(_bytes(name) > MOST_BYTES for name in names):
         raise UsageError("a name of more than 255 bytes", errno=errno.ENAMETOOLONG)
+    if MARK not in path and not _UNFIT.intersection(names) and "\0" not in path:
+        return Place("/".join(names))  # the rule leaves each as it is
     pieces: list[str] = []
     shadowed, run = False, None
     for position, name in enumerate(names):

@@ -190,9 +190,9 @@ class Controller:
 
     # -- what to do -------------------------------------------------------------------------------------------------
 
-    def reserve(self, now: float) -> float | None:
-        """Seconds until a further request may begin, which is then counted; None: ask again in `HORIZON` seconds."""
-        return self._overload.reserve(now)
+    def reserve(self, now: float, *, unthrottled: bool = False) -> float | None:
+        """Seconds until a request may begin, which is then counted; None: ask in `HORIZON` s, or not `unthrottled`."""
+        return None if unthrottled and self._overload.accepted else self._overload.reserve(now)
 
     def state(self) -> LineState | None:
         """The findings to remember; None before there is anything."""
@@ -203,8 +203,8 @@ class Controller:
 
     def outlook(self) -> LineState:
         """Expectations of the line at this moment; zeros for what is unknown."""
-        known = replace(self.known or LineState(self.slots), requests=self._overload.accepted)
-        return self.state() or replace(known, slots=self.slots, latency=self.latency or 0.0)
+        known, latency = self.known or LineState(0), self.latency or 0.0
+        return self.state() or replace(known, slots=self.slots, latency=latency, requests=self._overload.accepted)
 
     # -- inside -----------------------------------------------------------------------------------------------------
 

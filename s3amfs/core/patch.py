@@ -70,7 +70,10 @@ class Ranges:
             yield at, end
 
     def covers(self, start: int, end: int) -> bool:
-        return next(self.gaps(start, end), None) is None
+        if start >= end:
+            return True
+        index = bisect_right(self._ends, start)  # ranges that touch are one, so a single one has to have all of it
+        return index < len(self._ends) and self._starts[index] <= start and end <= self._ends[index]
 
     @property
     def total(self) -> int:

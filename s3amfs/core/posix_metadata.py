@@ -11,6 +11,7 @@ import re
 import stat
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import lru_cache
 
 SECOND = 10**9
 TIME_DIGITS = 12
@@ -46,6 +47,7 @@ def time_of(text: str | None, default: int) -> int:
     return found if abs(found) < 10**TIME_DIGITS * SECOND else default
 
 
+@lru_cache(maxsize=256)
 def mode_of(text: str | None, default: int) -> int:
     """st_mode, with or without its file type; `default` where `text` says nothing that can be used.
 
@@ -69,6 +71,7 @@ def mode_of(text: str | None, default: int) -> int:
     return default
 
 
+@lru_cache(maxsize=256)
 def id_of(text: str | None, default: int) -> int:
     """A user or group; `default` where `text` says nothing that can be used."""
     if not text:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import functools
 import os
 import stat
 
@@ -23,6 +24,11 @@ def state_dir(chosen: str | None = None) -> str:
     found = chosen or os.environ.get("S3AM_STATE_DIR")
     if found:
         return os.path.abspath(found)
+    return _default_dir(os.environ.get("XDG_STATE_HOME"), os.path.expanduser("~"))
+
+
+@functools.lru_cache(maxsize=8)
+def _default_dir(*_depends_on: str | None) -> str:
     import platformdirs
 
     return os.path.join(platformdirs.user_state_dir("s3amfs", appauthor=False), "uploads")

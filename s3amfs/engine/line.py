@@ -115,6 +115,11 @@ class Line:
         with self._lock:
             return self._controller.reserve(now)
 
+    def reserve_at_once(self, now: float) -> bool:
+        """Whether a request may begin now, which is then counted, and the server has turned none away lately."""
+        with self._lock:
+            return self._controller.reserve(now, unthrottled=True) == 0.0
+
     def failed(self, failure: Failure, now: float) -> None:
         """A request over this line failed in a way that is tried again."""
         with self._lock:

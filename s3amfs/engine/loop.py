@@ -18,13 +18,14 @@ from collections.abc import Callable
 from ..core.bottleneck import Bottleneck
 from ..core.http import origin
 from ..errors import TransferError
+from ..wire.curl.direct import Direct
 from ..wire.curl.exchange import Exchange
 from ..wire.curl.multi import Multi
 from ..wire.curl.reached import Reached
 from ..wire.curl.streams import Reader, Sink
 from ..wire.messages import HttpRequest, Reply
 from . import trace, waiting
-from .interruptible import wait_for
+from .interruptible import check, wait_for
 from .limits import SlotGate
 from .line import Lines
 from .sampler import Sampler
@@ -178,6 +179,7 @@ class Engine:
         self._loops: list[Loop | None] = [None] * loops
         self.reached = Reached()
         """The servers that have answered."""
+        self._direct = Direct(self.reached, trace.request)
         self.lines = Lines(self._call_later, self.note_acknowledged)
         """Endpoints with their slots, shared by all transfers."""
         self.sampler = Sampler(self, self._call_later)
@@ -203,7 +205,7 @@ class Engine:
     def exchanges(self) -> list[Exchange]:
         """All requests that are under way. Any thread."""
         loops = [loop for loop in list(self._loops) if loop is not None and not loop.ended]
-        return [exchange for loop in loops for exchange in loop.multi.exchanges()]
+        return [*self._direct.exchanges(), *(exchange for loop in loops for exchange in loop.multi.exchanges())]
 
     def note_acknowledged(self) -> None:
         """Has the loops look how much of the bodies that they send has arrived: this loop now, others soon."""
@@ -222,12 +224,30 @@ class Engine:
         """Sends one request, once, and waits for its reply. Raises only what `reader` or `sink` raised."""
         return Call(self.loop(), request, reader, sink).wait()
 
+    def call_here(self, request: HttpRequest, reader: Reader) -> Reply:
+        """As `call`, in the calling thread, which has to be one that may wait: a small request costs less so."""
+        exchange, reported = Exchange(request, _ended, reader=reader), False
+        exchange.lines = []
+
+        def look(seconds: float) -> None:
+            nonlocal reported
+            check()
+            if seconds >= waiting.WAIT_SECONDS and not reported:
+                reported = True
+                waiting.report(f"an answer of {origin(request.url)}")
+
+        self._direct.send(exchange, look)
+        if exchange.error is not None:
+            raise exchange.error
+        return exchange.reply
+
     def _call_later(self, delay: float, function: Callable[[], None]) -> None:
         loop = self.loop()
         loop.submit(lambda: loop.multi.call_later(delay, function))
 
     def hang_up(self) -> None:
         """Closes kept connections, soon. For finalizers: takes no lock, since they run anywhere, also amid `loop`."""
+        self._direct.hang_up()
         for loop in list(self._loops):
             if loop is not None and not loop.ended:
                 loop.submit(loop.multi.hang_up)

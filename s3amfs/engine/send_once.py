@@ -6,8 +6,6 @@ the say about errors and retries.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..core.failures import Failure, Kind
 from ..errors import S3AMError
 from ..wire.curl.options import with_low_speed_limit
@@ -22,10 +20,9 @@ def send_once(client: S3Client, work: SendPart) -> PartResult | Failure:
 
     Raises Interrupted, and TransferError if the loop has ended.
     """
-    request = work.request
-    request = replace(request, options=with_low_speed_limit(request.options, limit_rate=0))
+    request = work.request.with_options(with_low_speed_limit(work.request.options, limit_rate=0))
     try:
-        reply = client.engine.call(request, reader=work.body)
+        reply = client.engine.call_here(request, work.body)
         if reply.ok:
             return work.body.finish(reply)
     except PartProblem as problem:

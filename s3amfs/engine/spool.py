@@ -44,7 +44,7 @@ class Spool:
     """present: ranges of the file that are here. dirty: ranges that are newer than the object. One thread at a time."""
 
     def __init__(self, folder: str | None) -> None:
-        self.folder = os.path.abspath(folder or tempfile.gettempdir())
+        self._folder = folder
         self.name: str | None = None
         self.present = Ranges()
         self.dirty = Ranges()
@@ -53,6 +53,10 @@ class Spool:
         """All of it, as long as there is no file."""
         self._has_place = False
         """Whether it is one of those in memory."""
+
+    @property
+    def folder(self) -> str:
+        return os.path.abspath(self._folder or tempfile.gettempdir())
 
     @property
     def fd(self) -> int:
@@ -77,7 +81,7 @@ class Spool:
         self._empty_head()
         return fd
 
-    def _stays_small(self, size: int) -> bool:
+    def stays_small(self, size: int) -> bool:
         """Whether it is in memory and may have `size` bytes there."""
         if self._fd is not None or size > SMALL_BYTES:
             return False
@@ -101,7 +105,7 @@ class Spool:
         if found.st_uid != os.geteuid() or not stat.S_ISREG(found.st_mode):
             os.close(spool.fd)
             raise PermissionError(errno.EPERM, "it is not the file that was written: another user's, or no file", path)
-        spool.folder, spool.name = os.path.dirname(path), path
+        spool._folder, spool.name = os.path.dirname(path), path
         spool.present, spool.dirty = Ranges(), Ranges()
         return spool
 
@@ -113,7 +117,7 @@ class Spool:
     def write(self, data: bytes | memoryview, offset: int, *, dirty: bool = True) -> None:
         """Raises OSError (ENOSPC): then none of it counts."""
         end = offset + len(data)
-        if self._stays_small(end):
+        if self.stays_small(end):
             if len(self._head) < offset:
                 self._head += bytes(offset - len(self._head))
             self._head[offset:end] = data
@@ -130,7 +134,7 @@ class Spool:
 
     def resize(self, size: int) -> None:
         """The end that is cut off is zeros if the file grows again."""
-        if self._stays_small(size):
+        if self.stays_small(size):
             del self._head[size:]
             self._head += bytes(size - len(self._head))
         else:

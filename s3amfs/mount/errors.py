@@ -56,14 +56,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 def answered(method: F) -> F:
     """Decorates an operation: every exception becomes an OSError with an errno; unexpected ones are logged."""
 
+    is_logged = functools.partial(log.isEnabledFor, logging.DEBUG)
+
     @functools.wraps(method)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: Any) -> Any:
         try:
             with asking(is_gone):
-                if not log.isEnabledFor(logging.DEBUG):
-                    return method(*args, **kwargs)
+                if not is_logged():
+                    return method(*args)
                 with _logged(method.__name__, args[1] if len(args) > 1 else None):
-                    return method(*args, **kwargs)
+                    return method(*args)
         except OSError as error:
             if error.errno not in EXPECTED and not isinstance(error, LookAgain):
                 log.error("%s of %s: %s", method.__name__, args[1] or "an open file", error)

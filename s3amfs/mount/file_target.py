@@ -52,11 +52,21 @@ def published_info(
     key: str, base: ObjectInfo | None, size: int, stored: StoredInfo, metadata: Mapping[str, str], *, goes_on: bool
 ) -> ObjectInfo:
     """The object that stands there now."""
-    kept = base or ObjectInfo(size=0, etag="", content_type=guess_content_type(key))
-    if base is not None and not goes_on:
-        kept = replace(kept, content_type=guess_content_type(key), content_encoding=None, expires=None)
+    if base is None:
+        return ObjectInfo(
+            size=size,
+            etag=stored.etag,
+            content_type=guess_content_type(key),
+            version_id=stored.version_id,
+            last_modified=time.time(),
+            metadata=dict(metadata),
+            checksums=stored.checksums,
+            checksum_type=stored.checksum_type,
+        )
+    if not goes_on:
+        base = replace(base, content_type=guess_content_type(key), content_encoding=None, expires=None)
     return replace(
-        kept,
+        base,
         size=size,
         etag=stored.etag,
         version_id=stored.version_id,

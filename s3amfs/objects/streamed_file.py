@@ -39,7 +39,8 @@ class FileStream:
         self._writer = writer
         self._again = Ranges()
         """Ranges that were written again in parts that have been sent."""
-        self._has_room = True
+        self._has_room: bool | None = None
+        """Whether the disk has; None: nobody has looked, since all of it is in memory."""
 
     @property
     def is_whole(self) -> bool:
@@ -116,11 +117,12 @@ class FileStream:
     def _copy(self, data: memoryview) -> None:
         """Without the copy a stream goes on."""
         at = self._writer.position
-        if (self.keeps is None or self._writer.filling < self.keeps) and self._has_room:
-            if at % ROOM_BYTES < len(data):
+        if (self.keeps is None or self._writer.filling < self.keeps) and self._has_room is not False:
+            in_memory = self.spool.stays_small(at + len(data))
+            if not in_memory and (self._has_room is None or at % ROOM_BYTES < len(data)):
                 self._has_room = self.spool.has_room(len(data) + ROOM_BYTES, kept=0 if self.keeps is None else at)
             try:
-                if self._has_room:
+                if self._has_room is not False:
                     self.spool.write(data, at)
                     return
             except OSError as error:

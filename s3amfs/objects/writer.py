@@ -174,8 +174,9 @@ class ObjectWriter:
 
     def set_options(self, options: UploadOptions) -> bool:
         """Expects what `options` expects. Returns whether `options.object` holds, too: the server knows nothing yet."""
-        stored = options.object if self._parts is None else self._job.options.object
-        self._job = replace(self._job, options=replace(self._job.options, object=stored, expected=options.expects))
+        job = self._job
+        options = options if self._parts is None else replace(job.options, expected=options.expects)
+        self._job = Job(job.client, job.target, options, job.report, job.gate, job.counts)
         return self._parts is None
 
     @property

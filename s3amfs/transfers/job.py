@@ -45,7 +45,7 @@ def stream_job(
     counts: bool = True,
 ) -> Job:
     """For bytes that a program gives: they have no name. counts: as of `Job`."""
-    return Job(client, target, options, Report("upload", "-", target.url, on_event), gate, counts)
+    return Job(client, target, options, Report("upload", "-", target.url, on_event, counts=counts), gate, counts)
 
 
 def has_manifest(client: S3Client, target: S3Location, folder: str | None = None) -> bool:

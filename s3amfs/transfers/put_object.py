@@ -142,7 +142,7 @@ class _Put:
         """Whether a request may begin now without a turn, which is counted: the server has turned none away lately."""
         client = self._job.client
         line = client.engine.lines.line(client.endpoint(self._job.target.bucket), "up")
-        return not line.outlook().requests and line.reserve(time.monotonic()) == 0.0
+        return line.reserve_at_once(time.monotonic())
 
     def _target(self) -> PutTarget:
         job = self._job

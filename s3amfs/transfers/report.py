@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 from ..core.bottleneck import Bottleneck, Tally
@@ -20,13 +21,14 @@ def ignore(event: Event) -> None:
 class Report:
     """Events and figures of one run of one verb; used by the thread that runs the verb."""
 
-    def __init__(self, verb: str, source: str, target: str, on_event: OnEvent) -> None:
+    def __init__(self, verb: str, source: str, target: str, on_event: OnEvent, *, counts: bool = True) -> None:
+        """counts: whether its result is wanted."""
         self._verb = verb
         self._source = source
         self._target = target
         self.on_event = on_event
         self._begun = time.monotonic()
-        self._requests = requests_made()
+        self._requests = requests_made() if counts else Counter[str]()
         self._transfers: list[Transfer] = []
         self.parts_resumed = 0
         self.bytes_resumed = 0

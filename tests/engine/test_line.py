@@ -178,6 +178,16 @@ def test_a_failure_is_counted_for_the_side_that_failed(clock: Clock) -> None:
     assert target._controller._overload.accepted > 0
 
 
+def test_no_request_begins_at_once_where_the_server_has_turned_some_away(clock: Clock) -> None:
+    line = Lines(clock.schedule).line("http://a", "up")
+    assert line.reserve_at_once(clock.now)
+    line.failed(Failure(Kind.NETWORK, "reset"), clock.now)
+    assert line.reserve_at_once(clock.now)
+    line.failed(Failure(Kind.THROTTLE, "503"), clock.now)
+    assert not line.reserve_at_once(clock.now + 1), "also with a request to spare"
+    assert line.reserve(clock.now + 1) == 0.0
+
+
 def test_remembered_lines_are_used(clock: Clock, tmp_path: Path) -> None:
     import time
 

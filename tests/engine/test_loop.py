@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Iterator
@@ -9,16 +10,20 @@ from functools import partial
 
 import pytest
 
+from s3amfs.core.http import origin
 from s3amfs.core.parts import Part
 from s3amfs.core.retry import RetryPolicy
+from s3amfs.engine import waiting
 from s3amfs.engine.attempt import PartWork, ReceivePart
 from s3amfs.engine.executor import Transfer
+from s3amfs.engine.interruptible import asking
 from s3amfs.engine.line import Share
 from s3amfs.engine.loop import Call, Engine, Loop
 from s3amfs.engine.one_shot import OneShot
 from s3amfs.engine.settings import Settings
 from s3amfs.engine.sinks import MemorySink
-from s3amfs.errors import TransferError
+from s3amfs.errors import Interrupted, TransferError
+from s3amfs.wire.curl.streams import BytesReader
 from s3amfs.wire.messages import HttpRequest, Reply
 from tests.support.faults import Rule, stall
 from tests.support.httpserver import HttpServer
@@ -65,6 +70,23 @@ def test_calls_end_with_the_error(silent: str, crashes: list[BaseException | Non
     with pytest.raises(Broken):
         call.wait()
     assert [type(error) for error in crashes] == [Broken]
+
+
+def test_a_thread_that_sends_its_own_request_is_interrupted_as_others_are(silent: str) -> None:
+    engine = Engine()
+    request = HttpRequest("PUT", silent, content_length=1)
+    with asking(lambda: True), pytest.raises(Interrupted):
+        engine.call_here(request, BytesReader(b"x"))
+    assert engine.exchanges() == []
+
+
+def test_a_long_wait_of_such_a_thread_is_reported_once(silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines, looks = list[str](), itertools.count()
+    monkeypatch.setattr(waiting, "_listener", lines.append)
+    monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.3)
+    with asking(lambda: next(looks) > 3), pytest.raises(Interrupted):
+        Engine().call_here(HttpRequest("PUT", silent, content_length=1), BytesReader(b"x"))
+    assert lines == [f"waiting: an answer of {origin(silent)}"]
 
 
 def test_one_shots_end(silent: str, crashes: list[BaseException | None]) -> None:

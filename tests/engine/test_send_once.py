@@ -36,7 +36,7 @@ class Engine:
     def __init__(self, answer: Reply | Exception) -> None:
         self._answer = answer
 
-    def call(self, request: HttpRequest, *, reader: Body) -> Reply:
+    def call_here(self, request: HttpRequest, reader: Body) -> Reply:
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer

@@ -251,6 +251,7 @@ def test_a_disk_without_room_ends_the_copies_only(keeps: int | None, kept: int) 
 
     with small_stream(keeps) as (stream, writer):
         stream.spool.has_room = has_room  # type: ignore[method-assign]
+        stream.spool.stays_small = lambda size: False  # type: ignore[method-assign]
         stream.write(bytes(12), 0)
         stream.write(b"beyond", 12)
         assert asked == [(12, 0)], "no look until the next 8 MiB"
@@ -264,6 +265,18 @@ def test_a_disk_without_room_ends_the_copies_only(keeps: int | None, kept: int) 
         assert len(asked) == 2, "not asked again"
         assert not stream.spool.present.covers(ROOM_BYTES, ROOM_BYTES + 1)
         assert writer.position == ROOM_BYTES + 6
+
+
+def test_a_copy_in_memory_needs_no_room_on_disk() -> None:
+    asked: list[int] = []
+    with small_stream() as (stream, _):
+        stream.spool.has_room = lambda size, kept=0: asked.append(size) or True  # type: ignore[method-assign,func-returns-value]
+        stream.write(bytes(9), 0)
+        assert asked == []
+        stream.spool.stays_small = lambda size: False  # type: ignore[method-assign]
+        stream.write(bytes(3), 9)
+        stream.write(bytes(3), 12)
+        assert asked == [3 + ROOM_BYTES], "when it goes to disk, once"
 
 
 @pytest.mark.parametrize(("number", "goes_on"), [(errno.ENOSPC, True), (errno.EIO, False)])

@@ -137,6 +137,8 @@ class Exchange:
 
     def _taker(self) -> Callable[[bytes], object]:
         """The sink that takes the body of the reply that has begun."""
+        if self.lines:
+            _read_lines(self)
         if self.sink is None or (self.reply.is_http and self.reply.status >= 300):
             return self._keep
         if not self._sink_begun:
@@ -200,7 +202,7 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
     reply = exchange.reply
     if exchange.lines is not None:
         _read_lines(exchange)
-    else:
+    if exchange.chunks is None:
         reply.body = bytes(exchange._body)
         exchange._body, exchange._take = bytearray(), None  # each would hold the body until the garbage is collected
     reply.status = handle.getinfo(pycurl.RESPONSE_CODE)
@@ -223,9 +225,16 @@ def fill_reply(exchange: Exchange, handle: pycurl.Curl) -> None:
 
 def _read_lines(exchange: Exchange) -> None:
     """Reads header lines that were only kept so far."""
-    lines, exchange.lines = exchange.lines or (), []
+    lines = exchange.lines or []
+    headers = exchange.reply.headers
     for line in lines:
-        exchange._on_header(line)
+        if line[:5] == b"HTTP/" or not exchange.reply.is_http:
+            exchange._on_header(line)
+            continue
+        name, colon, value = line.partition(b":")
+        if colon:
+            headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
+    lines.clear()  # the same list: more may come
     exchange.answered_at = 0.0  # libcurl knows the moment
 
 

@@ -10,9 +10,11 @@ from typing import Final
 import pycurl
 
 from ...core.http import origin
-from .exchange import Exchange, has_cookies
+from ..messages import HttpRequest
+from .exchange import Exchange, fill_reply, has_cookies
 from .name_lookup import Names
 from .options import PROXY_CAINFO, with_time_limits
+from .reached import Reached
 from .streams import BytesReader
 
 log = logging.getLogger("s3amfs.requests")
@@ -26,6 +28,8 @@ TLS_SEND_BYTES: Final = BUFFER_BYTES // 2  # since what was encrypted is buffere
 UNSENT_BYTES: Final = BUFFER_BYTES
 """Most bytes that the kernel holds of a connection beyond those in flight: so they count when they move, and a slot
 needs little memory (Linux, tcp(7): TCP_NOTSENT_LOWAT)."""
+SHORT_BYTES: Final = 64 * 1024
+"""A body up to here needs no buffers of its own."""
 _UNREACHABLE: Final = (pycurl.E_COULDNT_CONNECT, pycurl.E_OPERATION_TIMEDOUT, pycurl.E_SSL_CONNECT_ERROR)
 
 
@@ -40,14 +44,14 @@ class Handles:
         self._most = most
         self._free: list[pycurl.Curl] = []
         self._alike: list[pycurl.Curl] = []
-        """Set up as the last short GET was: for the next one only what differs has to be set."""
+        """Set up as the last short request was: for the next one only what differs has to be set."""
         self._as: tuple[object, ...] = ()
 
     def take(self, exchange: Exchange) -> pycurl.Curl:
         """A handle that is set up for `exchange`."""
         if self._alike and _likeness(exchange) == self._as:
             handle = self._alike.pop()
-            _address(handle, exchange, list(map(_line, exchange.request.headers)))
+            _address(handle, exchange)
             return handle
         if not self._free:
             self._reset_alike()
@@ -71,6 +75,9 @@ class Handles:
                 self._as = likeness
             handle.setopt(pycurl.WRITEFUNCTION, _ignore)  # else the handle would keep the body
             handle.setopt(pycurl.HEADERFUNCTION, _ignore)
+            if exchange.reader is not None:
+                handle.setopt(pycurl.READFUNCTION, _ignore)
+                handle.setopt(pycurl.SEEKFUNCTION, _ignore)
             self._alike.append(handle)
         elif has_cookies(exchange.request):  # reset() would keep them
             handle.close()
@@ -90,17 +97,25 @@ class Handles:
 
 
 def _likeness(exchange: Exchange) -> tuple[object, ...] | None:
-    """The options that `configure` sets for a short GET, besides its URL and headers; None: it is none."""
+    """The options that `configure` sets for a short GET or PUT, besides what is its own; None: it is neither."""
     request, chunks = exchange.request, exchange.chunks
-    if chunks is None or request.method != "GET" or not request.is_s3:
+    if not request.is_s3 or exchange.sink is not None:
         return None
     if not request.headers:  # pycurl takes an empty list for no call: those of the request before would be sent
         return None
-    return (chunks.most, request.url[:5], request.options)
+    if chunks is not None and request.method == "GET":
+        return (chunks.most, request.url[:5], request.options)
+    if exchange.reader is not None and request.method == "PUT" and _length(request) <= SHORT_BYTES:
+        return ("PUT", request.url[:5], request.options)
+    return None
 
 
-def _ignore(_data: bytes) -> None:
+def _ignore(*_: object) -> None:
     """Nothing is to come."""
+
+
+def _length(request: HttpRequest) -> int:
+    return request.content_length if request.content_length is not None else len(request.body)
 
 
 def _line(header: tuple[str, str]) -> bytes:
@@ -108,10 +123,20 @@ def _line(header: tuple[str, str]) -> bytes:
     return (f"{name}: {value}" if value else f"{name};").encode()  # pycurl takes text of ASCII alone
 
 
-def _address(handle: pycurl.Curl, exchange: Exchange, lines: list[bytes]) -> None:
+def _address(handle: pycurl.Curl, exchange: Exchange) -> None:
     """Sets what each request has of its own."""
-    set_option = handle.setopt
-    set_option(pycurl.URL, os.fsencode(exchange.request.url))
+    set_option, request = handle.setopt, exchange.request
+    lines = list(map(_line, request.headers))
+    if exchange.reader is not None:
+        lines.append(b"Expect:")
+        set_option(pycurl.INFILESIZE_LARGE, _length(request))
+        set_option(pycurl.READFUNCTION, exchange._on_read)
+        set_option(pycurl.SEEKFUNCTION, exchange._on_seek)
+    elif request.method == "POST":
+        lines.append(b"Expect:")
+        if not any(name.lower() == "content-type" for name, _ in request.headers):
+            lines.append(b"Content-Type:")
+    set_option(pycurl.URL, os.fsencode(request.url))
     set_option(pycurl.HTTPHEADER, lines)
     set_option(pycurl.HEADERFUNCTION, exchange._on_header if exchange.lines is None else exchange.lines.append)
     set_option(pycurl.WRITEFUNCTION, exchange._on_body if exchange.chunks is None else exchange.chunks.append)
@@ -131,10 +156,9 @@ def configure(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> No
         set_option(pycurl.CAINFO, os.fsencode(bundle))
         set_option(PROXY_CAINFO, os.fsencode(bundle))
     set_option(pycurl.USERAGENT, "s3amfs")
-    headers = list(map(_line, request.headers))
     is_control = exchange.sink is None and exchange.reader is None and exchange.chunks is None
-    _configure_method(handle, exchange, headers)
-    _address(handle, exchange, headers)
+    _configure_method(handle, exchange)
+    _address(handle, exchange)
     if exchange.chunks is not None:
         set_option(pycurl.MAXFILESIZE_LARGE, exchange.chunks.most)
     if exchange.sink is not None or exchange.chunks is not None:
@@ -143,7 +167,7 @@ def configure(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> No
         set_option(option, os.fsencode(value) if isinstance(value, str) else value)  # pycurl takes ASCII only
 
 
-def _configure_method(handle: pycurl.Curl, exchange: Exchange, headers: list[bytes]) -> None:
+def _configure_method(handle: pycurl.Curl, exchange: Exchange) -> None:
     request, method = exchange.request, exchange.request.method
     set_option = handle.setopt
     if exchange.reader is None and method == "PUT":
@@ -152,25 +176,17 @@ def _configure_method(handle: pycurl.Curl, exchange: Exchange, headers: list[byt
         set_option(pycurl.NOBODY, 1)
         set_option(pycurl.OPT_FILETIME, 1)
     elif exchange.reader is not None:
-        length = request.content_length if request.content_length is not None else len(request.body)
         set_option(pycurl.UPLOAD, 1)
-        set_option(pycurl.INFILESIZE_LARGE, length)
-        set_option(pycurl.READFUNCTION, exchange._on_read)
-        set_option(pycurl.SEEKFUNCTION, exchange._on_seek)
-        if length > 64 * 1024:
+        if _length(request) > SHORT_BYTES:
             tls = request.url[:5].lower() == "https"
             set_option(pycurl.UPLOAD_BUFFERSIZE, TLS_SEND_BYTES if tls else BUFFER_BYTES)
             set_option(pycurl.SOCKOPTFUNCTION, _limit_unsent)
-        headers.append(b"Expect:")
         if method != "PUT":
             set_option(pycurl.CUSTOMREQUEST, method)
     elif method == "POST":
         set_option(pycurl.POST, 1)
         set_option(pycurl.POSTFIELDSIZE_LARGE, len(request.body))
         set_option(pycurl.POSTFIELDS, request.body)
-        headers.append(b"Expect:")
-        if not any(name.lower() == "content-type" for name, _ in request.headers):
-            headers.append(b"Content-Type:")
     elif method == "GET":
         set_option(pycurl.HTTPGET, 1)
     else:
@@ -201,6 +217,25 @@ def unpin(handle: pycurl.Curl, exchange: Exchange, names: Names, *, answered: bo
     unreachable = reply.curl_code in _UNREACHABLE and not connected
     answered_by = str(handle.getinfo(pycurl.PRIMARY_IP)) if answered else ""
     names.end(exchange.request.url, exchange.address, answered_by=answered_by, unreachable=unreachable)
+
+
+def conclude(exchange: Exchange, handle: pycurl.Curl, code: int, message: str, reached: Reached) -> None:
+    """Fills the reply of what has ended, and takes note of it. code, message: libcurl's."""
+    reply = exchange.reply
+    if exchange._endless:
+        code, message = pycurl.E_RECV_ERROR, "the server sent an endless reply"
+    reply.curl_code, reply.curl_error = code, message
+    try:
+        fill_reply(exchange, handle)
+    except Exception as error:  # noqa: BLE001 - whoever waits for its end must get it
+        exchange.error = error
+        reply.curl_code = code or pycurl.E_RECV_ERROR
+    answered = reply.status != 0 or (code == 0 and not reply.is_http)
+    log_end(exchange)
+    unpin(handle, exchange, reached.names, answered=answered)
+    latency = reply.latency if exchange.reader is None else 0.0
+    reached.count(reply)
+    reply.reached = reached.note(exchange.request, answered=answered, latency=latency)
 
 
 def log_end(exchange: Exchange) -> None:

@@ -19,8 +19,8 @@ from typing import Final
 import pycurl
 
 from ...core.trace_events import RequestSpan
-from .exchange import Exchange, fill_reply, note_acknowledged, span_of
-from .handle import Handles, log_end, pin, unpin
+from .exchange import Exchange, note_acknowledged, span_of
+from .handle import Handles, conclude, pin
 from .options import ca_bundle
 from .reached import Reached
 from .wakeup import Wakeup
@@ -239,21 +239,8 @@ class Multi:
         if exchange is None:  # cancelled by the end of another
             return
         exchange._handle = None
+        conclude(exchange, handle, code, message, self._reached)
         reply = exchange.reply
-        if exchange._endless:
-            code, message = pycurl.E_RECV_ERROR, "the server sent an endless reply"
-        reply.curl_code, reply.curl_error = code, message
-        try:
-            fill_reply(exchange, handle)
-        except Exception as error:  # noqa: BLE001 - whoever waits for its end must get it
-            exchange.error = error
-            reply.curl_code = code or pycurl.E_RECV_ERROR
-        answered = reply.status != 0 or (code == 0 and not reply.is_http)
-        log_end(exchange)
-        unpin(handle, exchange, self._reached.names, answered=answered)
-        latency = reply.latency if exchange.reader is None else 0.0
-        self._reached.count(reply)
-        reply.reached = self._reached.note(exchange.request, answered=answered, latency=latency)
         self._observe(exchange, handle, cut=False)
         self._multi.remove_handle(handle)
         self._handles.give_back(handle, exchange)
