@@ -23,8 +23,11 @@ def state_dir(chosen: str | None = None) -> str:
     """Folder of upload manifests: `chosen`, S3AM_STATE_DIR, or the user's state folder."""
     found = chosen or os.environ.get("S3AM_STATE_DIR")
     if found:
-        return os.path.abspath(found)
+        return _normal(found) if found.startswith("/") else os.path.abspath(found)
     return _default_dir(os.environ.get("XDG_STATE_HOME"), os.path.expanduser("~"))
+
+
+_normal = functools.lru_cache(maxsize=8)(os.path.abspath)
 
 
 @functools.lru_cache(maxsize=8)

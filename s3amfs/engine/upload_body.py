@@ -69,8 +69,12 @@ class UploadBody:
 
     def read(self, size: int) -> bytes | object:
         """The next bytes, at most `size`; a small body with its framing at once, for each piece is a packet."""
+        if self._length > TOGETHER:
+            return self._next(size)
+        if self._tail == b"" and self.moved == self._length:
+            return b""
         piece = self._next(size)
-        if self._length > TOGETHER or not isinstance(piece, bytes):
+        if not isinstance(piece, bytes):
             return piece
         pieces = [piece]
         while piece and (size := size - len(piece)) > 0:

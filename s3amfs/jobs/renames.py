@@ -10,8 +10,8 @@ from ..core.expected import NOTHING
 from ..core.job_records import Known
 from ..core.kept_attributes import kept_in
 from ..core.locations import LocalPath, S3Location
+from ..transfers.content_type import guess_content_type
 from ..transfers.options import ObjectInfo, UploadOptions
-from ..transfers.source import guess_content_type
 from ..verbs.upload import upload
 from .content import object_and_bytes, two_objects
 from .job_options import TreeOptions

@@ -17,10 +17,10 @@ from ..engine.file_state import state_of
 from ..errors import ObjectExists, SourceChanged, TargetChanged
 from ..transfers import commit
 from ..transfers.as_asked import is_settled
+from ..transfers.content_type import guess_content_type
 from ..transfers.job import ManifestsLeft
 from ..transfers.one_request import begin_put, body_of
 from ..transfers.options import ObjectOptions, StoredInfo, UploadOptions
-from ..transfers.source import guess_content_type
 from ..wire.messages import S3Request
 from ..wire.s3 import api as s3api
 from .content import object_and_bytes

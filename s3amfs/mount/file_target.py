@@ -9,8 +9,8 @@ from dataclasses import replace
 from ..core.expected import NOTHING, WHATEVER
 from ..core.kept import of_other_content
 from ..core.locations import S3Location
+from ..transfers.content_type import guess_content_type
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
-from ..transfers.source import guess_content_type
 from ..transfers.target import tags_of
 from .context import Service
 

@@ -61,9 +61,10 @@ def keep_thread() -> None:
 
 
 class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
-    def _wrapper(self, func: Any, *args: Any, **kwargs: Any) -> int:
-        keep_thread()
-        return int(super()._wrapper(func, *args, **kwargs))
+    def _wrapper(self, func: Any, *args: Any) -> int:
+        if not _thread.is_kept:
+            keep_thread()
+        return super()._wrapper(func, *args)  # type: ignore[no-any-return]
 
     def init_fuse_3(self, connection: Any, config: Any) -> None:
         connection.contents.max_background = MOST_BACKGROUND

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import field
 from itertools import islice
 
@@ -129,22 +129,23 @@ class MissingNames:
             found.since, found.misses = now, 0
         found.misses += 1
 
-    @contextmanager
-    def changing(self, key: str) -> Iterator[None]:
+    def changing(self, key: str) -> _Changing:
         """While it lasts this mount stores `key`, or a folder: a listing may come before that and end after it.
 
         However it ends: a refusal shows that somebody has stored it, and what failed may be stored nevertheless.
         """
+        return _Changing(self, key)
+
+    def _begin_change(self, key: str) -> None:
         with self._lock:
             self._changing[key] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._changing[key] -= 1
-                if not self._changing[key]:
-                    del self._changing[key]
-                self._note(key)
+
+    def _end_change(self, key: str) -> None:
+        with self._lock:
+            self._changing[key] -= 1
+            if not self._changing[key]:
+                del self._changing[key]
+            self._note(key)
 
     def changed(self, key: str) -> None:
         """This mount has changed what is at `key`, or is about to."""
@@ -153,10 +154,10 @@ class MissingNames:
 
     def _note(self, key: str) -> None:
         """Also the folders that it is in may be there by it alone."""
-        name = key
+        name, directories = key, self._directories
         while name:
-            parent = _parent(name)
-            found = self._directories.get(parent)
+            parent = name[: name.rfind("/", 0, -1) + 1]  # as `_parent`
+            found = directories.get(parent)
             if found is not None:
                 (found.folders if name.endswith("/") else found.objects).add(name)
                 if len(found.own) >= MOST_OWN:
@@ -180,7 +181,22 @@ class MissingNames:
             self._drop_below(prefix)
 
 
+class _Changing:
+    """A generator would take three times as long."""
+
+    __slots__ = ("_key", "_missing")
+
+    def __init__(self, missing: MissingNames, key: str) -> None:
+        self._missing = missing
+        self._key = key
+
+    def __enter__(self) -> None:
+        self._missing._begin_change(self._key)
+
+    def __exit__(self, *_: object) -> None:
+        self._missing._end_change(self._key)
+
+
 def _parent(name: str) -> str:
     """The prefix of the folder that a key, or a prefix, is in."""
-    above, slash, _ = name.removesuffix("/").rpartition("/")
-    return above + slash
+    return name[: name.rfind("/", 0, -1) + 1]

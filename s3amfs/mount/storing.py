@@ -11,8 +11,8 @@ from ..core.locations import S3Location
 from ..engine.client import S3Client
 from ..errors import NotFound, ObjectExists, SourceChanged, TargetChanged
 from ..transfers import commit
+from ..transfers.content_type import guess_content_type
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
-from ..transfers.source import guess_content_type
 from ..verbs.upload import upload
 from .deferred_metadata import Waiting
 

@@ -166,7 +166,7 @@ def _options(
     found: u.Unpublished, kept: ObjectInfo | None, target: S3Location, client: S3Client, options: UploadOptions
 ) -> UploadOptions:
     """As the mount would have published it."""
-    from ..transfers.source import guess_content_type
+    from ..transfers.content_type import guess_content_type
 
     if kept is not None:
         tags = tags_of(client, target, kept)

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import io
-import mimetypes
 import os
 import stat
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
 from typing import BinaryIO, Protocol
 
 from ..core.checksums import Crc
@@ -31,6 +29,7 @@ from ..engine.url_source import Probe, UrlSource, UrlStream, probe, stream_reque
 from ..errors import AccessDenied, InvalidSource, NotFound
 from ..wire.curl.multi import protocols
 from ..wire.failures import to_error
+from .content_type import guess_content_type
 from .options import ObjectInfo, UploadOptions
 from .received import receive, receive_all
 from .report import Report
@@ -387,13 +386,4 @@ def hash_file_part(fd: int, part: Part, crc: str) -> tuple[int, str]:
     return running.value, md5.hexdigest()
 
 
-@lru_cache(maxsize=64)
-def guess_content_type(name: str) -> str | None:
-    """From the name; a compressed file is what its compression says, since no Content-Encoding is set."""
-    kind, encoding = mimetypes.guess_type(name, strict=False)
-    if encoding is not None:
-        return {"gzip": "application/gzip", "bzip2": "application/x-bzip2", "xz": "application/x-xz"}.get(encoding)
-    return kind
-
-
-__all__ = ["UploadSource", "guess_content_type", "open_source"]
+__all__ = ["UploadSource", "open_source"]

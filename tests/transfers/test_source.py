@@ -31,7 +31,6 @@ from s3amfs.transfers.source import (
     RangedUpload,
     StreamUpload,
     UploadSource,
-    guess_content_type,
     hash_file_part,
     open_source,
     require_readable,
@@ -304,21 +303,6 @@ def test_a_stream_that_was_opened_is_closed() -> None:
     found.stream()
     found.close()
     assert stream.closed
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [
-        ("a.txt", "text/plain"),
-        ("a.txt.gz", "application/gzip"),
-        ("a.tar.bz2", "application/x-bzip2"),
-        ("a.xz", "application/x-xz"),
-        ("a.txt.Z", None),
-        ("a", None),
-    ],
-)
-def test_the_type_by_the_name(name: str, kind: str | None) -> None:
-    assert guess_content_type(name) == kind
 
 
 # -- what is read, and what is looked at once more -------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
 from functools import lru_cache
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from botocore.credentials import ReadOnlyCredentials
 from ..messages import S3Request
 from .endpoints import Endpoint
 
+_SPACES = re.compile(r":\s|\s\s|\s\Z|[^\S \n]")
 Headers = tuple[tuple[str, str], ...]
 
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -50,6 +52,7 @@ def sign(
         return _sign_asymmetric(request, url, headers, endpoint, credentials)
     stamp = _timestamp(int(now))
     scope = (stamp[:8], endpoint.region, endpoint.signing_name, "aws4_request")
+    scope_text = "/".join(scope)
     digest = payload_hash(request)
     sent = {name: value for name, value in headers if name.lower() not in _OURS}
     sent["X-Amz-Date"] = stamp
@@ -57,25 +60,32 @@ def sign(
         sent["X-Amz-Security-Token"] = credentials.token
     sent["X-Amz-Content-SHA256"] = digest
     signed = {name.lower(): value for name, value in sent.items()}
-    for name in signed.keys() & SIGNED_HEADERS_BLACKLIST:
-        del signed[name]
+    for name in SIGNED_HEADERS_BLACKLIST:
+        signed.pop(name, None)
     where, _, query = url.partition("?")
     scheme, _, host, path = where.split("/", 3)
     signed.setdefault("host", _host(f"{scheme}//{host}"))
     names = sorted(signed)
-    lines = [f"{name}:{' '.join(signed[name].split())}" for name in names]
+    lines = [f"{name}:{signed[name]}" for name in names]
+    if not _is_trim("\n".join(lines)):
+        lines = [f"{name}:{' '.join(signed[name].split())}" for name in names]
     listed = ";".join(names)
     canonical = [request.method.upper(), f"/{path}", _canonical_query(query), *lines, "", listed, digest]
     whole = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
-    text = f"AWS4-HMAC-SHA256\n{stamp}\n{'/'.join(scope)}\n{whole}"
+    text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope_text}\n{whole}"
     signed_by = _signer(credentials.secret_key, *scope).copy()
     signed_by.update(text.encode())
     signature = signed_by.hexdigest()
     sent["Authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{'/'.join(scope)}, "
+        f"AWS4-HMAC-SHA256 Credential={credentials.access_key}/{scope_text}, "
         f"SignedHeaders={listed}, Signature={signature}"
     )
     return tuple(sent.items())
+
+
+def _is_trim(lines: str) -> bool:
+    """Whether there is no white space around a value of `lines`, and one space at most within."""
+    return _SPACES.search(lines) is None
 
 
 def _canonical_query(query: str) -> str:

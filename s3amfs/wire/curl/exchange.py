@@ -27,6 +27,8 @@ from .streams import PAUSE, Chunks, Reader, Sink
 ERROR_BODY_BYTES: Final = 64 * 1024
 _PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
 _STATUS: Final = re.compile(rb"HTTP/\S*\s+([1-9][0-9]{2})(?:\s|\Z)")
+_HEADER: Final = re.compile(rb"([A-Za-z0-9-]+): ?([!-~]*(?: [!-~]+)*)\r\n")
+"""A header line as nearly all are; `_on_header` reads the others."""
 _MDTM: Final = re.compile(rb"213 (\d{14})(?:\.\d+)?\s*\Z")
 """The answer to MDTM, in UTC (RFC 3659 section 3), which libcurl sends before SIZE."""
 _ANNOUNCED: Final = getattr(pycurl, "CONTENT_LENGTH_DOWNLOAD_T", pycurl.CONTENT_LENGTH_DOWNLOAD)
@@ -228,12 +230,11 @@ def _read_lines(exchange: Exchange) -> None:
     lines = exchange.lines or []
     headers = exchange.reply.headers
     for line in lines:
-        if line[:5] == b"HTTP/" or not exchange.reply.is_http:
+        found = _HEADER.fullmatch(line)
+        if found is None or not exchange.reply.is_http:
             exchange._on_header(line)
-            continue
-        name, colon, value = line.partition(b":")
-        if colon:
-            headers[name.strip().lower().decode("latin-1")] = value.strip().decode("latin-1")
+        else:
+            headers[found[1].lower().decode()] = found[2].decode()
     lines.clear()  # the same list: more may come
     exchange.answered_at = 0.0  # libcurl knows the moment
 

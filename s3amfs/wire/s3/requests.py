@@ -327,7 +327,10 @@ def _source_headers(source: CopySource) -> Headers:
 
 def _without_encoding(options: ObjectOptions) -> Headers:
     """Content headers but Content-Encoding, which the body adds together with its own framing."""
-    return tuple(pair for pair in options.content_headers() if pair[0] != "Content-Encoding")
+    headers = options.content_headers()
+    if options.content_encoding is None:
+        return headers
+    return tuple(pair for pair in headers if pair[0] != "Content-Encoding")
 
 
 def _with_body(bucket: str, key: str, query: Query, headers: Headers, body: Body) -> S3Request:
