@@ -14,7 +14,6 @@ from threading import RLock
 
 from ..core.events import Event as TransferEvent
 from ..core.events import Warned
-from ..core.kept import of_other_content
 from ..core.locations import S3Location
 from ..engine.interruptible import holding
 from ..engine.spool import Spool
@@ -205,9 +204,10 @@ class FileContent:
 
     def _upload_options(self, base: ObjectInfo | None, *, goes_on: bool) -> UploadOptions:
         """How it is stored now; from here on its metadata is what was sent. goes_on: the content of `base` goes on."""
-        self.metadata = of_other_content(self.metadata)
-        self._sent = dict(self.metadata)
-        return upload_options(self._service, self.key, base, self.metadata, goes_on=goes_on, replaces=self.replaces)
+        given = self._service, self.key, base, self.metadata
+        options = upload_options(*given, goes_on=goes_on, replaces=self.replaces)
+        self.metadata, self._sent = dict(options.object.metadata), dict(options.object.metadata)
+        return options
 
     def stored_again(self, of: str, etag: str, version_id: str | None = None) -> None:
         """The object with the ETag `of` is another one now, with the same content: its metadata or name was changed."""

@@ -280,7 +280,9 @@ def _takes_long(request: S3Request) -> bool:
     """Copies and completions: the server works, for minutes maybe, and not every one sends signs of life meanwhile."""
     if request.method == "POST":
         return any(name == "uploadId" for name, _ in request.query)
-    return request.method == "PUT" and any(name == "x-amz-copy-source" for name, _ in request.headers)
+    if request.method != "PUT" or request.content_length is not None:  # a copy has no body
+        return False
+    return any(name == "x-amz-copy-source" for name, _ in request.headers)
 
 
 def _first(*values: Any) -> Any:

@@ -54,22 +54,20 @@ def sign(
     scope = (stamp[:8], endpoint.region, endpoint.signing_name, "aws4_request")
     scope_text = "/".join(scope)
     digest = payload_hash(request)
-    sent = {name: value for name, value in headers if name.lower() not in _OURS}
+    sent = dict(headers)
+    for name in _ours_among(tuple(sent)):
+        del sent[name]
     sent["X-Amz-Date"] = stamp
     if credentials.token:
         sent["X-Amz-Security-Token"] = credentials.token
     sent["X-Amz-Content-SHA256"] = digest
-    signed = {name.lower(): value for name, value in sent.items()}
-    for name in SIGNED_HEADERS_BLACKLIST:
-        signed.pop(name, None)
     where, _, query = url.partition("?")
     scheme, _, host, path = where.split("/", 3)
-    signed.setdefault("host", _host(f"{scheme}//{host}"))
-    names = sorted(signed)
-    lines = [f"{name}:{signed[name]}" for name in names]
+    names, listed = _signed_among(tuple(sent))
+    values = {"host": _host(f"{scheme}//{host}"), **sent}
+    lines = [f"{lower}:{values[name]}" for lower, name in names.items()]
     if not _is_trim("\n".join(lines)):
-        lines = [f"{name}:{' '.join(signed[name].split())}" for name in names]
-    listed = ";".join(names)
+        lines = [f"{lower}:{' '.join(values[name].split())}" for lower, name in names.items()]
     canonical = [request.method.upper(), f"/{path}", _canonical_query(query), *lines, "", listed, digest]
     whole = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
     text = f"AWS4-HMAC-SHA256\n{stamp}\n{scope_text}\n{whole}"
@@ -81,6 +79,20 @@ def sign(
         f"SignedHeaders={listed}, Signature={signature}"
     )
     return tuple(sent.items())
+
+
+@lru_cache(maxsize=64)
+def _ours_among(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name.lower() in _OURS)
+
+
+@lru_cache(maxsize=64)
+def _signed_among(names: tuple[str, ...]) -> tuple[dict[str, str], str]:
+    """Name in lower case -> the header's name, of all that are signed, in their order; and their list."""
+    found = {name.lower(): name for name in names if name.lower() not in SIGNED_HEADERS_BLACKLIST}
+    found.setdefault("host", "host")
+    ordered = {lower: found[lower] for lower in sorted(found)}
+    return ordered, ";".join(ordered)
 
 
 def _is_trim(lines: str) -> bool:

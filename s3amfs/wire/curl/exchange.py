@@ -27,7 +27,7 @@ from .streams import PAUSE, Chunks, Reader, Sink
 ERROR_BODY_BYTES: Final = 64 * 1024
 _PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
 _STATUS: Final = re.compile(rb"HTTP/\S*\s+([1-9][0-9]{2})(?:\s|\Z)")
-_HEADER: Final = re.compile(rb"([A-Za-z0-9-]+): ?([!-~]*(?: [!-~]+)*)\r\n")
+_HEADER: Final = re.compile(rb"^([A-Za-z0-9-]+): ?([!-~]*(?: [!-~]+)*)\r$", re.MULTILINE)
 """A header line as nearly all are; `_on_header` reads the others."""
 _MDTM: Final = re.compile(rb"213 (\d{14})(?:\.\d+)?\s*\Z")
 """The answer to MDTM, in UTC (RFC 3659 section 3), which libcurl sends before SIZE."""
@@ -229,12 +229,13 @@ def _read_lines(exchange: Exchange) -> None:
     """Reads header lines that were only kept so far."""
     lines = exchange.lines or []
     headers = exchange.reply.headers
-    for line in lines:
-        found = _HEADER.fullmatch(line)
-        if found is None or not exchange.reply.is_http:
+    found = _HEADER.findall(b"".join(lines)) if exchange.reply.is_http else []
+    if len(found) == len(lines) - 2 and lines[-1] == b"\r\n":  # the other is the status
+        exchange._on_header(lines[0])
+        headers.update([(name.lower().decode(), value.decode()) for name, value in found])
+    else:
+        for line in lines:
             exchange._on_header(line)
-        else:
-            headers[found[1].lower().decode()] = found[2].decode()
     lines.clear()  # the same list: more may come
     exchange.answered_at = 0.0  # libcurl knows the moment
 

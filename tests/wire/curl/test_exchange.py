@@ -12,7 +12,7 @@ from collections.abc import Callable
 import pytest
 
 from s3amfs.core.failures import Kind
-from s3amfs.wire.curl.exchange import Exchange
+from s3amfs.wire.curl.exchange import Exchange, _read_lines
 from s3amfs.wire.curl.multi import Multi
 from s3amfs.wire.curl.options import timeout_options
 from s3amfs.wire.curl.streams import PAUSE, BytesReader
@@ -336,3 +336,25 @@ def test_bytes_that_wait_in_buffers_have_not_arrived(
     release.set()
     multi.cancel(exchange)
     multi.note_acknowledged()
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [b"HTTP/1.1 200 OK\r\n", b'ETag: "a b"\r\n', b"X-Empty:\r\n", b"X-B:c\r\n", b"\r\n"],
+        [b"HTTP/1.1 200 OK\r\n", b"X-Name: \xe4\xa0 \r\n", b"X_Odd: 1\r\n", b"\r\n"],
+        [b"HTTP/1.1 100 Continue\r\n", b"X-A: 1\r\n", b"\r\n", b"HTTP/1.1 412 No\r\n", b"X-B: 2\r\n", b"\r\n"],
+        [b"HTTP/1.1 200 OK\r\n", b"X-A:  two  spaces \r\n", b"x-a: again\r\n", b"\r\n"],
+        [b"HTTP/1.1 200 OK\r\n", b"X-A: 1\r\n", b"X_B: 2\r\n"],
+        [],
+    ],
+)
+def test_header_lines_read_at_the_end_are_those_read_as_they_come(lines: list[bytes]) -> None:
+    at_once = Exchange(get("http://h/"), lambda _: None)
+    at_the_end = Exchange(get("http://h/"), lambda _: None)
+    at_the_end.lines = list(lines)
+    for line in lines:
+        at_once._on_header(line)
+    _read_lines(at_the_end)
+    assert at_the_end.reply == at_once.reply
+    assert at_the_end.lines == []
