@@ -1,102 +1,37 @@
-"""`s3am mount` beside `rclone mount` and s3fs-fuse, in one run: cp in until it is in S3, cp out with cold caches.
+"""`s3am mount` beside rclone, s3fs-fuse, geesefs, mountpoint-s3 (those that are here), a null file system and a disk.
 
-    python -m benchmarks.mount --size 1GiB --repeat 3
+    python -m benchmarks.mount --size 1GiB --repeat 3 --small 300 --untar 10000
 
-A real S3 server (SeaweedFS) takes its share of the cores, so walls are its as much as the mounts'. CPU is the daemon's
-alone. Needs root to drop the page cache; without, the second reading is of what the kernel has kept.
+One table: cp in until it is in S3; cp out cold, again from the kernel's pages (warm), and once more without them, from
+what the mount itself has kept; new small files, and an archive of them. A real S3 server (SeaweedFS) takes its share of
+the cores, so walls are its as much as the mounts'. CPU is the daemon's alone. Needs root to drop the page cache;
+without, every reading but the first is of what the kernel has kept.
 """
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import shutil
 import signal
 import statistics
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench import MIB, make_data, turns
+from benchmarks.mount_peers import BUCKET, PEERS, Daemon, Mounts
 from s3amfs.core.sizes import parse_size
 from s3amfs.demo.seaweed import SeaweedServer
 
-BUCKET = "bench"
 FILES = 5000
-TICKS = os.sysconf("SC_CLK_TCK")
-
-
-@dataclass
-class Daemon:
-    name: str
-    folder: Path
-    pid: int
-    walls_in: list[float] = field(default_factory=list)
-    walls_out: list[float] = field(default_factory=list)
-    cpus_in: list[float] = field(default_factory=list)
-    cpus_out: list[float] = field(default_factory=list)
-
-    def cpu(self) -> float:
-        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
-
-    def peak(self) -> float:
-        """MiB."""
-        status = Path(f"/proc/{self.pid}/status").read_text()
-        return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
-
-
-class Mounts:
-    """The file systems that are here, each on a folder of the same bucket."""
-
-    def __init__(self, server: SeaweedServer, work: Path) -> None:
-        self.environment = {**os.environ, **server.environment(), "S3AM_STATE_DIR": str(work / "state")}
-        self.environment.pop("AWS_CA_BUNDLE", None)
-        self.server, self.work = server, work
-
-    def s3am(self, folder: Path) -> None:
-        self._run(sys.executable, "-m", "s3amfs.cli.main", "mount", f"s3://{BUCKET}/s3am", str(folder))
-
-    def rclone(self, folder: Path) -> None:
-        remote = f":s3,provider=Other,env_auth,endpoint='{self.server.endpoint_url}',region=us-east-1:{BUCKET}/rclone"
-        cache = ("--vfs-cache-mode", "writes", "--vfs-write-back", "0s", "--cache-dir", str(self.work / "rclone-cache"))
-        self._run("rclone", "mount", remote, str(folder), *cache, "--daemon")
-
-    def s3fs(self, folder: Path) -> None:
-        secret = self.work / "s3fs-password"
-        secret.touch(0o600)
-        secret.write_text(f"{self.server.access_key}:{self.server.secret_key}")
-        options = f"url={self.server.endpoint_url},passwd_file={secret},use_path_request_style,endpoint=us-east-1"
-        self._run("s3fs", f"{BUCKET}:/", str(folder), "-o", options)
-
-    def _run(self, *command: str) -> None:
-        subprocess.run(command, env=self.environment, check=True, stdout=subprocess.DEVNULL, timeout=60)
-
-    def start(self, name: str) -> Daemon:
-        folder = self.work / name
-        folder.mkdir()
-        before = set(_processes())
-        getattr(self, name)(folder)
-        while not os.path.ismount(folder):
-            time.sleep(0.05)
-        return Daemon(name, folder, max(set(_processes()) - before, key=_size))
-
-
-def _processes() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _size(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except OSError:
-        return 0
 
 
 def timed(what: Callable[[], object]) -> float:
@@ -107,12 +42,11 @@ def timed(what: Callable[[], object]) -> float:
 
 def copy_in(daemon: Daemon, source: Path, boto: Any) -> None:
     """Until the object is whole in S3: not every mount's close waits for that."""
-    key = f"{daemon.name}/f" if daemon.name != "s3fs" else "f"
     cpu = daemon.cpu()
 
     def copy() -> None:
         subprocess.run(["cp", str(source), str(daemon.folder / "f")], check=True)
-        while not any(o["Size"] == source.stat().st_size for o in _listed(boto, key)):
+        while daemon.stores and not any(o["Size"] == source.stat().st_size for o in _listed(boto, daemon.key("f"))):
             time.sleep(0.05)
 
     daemon.walls_in.append(timed(copy))
@@ -123,6 +57,12 @@ def _listed(boto: Any, key: str) -> list[dict[str, Any]]:
     return [o for o in boto.list_objects_v2(Bucket=BUCKET, Prefix=key).get("Contents", []) if o["Key"] == key]
 
 
+def _count(boto: Any, prefix: str) -> int:
+    """Files below it: folders have an object of their own with some mounts."""
+    pages = boto.get_paginator("list_objects_v2").paginate(Bucket=BUCKET, Prefix=prefix)
+    return sum(not o["Key"].endswith("/") for page in pages for o in page.get("Contents", []))
+
+
 def drop_caches() -> None:
     """What the kernel has read, so that a reading is cold: root alone may say so."""
     if os.geteuid() == 0:
@@ -131,19 +71,56 @@ def drop_caches() -> None:
 
 
 def copy_out(daemon: Daemon, target: Path) -> None:
+    """Cold, warm, and from the mount's own cache; then the file is removed."""
     drop_caches()
     shutil.rmtree(daemon.folder.parent / "rclone-cache", ignore_errors=True)
-    cpu = daemon.cpu()
     command = ["cp", str(daemon.folder / "f"), str(target)]
+    cpu = daemon.cpu()
     daemon.walls_out.append(timed(lambda: subprocess.run(command, check=True)))
     daemon.cpus_out.append(daemon.cpu() - cpu)
+    daemon.walls_warm.append(timed(lambda: subprocess.run(command, check=True)))
+    drop_caches()
+    daemon.walls_again.append(timed(lambda: subprocess.run(command, check=True)))
     (daemon.folder / "f").unlink()
+
+
+def small_files(daemon: Daemon, count: int, boto: Any) -> None:
+    """New files of 100 bytes one after the other: until the last is closed, and until all are in S3."""
+    (daemon.folder / "small").mkdir()
+    cpu, began = daemon.cpu(), time.monotonic()
+    for number in range(count):
+        with open(daemon.folder / "small" / str(number), "wb", buffering=0) as file:
+            file.write(b"x" * 100)
+    daemon.small = _ends(daemon, began, "small/", count, boto) + f" | {(daemon.cpu() - cpu) / count * 1000:.2f}"
+
+
+def untar(daemon: Daemon, archive: Path, count: int, boto: Any) -> None:
+    began = time.monotonic()
+    command = ["tar", "-x", "--no-same-owner", "-f", str(archive), "-C", str(daemon.folder)]
+    subprocess.run(command, check=True)
+    daemon.untar = _ends(daemon, began, "tar/", count, boto)
+
+
+def _ends(daemon: Daemon, began: float, prefix: str, count: int, boto: Any) -> str:
+    closed = stored = time.monotonic() - began
+    while daemon.stores and _count(boto, daemon.key(prefix)) < count:
+        time.sleep(0.05)
+        stored = time.monotonic() - began
+    return f"{closed:.2f} / {stored:.2f}"
+
+
+def make_archive(path: Path, count: int) -> None:
+    """Files of 1 to 4 KiB, 100 in a folder."""
+    with tarfile.open(path, "w") as archive:
+        for number in range(count):
+            entry = tarfile.TarInfo(f"tar/{number // 100:03}/{number:05}")
+            entry.size = 1024 * (1 + number % 4)
+            archive.addfile(entry, io.BytesIO(bytes(entry.size)))
 
 
 def listing(daemon: Daemon) -> float:
     """Seconds of `ls -l` over many objects."""
-    folder = daemon.folder if daemon.name != "s3fs" else daemon.folder / "s3am"
-    command = ["ls", "-l", str(folder / "many")]
+    command = ["ls", "-l", str(daemon.folder / "many")]
     return timed(lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
 
 
@@ -177,18 +154,31 @@ def crowd(daemon: Daemon, size: int) -> None:
 
 def report(daemons: list[Daemon], extra: list[tuple[str, float, float, str]], size: int) -> int:
     gib = size / (1024 * MIB)
-    print("\n| mount | in, s | CPU s/GiB | out, s | CPU s/GiB | peak MiB |\n|---|---|---|---|---|---|")
     middle = statistics.median
+    print("\n| mount | in, s | CPU s/GiB | out, s | CPU s/GiB | warm, s | again, s |", end="")
+    print(" small files: closed / in S3, s | CPU ms each | untar: closed / in S3, s | peak MiB |\n|" + "---|" * 11)
     for d in daemons:
-        row = (middle(d.walls_in), middle(d.cpus_in) / gib, middle(d.walls_out), middle(d.cpus_out) / gib)
-        print(f"| {d.name} | " + " | ".join(f"{value:.2f}" for value in row) + f" | {d.peak():.0f} |")
-    ours, *others = daemons
+        row = [middle(d.walls_in), middle(d.cpus_in) / gib, middle(d.walls_out), middle(d.cpus_out) / gib]
+        row += [middle(d.walls_warm), middle(d.walls_again)]
+        cells = [d.name, *(f"{value:.2f}" for value in row), d.small or "- | -", d.untar or "-", f"{d.peak():.0f}"]
+        print("| " + " | ".join(cells) + " |")
+    by_name = {d.name: d for d in daemons}
+    ours, disk = by_name["s3am"], by_name["disk"]
+    others = [by_name[name] for name in PEERS if name in by_name]
     targets = list(extra)
     for way in ("in", "out") if others else ():
         for what, limit in (("walls", 1.0), ("cpus", 0.5)):
             best = min(middle(getattr(d, f"{what}_{way}")) for d in others)
             name = f"{way}: {'wall' if what == 'walls' else 'CPU'}, times the better one's"
             targets.append((name, middle(getattr(ours, f"{what}_{way}")) / best, limit, ""))
+    local = middle(disk.walls_again) / 0.9
+    targets.append(
+        ("from --cache-dir: 90 % of the disk, times ours", middle(by_name["s3am-cached"].walls_again) / local, 1, "")
+    )
+    if null := by_name.get("null"):
+        for way in ("in", "out"):
+            ratio = 0.8 * middle(getattr(ours, f"walls_{way}")) / middle(getattr(null, f"walls_{way}"))
+            targets.append((f"{way}: 80 % of the null file system, times ours", ratio, 1.0, ""))
     targets.append(("peak memory", ours.peak(), 256, "MiB"))
     print("\n| target | measured | limit | |\n|---|---|---|---|")
     for what, value, limit, unit in targets:
@@ -201,9 +191,11 @@ def main() -> int:
     parser.add_argument("--size", type=parse_size, default=1024 * MIB, help="of the file (default 1GiB)")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each (default 3)")
     parser.add_argument("--crowd", type=parse_size, default=0, help="then 4 writers and 4 readers of that size (root)")
+    parser.add_argument("--small", type=int, default=300, help="new small files (default 300)")
+    parser.add_argument("--untar", type=int, default=0, help="files of an archive (default 0: none)")
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    names = ["s3am", *(name for name in ("rclone", "s3fs") if shutil.which(name))]
+    names = Mounts.here()
     work = Path(tempfile.mkdtemp(prefix="s3am-bench-mount-"))
     data = Path(tempfile.mkdtemp(prefix="s3am-bench-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
     daemons: list[Daemon] = []
@@ -218,6 +210,11 @@ def main() -> int:
             for name in turns(names, args.repeat):
                 copy_in(by_name[name], data / "source", boto)
                 copy_out(by_name[name], data / "back")
+            make_archive(data / "archive", args.untar)
+            for daemon in daemons:
+                small_files(daemon, args.small, boto)
+                if args.untar:
+                    untar(daemon, data / "archive", args.untar, boto)
             with ThreadPoolExecutor(16) as pool:
                 put = lambda n: boto.put_object(Bucket=BUCKET, Key=f"s3am/many/{n:05}", Body=b"x")  # noqa: E731
                 list(pool.map(put, range(FILES)))
