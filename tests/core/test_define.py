@@ -63,7 +63,9 @@ VALUES = st.tuples(st.integers(0, 2), st.sampled_from("xy"), st.sampled_from([0.
 def test_as_dataclass(options: dict[str, bool], one: tuple[Any, ...], other: tuple[Any, ...]) -> None:
     ours, theirs = _made(define, **options), _made(dataclass, **options)
     assert repr(ours(*one)) == repr(theirs(*one))
-    assert (ours(*one) == ours(*other)) is (theirs(*one) == theirs(*other))
+    equal = one[:3] == other[:3] if options.get("eq", True) else False
+    assert (ours(*one) == ours(*other)) is equal  # as tuples are; the library does that until Python 3.12
+    assert equal is (theirs(*one) == theirs(*other)) or (one[2] is other[2] and one[2] != one[2])
     assert asdict(ours(*one)) == asdict(theirs(*one)) or one[2] != one[2]
     assert ours.__match_args__ == theirs.__match_args__
     assert [f.name for f in fields(ours)] == [f.name for f in fields(theirs)]
