@@ -113,7 +113,7 @@ class UploadBody:
         return tail
 
     def rewind(self) -> bool:
-        if not self._inner.rewind():
+        if self._length and not self._inner.rewind():
             return False
         self.rewound = True
         self._reset()

@@ -246,7 +246,7 @@ def put(
         commit.after(stored.etag)
         look_at_stored(client, target, options, stored, warn)
         return stored
-    if commit.is_lost(failure) and counting.retries:
+    if commit.is_lost(failure) and (counting.retries or reply.sent_again):
         found = client.find(target.bucket, target.key, customer_key=options.customer_key)
         if found is not None and found.checksums.get("crc64nvme") == crc64(data):
             return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)

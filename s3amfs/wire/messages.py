@@ -72,6 +72,8 @@ class Reply:
     """Body, when it was not streamed into a sink; of an error reply at most 64 KiB."""
     curl_code: int = 0
     curl_error: str = ""
+    sent_again: bool = False
+    """libcurl has sent it once more by itself, since a kept connection was dead: the former may have been executed."""
     bytes_up: int = 0
     bytes_down: int = 0
     seconds: float = 0.0

@@ -445,10 +445,11 @@ def test_a_small_object_has_its_checksum_where_the_server_takes_one() -> None:
     [
         ([refusal(500), LOST], b"data", True),
         ([refusal(500), LOST], b"else", False),
+        ([replace(LOST, sent_again=True)], b"data", True),
         ([LOST], b"data", False),
         ([refusal(500), refusal(403, "AccessDenied")], b"data", False),
     ],
-    ids=["its answer was lost", "another's object", "nothing was lost", "another refusal"],
+    ids=["its answer was lost", "another's object", "it was sent twice", "nothing was lost", "another refusal"],
 )
 def test_an_object_that_an_earlier_try_has_stored_is_ours(
     monkeypatch: pytest.MonkeyPatch, answers: list[Reply], found: bytes, ours: bool

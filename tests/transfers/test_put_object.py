@@ -448,6 +448,20 @@ def test_an_answer_that_was_lost_at_once_is_made_up_for(
     assert content(boto, bucket) == b"hello"
 
 
+@pytest.mark.parametrize("data", [b"", b"hello"])
+def test_an_answer_that_was_lost_on_a_kept_connection_is_made_up_for(
+    through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, events: Events, data: bytes
+) -> None:
+    """libcurl sends the request again by itself."""
+    client = without_trailers(through, bucket)
+    client.session.capabilities(bucket).conditions["put", "nothing"] = True
+    put_uncounted(client, bucket, data, events)
+    boto.delete_object(Bucket=bucket, Key="k")
+    proxy.rules.append(Rule("Put", lose_answer(), times=1))
+    assert put_uncounted(client, bucket, data, events).etag
+    assert content(boto, bucket) == data
+
+
 def test_what_arrived_damaged_at_once_is_replaced(
     through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, events: Events
 ) -> None:

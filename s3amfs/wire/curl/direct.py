@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Final
 
 import pycurl
@@ -72,8 +73,9 @@ class Direct:
 
     def hang_up(self) -> None:
         """Closes the connections that are kept."""
-        while self._idle:
-            self._idle.pop().close()
+        with suppress(IndexError):  # other threads take some meanwhile
+            while True:
+                self._idle.pop().close()
 
     def _take(self) -> Handles:
         try:

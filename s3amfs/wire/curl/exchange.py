@@ -27,7 +27,7 @@ from .streams import PAUSE, Chunks, Reader, Sink
 ERROR_BODY_BYTES: Final = 64 * 1024
 _PAUSE: Final = int(pycurl.WRITEFUNC_PAUSE)
 _STATUS: Final = re.compile(rb"HTTP/\S*\s+([1-9][0-9]{2})(?:\s|\Z)")
-_HEADER: Final = re.compile(rb"^([A-Za-z0-9-]+): ?([!-~]*(?: [!-~]+)*)\r$", re.MULTILINE)
+_HEADER: Final = re.compile(rb"^([A-Za-z0-9-]+): ?((?:[!-~]+(?: [!-~]+)*)?)\r$", re.MULTILINE)
 """A header line as nearly all are; `_on_header` reads the others."""
 _MDTM: Final = re.compile(rb"213 (\d{14})(?:\.\d+)?\s*\Z")
 """The answer to MDTM, in UTC (RFC 3659 section 3), which libcurl sends before SIZE."""
@@ -52,6 +52,7 @@ class Exchange:
         "_body_size",
         "_endless",
         "_handle",
+        "_is_sent",
         "_sink_begun",
         "_take",
         "acknowledged",
@@ -97,7 +98,7 @@ class Exchange:
         self._body = bytearray()
         self._body_size = 0
         self._take: Callable[[bytes], object] | None = None
-        self._sink_begun = self._endless = False
+        self._sink_begun = self._endless = self._is_sent = False
         self._handle: pycurl.Curl | None = None
         self.address: str | None = None
         """The one of several of its server that it is pinned to."""
@@ -175,8 +176,16 @@ class Exchange:
         assert self.reader is not None
         if offset == 0 and origin == 0 and self.reader.rewind():
             self.reply.bytes_up = self.acknowledged = 0
+            self.reply.sent_again = True
             return int(pycurl.SEEKFUNC_OK)
         return int(pycurl.SEEKFUNC_CANTSEEK)
+
+    def _on_connected(self, *_: object) -> int:
+        """A request without a body is sent now. If again, it is noted as a rewind, of which libcurl sees no need."""
+        if self._is_sent:
+            self._on_seek(0, 0)
+        self._is_sent = True
+        return int(pycurl.PREREQFUNC_OK)
 
 
 def note_acknowledged(exchange: Exchange, handle: pycurl.Curl) -> None:
@@ -230,7 +239,8 @@ def _read_lines(exchange: Exchange) -> None:
     lines = exchange.lines or []
     headers = exchange.reply.headers
     found = _HEADER.findall(b"".join(lines)) if exchange.reply.is_http else []
-    if len(found) == len(lines) - 2 and lines[-1] == b"\r\n":  # the other is the status
+    is_usual = len(found) == len(lines) - 2 and lines[0].startswith(b"HTTP/") and lines[-1] == b"\r\n"
+    if is_usual:
         exchange._on_header(lines[0])
         headers.update([(name.lower().decode(), value.decode()) for name, value in found])
     else:

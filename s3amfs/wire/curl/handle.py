@@ -78,6 +78,7 @@ class Handles:
             if exchange.reader is not None:
                 handle.setopt(pycurl.READFUNCTION, _ignore)
                 handle.setopt(pycurl.SEEKFUNCTION, _ignore)
+                handle.unsetopt(pycurl.PREREQFUNCTION)
             self._alike.append(handle)
         elif has_cookies(exchange.request):  # reset() would keep them
             handle.close()
@@ -129,9 +130,12 @@ def _address(handle: pycurl.Curl, exchange: Exchange) -> None:
     lines = list(map(_line, request.headers))
     if exchange.reader is not None:
         lines.append(b"Expect:")
-        set_option(pycurl.INFILESIZE_LARGE, _length(request))
+        length = _length(request)
+        set_option(pycurl.INFILESIZE_LARGE, length)
         set_option(pycurl.READFUNCTION, exchange._on_read)
         set_option(pycurl.SEEKFUNCTION, exchange._on_seek)
+        if not length:
+            set_option(pycurl.PREREQFUNCTION, exchange._on_connected)
     elif request.method == "POST":
         lines.append(b"Expect:")
         if not any(name.lower() == "content-type" for name, _ in request.headers):

@@ -14,6 +14,7 @@ from s3amfs.core.trace_events import RequestSpan
 from s3amfs.errors import Interrupted
 from s3amfs.wire.curl.direct import Direct
 from s3amfs.wire.curl.exchange import ERROR_BODY_BYTES, Exchange
+from s3amfs.wire.curl.handle import Handles
 from s3amfs.wire.curl.reached import Reached
 from s3amfs.wire.curl.streams import BytesReader
 from s3amfs.wire.messages import HttpRequest
@@ -146,7 +147,8 @@ def test_a_server_that_is_not_there_is_a_reply_without_a_status(direct: Direct, 
     assert exchange.error is None
 
 
-def test_a_kept_connection_that_has_died_is_replaced_and_the_body_sent_again(direct: Direct) -> None:
+@pytest.mark.parametrize("body", [b"data", b""])
+def test_a_kept_connection_that_has_died_is_replaced_and_the_body_sent_again(direct: Direct, body: bytes) -> None:
     def serve(connection: socket.socket, number: int) -> None:
         read_request(connection)
         connection.sendall(OK)
@@ -163,12 +165,22 @@ def test_a_kept_connection_that_has_died_is_replaced_and_the_body_sent_again(dir
             rewound.append(True)
             return super().rewind()
 
-    direct.send(put(server.url), patient)
-    exchange = put(server.url)
-    exchange.reader = Noting(b"data")
+    first, exchange = put(server.url), put(server.url, body)
+    direct.send(first, patient)
+    exchange.reader = Noting(body)
     direct.send(exchange, patient)
-    assert (exchange.reply.status, exchange.reply.bytes_up, server.connections) == (200, 4, 2)
+    assert (exchange.reply.status, exchange.reply.bytes_up, server.connections) == (200, len(body), 2)
     assert rewound == [True]
+    assert (first.reply.sent_again, exchange.reply.sent_again) == (False, True)
+
+
+def test_connections_are_closed_while_other_threads_take_them(direct: Direct) -> None:
+    class Taken(list[Handles]):
+        def __bool__(self) -> bool:
+            return True  # as it was a moment ago
+
+    direct._idle = Taken()
+    direct.hang_up()
 
 
 def test_an_error_has_its_body_as_far_as_that_is_kept(direct: Direct) -> None:

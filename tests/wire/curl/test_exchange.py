@@ -345,7 +345,10 @@ def test_bytes_that_wait_in_buffers_have_not_arrived(
         [b"HTTP/1.1 200 OK\r\n", b"X-Name: \xe4\xa0 \r\n", b"X_Odd: 1\r\n", b"\r\n"],
         [b"HTTP/1.1 100 Continue\r\n", b"X-A: 1\r\n", b"\r\n", b"HTTP/1.1 412 No\r\n", b"X-B: 2\r\n", b"\r\n"],
         [b"HTTP/1.1 200 OK\r\n", b"X-A:  two  spaces \r\n", b"x-a: again\r\n", b"\r\n"],
+        [b"HTTP/1.1 200 OK\r\n", b'ETag:  "two"\r\n', b"\r\n"],
+        [b"HTTP/1.1 200 OK\r\n", b"X-B:   \r\n", b"\r\n"],
         [b"HTTP/1.1 200 OK\r\n", b"X-A: 1\r\n", b"X_B: 2\r\n"],
+        [b"X-Trailer: 1\r\n", b"X_Odd: 2\r\n", b"\r\n"],
         [],
     ],
 )
