@@ -52,18 +52,21 @@ def uploads_of(client: S3Client, bucket: str, key: str) -> list[s3api.UploadInfo
 
 
 def list_parts(
-    client: S3Client, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None
+    client: S3Client, upload: s3api.MultipartUpload, *, after: int = 0, customer_key: CustomerKey | None = None
 ) -> list[s3api.PartInfo]:
-    """All parts that the server has of `upload`. Raises UploadGone, or NotFound."""
-    return list(look_at(client, upload, customer_key=customer_key).parts)
+    """All parts behind number `after` that the server has of `upload`. Raises UploadGone, or NotFound."""
+    return list(look_at(client, upload, behind=after, customer_key=customer_key).parts)
 
 
 def look_at(
-    client: S3Client, upload: s3api.MultipartUpload, *, customer_key: CustomerKey | None = None
+    client: S3Client, upload: s3api.MultipartUpload, *, behind: int = 0, customer_key: CustomerKey | None = None
 ) -> s3api.PartsPage:
-    """Returns the ListParts description of `upload`, with all its parts. Raises UploadGone, or NotFound."""
+    """Returns the ListParts description of `upload`, with all its parts that have a number above `behind`.
+
+    Raises UploadGone, or NotFound.
+    """
     found: list[s3api.PartInfo] = []
-    after: int | None = None
+    after = behind or None
     while True:
         request = s3api.list_parts(upload, after=after, customer_key=customer_key)
         page = s3api.parse_parts(client.call(request, f"the unfinished upload of s3://{upload.bucket}/{upload.key}"))

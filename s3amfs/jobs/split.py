@@ -36,6 +36,7 @@ from ..wire.s3 import api as s3api
 from .split_begin import begin, split_job
 from .split_completed import completed, stands_at
 from .split_ends import SplitEnds
+from .split_look import Look
 from .split_moves import Moves, keep_records, moved_record
 from .split_pace import Pace
 from .split_records import Records
@@ -183,7 +184,7 @@ def move_upload(
         report.started(plan.size, plan.part_size, len(plan))
         with Records(job, path) as records:
             moves = Moves(ends, upload_of(job), records, report)
-            look = partial(_missing, job, client, options, path)
+            look = Look(partial(_missing, job, client, options, path))
 
             def further(moving: Collection[int]) -> list[Part]:
                 return [plan.part(number) for number in pace.next_beside(moving, moves.unsent(look()))]
@@ -257,7 +258,7 @@ def upload_progress(job: SplitJob, client: S3Client, options: UploadOptions, pat
     """How far an upload or copy is. Raises UploadGone if it is neither there nor finished."""
     if job.finished or _is_empty_copy(job):
         return Progress(len(job.plan), (), job.size, job.size, finished=bool(job.finished))
-    missing = tuple(sorted(_missing(job, client, options, path)))
+    missing = tuple(sorted(_missing(job, client, options, path, 0)))
     moved = job.size - sum(job.plan.part(number).length for number in missing)
     return Progress(len(job.plan), missing, moved, job.size)
 
@@ -326,20 +327,20 @@ def options_for(job: SplitJob, options: UploadOptions) -> UploadOptions:
     )
 
 
-def listed_parts(job: SplitJob, client: S3Client, options: UploadOptions) -> dict[int, s3api.PartInfo]:
-    """Returns the parts that the server lists, by number. Raises UploadGone, NotFound, TransferError."""
-    upload = upload_of(job)
-    return {part.number: part for part in list_parts(client, upload, customer_key=options.object.customer_key)}
+def listed_parts(job: SplitJob, client: S3Client, options: UploadOptions, after: int = 0) -> dict[int, s3api.PartInfo]:
+    """Returns the parts behind number `after` that the server lists. Raises UploadGone, NotFound, TransferError."""
+    upload, key = upload_of(job), options.object.customer_key
+    return {part.number: part for part in list_parts(client, upload, after=after, customer_key=key)}
 
 
-def _missing(job: SplitJob, client: S3Client, options: UploadOptions, path: str) -> set[int]:
+def _missing(job: SplitJob, client: S3Client, options: UploadOptions, path: str, after: int) -> set[int]:
     try:
-        there = listed_parts(job, client, options)
+        there = listed_parts(job, client, options, after)
     except UploadGone:
         if _completed(job, client, options, path) is None:
             raise
         return set()  # a 'finish' was killed before it could write that down
-    return {part.number for part in job.plan if not _fits(job, there, part.number)}
+    return {part.number for part in job.plan if part.number > after and not _fits(job, there, part.number)}
 
 
 def _completed(job: SplitJob, client: S3Client, options: UploadOptions, path: str) -> s3api.ObjectInfo | None:

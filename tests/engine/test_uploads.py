@@ -74,6 +74,13 @@ def test_a_list_of_parts_that_does_not_advance_ends() -> None:
     assert len(engine.asked) == 2
 
 
+def test_parts_behind_a_number() -> None:
+    pages = [parts_page(range(6, 8), 7), parts_page(range(8, 9))]
+    client, engine = scripted(lambda asked: pages[len(engine.asked) - 1])
+    assert [part.number for part in list_parts(client, UPLOAD, after=5)] == [6, 7, 8]
+    assert [asked.query.get("part-number-marker") for asked in engine.asked] == ["5", "7"]
+
+
 def test_keys_that_xml_cannot_hold_are_asked_for_escaped() -> None:
     def answer(asked: Asked) -> Reply:
         if asked.query.get("encoding-type") != "url":
