@@ -63,8 +63,8 @@ def test_bodies_go_one_after_the_other_over_one_connection(
     got: list[tuple[bytes, bytes]] = []
 
     def serve(connection: socket.socket, _number: int) -> None:
-        while True:
-            got.append(read_request(connection))
+        while (request := read_request(connection))[0]:
+            got.append(request)
             connection.sendall(OK)
 
     server = RawServer(serve)
@@ -87,8 +87,7 @@ def test_those_of_several_threads_have_a_connection_each(direct: Direct) -> None
     together = threading.Barrier(3)
 
     def serve(connection: socket.socket, _number: int) -> None:
-        while True:
-            read_request(connection)
+        while read_request(connection)[0]:
             together.wait(10)
             connection.sendall(OK)
 
