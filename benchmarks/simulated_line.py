@@ -17,6 +17,7 @@ import random
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from s3amfs.core.goodput import Look
 from s3amfs.core.pacing import Controller
 from s3amfs.core.parts import Plan
 from s3amfs.core.request_budget import HORIZON
@@ -139,6 +140,8 @@ class _Simulation:
         self._tokens = min(line.requests, 1e9)
         self._busy = self._ended = self._requests = self._throttled = self._late = self._late_throttled = 0
         self._most = 0
+        self._held_up = 0
+        """Slots whose request has not begun yet."""
 
     def run(self, most_seconds: float) -> Run:
         goodput: list[float] = []
@@ -158,7 +161,8 @@ class _Simulation:
                 goodput.append(self._moved)
                 samples.append((round(then, 3), self._pace.slots, self._moved))
                 assert self._controller is not None
-                self._controller.sample(then, int(self._moved), self._ended, self._busy)
+                look = Look(int(self._moved), self._ended, self._busy, 0.0, len(self._pending), self._held_up)
+                self._controller.sample(then, look)
             self._fill()
         late = self._late_throttled / self._late if self._late else 0.0
         return Run(self._now, self._requests, self._throttled, late, _settled(self._line, goodput), self._most, samples)
@@ -168,6 +172,7 @@ class _Simulation:
             slot = self._idle.pop() if self._idle else _Slot()
             slot.length = self._pending.pop()
             self._busy += 1
+            self._held_up += 1
             self._reserve(slot)
         self._most = max(self._most, self._busy)
 
@@ -233,6 +238,7 @@ class _Simulation:
                     self._idle.append(slot)
 
     def _begin(self, slot: _Slot) -> None:
+        self._held_up -= 1
         self._tokens = min(self._line.requests, self._tokens + (self._now - self._tokens_at) * self._line.requests)
         self._tokens_at = self._now
         self._requests += 1

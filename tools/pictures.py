@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLES = ("s3amfs.core.machine", "s3amfs.core.pacing")
+TABLES = ("s3amfs.core.machine", "s3amfs.core.pacing_phases")
 """Modules with a table `TRANSITIONS`: (state, event) -> state, of enums whose values are words."""
 PAGE = ROOT / "docs" / "architecture.md"
 PLACE = re.compile(r"(<!-- table (\S+) -->\n).*?(<!-- end of table -->)", re.DOTALL)

@@ -11,6 +11,35 @@ SATURATED: Final = 0.85
 """Share of the time that the loop's thread may run before this machine counts as the limit."""
 
 
+def settle_seconds(latency: float | None) -> float:
+    """A new connection needs a round trip or two, its request another one."""
+    return min(1.2, max(0.1, 2.5 * (latency or 0.0)))
+
+
+def window_seconds(latency: float | None) -> float:
+    """The length of a window of measurement."""
+    return min(1.2, max(0.2, 2.5 * (latency or 0.0)))
+
+
+@define(frozen=True, slots=True)
+class Look:
+    """The counters of a line at a moment."""
+
+    moved: int
+    """Bytes of good parts so far, in all."""
+    ended: int
+    """Requests so far."""
+    in_use: int
+    """Slots now."""
+    worked: float = 0.0
+    """Seconds since the last look for which the thread that moves the bytes ran, or wanted to: where that is nearly all
+    the time, this machine is the limit and no more slots help."""
+    waiting: int | None = None
+    """Parts without a slot, up to the end of a lone transfer; None: very many, or unknown."""
+    held_up: int = 0
+    """Slots in use for requests that wait for their turn (`Controller.reserve`)."""
+
+
 @define(frozen=True, slots=True)
 class Measured:
     """A window of measurement."""
@@ -18,7 +47,7 @@ class Measured:
     rate: float
     """Bytes of good parts per second."""
     in_use: float
-    """Slots in use, in the mean."""
+    """Slots whose request has begun, in the mean."""
     saturated: bool
     """This machine was the limit."""
 
@@ -56,9 +85,9 @@ class Meter:
         """Whether there was a first look, and no `pause` since."""
         return self._last is not None
 
-    def start(self, now: float, moved: int, ended: int) -> None:
+    def start(self, now: float, look: Look) -> None:
         """The first look: what has moved before does not count."""
-        self._last, self._moved, self._ended = now, moved, ended
+        self._last, self._moved, self._ended = now, look.moved, look.ended
 
     def pause(self) -> None:
         """Nothing moves any more: the next look is a first one."""
@@ -68,25 +97,22 @@ class Meter:
         """Begins a new window at `when`, monotonic seconds; bytes that move before are not counted."""
         self._settled_at, self._window = when, None
 
-    def look(
-        self, now: float, moved: int, ended: int, in_use: int, worked: float, *, slots: int, seconds: float
-    ) -> Measured | None:
-        """A look after the first one, as `Controller.sample` gets it. slots: how many there may be. seconds: how long
-        a window lasts at least.
+    def look(self, now: float, look: Look, *, slots: int, seconds: float) -> Measured | None:
+        """A look after the first one. slots: how many there may be. seconds: how long a window lasts at least.
 
         Returns the window that this look ends; None as long as it goes on, or while nothing counts.
         """
         assert self._last is not None
-        elapsed, count, more = now - self._last, moved - self._moved, ended - self._ended
-        self.start(now, moved, ended)
+        elapsed, count, more = now - self._last, look.moved - self._moved, look.ended - self._ended
+        self.start(now, look)
         if now < self._settled_at or elapsed <= 0:
             return None
         window = self._window
         if window is None:
             window = self._window = _Window(now - elapsed)
         window.bytes += count
-        window.busy += in_use * elapsed
-        window.worked += worked
+        window.busy += (look.in_use - look.held_up) * elapsed
+        window.worked += look.worked
         window.ended += more
         length = now - window.start
         if length < seconds or (self.lumpy and window.ended < slots):

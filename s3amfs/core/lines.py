@@ -17,7 +17,7 @@ from .sizes import KIB, MIB
 FEWEST_SLOTS: Final = 8
 """To start with; also the fewest that a probe goes down to is half of it: a stalled request must not stop
 everything."""
-MOST_AT_START: Final = 128
+MOST_AT_START: Final = 224
 SLOTS_PER_MILLISECOND: Final = 0.8
 """One connection moves a window per round trip: the longer the line, the more of them it takes."""
 BASE_MEMORY: Final = 64 * MIB

@@ -195,7 +195,7 @@ class Machine:
         self._states: dict[int, State] = {}
         """Of all parts but those that are still in `_sources`, which are pending."""
         self._again: deque[int] = deque()
-        """Pending parts that were started before."""
+        """Pending parts that were started before, or counted by `waiting`."""
         self._waiting: list[tuple[float, int]] = []
         self._active = 0
         self._attempts: dict[int, int] = {}
@@ -213,6 +213,15 @@ class Machine:
     def starving(self) -> bool:
         """Whether no part waits for a slot: only active parts are left for now."""
         return not self._sources and not self._again
+
+    def waiting(self, most: int) -> int | None:
+        """How many parts wait for a slot, up to the end; None for more than `most`, or while parts are still added."""
+        while self._all_known and len(self._again) <= most:
+            number = self._next_new()
+            if number is None:
+                return len(self._again)
+            self._again.append(number)
+        return None
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Takes one event and returns what to do, in order.
@@ -297,8 +306,9 @@ class Machine:
         return instructions
 
     def _next(self) -> int | None:
-        if self._again:
-            return self._again.popleft()
+        return self._again.popleft() if self._again else self._next_new()
+
+    def _next_new(self) -> int | None:
         while self._sources:
             number = next(self._sources[0], None)
             if number is not None:

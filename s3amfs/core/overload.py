@@ -13,6 +13,8 @@ CUT_SHARE: Final = 0.25
 CUT_LEAST: Final = 3
 CUT_FACTOR: Final = 0.7
 CUT_SECONDS: Final = 2.0
+HELP_SECONDS: Final = 4.0
+"""So long a limit of requests may take effect, before there are fewer slots."""
 CALM_SECONDS: Final = 3.0
 AVOIDED_SECONDS: Final = 20.0
 """A number of slots at which requests were turned away is not tried again for so long."""
@@ -34,7 +36,7 @@ class Overload:
     def turned_away(self, now: float, in_use: int) -> int | None:
         """The server asked for less. in_use: slots in use. Returns the number of slots to go down to, if any."""
         self._budget.turned_away(now, asked_for_less=True)
-        if now - self._budget.first_limited_at < CUT_SECONDS:  # fewer requests per second may help
+        if now - self._budget.first_limited_at < HELP_SECONDS:  # fewer requests per second may help
             return None
         return self._cut(now, in_use, least=1)
 

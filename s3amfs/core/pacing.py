@@ -9,90 +9,31 @@ is one request with a body in flight. The controller compares the goodput of all
   that makes no difference is given up for the smaller one. Goodput that rises by itself means that the line has
   more to give: it doubles again.
 - Bytes that move until the new number has settled, and while there is too little to do for all slots, are not counted.
+- As soon as no more parts wait than there are slots, all of them begin (`last_round.py`); nothing is tried meanwhile.
 - Throttling (503, 429, FTP 421) limits how many requests may *begin* per second, to what the server accepted; only
   where a large share of the requests is turned away or cut does the number of slots shrink, too.
 
-`TRANSITIONS` is the whole of it as a table; docs/architecture.md shows it as a picture. `engine/line.py` feeds it.
+`pacing_phases.py` has the whole of it as a table, docs/architecture.md as a picture. `engine/line.py` feeds it.
 """
 
 from __future__ import annotations
 
-import enum
 from dataclasses import field, replace
 from typing import Final
 
 from .define import define
-from .goodput import Measured, Meter
+from .goodput import Look, Measured, Meter, settle_seconds, window_seconds
+from .last_round import LastRound, fits
 from .lines import FEWEST_SLOTS, LineState, start_slots
 from .overload import Overload
+from .pacing_phases import TRANSITIONS, Phase, Verdict
+from .probes import Probes
+from .slot_search import GROWS, MARGIN, Search, growth
 
-
-class Phase(enum.Enum):
-    """The controller's work at the moment."""
-
-    STARTING = "starting"
-    """Doubles the slots while goodput grows."""
-    HOLDING = "holding"
-    PROBING_UP = "probing up"
-    PROBING_DOWN = "probing down"
-    BACKING_OFF = "backing off"
-    """The server turned many requests away."""
-
-
-class Verdict(enum.Enum):
-    """The finding of a window of measurement, the clock or the server."""
-
-    MORE = "more goodput"
-    SAME = "the same goodput"
-    LESS = "less goodput"
-    UP_DUE = "time to probe up"
-    DOWN_DUE = "time to probe down"
-    ROSE = "goodput rose by itself"
-    STARVED = "too little to do"
-    THROTTLED = "many requests turned away"
-    CALM = "none turned away for a while"
-
-
-_P, _V = Phase, Verdict
-TRANSITIONS: Final[dict[tuple[Phase, Verdict], Phase]] = {
-    (_P.STARTING, _V.MORE): _P.STARTING,
-    (_P.STARTING, _V.SAME): _P.HOLDING,
-    (_P.STARTING, _V.LESS): _P.HOLDING,
-    (_P.STARTING, _V.STARVED): _P.HOLDING,
-    (_P.HOLDING, _V.UP_DUE): _P.PROBING_UP,
-    (_P.HOLDING, _V.DOWN_DUE): _P.PROBING_DOWN,
-    (_P.HOLDING, _V.ROSE): _P.STARTING,
-    (_P.PROBING_UP, _V.MORE): _P.STARTING,
-    (_P.PROBING_UP, _V.SAME): _P.HOLDING,
-    (_P.PROBING_UP, _V.LESS): _P.HOLDING,
-    (_P.PROBING_UP, _V.STARVED): _P.HOLDING,
-    (_P.PROBING_DOWN, _V.MORE): _P.HOLDING,
-    (_P.PROBING_DOWN, _V.SAME): _P.HOLDING,
-    (_P.PROBING_DOWN, _V.LESS): _P.HOLDING,
-    (_P.PROBING_DOWN, _V.STARVED): _P.HOLDING,
-    **{(phase, _V.THROTTLED): _P.BACKING_OFF for phase in Phase},
-    (_P.BACKING_OFF, _V.CALM): _P.HOLDING,
-}
-
-STEP_UP, STEP_DOWN, LEAP_DOWN = 1.25, 0.85, 0.7
-GROWS: Final = 1.2
-"""Twice the slots that bring less than a fifth more: the line, not the number of slots, is the limit."""
-LEAPS: Final = 0.85
-"""Goodput that grows by that much of what the slots have grown: four times the slots are next, not twice."""
+STEP_UP: Final = 1.25
 GAINS: Final = 1.03
 """A quarter more slots have to bring 3 % more to stay."""
 LOSES: Final = 0.97
-MARGIN: Final = 1.1
-"""Times what the line seems to need: so a line that gets better shows at once, and a slot between requests costs
-nothing."""
-UP_SECONDS, UP_SECONDS_MOST = 1.0, 3.0
-DOWN_SECONDS, DOWN_SECONDS_MOST = 2.0, 64.0
-DOWN_COST: Final = 6
-"""Times a probe's own time that lies between two probes down at least: most of them cost a tenth of the goodput."""
-FADES: Final = 0.998
-"""Times the best rate that was seen, in each window that does not reach it: lines change."""
-FELL: Final = 0.75
-"""Three windows below that share of the best rate: the line is another one now."""
 BUSY: Final = 0.9
 """Share of the slots that has to be in use for a window to count."""
 
@@ -116,22 +57,15 @@ class Controller:
     """Bytes per second at the number of slots that is held; 0.0 before the first window."""
     _meter: Meter = field(init=False)
     _overload: Overload = field(init=False)
+    _last_round: LastRound | None = field(default=None, init=False)
     _previous: tuple[int, float] | None = field(default=None, init=False)
     """(slots, rate) before the change that is being measured."""
-    _per_slot: float = field(default=0.0, init=False)
-    _margin_due: bool = field(default=True, init=False)
-    """The slots that are held have no margin yet."""
+    _moving: float = field(default=0.0, init=False)
+    """Slots whose requests had begun when goodput was best."""
     _saturated: bool = field(default=False, init=False)
     """The last window was limited by this machine."""
-    _reference: float = field(default=0.0, init=False)
-    """The best rate of the last while at the number of slots that is held."""
-    _recent: tuple[float, ...] = field(default=(), init=False)
-    """Rates of the last three windows at this number of slots."""
-    _up_at: float = field(default=0.0, init=False)
-    _down_at: float = field(default=0.0, init=False)
-    _up_seconds: float = field(default=UP_SECONDS, init=False)
-    _down_seconds: float = field(default=DOWN_SECONDS, init=False)
-    _step_down: float = field(default=STEP_DOWN, init=False)
+    _search: Search = field(default_factory=Search, init=False)
+    _probes: Probes = field(default_factory=Probes, init=False)
 
     def __post_init__(self) -> None:
         self._meter = Meter(self.lumpy)
@@ -154,39 +88,35 @@ class Controller:
         if self.phase is Phase.STARTING and not self._meter.running and self.fixed is None:
             self.slots = start_slots(self.latency, self.ceiling)
 
-    def sample(self, now: float, moved: int, ended: int, in_use: int, worked: float = 0.0) -> None:
-        """Takes a look at the line, several times a second.
-
-        now: monotonic seconds. moved: bytes of good parts so far, in all. ended: requests that ended so far.
-        in_use: slots in use now. worked: seconds since the last look for which the thread that moves the bytes ran, or
-        wanted to: where that is nearly all the time, this machine is the limit and no more slots help.
-        """
-        meter = self._meter
-        if not meter.running:
-            meter.start(now, moved, ended)
+    def sample(self, now: float, look: Look) -> None:
+        """Takes a look at the line, several times a second. now: monotonic seconds."""
+        if not self._meter.running:
+            self._meter.start(now, look)
             self._change(self.slots, now)
-            self._up_at, self._down_at = now + self._up_seconds, now + self._down_seconds
+            self._probes.begin(now)
             return
         if self.phase is Phase.BACKING_OFF and self._overload.is_calm(now):
             self._calm(now)
         if self.fixed is not None:
             return
-        seconds = self._window_seconds
-        found = meter.look(now, moved, ended, in_use, worked, slots=self.slots, seconds=seconds)
+        self._look_at_the_end(now, look)
+        found = self._meter.look(now, look, slots=self.slots, seconds=window_seconds(self.latency))
         if found is not None:
-            self._judge(found, now)
+            self._judge(found, look.held_up, now)
 
     def turned_away(self, now: float, in_use: int) -> None:
         """The server asked for less (503 SlowDown, 429, FTP 421)."""
-        self._cut(self._overload.turned_away(now, self._used(in_use)), now)
+        self._cut(self._overload.turned_away(now, max(1, min(in_use, self.slots))), now)
 
     def cut_off(self, now: float, in_use: int) -> None:
         """A connection was refused, reset or timed out: a few are bad luck, many are too many at a time."""
-        self._cut(self._overload.cut_off(now, self._used(in_use)), now)
+        self._cut(self._overload.cut_off(now, max(1, min(in_use, self.slots))), now)
 
     def pause(self) -> None:
         """Nothing moves over the line; the next sample begins a new look at it, with the slots it had."""
         self._meter.pause()
+        if self._last_round is not None:
+            self.slots = self._end_last_round(self._last_round)
 
     # -- what to do -------------------------------------------------------------------------------------------------
 
@@ -198,7 +128,10 @@ class Controller:
         """The findings to remember; None before there is anything."""
         if self.fixed is not None or self.rate <= 0:
             return None
-        slots = self._previous[0] if self._previous is not None else self.slots  # what was measured
+        measured = self._previous[0] if self._previous is not None else self.slots
+        slots = measured if self._last_round is None else self._last_round.held
+        if self._overload.accepted:
+            slots = min(slots, max(FEWEST_SLOTS, round(self._moving * MARGIN)))
         return LineState(slots, self.rate, self.latency or 0.0, self._overload.accepted)
 
     def outlook(self) -> LineState:
@@ -208,30 +141,50 @@ class Controller:
 
     # -- inside -----------------------------------------------------------------------------------------------------
 
-    @property
-    def _settle_seconds(self) -> float:
-        """A new connection needs a round trip or two, its request another one."""
-        return min(1.2, max(0.1, 2.5 * (self.latency or 0.0)))
+    def _look_at_the_end(self, now: float, look: Look) -> None:
+        """Enters or leaves the last round."""
+        in_use, waiting = look.in_use, look.waiting
+        if self._last_round is not None:
+            if waiting is None or in_use + waiting > self.slots * STEP_UP:
+                self._hold(self._end_last_round(self._last_round), now)
+            return
+        is_measured = self.rate > 0 or self.known is not None  # else the start has a ceiling of its own
+        if waiting is None or not is_measured or self._saturated or self.phase is Phase.BACKING_OFF:
+            return
+        starts, previous = self.phase is Phase.STARTING, self._previous
+        held = self.slots if previous is None or starts else previous[0]
+        if fits(held, in_use, waiting, self._most(now)):
+            self._enter(Verdict.LAST)
+            slots, self._previous = in_use + waiting, None
+            self._last_round = LastRound(max(held, slots), previous) if starts else LastRound(held)
+            self._change(slots, now)
 
-    @property
-    def _window_seconds(self) -> float:
-        return min(1.2, max(0.2, 2.5 * (self.latency or 0.0)))
+    def _end_last_round(self, ended: LastRound) -> int:
+        """Returns the slots to go back to."""
+        self._enter(Verdict.MANY)
+        self._last_round = None
+        return ended.held
 
     def _change(self, slots: int, now: float) -> None:
         """Sets the number of slots; bytes that move until it has settled are not counted."""
         self.slots = max(1, min(self.ceiling, slots))
-        self._meter.discard_until(now + self._settle_seconds)
+        self._meter.discard_until(now + settle_seconds(self.latency))
 
     def _enter(self, verdict: Verdict) -> None:
         """Raises KeyError for a transition that the table does not have: our bug."""
         self.phase = TRANSITIONS[self.phase, verdict]
 
-    def _judge(self, found: Measured, now: float) -> None:
+    def _judge(self, found: Measured, held_up: int, now: float) -> None:
         rate, in_use, self._saturated = found.rate, found.in_use, found.saturated
+        if rate >= self.rate:
+            self._moving = in_use
         if self.phase is Phase.BACKING_OFF:
             return
         if in_use < BUSY * self.slots - 0.5:
-            self._starved(rate, now)
+            self._starved(rate, held_up, now)
+        elif self._last_round is not None:
+            self.rate = max(self.rate, rate)
+            self._last_round.judge(self.slots, rate, self._most(now))
         elif self.phase is Phase.STARTING:
             self._judge_start(rate, now)
         elif self.phase is Phase.PROBING_UP:
@@ -242,77 +195,69 @@ class Controller:
         else:
             self._judge_hold(rate, now)
 
-    def _starved(self, rate: float, now: float) -> None:
+    def _starved(self, rate: float, held_up: int, now: float) -> None:
         self.rate = max(self.rate, rate)  # it can do at least that
-        if self.phase is Phase.STARTING and self._previous is None:
-            return  # nothing has been compared: the start is not over
-        if self.phase is Phase.HOLDING:
+        nothing_compared = self.phase is Phase.STARTING and self._previous is None  # the start is not over
+        if nothing_compared or held_up or self.phase in (Phase.HOLDING, Phase.FINISHING):
             return
         slots = self._previous[0] if self._previous is not None and self.phase is not Phase.STARTING else self.slots
         self._enter(Verdict.STARVED)
         self._hold(slots, now, keep_down=True)
 
     def _judge_start(self, rate: float, now: float) -> None:
-        self._per_slot = max(self._per_slot, rate / self.slots)
+        self._search.saw(self.slots, rate)
         before = self._previous
-        if (before is None or rate >= before[1] * GROWS) and self._room(now):
+        times = growth(before, self.slots, rate)
+        if times > 1 and self._room(now):
             self._enter(Verdict.MORE)
-            # Where nothing moved before, nothing is known of how goodput grows with the slots.
-            leaps = before is not None and before[1] > 0 and rate / before[1] >= LEAPS * self.slots / before[0]
             self.rate, self._previous = rate, (self.slots, rate)
-            self._change(min(self.slots * (4 if leaps else 2), self._most(now)), now)
+            self._change(min(self.slots * times, self._most(now)), now)
             return
-        best = max(rate, before[1]) if before is not None else rate
-        margin = MARGIN if self._margin_due else 1.0
-        needed = round(best / self._per_slot * margin) if self._per_slot and before is not None else self.slots
-        self._enter(Verdict.SAME if before is None or rate >= before[1] else Verdict.LESS)
-        self.rate = self._reference = best
-        self._margin_due = False
-        self._hold(min(self.slots, needed), now)
+        best = max(rate, before[1] if before is not None else rate)
+        self._enter(Verdict.SAME if rate >= best else Verdict.LESS)
+        self.rate = self._probes.reference = best
+        self._hold(self._search.needed(before, self.slots, best), now)
 
     def _judge_up(self, rate: float, now: float) -> None:
         assert self._previous is not None
         slots, before = self._previous
         if rate >= before * GAINS:
             self._enter(Verdict.MORE)
-            self._up_seconds, self._down_seconds = UP_SECONDS, DOWN_SECONDS
-            self._per_slot = 0.0
+            self._probes.up_paid()
+            self._search.begin_again()
             self._judge_start(rate, now)
             return
         self._enter(Verdict.SAME if rate >= before * LOSES else Verdict.LESS)
-        self._up_seconds = min(UP_SECONDS_MOST, self._up_seconds * 1.5)
+        self._probes.up_was_in_vain()
         self._hold(slots, now, keep_down=True)
 
     def _judge_down(self, rate: float, now: float) -> None:
         assert self._previous is not None
         slots, before = self._previous
-        if rate >= max(before, self._reference) * LOSES:
+        if rate >= max(before, self._probes.reference) * LOSES:
             self._enter(Verdict.MORE if rate > before else Verdict.SAME)
-            self._step_down, self._down_seconds = LEAP_DOWN, DOWN_SECONDS
+            self._probes.down_paid()
             self._hold(self.slots, now)
-            self._down_at = now + DOWN_SECONDS / 2
+            self._probes.down_again_soon(now)
         else:
             self._enter(Verdict.LESS)
-            self._reference, self._step_down = before, STEP_DOWN
-            self._down_seconds = min(DOWN_SECONDS_MOST, max(DOWN_SECONDS, self._down_seconds) * 2)
+            self._probes.down_cost(before)
             self._hold(slots, now)
 
     def _judge_hold(self, rate: float, now: float) -> None:
-        known = self._reference
-        self._recent = (*self._recent[-2:], rate)
-        self.rate = max(self._recent)  # requests that begin together leave gaps together: those are not the line's rate
-        self._reference = max(known * FADES, self.rate)
-        if len(self._recent) == 3 and self.rate < known * FELL:
-            self._reference, self._down_seconds = self.rate, DOWN_SECONDS
+        probes = self._probes
+        known = probes.reference
+        self.rate = probes.held(rate)
         if known > 0 and rate > known * GAINS and self._room(now):
             self._enter(Verdict.ROSE)
-            self._previous, self._per_slot = (self.slots, known), 0.0
+            self._previous = self.slots, known
+            self._search.begin_again()
             self._judge_start(max(rate, known * GROWS), now)
-        elif now >= self._down_at and self.slots > FEWEST_SLOTS // 2:
+        elif probes.down_due(now) and self.slots > FEWEST_SLOTS // 2:
             self._enter(Verdict.DOWN_DUE)
             self._previous = (self.slots, self.rate)
-            self._change(max(FEWEST_SLOTS // 2, int(self.slots * self._step_down)), now)
-        elif now >= self._up_at and self._room(now):
+            self._change(max(FEWEST_SLOTS // 2, int(self.slots * probes.step_down)), now)
+        elif probes.up_due(now) and self._room(now):
             self._enter(Verdict.UP_DUE)
             self._previous = (self.slots, self.rate)
             self._change(min(self._most(now), max(self.slots + 1, round(self.slots * STEP_UP))), now)
@@ -321,10 +266,9 @@ class Controller:
         """Holds `slots`. keep_down: the time of the next probe down stays."""
         if slots != self.slots:
             self._change(slots, now)
-        self._previous, self._recent = None, ()
-        self._up_at = now + self._up_seconds
-        if not keep_down:
-            self._down_at = now + max(self._down_seconds, DOWN_COST * (self._settle_seconds + self._window_seconds))
+        self._previous = None
+        cost = settle_seconds(self.latency) + window_seconds(self.latency)
+        self._probes.hold(now, None if keep_down else cost)
 
     def _most(self, now: float) -> int:
         return self._overload.most(now, self.ceiling)
@@ -332,19 +276,16 @@ class Controller:
     def _room(self, now: float) -> bool:
         return self.slots < self._most(now) and not self._saturated
 
-    def _used(self, in_use: int) -> int:
-        return max(1, min(in_use, self.slots))
-
     def _cut(self, slots: int | None, now: float) -> None:
         """slots: the number to go down to; None: no need."""
         if slots is not None:
             self._enter(Verdict.THROTTLED)
-            self._previous = None
+            self._previous = self._last_round = None
             self._change(slots, now)
 
     def _calm(self, now: float) -> None:
         self._enter(Verdict.CALM)
-        self._reference = 0.0
+        self._probes.reference = 0.0
         if self.fixed is not None:
             self._change(self.fixed, now)
         self._hold(self.slots, now)

@@ -7,6 +7,7 @@ and `Recovered` is read-only once made.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 
 from ..errors import IncompatiblePartSize, UsageError
@@ -36,11 +37,8 @@ _COPY_CEILING = 512 * MIB
 
 # Beyond so many slots the line is a long one.
 _FEW_SLOTS = 16
-_ROUNDS = 10
-"""Parts for each slot, if they can be that small: at the end slots have nothing to do for half a part's time each."""
-_ROUNDS_AT_FIRST = 4
-"""The same for a line that is not known yet, whose number of slots is a guess: small parts are many requests, and some
-servers limit those."""
+_ROUNDS = 3
+"""Parts for each slot, if they can be that small; at the end of a transfer all that are left begin together."""
 _MOST_PARTS = 700
 """Of an object for which a line has few slots, for the same reason: 50 requests per second are then no limit of 10 Gb/s
 for 16 GiB."""
@@ -51,7 +49,7 @@ _WORTH_A_REQUEST = 10
 _LEAST_RANGE = MIB
 _AT_LEAST_BY_REQUESTS, _BY_REQUESTS = 1.5, 3
 """Times the bytes that moved for each request where the server limits requests: so that they are no limit any more. The
-larger one where there are then still two parts for each slot."""
+larger one is the most; parts below the usual size are for lines where the smaller one is less than such a part."""
 
 
 @define(frozen=True, slots=True)
@@ -141,15 +139,17 @@ def _suited(size: int, usual: int, line: LineState, least: int) -> int:
     floor = least
     if line.requests > 0:
         just = line.rate / line.requests
-        part = max(_AT_LEAST_BY_REQUESTS * just, min(_BY_REQUESTS * just, size // (2 * line.slots)))
+        each = size / line.slots
+        part = min(_BY_REQUESTS * just, max(each, math.sqrt(each * just)))
         if part > usual:
             return max(least, _round_up(int(min(part, size // (4 * _FEW_SLOTS), _AUTO_CEILING))))
-        floor = max(least, int(part))
+        floor = max(least, int(part), usual if _AT_LEAST_BY_REQUESTS * just > least else 0)
     one = line.rate / line.slots
     usual = max(usual, min(_AUTO_CEILING, _round_up(size // _MOST_PARTS)))
     if line.slots <= _FEW_SLOTS:
         return usual
-    largest = size // (line.slots * (_ROUNDS if one > 0 else _ROUNDS_AT_FIRST))
+    rounds = max(1, min(_ROUNDS, size // (line.slots * least)))  # whole ones, where the smallest parts make few
+    largest = size // (line.slots * rounds)
     part = min(usual, largest)
     if one > 0:
         part = max(part, min(int(one * line.latency * _WORTH_A_REQUEST), largest, _AUTO_CEILING))

@@ -39,21 +39,26 @@ class RequestBudget:
     The limit is the rate of the requests that began and were not turned away. It grows slowly first, so that it stays
     near a limit of the server's that does not move, and then ever faster (as CUBIC, RFC 9438, does with its window). A
     limit that was guessed, before a second of requests was seen, doubles every second in which it is used up: fewer
-    requests do not show that the server takes more (so RFC 9438, section 5.8, for windows).
+    requests do not show that the server takes more (so RFC 9438, section 5.8, for windows). Each further request of the
+    same burst that is turned away lowers the guess.
     """
 
     accepted: float | None = None
     """Requests per second that the server took when it turned some away; None: there is no limit."""
     _guessed: bool = False
     _limited_at: float = 0.0
+    _burst_at: float = float("-inf")
+    """When the first request of the last burst was turned away."""
     first_limited_at: float = float("inf")
-    """When the limit was set that is in force now, monotonic seconds; infinite: there is none."""
+    """When the limit was set that is in force now, and that is more than a guess, monotonic seconds; infinite: there is
+    none."""
     _next: float = 0.0
     _buckets: dict[int, _Bucket] = field(default_factory=dict)
 
     def expect(self, accepted: float, now: float) -> None:
         """Begins with what an earlier run has found, requests per second, and half a second of them at once."""
-        self.accepted, self._limited_at, self._next = max(1.0, accepted), now, now - HORIZON
+        self.accepted, self._limited_at, self._burst_at = max(1.0, accepted), now, now
+        self._next = now - HORIZON
 
     def counts(self, now: float) -> tuple[int, int]:
         """(begun, turned away) in the last second or so."""
@@ -72,19 +77,20 @@ class RequestBudget:
     def turned_away(self, now: float, *, asked_for_less: bool) -> None:
         """A request ended without its bytes. asked_for_less: the server said that there were too many."""
         self._bucket(now).away += 1
-        if not asked_for_less or (self.accepted is not None and now - self._limited_at < BURST_SECONDS):
+        if not asked_for_less:
             return
-        recent = self._between(now - (BUCKETS - 1) * BUCKET_SECONDS, now)
-        seen = now - min(bucket.at for bucket in recent) * BUCKET_SECONDS
-        accepted = (sum(bucket.begun for bucket in recent) - sum(bucket.away for bucket in recent)) / max(
-            seen, LEAST_SECONDS
-        )
-        before = self.rate(now)
+        if self.accepted is not None and now - self._burst_at < BURST_SECONDS:
+            if self._guessed:  # before all of the burst was answered
+                self.accepted = min(self.accepted, max(1.0, self._accepted_lately(now) * BACK))
+                self._limited_at = now
+            return
+        before, accepted = self.rate(now), self._accepted_lately(now)
         if before is not None and not self._guessed:
             accepted = min(before, max(accepted, before * 0.7))
-        self._guessed = seen < LEAST_SECONDS
-        self.first_limited_at = min(self.first_limited_at, now)
-        self.accepted, self._limited_at = max(1.0, accepted * BACK), now
+        self._guessed = self._seconds_seen(now) < LEAST_SECONDS
+        if not self._guessed:
+            self.first_limited_at = min(self.first_limited_at, now)
+        self.accepted, self._limited_at, self._burst_at = max(1.0, accepted * BACK), now, now
 
     def reserve(self, now: float) -> float | None:
         """Seconds until the next request may begin, which this counts; None: ask again in `HORIZON` seconds."""
@@ -103,6 +109,15 @@ class RequestBudget:
             self._limited_at = min(now, self._limited_at + unused)
         self._next += unused + 1.0 / rate
         return begins - now
+
+    def _accepted_lately(self, now: float) -> float:
+        """Requests per second; those in flight count as accepted."""
+        recent = self._between(now - (BUCKETS - 1) * BUCKET_SECONDS, now)
+        return sum(bucket.begun - bucket.away for bucket in recent) / max(self._seconds_seen(now), LEAST_SECONDS)
+
+    def _seconds_seen(self, now: float) -> float:
+        recent = self._between(now - (BUCKETS - 1) * BUCKET_SECONDS, now)
+        return now - min(bucket.at for bucket in recent) * BUCKET_SECONDS
 
     def _bucket(self, when: float) -> _Bucket:
         at = int(when / BUCKET_SECONDS)

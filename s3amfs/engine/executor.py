@@ -51,6 +51,7 @@ class Transfer:
         self._settings = settings
         self._calls = callbacks or Callbacks()
         self._machine = m.Machine(settings.policy, share, random.random)
+        self.waiting = self._machine.waiting
         self._parts: dict[int, Part] = {}
         self._attempts: dict[int, int] = {}
         self._moved_here = 0

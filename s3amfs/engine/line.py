@@ -16,6 +16,7 @@ from functools import partial
 from typing import Literal, Protocol
 
 from ..core.failures import Failure, Kind
+from ..core.goodput import Look
 from ..core.lines import LineState, Remembered, format_lines, parse
 from ..core.pacing import BUSY, Controller
 from ..core.request_budget import HORIZON
@@ -40,6 +41,9 @@ class Member(Protocol):
 
     def progress(self) -> tuple[int, int]:
         """(bytes of good parts so far, those in flight included; requests that ended)."""
+
+    def waiting(self, most: int) -> int | None:
+        """Parts without a slot, up to the end; None for more than `most`, or while parts are still added."""
 
     def refill(self) -> None:
         """The number of slots has grown."""
@@ -66,6 +70,8 @@ class Line:
         self._moved = self._ended = 0
         self._samples = Recurring(schedule, SAMPLE_SECONDS, self._sample, lambda: bool(self._members), self._lock)
         self._worked: float | None = None
+        self.held_up = 0
+        """Requests that have a slot, and wait for their turn."""
         self.gate = SlotGate(controller.slots)
 
     @property
@@ -86,6 +92,7 @@ class Line:
                 self._controller.pause()
             self._members[member] = member.progress()
             self._samples.start()
+        self.gate.set_limit(self.slots)
 
     def leave(self, member: Member) -> None:
         with self._lock:
@@ -150,9 +157,11 @@ class Line:
             worked, before_worked = _thread_seconds(), self._worked
             self._worked = worked
             spent = worked - before_worked if before_worked is not None else 0.0
-            self._controller.sample(time.monotonic(), self._moved, self._ended, self.gate.held, spent)
-            grown = self.slots > before
             members = list(self._members)
+            waiting = members[0].waiting(before) if len(members) == 1 else None
+            look = Look(self._moved, self._ended, self.gate.held, spent, waiting, self.held_up)
+            self._controller.sample(time.monotonic(), look)
+            grown = self.slots > before
         self.gate.set_limit(self.slots)
         if grown:
             for member in members:
@@ -205,7 +214,15 @@ class Share:
 
         Returns whether it was now.
         """
-        return self._take_turns(self.lines, 0.0, later, begin)
+
+        def turn() -> None:
+            for line in self.lines:
+                line.held_up -= 1
+            begin()
+
+        for line in self.lines:
+            line.held_up += 1
+        return self._take_turns(self.lines, 0.0, later, turn)
 
     def _take_turns(self, lines: Sequence[Line], begins: float, later: Later, begin: Callable[[], None]) -> bool:
         """begins: monotonic seconds, as the lines before `lines` have it; what they have counted is not asked again."""

@@ -29,7 +29,7 @@ def test_the_longer_the_line_the_more_slots_it_starts_with() -> None:
     assert start_slots(None, 1000) == start_slots(0.0005, 1000) == 8
     assert start_slots(0.02, 1000) == 16
     assert start_slots(0.08, 1000) == 64
-    assert start_slots(5.0, 1000) == 128
+    assert start_slots(5.0, 1000) == 224
     assert start_slots(5.0, 20) == 20
     assert start_slots(5.0, 0) == 1
 

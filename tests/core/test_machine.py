@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -274,3 +275,37 @@ def test_every_failure_that_is_tried_again_reaches_the_pace() -> None:
     run.running.remove(4)
     run.handle(m.PartFailed(4, Failure(Kind.CHANGED, "changed")))
     assert pace.failures == 3, "the last failure is none that is tried again"
+
+
+@given(st.integers(0, 30), st.integers(1, 10), st.integers(0, 40), st.lists(st.integers(0, 40), max_size=5))
+def test_parts_that_wait_are_counted_and_none_is_lost(count: int, slots: int, most: int, asked: list[int]) -> None:
+    machine = m.Machine(RetryPolicy(), Fixed(slots), lambda: 0.5)
+    drawn: list[int] = []
+
+    def parts() -> Iterator[int]:
+        for number in range(1, count + 1):
+            drawn.append(number)
+            yield number
+
+    run = Run(machine, 1, 0.0, [])
+    assert machine.waiting(most) is None, "more may be added"
+    run.handle(m.PartsAdded(parts(), last=True))
+    left = max(0, count - slots)
+    assert machine.waiting(most) == (left if left <= most else None)
+    assert len(drawn) <= slots + most + 1, "no more are taken than have to be counted"
+    assert machine.starving is (left == 0)
+    while run.running:
+        number = min(run.running)
+        run.running.remove(number)
+        run.handle(m.PartSucceeded(number, 1))
+        for ask in asked:
+            machine.waiting(ask)
+    assert run.started == list(range(1, count + 1))
+
+
+def test_parts_that_may_still_be_added_are_unknown() -> None:
+    machine = m.Machine(RetryPolicy(), Fixed(1), lambda: 0.5)
+    machine.handle(m.PartsAdded([1, 2, 3], last=False), 0.0)
+    assert machine.waiting(10) is None
+    machine.handle(m.PartsAdded([], last=True), 0.0)
+    assert machine.waiting(10) == 2

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s3amfs.core.goodput import Look
 from s3amfs.core.lines import LineState, start_slots
-from s3amfs.core.pacing import TRANSITIONS, Controller, Phase, Verdict
+from s3amfs.core.pacing import Controller
+from s3amfs.core.pacing_phases import TRANSITIONS, Phase, Verdict
 from tests.support.examples import examples
 from tests.support.simulated_line import MB, Line, cold, course
 
@@ -83,9 +85,9 @@ def test_slots_keep_to_their_limits(steps: list[tuple[str, int, float]], ceiling
         moved += count
         in_use = count % (controller.slots + 1)
         if what == "s":
-            controller.sample(now, moved, count % 1000, controller.slots)
+            controller.sample(now, Look(moved, count % 1000, controller.slots))
         elif what == "n":
-            controller.sample(now, moved, count % 1000, in_use)
+            controller.sample(now, Look(moved, count % 1000, in_use))
         else:
             controller.reserve(now)
             (controller.turned_away if what == "t" else controller.cut_off)(now, in_use)
@@ -99,7 +101,7 @@ def test_a_line_that_stalls_is_judged_on(stalls_at: float) -> None:
     while now < 30.0:
         now += 0.1
         moved += 0 if stalls_at <= now < stalls_at + 5.0 else controller.slots * MB // 10
-        controller.sample(now, moved, 0, controller.slots)
+        controller.sample(now, Look(moved, 0, controller.slots))
     assert controller.slots > 64
     assert controller.rate > 0
 
@@ -108,6 +110,26 @@ def test_too_little_to_do_decides_nothing() -> None:
     line = Line(cold(0.001), 1000 * MB, 1 * MB, supply=3)
     line.run(30)
     assert line.controller.slots == start_slots(0.001, 1024)
+
+
+def test_slots_whose_requests_wait_for_their_turn_decide_nothing() -> None:
+    """The line is not full as long as the server takes their requests one after the other: no reason to stop at a
+    number, nor to remember it."""
+    controller, now, moved, begun = cold(0.1), 0.0, 0.0, 0.0
+    for _ in range(100):
+        controller.reserve(now)
+    controller.turned_away(0.05, 80)
+    while now < 15.0:
+        now += 0.1
+        begun = min(controller.slots, begun + 5)  # 50 per second
+        moved += begun * MB * 0.1
+        look = Look(int(moved), 0, controller.slots, held_up=controller.slots - int(begun))
+        controller.sample(now, look)
+        assert controller.phase is Phase.STARTING
+    assert controller.slots > 400
+    state = controller.state()
+    assert state is not None
+    assert begun * 0.8 <= state.slots <= begun * 1.2
 
 
 def test_a_machine_that_is_busy_gets_no_more_slots() -> None:
@@ -160,7 +182,7 @@ def test_a_fixed_number_is_kept_but_for_throttling() -> None:
         controller.reserve(line.now)
         controller.turned_away(line.now, controller.slots)
 
-    line.run(5, refuse)
+    line.run(6, refuse)
     assert controller.slots < 16
     line.run(10)
     assert controller.slots == 16
@@ -180,7 +202,7 @@ def test_what_is_remembered_is_where_it_starts() -> None:
 def test_copies_are_judged_by_whole_parts_only() -> None:
     controller = Controller(64, lumpy=True)
     for second in range(100):
-        controller.sample(second / 10, 0, 0, controller.slots)
+        controller.sample(second / 10, Look(0, 0, controller.slots))
     assert controller.slots == start_slots(None, 64), "nothing has ended, so nothing is known"
 
 

@@ -283,6 +283,25 @@ def test_parts_on_a_line_that_is_not_known_yet() -> None:
         assert choose_part_size(4 * GIB, line=LineState(slots)) == 8 * MIB
 
 
+@given(st.integers(9 * MIB, 64 * GIB), st.integers(17, 1024), st.sampled_from([0.0, 50e6, 1250e6]))
+def test_a_line_of_many_slots_has_parts_for_all_of_them(size: int, slots: int, rate: float) -> None:
+    """Three for each, or fewer where they cannot be so small: else the line is half empty at the end."""
+    part_size = choose_part_size(size, line=LineState(slots, rate, 0.1))
+    most = max(1, min(3, size // (slots * MIN_PART)))
+    assert part_size <= max(MIN_PART, -(-size // 10_000) + MIB, -(-size // (slots * most)) + MIB)
+
+
+@given(st.integers(64 * MIB, 64 * GIB), st.integers(8, 1024), st.floats(1e6, 2e9), st.floats(5.0, 500.0))
+def test_parts_where_requests_are_limited(size: int, slots: int, rate: float, requests: float) -> None:
+    """At most three times what moved for each request, or as large as ever; none small where that alone is a limit."""
+    line, just = LineState(slots, rate, 0.0, requests), rate / requests
+    part_size = choose_part_size(size, line=line)
+    usual = choose_part_size(size, line=LineState(8))
+    assert part_size <= max(usual, 3 * just + MIB)
+    if 1.5 * just > MIN_PART:
+        assert part_size >= min(choose_part_size(size), size // 64)
+
+
 def test_a_last_part_alone_shows_the_size_of_the_others() -> None:
     assert infer_part_size(2 * 6 * MIB, [(2, 6 * MIB)]) == 6 * MIB
     assert infer_part_size(6 * MIB + 1, [(2, 1)]) == 6 * MIB
@@ -302,16 +321,16 @@ FAR, LIMITED = LineState(128, 2e9, 0.3), LineState(380, 1000e6, 0.2, requests=50
     ("line", "uploads", "downloads"),
     [
         (LineState(8), [8, 8, 8, 8, 8, 24, 128, 128], [8, 8, 8, 8, 8, 24, 128, 128]),
-        (UNKNOWN, [8, 5, 5, 5, 8, 24, 128, 128], [1, 1, 1, 3, 8, 24, 128, 128]),
+        (UNKNOWN, [8, 5, 5, 6, 8, 24, 128, 128], [1, 1, 2, 4, 8, 24, 128, 128]),
         (FEW, [8, 8, 8, 8, 8, 24, 128, 128], [8, 8, 8, 8, 8, 24, 128, 128]),
-        (LineState(17, 100e6, 0.05), [8, 5, 5, 7, 8, 24, 45, 103], [1, 1, 1, 7, 8, 24, 45, 45]),
-        (LONG, [8, 5, 5, 5, 8, 24, 96, 103], [1, 1, 1, 2, 8, 24, 96, 96]),
-        (SLOW, [8, 5, 5, 5, 5, 5, 11, 103], [1, 1, 1, 2, 2, 2, 2, 2]),
-        (FAR, [8, 5, 5, 5, 5, 13, 80, 120], [1, 1, 1, 1, 4, 13, 80, 120]),
+        (LineState(17, 100e6, 0.05), [8, 5, 6, 8, 8, 24, 45, 103], [1, 1, 2, 8, 8, 24, 45, 45]),
+        (LONG, [8, 5, 5, 6, 12, 24, 96, 103], [1, 1, 2, 6, 12, 24, 96, 96]),
+        (SLOW, [8, 5, 5, 5, 5, 5, 11, 103], [1, 1, 2, 2, 2, 2, 2, 2]),
+        (FAR, [8, 5, 5, 8, 14, 43, 120, 120], [1, 1, 1, 3, 14, 43, 120, 120]),
         (LineState(64, 64.0, 1.0), [8, 5, 5, 5, 5, 5, 11, 103], [1, 1, 1, 1, 1, 1, 1, 1]),
-        (LineState(40, 800e6, 0.02, 50.0), [8, 5, 5, 16, 46, 46, 128, 128], [1, 1, 2, 16, 46, 46, 128, 128]),
-        (LineState(40, 10e6, 0.02, 50.0), [8, 5, 5, 5, 5, 5, 11, 103], [1, 1, 1, 2, 2, 2, 2, 2]),
-        (LIMITED, [8, 5, 5, 16, 29, 29, 58, 103], [1, 1, 2, 16, 29, 29, 58, 58]),
+        (LineState(40, 800e6, 0.02, 50.0), [8, 8, 8, 16, 46, 46, 128, 128], [8, 8, 8, 16, 46, 46, 128, 128]),
+        (LineState(40, 10e6, 0.02, 50.0), [8, 5, 5, 5, 5, 5, 11, 103], [1, 1, 2, 2, 2, 2, 2, 2]),
+        (LIMITED, [8, 8, 8, 8, 17, 44, 103, 128], [8, 8, 8, 8, 17, 44, 103, 128]),
     ],
 )
 def test_the_table_of_parts_for_lines(line: LineState, uploads: list[int], downloads: list[int]) -> None:
@@ -327,7 +346,7 @@ def test_constants_of_parts_for_lines() -> None:
         [10, 11, 30, 31]
     )
     assert download_part_size(3000 * MIB, line=LineState(20, 20 * 20.0 * MIB, 0.07)) == 14 * MIB
-    assert download_part_size(3000 * MIB, line=LineState(20, 20 * 20.0 * MIB, 0.10)) == 15 * MIB, "10 for each slot"
+    assert download_part_size(3000 * MIB, line=LineState(20, 20 * 20.0 * MIB, 0.30)) == 50 * MIB, "3 for each slot"
     assert download_part_size(90_000 * MIB, line=LineState(20, 20 * 6.0 * MIB, 0.1)) == 48 * MIB
     assert download_part_size(90_000 * MIB, line=LineState(20, 20 * 60.0 * MIB, 0.7)) == 128 * MIB
     assert [copy_part_size(size * GIB) // MIB for size in (12, 13, 50, 100, 101, 5000, 6000)] == (

@@ -134,6 +134,18 @@ def test_requests_of_one_burst_lower_the_limit_once() -> None:
     assert budget.first_limited_at == 12.0
 
 
+@pytest.mark.parametrize("accepts", [1, 20, 50, 127])
+def test_a_burst_shows_how_many_of_it_were_accepted(accepts: int) -> None:
+    """The first answer of 128 requests says little; the last one says how many the server took."""
+    budget = RequestBudget()
+    for _ in range(128):
+        budget.reserve(10.0)
+    for number in range(128 - accepts):
+        budget.turned_away(10.3 + number / 1000, asked_for_less=True)
+    assert budget.accepted == pytest.approx(0.98 * accepts, abs=0.03)
+    assert budget.first_limited_at == float("inf"), "it is still a guess"
+
+
 def test_a_whole_second_of_requests_is_no_guess() -> None:
     for first, later in ((10.0, 1.005 + 1 / 12**3), (10.25, 2.0)):
         budget = RequestBudget()

@@ -40,6 +40,10 @@ class Clock:
 class Member:
     def __init__(self) -> None:
         self.moved = self.refilled = 0
+        self.left: int | None = None
+
+    def waiting(self, most: int) -> int | None:
+        return self.left if self.left is not None and self.left <= most else None
 
     def progress(self) -> tuple[int, int]:
         return self.moved, 0
@@ -212,6 +216,43 @@ def test_a_part_begins_when_the_servers_take_a_further_request(clock: Clock) -> 
     assert not all(waiting)
     assert begun[0] + len(later) == 51, "each either begins or is to ask again"
     assert all(0 < delay <= 0.5 for delay, _ in later)
+
+
+def test_the_last_parts_of_a_lone_transfer_begin_together(clock: Clock) -> None:
+    line = Line(Controller(1024, known=LineState(30, 30e6, 0.02)), clock.schedule)
+    member, second = Member(), Member()
+    line.join(member)
+    for _ in range(30):
+        line.gate.enter(lambda: None)
+    clock.run(0.25)
+    assert line.slots == line.gate.limit == 30, "nobody knows how many wait"
+    member.left = 20
+    clock.run(0.1)
+    assert line.slots == line.gate.limit == 50
+    assert member.refilled
+    line.join(second)
+    clock.run(0.1)
+    assert line.slots == line.gate.limit == 30, "there is more to do again"
+    line.leave(second)
+    clock.run(0.1)
+    assert line.slots == line.gate.limit == 50
+    line.leave(member)
+    line.join(second)
+    assert line.slots == line.gate.limit == 30, "the next transfer begins with what the line needs"
+
+
+def test_requests_that_wait_for_their_turn_are_counted(clock: Clock) -> None:
+    source, target = (Line(Controller(9, fixed=9), clock.schedule) for _ in range(2))
+    share, later, begun = Share([source, target]), list[Callable[[], object]](), list[int]()
+    share.failed(Failure(Kind.THROTTLE, "503"), clock.now)
+    for number in range(5):
+        share.take_turn(lambda delay, function: later.append(function), lambda number=number: begun.append(number))
+    assert source.held_up == target.held_up == 5 - len(begun) > 0
+    while later:
+        clock.now += 1.0
+        later.pop(0)()
+    assert sorted(begun) == [0, 1, 2, 3, 4]
+    assert source.held_up == target.held_up == 0
 
 
 def test_a_relay_that_waits_for_one_server_costs_the_other_no_further_request(clock: Clock) -> None:

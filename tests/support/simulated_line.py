@@ -7,7 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from s3amfs.core.pacing import Controller, Phase
+from s3amfs.core.goodput import Look
+from s3amfs.core.pacing import Controller
+from s3amfs.core.pacing_phases import Phase
 
 STEP = 0.1
 MB = 1e6
@@ -39,7 +41,7 @@ class Line:
             self.now += STEP
             self.moved += rate * STEP
             each(self)
-            self.controller.sample(self.now, self.counter(self.moved), 0, used, self.worked * STEP)
+            self.controller.sample(self.now, Look(self.counter(self.moved), 0, used, self.worked * STEP))
             self.phases.append(self.controller.phase)
             self.slots.append(self.controller.slots)
         return (self.moved - before) / seconds

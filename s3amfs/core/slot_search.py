@@ -1,0 +1,50 @@
+"""The search for the number of slots that a line needs: doubling while goodput grows with them. Pure."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .define import define
+
+GROWS: Final = 1.2
+"""Twice the slots that bring less than a fifth more: the line, not the number of slots, is the limit."""
+LEAPS: Final = 0.85
+"""Goodput that grows by that much of what the slots have grown: four times the slots are next, not twice."""
+MARGIN: Final = 1.1
+"""Times what the line seems to need: so a line that gets better shows at once, and a slot between requests costs
+nothing."""
+
+
+def growth(before: tuple[int, float] | None, slots: int, rate: float) -> int:
+    """Times `slots` to try next: 1 where more of them bring nothing.
+
+    before: (slots, rate) to compare with; None: nothing yet.
+    """
+    if before is None:
+        return 2
+    if rate < before[1] * GROWS:
+        return 1
+    # Where nothing moved before, nothing is known of how goodput grows with the slots.
+    return 4 if before[1] > 0 and rate / before[1] >= LEAPS * slots / before[0] else 2
+
+
+@define(slots=True)
+class Search:
+    """Finds the slots that the line needs, from the best rate that one of them had."""
+
+    _per_slot: float = 0.0
+    _margin_due: bool = True
+    """The slots that are held have no margin yet."""
+
+    def begin_again(self) -> None:
+        """The line is another one now."""
+        self._per_slot = 0.0
+
+    def saw(self, slots: int, rate: float) -> None:
+        self._per_slot = max(self._per_slot, rate / slots)
+
+    def needed(self, before: tuple[int, float] | None, slots: int, best: float) -> int:
+        """Slots for the `best` rate, at most the `slots` that are tried now. It is the end of the search."""
+        margin = MARGIN if self._margin_due else 1.0
+        self._margin_due = False
+        return min(slots, round(best / self._per_slot * margin)) if self._per_slot and before is not None else slots

@@ -1,0 +1,45 @@
+"""The search for the slots of a line: when to go on, by how much, and what is enough."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s3amfs.core.slot_search import Search, growth
+
+
+@pytest.mark.parametrize(
+    ("before", "rate", "times"),
+    [
+        (None, 0.0, 2),
+        ((10, 100.0), 119.0, 1),
+        ((10, 100.0), 120.0, 2),
+        ((10, 100.0), 169.0, 2),
+        ((10, 100.0), 170.0, 4),
+        ((10, 0.0), 170.0, 2),
+    ],
+)
+def test_slots_grow_as_goodput_does(before: tuple[int, float] | None, rate: float, times: int) -> None:
+    assert growth(before, 20, rate) == times
+
+
+def test_what_the_line_needs_has_a_margin_once() -> None:
+    search = Search()
+    search.saw(10, 100.0)
+    search.saw(40, 200.0)
+    assert search.needed((10, 100.0), 40, 200.0) == 22
+    assert search.needed((10, 100.0), 40, 200.0) == 20
+    assert search.needed(None, 40, 200.0) == 40, "nothing to compare with"
+    search.begin_again()
+    assert search.needed((10, 100.0), 40, 200.0) == 40
+    search.saw(40, 200.0)
+    assert search.needed((10, 100.0), 30, 200.0) == 30, "no more than are tried"
+
+
+@given(st.lists(st.tuples(st.integers(1, 1024), st.floats(1.0, 1e9)), min_size=1), st.integers(1, 1024))
+def test_never_more_than_are_tried(windows: list[tuple[int, float]], slots: int) -> None:
+    search = Search()
+    for number, rate in windows:
+        search.saw(number, rate)
+    assert search.needed(windows[0], slots, max(rate for _, rate in windows)) <= slots
