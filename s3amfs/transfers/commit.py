@@ -10,6 +10,7 @@ then `refused`, `error` and `after`. `send` does that for control calls: Complet
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -248,9 +249,14 @@ def put(
         return stored
     if commit.is_lost(failure) and (counting.retries or reply.sent_again):
         found = client.find(target.bucket, target.key, customer_key=options.customer_key)
-        if found is not None and found.checksums.get("crc64nvme") == crc64(data):
+        if found is not None and _is_content(data, found.etag, found.checksums.get("crc64nvme")):
             return s3api.StoredInfo(found.etag, found.checksums, found.checksum_type, found.version_id)
     raise commit.error(failure, target.url)
+
+
+def _is_content(data: bytes, etag: str, crc: str | None) -> bool:
+    """Whether an object with this ETag and CRC64NVME, if it has one, is `data`; False where that is unknown."""
+    return crc == crc64(data) if crc is not None else etag == hashlib.md5(data, usedforsecurity=False).hexdigest()
 
 
 def crc64(data: bytes) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -451,23 +452,25 @@ def test_a_small_object_has_its_checksum_where_the_server_takes_one() -> None:
     ],
     ids=["its answer was lost", "another's object", "it was sent twice", "nothing was lost", "another refusal"],
 )
+@pytest.mark.parametrize("has_crc", [True, False], ids=["by its CRC", "by its MD5"])
 def test_an_object_that_an_earlier_try_has_stored_is_ours(
-    monkeypatch: pytest.MonkeyPatch, answers: list[Reply], found: bytes, ours: bool
+    monkeypatch: pytest.MonkeyPatch, answers: list[Reply], found: bytes, ours: bool, has_crc: bool
 ) -> None:
     monkeypatch.setattr(RetryPolicy, "of", lambda *_: RetryPolicy(base=0.0))
     left = list(answers)
 
     def answer(asked: Asked) -> Reply:
         if asked.method == "HEAD":
-            crc = commit_module.crc64(found)
-            return reply(etag='"there"', content_length="4", x_amz_checksum_crc64nvme=crc, x_amz_version_id="v")
+            checksum = {"x_amz_checksum_crc64nvme": commit_module.crc64(found)} if has_crc else {}
+            etag = "there" if has_crc else hashlib.md5(found).hexdigest()
+            return reply(etag=f'"{etag}"', content_length="4", x_amz_version_id="v", **checksum)
         return left.pop(0)
 
     client, _ = scripted(answer)
     client.session.capabilities("box").conditions["put", "nothing"] = True
     if ours:
         stored = commit_module.put(client, TARGET, b"data", ObjectOptions(), NOTHING, pytest.fail)
-        assert (stored.etag, stored.version_id) == ("there", "v")
+        assert (stored.etag, stored.version_id) == ("there" if has_crc else hashlib.md5(found).hexdigest(), "v")
     else:
         with pytest.raises((ObjectExists, AccessDenied)):
             commit_module.put(client, TARGET, b"data", ObjectOptions(), NOTHING, pytest.fail)

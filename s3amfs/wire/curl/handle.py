@@ -106,7 +106,8 @@ def _likeness(exchange: Exchange) -> tuple[object, ...] | None:
         return None
     if chunks is not None and request.method == "GET":
         return (chunks.most, request.url[:5], request.options)
-    if exchange.reader is not None and request.method == "PUT" and _length(request) <= SHORT_BYTES:
+    is_streamed = exchange.reader is not None and request.content_length is not None  # a control call has other limits
+    if is_streamed and request.method == "PUT" and _length(request) <= SHORT_BYTES:
         return ("PUT", request.url[:5], request.options)
     return None
 

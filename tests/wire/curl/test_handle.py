@@ -12,9 +12,9 @@ import pytest
 from s3amfs.wire.curl import exchange as exchanges
 from s3amfs.wire.curl import handle as module
 from s3amfs.wire.curl.exchange import Exchange, fill_reply
-from s3amfs.wire.curl.handle import BUFFER_BYTES, RECEIVE_BYTES, TLS_SEND_BYTES, configure, log_end
+from s3amfs.wire.curl.handle import BUFFER_BYTES, RECEIVE_BYTES, TLS_SEND_BYTES, Handles, configure, log_end
 from s3amfs.wire.curl.options import COOKIEFILE, PROXY_CAINFO
-from s3amfs.wire.curl.streams import Chunks
+from s3amfs.wire.curl.streams import BytesReader, Chunks
 from s3amfs.wire.messages import HttpRequest
 from tests.wire.curl_helpers import Give, Keep
 
@@ -192,3 +192,22 @@ def test_a_line_of_the_log_without_secrets(caplog: pytest.LogCaptureFixture, cod
     assert line.endswith(f"/b/k: {outcome}, 3 bytes up")
     assert "secret" not in line
     assert "abc" not in line
+
+
+def test_a_streamed_put_does_not_get_the_limits_of_a_control_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    control = HttpRequest("PUT", URL, (("x-a", "b"),), body=b"data", is_s3=True)
+    streamed = HttpRequest("PUT", URL, (("x-a", "b"),), content_length=4, is_s3=True)
+    configured: list[HttpRequest] = []
+
+    def noted(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> None:
+        configured.append(exchange.request)
+        configure(handle, exchange, bundle)
+
+    monkeypatch.setattr(module, "configure", noted)
+    handles = Handles(None, 1)
+    for request in (control, streamed, streamed, control):
+        reader = BytesReader(b"data") if request is streamed else None
+        exchange = Exchange(request, lambda _: None, reader=reader)
+        handles.give_back(handles.take(exchange), exchange)
+    handles.close()
+    assert configured == [control, streamed, control], "the second streamed one has what the first has set up"
