@@ -225,7 +225,10 @@ class Engine:
         return Call(self.loop(), request, reader, sink).wait()
 
     def call_here(self, request: HttpRequest, reader: Reader) -> Reply:
-        """As `call`, in the calling thread, which has to be one that may wait: a small request costs less so."""
+        """As `call`, in the calling thread, which has to be one that may wait: a small request costs less so.
+
+        Not for the main thread: of what a signal's handler raises there, only KeyboardInterrupt gets through libcurl.
+        """
         exchange, reported = Exchange(request, _ended, reader=reader), False
         exchange.lines = []
 
