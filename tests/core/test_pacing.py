@@ -87,7 +87,8 @@ def test_slots_keep_to_their_limits(steps: list[tuple[str, int, float]], ceiling
         if what == "s":
             controller.sample(now, Look(moved, count % 1000, controller.slots))
         elif what == "n":
-            controller.sample(now, Look(moved, count % 1000, in_use))
+            waiting = count % 40 if count % 3 else None
+            controller.sample(now, Look(moved, count % 1000, in_use, 0.0, waiting, count % (in_use + 1)))
         else:
             controller.reserve(now)
             (controller.turned_away if what == "t" else controller.cut_off)(now, in_use)
