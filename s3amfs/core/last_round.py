@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from .define import define
-from .slot_search import growth
+from .slot_search import GROWS
 
 FEW_SLOTS: Final = 16
 """Up to so many, one connection takes a large share of the line, and what the others leave."""
@@ -25,16 +25,13 @@ def fits(slots: int, in_use: int, waiting: int, most: int) -> bool:
 
 @define(slots=True)
 class LastRound:
-    """held: slots to go back to, and to remember. before: (slots, rate) of the last window, where the search for slots
-    was not over."""
+    """held: slots to go back to, and to remember: those that were measured last. rate: theirs, where the search for
+    slots was not over; 0.0: it was."""
 
     held: int
-    before: tuple[int, float] | None = None
+    rate: float = 0.0
 
-    def judge(self, slots: int, rate: float, most: int) -> None:
-        """A window in which all `slots` were in use: where goodput still grew with them, more are worth trying."""
-        if self.before is not None:
-            times = growth(self.before, slots, rate)
-            if times > 1:
-                self.held = max(self.held, min(most, slots * times))
-            self.before = None
+    def judge(self, slots: int, rate: float) -> None:
+        """A window in which all `slots` were in use: they are worth remembering where goodput grew with them."""
+        if self.rate > 0 and rate >= self.rate * GROWS:
+            self.held, self.rate = max(self.held, slots), rate

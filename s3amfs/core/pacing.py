@@ -60,8 +60,6 @@ class Controller:
     _last_round: LastRound | None = field(default=None, init=False)
     _previous: tuple[int, float] | None = field(default=None, init=False)
     """(slots, rate) before the change that is being measured."""
-    _moving: float = field(default=0.0, init=False)
-    """Slots whose requests had begun when goodput was best."""
     _saturated: bool = field(default=False, init=False)
     """The last window was limited by this machine."""
     _search: Search = field(default_factory=Search, init=False)
@@ -75,6 +73,7 @@ class Controller:
         elif self.known is not None:
             self.slots, self.phase = max(1, min(self.ceiling, self.known.slots)), Phase.HOLDING
             self.latency = self.known.latency or None
+            self._search.worth, self._probes.reference = self.slots, self.known.rate
         else:
             self.slots = start_slots(None, self.ceiling)
 
@@ -128,10 +127,9 @@ class Controller:
         """The findings to remember; None before there is anything."""
         if self.fixed is not None or self.rate <= 0:
             return None
-        measured = self._previous[0] if self._previous is not None else self.slots
-        slots = measured if self._last_round is None else self._last_round.held
+        slots = self._search.worth or self.slots
         if self._overload.accepted:
-            slots = min(slots, max(FEWEST_SLOTS, round(self._moving * MARGIN)))
+            slots = min(slots, max(FEWEST_SLOTS, round(self._search.moving * MARGIN)))
         return LineState(slots, self.rate, self.latency or 0.0, self._overload.accepted)
 
     def outlook(self) -> LineState:
@@ -151,13 +149,12 @@ class Controller:
         is_measured = self.rate > 0 or self.known is not None  # else the start has a ceiling of its own
         if waiting is None or not is_measured or self._saturated or self.phase is Phase.BACKING_OFF:
             return
-        starts, previous = self.phase is Phase.STARTING, self._previous
-        held = self.slots if previous is None or starts else previous[0]
-        if fits(held, in_use, waiting, self._most(now)):
+        before = self._previous if self._previous is not None else (self.slots, 0.0)
+        if fits(before[0], in_use, waiting, self._most(now)):  # not those that are tried, and were not measured yet
+            self._last_round = LastRound(before[0], before[1] if self.phase is Phase.STARTING else 0.0)
             self._enter(Verdict.LAST)
-            slots, self._previous = in_use + waiting, None
-            self._last_round = LastRound(max(held, slots), previous) if starts else LastRound(held)
-            self._change(slots, now)
+            self._previous = None
+            self._change(in_use + waiting, now)
 
     def _end_last_round(self, ended: LastRound) -> int:
         """Returns the slots to go back to."""
@@ -177,14 +174,15 @@ class Controller:
     def _judge(self, found: Measured, held_up: int, now: float) -> None:
         rate, in_use, self._saturated = found.rate, found.in_use, found.saturated
         if rate >= self.rate:
-            self._moving = in_use
+            self._search.moving = in_use
         if self.phase is Phase.BACKING_OFF:
             return
         if in_use < BUSY * self.slots - 0.5:
             self._starved(rate, held_up, now)
         elif self._last_round is not None:
             self.rate = max(self.rate, rate)
-            self._last_round.judge(self.slots, rate, self._most(now))
+            self._last_round.judge(self.slots, rate)
+            self._search.worth = self._last_round.held
         elif self.phase is Phase.STARTING:
             self._judge_start(rate, now)
         elif self.phase is Phase.PROBING_UP:
@@ -210,13 +208,14 @@ class Controller:
         times = growth(before, self.slots, rate)
         if times > 1 and self._room(now):
             self._enter(Verdict.MORE)
-            self.rate, self._previous = rate, (self.slots, rate)
+            self.rate, self._previous, self._search.worth = rate, (self.slots, rate), self.slots
             self._change(min(self.slots * times, self._most(now)), now)
             return
         best = max(rate, before[1] if before is not None else rate)
         self._enter(Verdict.SAME if rate >= best else Verdict.LESS)
         self.rate = self._probes.reference = best
-        self._hold(self._search.needed(before, self.slots, best), now)
+        self._search.worth = self._search.needed(before, self.slots, best)
+        self._hold(self._search.worth, now)
 
     def _judge_up(self, rate: float, now: float) -> None:
         assert self._previous is not None
@@ -247,7 +246,7 @@ class Controller:
     def _judge_hold(self, rate: float, now: float) -> None:
         probes = self._probes
         known = probes.reference
-        self.rate = probes.held(rate)
+        self.rate, self._search.worth = probes.held(rate), self.slots
         if known > 0 and rate > known * GAINS and self._room(now):
             self._enter(Verdict.ROSE)
             self._previous = self.slots, known
@@ -282,6 +281,7 @@ class Controller:
             self._enter(Verdict.THROTTLED)
             self._previous = self._last_round = None
             self._change(slots, now)
+            self._search.worth = self.slots
 
     def _calm(self, now: float) -> None:
         self._enter(Verdict.CALM)

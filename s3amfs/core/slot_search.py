@@ -24,14 +24,18 @@ def growth(before: tuple[int, float] | None, slots: int, rate: float) -> int:
         return 2
     if rate < before[1] * GROWS:
         return 1
-    # Where nothing moved before, nothing is known of how goodput grows with the slots.
-    return 4 if before[1] > 0 and rate / before[1] >= LEAPS * slots / before[0] else 2
+    # Where nothing moved before, or with the same slots, nothing is known of how goodput grows with them.
+    return 4 if before[1] > 0 and slots > before[0] and rate / before[1] >= LEAPS * slots / before[0] else 2
 
 
 @define(slots=True)
 class Search:
     """Finds the slots that the line needs, from the best rate that one of them had."""
 
+    worth: int = 0
+    """The slots that a window has measured, and that are worth remembering; 0: none yet."""
+    moving: float = 0.0
+    """Slots whose requests had begun when goodput was best."""
     _per_slot: float = 0.0
     _margin_due: bool = True
     """The slots that are held have no margin yet."""

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s3amfs.core.goodput import Look
+from s3amfs.core.lines import LineState
+from s3amfs.core.pacing import Controller
 from s3amfs.core.slot_search import Search, growth
 
 
@@ -18,6 +23,7 @@ from s3amfs.core.slot_search import Search, growth
         ((10, 100.0), 169.0, 2),
         ((10, 100.0), 170.0, 4),
         ((10, 0.0), 170.0, 2),
+        ((20, 100.0), 170.0, 2),
     ],
 )
 def test_slots_grow_as_goodput_does(before: tuple[int, float] | None, rate: float, times: int) -> None:
@@ -43,3 +49,26 @@ def test_never_more_than_are_tried(windows: list[tuple[int, float]], slots: int)
     for number, rate in windows:
         search.saw(number, rate)
     assert search.needed(windows[0], slots, max(rate for _, rate in windows)) <= slots
+
+
+def short_transfer(known: LineState | None, draw: random.Random, parts: int = 128) -> LineState | None:
+    """The findings of a second over a line whose goodput goes up and down, whatever the slots."""
+    controller = Controller(1024, known=known)
+    controller.found_latency(0.0003)
+    now, moved = 0.0, 0.0
+    while moved < parts:
+        in_use = min(controller.slots, max(1, int(parts - moved)))
+        controller.sample(now, Look(int(moved * 8e6), int(moved), in_use, waiting=max(0, int(parts - moved) - in_use)))
+        moved += draw.uniform(5, 14)
+        now += 0.1
+    return controller.state()
+
+
+def test_short_transfers_do_not_raise_what_is_remembered() -> None:
+    """Goodput of a second scatters: slots that were tried at its end, and never measured, are not worth anything."""
+    for seed in range(20):
+        draw, known = random.Random(seed), None
+        for _ in range(10):
+            known = short_transfer(known, draw)
+        assert known is not None
+        assert known.slots <= 32, seed
