@@ -20,6 +20,7 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Final, Protocol
 
 from .define import define
@@ -195,7 +196,7 @@ class Machine:
         self._states: dict[int, State] = {}
         """Of all parts but those that are still in `_sources`, which are pending."""
         self._again: deque[int] = deque()
-        """Pending parts that were started before, or counted by `waiting`."""
+        """Pending parts that were started before."""
         self._waiting: list[tuple[float, int]] = []
         self._active = 0
         self._attempts: dict[int, int] = {}
@@ -215,13 +216,17 @@ class Machine:
         return not self._sources and not self._again
 
     def waiting(self, most: int) -> int | None:
-        """How many parts wait for a slot, up to the end; None for more than `most`, or while parts are still added."""
-        while self._all_known and len(self._again) <= most:
-            number = self._next_new()
-            if number is None:
-                return len(self._again)
-            self._again.append(number)
-        return None
+        """How many parts wait for a slot, up to the end; None for more than `most`, or while parts are still added.
+
+        Looks ahead without a change of what begins next.
+        """
+        known = len(self._again)
+        if not self._all_known or known > most:
+            return None
+        ahead = list(islice(iter(self._next_new, None), most + 1 - known))
+        if ahead:
+            self._sources.appendleft(iter(ahead))
+        return known + len(ahead) if known + len(ahead) <= most else None
 
     def handle(self, event: Event, now: float) -> list[Instruction]:
         """Takes one event and returns what to do, in order.

@@ -65,7 +65,7 @@ class Overload:
     @property
     def accepted(self) -> float:
         """Requests per second that the server accepts; 0.0 where it turns none away."""
-        return self._budget.accepted or self.expected
+        return self._budget.found or self.expected
 
     def _cut(self, now: float, in_use: int, *, least: int) -> int | None:
         begun, bad = self._budget.counts(now)

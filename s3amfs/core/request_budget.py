@@ -52,6 +52,8 @@ class RequestBudget:
     first_limited_at: float = float("inf")
     """When the limit was set that is in force now, and that is more than a guess, monotonic seconds; infinite: there is
     none."""
+    _asked_at: float = float("-inf")
+    """When a request was to begin the last time."""
     _next: float = 0.0
     _buckets: dict[int, _Bucket] = field(default_factory=dict)
 
@@ -59,6 +61,11 @@ class RequestBudget:
         """Begins with what an earlier run has found, requests per second, and half a second of them at once."""
         self.accepted, self._limited_at, self._burst_at = max(1.0, accepted), now, now
         self._next = now - HORIZON
+
+    @property
+    def found(self) -> float | None:
+        """`accepted`, to be remembered: a guess has grown with the requests that have begun since then."""
+        return self.rate(max(self._asked_at, self._limited_at)) if self._guessed else self.accepted
 
     def counts(self, now: float) -> tuple[int, int]:
         """(begun, turned away) in the last second or so."""
@@ -94,7 +101,7 @@ class RequestBudget:
 
     def reserve(self, now: float) -> float | None:
         """Seconds until the next request may begin, which this counts; None: ask again in `HORIZON` seconds."""
-        rate = self.rate(now)
+        rate, self._asked_at = self.rate(now), now
         if rate is not None and rate > FORGOTTEN * max(1.0, self.accepted or 0.0):
             self.accepted, self.first_limited_at, rate = None, float("inf"), None
         if rate is None:

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import partial
+from typing import TypeVar
 
 from ..core import machine as m
 from ..core.events import PartFinished
@@ -36,6 +37,7 @@ from .settings import Callbacks, Settings
 from .stragglers import Stragglers
 
 TICK_SECONDS = 0.1
+Found = TypeVar("Found")
 
 
 class Transfer:
@@ -51,7 +53,7 @@ class Transfer:
         self._settings = settings
         self._calls = callbacks or Callbacks()
         self._machine = m.Machine(settings.policy, share, random.random)
-        self.waiting = self._machine.waiting
+        self.waiting = partial(self._guarded, self._machine.waiting)
         self._parts: dict[int, Part] = {}
         self._attempts: dict[int, int] = {}
         self._moved_here = 0
@@ -59,8 +61,7 @@ class Transfer:
         self._on_over: Callable[[], None] = lambda: None
         self._failure: Failure | None = None
         self._crash: BaseException | None = None
-        # Here, where an error (too few descriptors) reaches the caller.
-        self._loops = engine.loops() if settings.spread else [engine.loop(0)]
+        self._loops = engine.loops() if settings.spread else [engine.loop(0)]  # too few descriptors: raised here
         self._home: Loop = self._loops[0]
         self.flight = PartsInFlight(engine.sampler, share.lines, self._parts, self.progress)
         self._delivery = Delivery(settings, self._calls.on_event, self.flight.limit_due)
@@ -187,12 +188,13 @@ class Transfer:
             self._parts[part.number] = part
             yield part.number
 
-    def _guarded(self, function: Callable[..., None], *given: object) -> None:
+    def _guarded(self, function: Callable[..., Found | None], *given: object) -> Found | None:
         """Calls `function`; what it raises ends the transfer, which would otherwise wait for ever."""
         try:
-            function(*given)
+            return function(*given)
         except BaseException as error:  # noqa: BLE001 - a bug or a full disk: raised in the owner's thread by wait()
             self._crashed(error)
+            return None
 
     def _handle(self, event: m.Event) -> None:
         self._guarded(self._advance, event)

@@ -150,15 +150,15 @@ class Line:
 
     def _sample(self) -> None:
         self._measure()
+        members = list(self._members)
+        before = self.slots
+        waiting = members[0].waiting(before) if len(members) == 1 else None  # without the lock: it may end the transfer
         with self._lock:
             for member in self._members:
                 self._count(member)
-            before = self.slots
             worked, before_worked = _thread_seconds(), self._worked
             self._worked = worked
             spent = worked - before_worked if before_worked is not None else 0.0
-            members = list(self._members)
-            waiting = members[0].waiting(before) if len(members) == 1 else None
             look = Look(self._moved, self._ended, self.gate.held, spent, waiting, self.held_up)
             self._controller.sample(time.monotonic(), look)
             grown = self.slots > before

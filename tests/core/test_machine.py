@@ -309,3 +309,38 @@ def test_parts_that_may_still_be_added_are_unknown() -> None:
     assert machine.waiting(10) is None
     machine.handle(m.PartsAdded([], last=True), 0.0)
     assert machine.waiting(10) == 2
+
+
+@given(st.data(), st.integers(0, 40), st.integers(1, 6))
+def test_a_look_at_what_waits_changes_nothing(data: st.DataObject, parts: int, slots: int) -> None:
+    """Of two machines to which the same happens, one is asked all the time: what failed begins in order, too."""
+    asked, other = (m.Machine(RetryPolicy(), Fixed(slots), lambda: 0.5) for _ in range(2))
+    running, wakes, now = set[int](), list[float](), 0.0
+    event: m.Event = m.PartsAdded(range(1, parts + 1), last=True)
+    for _ in range(10 * parts + 10):
+        asked.waiting(data.draw(st.integers(0, 12)))
+        instructions = asked.handle(event, now)
+        assert instructions == other.handle(event, now)
+        for instruction in instructions:
+            if isinstance(instruction, m.Start):
+                running.add(instruction.number)
+            elif isinstance(instruction, m.Wake):
+                wakes.append(now + instruction.delay)
+        if asked.over:
+            return
+        if running and (not wakes or data.draw(st.booleans())):
+            number = data.draw(st.sampled_from(sorted(running)))
+            running.remove(number)
+            fails = len(wakes) < 5 and data.draw(st.booleans())
+            event = m.PartFailed(number, Failure(Kind.SERVER, "500")) if fails else m.PartSucceeded(number, 1)
+        else:
+            now = max(now, wakes.pop(wakes.index(min(wakes))))
+            event = m.Woken()
+
+
+def test_a_part_that_failed_is_tried_again_before_those_that_were_counted() -> None:
+    machine = m.Machine(RetryPolicy(), Fixed(1), lambda: 0.5)
+    machine.handle(m.PartsAdded(range(1, 9), last=True), 0.0)
+    machine.handle(m.PartFailed(1, Failure(Kind.SERVER, "500")), 0.0)
+    assert machine.waiting(20) == 6
+    assert machine.handle(m.PartSucceeded(2, 1), 60.0) == [m.Start(1, 2)]

@@ -154,3 +154,22 @@ def test_a_whole_second_of_requests_is_no_guess() -> None:
         budget.turned_away(11.0, asked_for_less=True)
         assert budget.accepted == pytest.approx(0.98 * 19)
         assert budget.rate(12.0) == pytest.approx(later * budget.accepted), first
+
+
+def test_a_guess_is_remembered_as_what_requests_have_made_of_it() -> None:
+    """A burst that was turned away as a whole shows nothing: the next run must not begin with one request a second."""
+    budget, now, begun = RequestBudget(), 10.3, 0
+    for _ in range(50):
+        budget.reserve(10.0)
+    for _ in range(50):
+        budget.turned_away(10.3, asked_for_less=True)
+    assert budget.found == budget.accepted == 1.0
+    while begun < 50:
+        delay = budget.reserve(now)
+        begun += delay is not None
+        now += HORIZON if delay is None else delay
+    assert budget.found is not None and budget.found > 20
+    later = RequestBudget()
+    later.expect(budget.found, 0.0)
+    assert later.found == later.accepted == budget.found, "that is no guess any more"
+    assert RequestBudget().found is None

@@ -134,6 +134,20 @@ def test_stop_returns_when_nothing_moves_any_more(server: Server) -> None:
         transfer.wait()
 
 
+def test_parts_that_can_not_be_named_end_it_also_when_they_are_only_counted(server: Server) -> None:
+    """The line asks how many are left while the first one moves: none may be lost in silence."""
+    transfer, _, plan = transfer_of(server, 40, 1, asks_again=False)
+
+    def parts() -> Iterator[Part]:
+        yield plan.part(STALLED)
+        raise RuntimeError("no more names")
+
+    transfer.add(parts(), last=True)
+    with pytest.raises(RuntimeError, match="no more names"):
+        transfer.wait(timeout=10)
+    assert transfer.over
+
+
 def test_slots_that_transfers_share_go_to_all_of_them(server: Server) -> None:
     engine = get_engine()
     line = engine.lines.line(f"http://127.0.0.1:{server.server_address[1]}", "down")

@@ -241,6 +241,19 @@ def test_the_last_parts_of_a_lone_transfer_begin_together(clock: Clock) -> None:
     assert line.slots == line.gate.limit == 30, "the next transfer begins with what the line needs"
 
 
+def test_a_transfer_may_end_while_it_is_asked_what_waits(clock: Clock) -> None:
+    line = Line(Controller(1024, known=LineState(30, 30e6, 0.02)), clock.schedule)
+
+    class Ending(Member):
+        def waiting(self, most: int) -> int | None:
+            line.leave(self)
+            return None
+
+    line.join(Ending())
+    clock.run(0.5)
+    assert not clock.waiting, "nobody is there any more"
+
+
 def test_requests_that_wait_for_their_turn_are_counted(clock: Clock) -> None:
     source, target = (Line(Controller(9, fixed=9), clock.schedule) for _ in range(2))
     share, later, begun = Share([source, target]), list[Callable[[], object]](), list[int]()
