@@ -31,7 +31,13 @@ class LastRound:
     held: int
     rate: float = 0.0
 
-    def judge(self, slots: int, rate: float) -> None:
-        """A window in which all `slots` were in use: they are worth remembering where goodput grew with them."""
-        if self.rate > 0 and rate >= self.rate * GROWS:
-            self.held, self.rate = max(self.held, slots), rate
+    def judge(self, slots: int, rate: float, most: int) -> tuple[int, int]:
+        """A window in which all `slots` were in use. most: slots there may be.
+
+        Returns the slots that are worth remembering, and those to be tried next: where goodput grew, twice as many; 0:
+        the search is over.
+        """
+        if self.rate > 0:
+            grew = rate >= self.rate * GROWS and slots > self.held
+            self.held, self.rate = (slots, rate) if grew else (self.held, 0.0)
+        return self.held, min(most, 2 * slots) if self.rate > 0 else 0

@@ -40,6 +40,8 @@ class LineState:
     """Seconds until the first byte of a small reply; 0.0: unknown."""
     requests: float = 0.0
     """Per second that the server accepts; 0.0: it has turned none away."""
+    tried: int = 0
+    """More slots that were to be measured next, since goodput still grew; 0: the search was over."""
 
 
 def start_slots(latency: float | None, ceiling: int) -> int:
@@ -82,7 +84,8 @@ def parse(text: str, now: float) -> dict[str, Remembered]:
     for name, entry in found.items():
         try:
             requests = float(entry.get("requests", 0.0))
-            state = LineState(int(entry["slots"]), float(entry["rate"]), float(entry["latency"]), requests)
+            rate, latency, tried = float(entry["rate"]), float(entry["latency"]), int(entry.get("tried", 0))
+            state = LineState(int(entry["slots"]), rate, latency, requests, tried)
             at = float(entry["at"])
         except (TypeError, AttributeError, KeyError, ValueError, OverflowError):
             continue
@@ -92,7 +95,8 @@ def parse(text: str, now: float) -> dict[str, Remembered]:
 
 
 def _makes_sense(state: LineState) -> bool:
-    return 1 <= state.slots <= 1 << 20 and state.rate >= 0 and 0 <= state.latency < 60 and state.requests >= 0
+    slots = 1 <= state.slots <= 1 << 20 and 0 <= state.tried <= 1 << 20
+    return slots and state.rate >= 0 and 0 <= state.latency < 60 and state.requests >= 0
 
 
 def format_lines(lines: Mapping[str, Remembered]) -> str:
@@ -104,6 +108,7 @@ def format_lines(lines: Mapping[str, Remembered]) -> str:
             "rate": round(line.state.rate),
             "latency": round(line.state.latency, 4),
             "requests": round(line.state.requests, 2),
+            "tried": line.state.tried,
             "at": int(line.at),
         }
         for name, line in newest

@@ -71,9 +71,9 @@ class Controller:
         if self.fixed is not None:
             self.slots, self.phase = self.fixed, Phase.HOLDING
         elif self.known is not None:
-            self.slots, self.phase = max(1, min(self.ceiling, self.known.slots)), Phase.HOLDING
-            self.latency = self.known.latency or None
-            self._search.worth, self._probes.reference = self.slots, self.known.rate
+            self.latency, self._probes.reference = self.known.latency or None, self.known.rate
+            self.slots, self._previous = self._search.take_up(self.known, self.ceiling)
+            self.phase = Phase.HOLDING if self._previous is None else Phase.STARTING
         else:
             self.slots = start_slots(None, self.ceiling)
 
@@ -84,7 +84,7 @@ class Controller:
         if seconds <= 0:
             return
         self.latency = seconds if self.latency is None else min(self.latency, seconds)
-        if self.phase is Phase.STARTING and not self._meter.running and self.fixed is None:
+        if self.phase is Phase.STARTING and not self._meter.running and self.fixed is None and self.known is None:
             self.slots = start_slots(self.latency, self.ceiling)
 
     def sample(self, now: float, look: Look) -> None:
@@ -127,10 +127,10 @@ class Controller:
         """The findings to remember; None before there is anything."""
         if self.fixed is not None or self.rate <= 0:
             return None
-        slots = self._search.worth or self.slots
-        if self._overload.accepted:
-            slots = min(slots, max(FEWEST_SLOTS, round(self._search.moving * MARGIN)))
-        return LineState(slots, self.rate, self.latency or 0.0, self._overload.accepted)
+        slots, tried, accepted = self._search.worth or self.slots, self._search.tried, self._overload.accepted
+        if accepted:
+            slots, tried = min(slots, max(FEWEST_SLOTS, round(self._search.moving * MARGIN))), 0
+        return LineState(slots, self.rate, self.latency or 0.0, accepted, tried)
 
     def outlook(self) -> LineState:
         """Expectations of the line at this moment; zeros for what is unknown."""
@@ -181,8 +181,7 @@ class Controller:
             self._starved(rate, held_up, now)
         elif self._last_round is not None:
             self.rate = max(self.rate, rate)
-            self._last_round.judge(self.slots, rate)
-            self._search.worth = self._last_round.held
+            self._search.worth, self._search.tried = self._last_round.judge(self.slots, rate, self._most(now))
         elif self.phase is Phase.STARTING:
             self._judge_start(rate, now)
         elif self.phase is Phase.PROBING_UP:
@@ -208,14 +207,14 @@ class Controller:
         times = growth(before, self.slots, rate)
         if times > 1 and self._room(now):
             self._enter(Verdict.MORE)
-            self.rate, self._previous, self._search.worth = rate, (self.slots, rate), self.slots
-            self._change(min(self.slots * times, self._most(now)), now)
+            self.rate, self._previous = rate, (self.slots, rate)
+            self._search.worth, self._search.tried = self.slots, min(self.slots * times, self._most(now))
+            self._change(self._search.tried, now)
             return
         best = max(rate, before[1] if before is not None else rate)
         self._enter(Verdict.SAME if rate >= best else Verdict.LESS)
         self.rate = self._probes.reference = best
-        self._search.worth = self._search.needed(before, self.slots, best)
-        self._hold(self._search.worth, now)
+        self._hold(self._search.ends(before, self.slots, best), now)
 
     def _judge_up(self, rate: float, now: float) -> None:
         assert self._previous is not None
@@ -281,7 +280,7 @@ class Controller:
             self._enter(Verdict.THROTTLED)
             self._previous = self._last_round = None
             self._change(slots, now)
-            self._search.worth = self.slots
+            self._search.worth, self._search.tried = self.slots, 0
 
     def _calm(self, now: float) -> None:
         self._enter(Verdict.CALM)

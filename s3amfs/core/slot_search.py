@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from .define import define
+from .lines import LineState
 
 GROWS: Final = 1.2
 """Twice the slots that bring less than a fifth more: the line, not the number of slots, is the limit."""
@@ -34,6 +35,8 @@ class Search:
 
     worth: int = 0
     """The slots that a window has measured, and that are worth remembering; 0: none yet."""
+    tried: int = 0
+    """Those that are measured next, while the search goes on; 0: it is over."""
     moving: float = 0.0
     """Slots whose requests had begun when goodput was best."""
     _per_slot: float = 0.0
@@ -46,6 +49,22 @@ class Search:
 
     def saw(self, slots: int, rate: float) -> None:
         self._per_slot = max(self._per_slot, rate / slots)
+
+    def take_up(self, known: LineState, ceiling: int) -> tuple[int, tuple[int, float] | None]:
+        """Goes on where an earlier run ended. Returns the slots to begin with, and (slots, rate) to compare them with
+        if the search was not over."""
+        self.worth = max(1, min(ceiling, known.slots))
+        self.tried = min(ceiling, known.tried)
+        if self.tried <= self.worth or known.rate <= 0:
+            self.tried = 0
+            return self.worth, None
+        self.saw(self.worth, known.rate)
+        return self.tried, (self.worth, known.rate)
+
+    def ends(self, before: tuple[int, float] | None, slots: int, best: float) -> int:
+        """Returns what is `needed`, which is worth remembering."""
+        self.worth, self.tried = self.needed(before, slots, best), 0
+        return self.worth
 
     def needed(self, before: tuple[int, float] | None, slots: int, best: float) -> int:
         """Slots for the `best` rate, at most the `slots` that are tried now. It is the end of the search."""

@@ -26,15 +26,13 @@ def test_as_many_parts_as_slots_may_begin_at_once() -> None:
 
 
 def test_slots_are_remembered_as_far_as_goodput_grew_with_them() -> None:
-    for rate, held in ((11e6, 20), (12e6, 40), (18e6, 40)):
-        last = LastRound(20, 10e6)
-        last.judge(40, rate)
-        assert last.held == held, rate
-    last.judge(80, 18e6)
-    assert last.held == 40
-    last = LastRound(40)
-    last.judge(80, 1e9)
-    assert last.held == 40, "the search was over"
+    assert LastRound(20, 10e6).judge(40, 11e6, 1024) == (20, 0)
+    assert LastRound(20, 10e6).judge(40, 12e6, 60) == (40, 60)
+    last = LastRound(20, 10e6)
+    assert last.judge(40, 18e6, 1024) == (40, 80)
+    assert last.judge(80, 18e6, 1024) == (40, 0)
+    assert last.judge(80, 1e9, 1024) == (40, 0), "the search is over"
+    assert LastRound(40).judge(80, 1e9, 1024) == (40, 0), "the search was over"
 
 
 def move(controller: Controller, parts: int, length: float, rate: float, one: float, *, knows: bool) -> float:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from s3amfs.core.goodput import Look
 from s3amfs.core.lines import LineState
 from s3amfs.core.pacing import Controller
+from s3amfs.core.pacing_phases import Phase
 from s3amfs.core.slot_search import Search, growth
 
 
@@ -41,6 +42,21 @@ def test_what_the_line_needs_has_a_margin_once() -> None:
     assert search.needed((10, 100.0), 40, 200.0) == 40
     search.saw(40, 200.0)
     assert search.needed((10, 100.0), 30, 200.0) == 30, "no more than are tried"
+
+
+def test_a_search_goes_on_in_the_next_run() -> None:
+    for known, begins in (
+        (LineState(20, 1e8), (20, None)),
+        (LineState(20, 1e8, tried=40), (40, (20, 1e8))),
+        (LineState(20, 1e8, tried=400), (64, (20, 1e8))),
+        (LineState(100, 1e8, tried=400), (64, None)),
+        (LineState(20, 0.0, tried=40), (20, None)),
+    ):
+        assert Search().take_up(known, 64) == begins
+    controller = Controller(1024, known=LineState(20, 1e8, 0.1, tried=40))
+    controller.found_latency(0.001)
+    assert (controller.slots, controller.phase) == (40, Phase.STARTING)
+    assert controller.outlook().slots == 40
 
 
 @given(st.lists(st.tuples(st.integers(1, 1024), st.floats(1.0, 1e9)), min_size=1), st.integers(1, 1024))
