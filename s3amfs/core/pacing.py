@@ -117,8 +117,6 @@ class Controller:
         if self._last_round is not None:
             self.slots = self._end_last_round(self._last_round)
 
-    # -- what to do -------------------------------------------------------------------------------------------------
-
     def reserve(self, now: float, *, unthrottled: bool = False) -> float | None:
         """Seconds until a request may begin, which is then counted; None: ask in `HORIZON` s, or not `unthrottled`."""
         return None if unthrottled and self._overload.accepted else self._overload.reserve(now)
@@ -129,7 +127,7 @@ class Controller:
             return None
         slots, tried, accepted = self._search.worth or self.slots, self._search.tried, self._overload.accepted
         if accepted:
-            slots, tried = min(slots, max(FEWEST_SLOTS, round(self._search.moving * MARGIN))), 0
+            slots, tried = min(max(slots, self.slots), max(FEWEST_SLOTS, round(self._search.moving * MARGIN))), 0
         return LineState(slots, self.rate, self.latency or 0.0, accepted, tried)
 
     def outlook(self) -> LineState:
@@ -149,9 +147,9 @@ class Controller:
         is_measured = self.rate > 0 or self.known is not None  # else the start has a ceiling of its own
         if waiting is None or not is_measured or self._saturated or self.phase is Phase.BACKING_OFF:
             return
-        before = self._previous if self._previous is not None else (self.slots, 0.0)
+        before = self._previous if self._previous is not None else (self.slots, self.rate)
         if fits(before[0], in_use, waiting, self._most(now)):  # not those that are tried, and were not measured yet
-            self._last_round = LastRound(before[0], before[1] if self.phase is Phase.STARTING else 0.0)
+            self._last_round = LastRound(*before)
             self._enter(Verdict.LAST)
             self._previous = None
             self._change(in_use + waiting, now)
@@ -178,7 +176,7 @@ class Controller:
         if self.phase is Phase.BACKING_OFF:
             return
         if in_use < BUSY * self.slots - 0.5:
-            self._starved(rate, held_up, now)
+            self._starved(found, held_up, now)
         elif self._last_round is not None:
             self.rate = max(self.rate, rate)
             self._search.worth, self._search.tried = self._last_round.judge(self.slots, rate, self._most(now))
@@ -192,8 +190,9 @@ class Controller:
         else:
             self._judge_hold(rate, now)
 
-    def _starved(self, rate: float, held_up: int, now: float) -> None:
-        self.rate = max(self.rate, rate)  # it can do at least that
+    def _starved(self, found: Measured, held_up: int, now: float) -> None:
+        self._search.starved(round(found.in_use), found.rate, self.rate)
+        self.rate = max(self.rate, found.rate)  # it can do at least that
         nothing_compared = self.phase is Phase.STARTING and self._previous is None  # the start is not over
         if nothing_compared or held_up or self.phase in (Phase.HOLDING, Phase.FINISHING):
             return
@@ -208,8 +207,9 @@ class Controller:
         if times > 1 and self._room(now):
             self._enter(Verdict.MORE)
             self.rate, self._previous = rate, (self.slots, rate)
-            self._search.worth, self._search.tried = self.slots, min(self.slots * times, self._most(now))
-            self._change(self._search.tried, now)
+            slots = min(self.slots * times, self._most(now))
+            self._search.worth, self._search.tried = self.slots, slots if before is not None else 0
+            self._change(slots, now)
             return
         best = max(rate, before[1] if before is not None else rate)
         self._enter(Verdict.SAME if rate >= best else Verdict.LESS)

@@ -50,6 +50,13 @@ class Search:
     def saw(self, slots: int, rate: float) -> None:
         self._per_slot = max(self._per_slot, rate / slots)
 
+    def starved(self, in_use: int, rate: float, before: float) -> None:
+        """Fewer slots were `in_use` than there are: they are worth remembering where they are more than before, and
+        brought more than `before`."""
+        if 0 < self.worth < in_use and rate >= before * GROWS:
+            self.worth = in_use
+            self.tried = self.tried if self.tried > in_use else 0
+
     def take_up(self, known: LineState, ceiling: int) -> tuple[int, tuple[int, float] | None]:
         """Goes on where an earlier run ended. Returns the slots to begin with, and (slots, rate) to compare them with
         if the search was not over."""
