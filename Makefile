@@ -5,13 +5,11 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Many tests wait (for back-offs, time-outs, other processes): four processes keep two cores at work. Units do not.
+# Many tests wait (for back-offs, time-outs, other processes): four processes keep two cores at work.
 JOBS ?= 4
-UNIT_JOBS ?= 2
 TESTS ?= tests
 MUTANTS ?= 500
 OTHER_MUTANTS ?= 400
-UNITS ?= $(wildcard tests/core tests/engine tests/transfers tests/test_layers.py tests/test_shape.py tests/test_words.py)
 RUNS ?= 200
 OPERATIONS ?= 20000
 SEEDS ?= 5
@@ -82,7 +80,7 @@ test-servers: packages $(VENV)/.test  ## one suite on every S3 server that is he
 	$(BIN)/python -m pytest -q tests/servers
 
 unit: $(VENV)/.unit  ## the quick ones: core, layers, engine, transfers; no server, no FUSE, no pandas
-	$(BIN)/python -m pytest -q -n $(UNIT_JOBS) -p no:logging -m 'not slow and not server' --hypothesis-profile=unit --durations=5 $(UNITS)
+	tools/units $(BIN)/python
 
 unit-every:  ## make unit with every Python from 3.10 that is found here (PATH, pyenv)
 	@PATH="$$(printf '%s:' $${PYENV_ROOT:-$$HOME/.pyenv}/versions/*/bin)$$PATH"; for minor in 10 11 12 13 14; do \

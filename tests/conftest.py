@@ -24,7 +24,7 @@ pytest_plugins = ["tests.support.clients"]
 hypothesis.settings.register_profile("loaded", hypothesis.settings(), deadline=None)
 """An example may take any time: on a loaded machine any of them takes more than hypothesis' 200 ms now and then."""
 hypothesis.settings.load_profile("loaded")
-hypothesis.settings.register_profile("unit", max_examples=20)
+hypothesis.settings.register_profile("unit", max_examples=10, database=None)
 """For `make unit`; `make test` draws as many examples as hypothesis does by itself."""
 
 _numbers = itertools.count(1)

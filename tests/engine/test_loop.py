@@ -84,7 +84,7 @@ def test_a_long_wait_of_such_a_thread_is_reported_once(silent: str, monkeypatch:
     lines, looks = list[str](), itertools.count()
     monkeypatch.setattr(waiting, "_listener", lines.append)
     monkeypatch.setattr(waiting, "WAIT_SECONDS", 0.3)
-    with asking(lambda: next(looks) > 3), pytest.raises(Interrupted):
+    with asking(lambda: next(looks) > 1), pytest.raises(Interrupted):
         Engine().call_here(HttpRequest("PUT", silent, content_length=1), BytesReader(b"x"))
     assert lines == [f"waiting: an answer of {origin(silent)}"]
 
