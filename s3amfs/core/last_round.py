@@ -25,8 +25,8 @@ def fits(slots: int, in_use: int, waiting: int, most: int) -> bool:
 
 @define(slots=True)
 class LastRound:
-    """held: slots to go back to, and to remember: those that were measured last. rate: theirs, where the search for
-    slots was not over; 0.0: it was."""
+    """held: slots to go back to, and to remember: those that were measured last. rate: theirs, to compare with; 0.0:
+    nothing is."""
 
     held: int
     rate: float = 0.0

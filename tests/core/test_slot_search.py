@@ -44,6 +44,20 @@ def test_what_the_line_needs_has_a_margin_once() -> None:
     assert search.needed((10, 100.0), 30, 200.0) == 30, "no more than are tried"
 
 
+def test_slots_that_moved_more_are_worth_remembering_even_where_there_were_more() -> None:
+    search = Search(worth=20, tried=40)
+    search.starved(15, 9e9, 1e8)
+    search.starved(30, 1.19e8, 1e8)
+    assert (search.worth, search.tried) == (20, 40)
+    search.starved(30, 1.2e8, 1e8)
+    assert (search.worth, search.tried) == (30, 40)
+    search.starved(40, 2e8, 1.2e8)
+    assert (search.worth, search.tried) == (40, 0)
+    search = Search()
+    search.starved(3, 1e8, 0.0)
+    assert search.worth == 0, "a transfer of three parts says nothing"
+
+
 def test_a_search_goes_on_in_the_next_run() -> None:
     for known, begins in (
         (LineState(20, 1e8), (20, None)),
