@@ -59,13 +59,13 @@ def answered(method: F) -> F:
     is_logged = functools.partial(log.isEnabledFor, logging.DEBUG)
 
     @functools.wraps(method)
-    def call(*args: Any) -> Any:
+    def call(*args: Any, **named: Any) -> Any:
         try:
             with asking(is_gone):
                 if not is_logged():
-                    return method(*args)
+                    return method(*args, **named)
                 with _logged(method.__name__, args[1] if len(args) > 1 else None):
-                    return method(*args)
+                    return method(*args, **named)
         except OSError as error:
             if error.errno not in EXPECTED and not isinstance(error, LookAgain):
                 log.error("%s of %s: %s", method.__name__, args[1] or "an open file", error)
