@@ -156,7 +156,7 @@ class MissingNames:
         """Also the folders that it is in may be there by it alone."""
         name, directories = key, self._directories
         while name:
-            parent = name[: name.rfind("/", 0, -1) + 1]  # as `_parent`
+            parent = _parent(name)
             found = directories.get(parent)
             if found is not None:
                 (found.folders if name.endswith("/") else found.objects).add(name)
