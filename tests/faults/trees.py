@@ -13,7 +13,6 @@ import argparse
 import os
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -36,12 +35,11 @@ from s3amfs.jobs.ledger import Listener
 from s3amfs.jobs.sides import Ends
 from s3amfs.jobs.sync import sync
 from tests.conftest import boto_client
+from tests.faults.tree_peers import PAGE, by_aws, by_rclone, by_s5cmd
 from tests.support import faults
 from tests.support.proxy import FaultProxy, Recorded
 from tests.support.trees import LONG_AGO, make_tree, read_prefix, read_tree, tree_of
 
-PAGE = 7
-"""Keys of a page: small trees have many of them."""
 NAMES = ("a", "b", "a b", "a-1", "a.txt", "c", "é", "x")
 Tree = dict[str, bytes]
 
@@ -262,45 +260,6 @@ def by_s3am(world: World, scene: Scene, faulty: bool) -> int:
         return sync(ends, options, Listener(lambda entry: None, lambda note: None)).exit_code
     except S3AMError as error:
         return error.exit_code
-
-
-def _run(world: World, variables: dict[str, str], *command: str) -> int:
-    environment = {"PATH": os.environ["PATH"], "HOME": str(world.folder), **variables}
-    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
-
-
-def by_rclone(world: World, scene: Scene, faulty: bool) -> int:
-    variables = {
-        "RCLONE_CONFIG": os.devnull,
-        "RCLONE_CONFIG_R_TYPE": "s3",
-        "RCLONE_CONFIG_R_PROVIDER": "Other",
-        "RCLONE_CONFIG_R_ENDPOINT": world.proxy.endpoint_url,
-        "RCLONE_CONFIG_R_ACCESS_KEY_ID": world.s3.access_key,
-        "RCLONE_CONFIG_R_SECRET_ACCESS_KEY": world.s3.secret_key,
-        "RCLONE_CONFIG_R_LIST_CHUNK": str(PAGE),
-        "RCLONE_CONFIG_R_LIST_VERSION": "2",
-    }
-    names = [str(world.place(scene, end)).replace("s3://", "r:") for end in ("source", "target")]
-    return _run(world, variables, "rclone", "sync", "--retries", "1", "--low-level-retries", "2", "--checksum", *names)
-
-
-def by_s5cmd(world: World, scene: Scene, faulty: bool) -> int:
-    """Its pages have 1,000 keys: only answers that lie are as short as those of the others."""
-    variables = {**world.s3.environment(), "AWS_REGION": "us-east-1", "S3_ENDPOINT_URL": world.proxy.endpoint_url}
-    source, target = (f"{world.place(scene, end)}".rstrip("/") + "/" for end in ("source", "target"))
-    if source.startswith("s3:"):
-        source += "*"
-    return _run(world, variables, "s5cmd", "--retry-count", "2", "sync", "--delete", source, target)
-
-
-def by_aws(world: World, scene: Scene, faulty: bool) -> int:
-    variables = {
-        **world.s3.environment(),
-        "AWS_ENDPOINT_URL": world.proxy.endpoint_url,
-        "AWS_MAX_ATTEMPTS": "2",
-    }
-    names = [str(world.place(scene, end)) for end in ("source", "target")]
-    return _run(world, variables, "aws", "s3", "sync", "--delete", "--page-size", str(PAGE), *names)
 
 
 TOOLS: dict[str, Tool] = {"s3am": by_s3am, "rclone": by_rclone, "s5cmd": by_s5cmd, "aws": by_aws}
