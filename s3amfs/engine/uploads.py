@@ -81,9 +81,9 @@ def one_of_each(listed: Iterable[s3api.PartInfo]) -> tuple[s3api.PartInfo, ...]:
     """Returns one entry for each part number of `listed`, in order.
 
     Some servers (SeaweedFS) list a part once for each time that it was sent. The last upload of a number is the part
-    (S3 API, UploadPart); times are in seconds, and of two at the same one a `PROBE` is the earlier. Where the entries
-    differ otherwise and their times do not show the last one, it has no ETag and no checksum (its size is 0 if they
-    differ in that, too): nothing says what it is.
+    (S3 API, UploadPart); times are in seconds, and of two at the same one the earlier is a `PROBE`, or the byte of part
+    1 that a split upload begins with. Where the entries differ otherwise and their times do not show the last one, it
+    has no ETag and no checksum (its size is 0 if they differ in that, too): nothing says what it is.
     """
     by_number: dict[int, list[s3api.PartInfo]] = {}
     for part in listed:
@@ -96,7 +96,7 @@ def _the_part(entries: list[s3api.PartInfo]) -> s3api.PartInfo:
     times = [entry.last_modified for entry in entries]
     newest = max((time for time in times if time is not None), default=None)
     last = [entry for entry in entries if None in times or entry.last_modified == newest]
-    last = [entry for entry in last if (entry.size, entry.etag) != (len(PROBE), _PROBE_ETAG)] or last
+    last = [entry for entry in last if not _is_trial(entry)] or last
     first, checksums = last[0], {name: value for entry in last for name, value in entry.checksums.items()}
     if all(
         (entry.size, entry.etag) == (first.size, first.etag) and {**checksums, **entry.checksums} == checksums
@@ -104,6 +104,11 @@ def _the_part(entries: list[s3api.PartInfo]) -> s3api.PartInfo:
     ):
         return replace(first, checksums=checksums)
     return s3api.PartInfo(first.number, first.size if len({entry.size for entry in last}) == 1 else 0, "")
+
+
+def _is_trial(entry: s3api.PartInfo) -> bool:
+    """Whether an entry beside others was sent before the real part. Part 1 of several never has one byte."""
+    return entry.size == len(PROBE) and (entry.number == 1 or entry.etag == _PROBE_ETAG)
 
 
 def abort_upload(client: S3Client, upload: s3api.MultipartUpload) -> None:

@@ -1,6 +1,6 @@
 """`split`: one object moved by many processes on any machines, which share nothing but a job file and the S3 service.
 
-`start` begins the multipart upload and moves part 1, which shows what the server can; `move` moves one share of the
+`start` begins the multipart upload and shows with a byte what the server can; `move` moves one share of the
 parts, then helps with what is missing; `finish` proves and completes. ListParts says which parts
 have moved: any process may die at any time, and any may be run again. Downloads are in split_download.py.
 """

@@ -21,8 +21,9 @@ _UNWRITTEN = ("customer_key", "extra_headers")
 def begin(ends: SplitEnds, sending: SendParts, source: str) -> SplitJob:
     """Continues the unfinished upload that `sending` finds, or begins one; returns its job.
 
-    An upload without parts gets its first one from here: it shows in which form the server takes them, and until then
-    the upload may be begun again in another. source: the source's name as a job holds it, without a secret.
+    An upload without parts gets the first byte of part 1 from here, or what S3 copies as part 1: that shows in which
+    form the server takes them, and until then the upload may be begun again in another. More of the part would be moved
+    by one machine while the others wait. source: the source's name as a job holds it, without a secret.
     Raises what `upload` raises; the upload stays, and `sending` leaves or aborts it.
     """
     job, size = ends.job, ends.size
@@ -38,8 +39,10 @@ def begin(ends: SplitEnds, sending: SendParts, source: str) -> SplitJob:
     else:
         sending.begin(plan.part_size)
     job.report.started(size, plan.part_size, len(plan))
-    if not sending.records:
+    if not sending.records and (ends.copies or len(plan) == 1):
         sending.move_all([plan.part(1)])
+    elif not sending.records:
+        sending.try_out(plan.part(1))
     assert sending.begun is not None
     return replace(
         split_job(job, source, ends.identity, kind=kind, upload=sending.begun.upload),

@@ -14,6 +14,7 @@ have to be sent then.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from ..core.define import define
 from ..core.events import TransferResult
@@ -82,17 +83,14 @@ class SendParts:
         self._shared, self._on_part = shared is not None, on_part
         self.begun: Begun | None = self._upload.adopt(shared) if shared is not None else None
         """The upload that is under way; None before `find` or `begin`."""
-        self.part_size = 0
-        """Bytes of each part, as the upload was begun."""
+        self.part_size = 0  # bytes of each part, as the upload was begun
         self._sending: Sending | None = None
         self._unsent: Callable[[], Iterable[Part]] = tuple
-        self._last = False
+        self._last = self._tries_out = False
         self._on_trouble: Callable[[], None] = lambda: None
-        self.is_open = False
-        """Whether parts can be added."""
+        self.is_open = False  # whether parts can be added
         self._suspect: Suspect | None = None
-        self._kept = False
-        """Whether the server has parts of an earlier run, which are never given up for another form."""
+        self._kept = False  # whether the server has parts of an earlier run, never given up for another form
         self._trouble = Trouble()
         self._copied: tuple[tuple[Part, ...], Movement | None] = ((), None)  # in front of a stream
 
@@ -164,6 +162,13 @@ class SendParts:
         if movement is not None and movement.repeatable:
             self._copied = tuple(parts), movement
 
+    def try_out(self, first: Part) -> None:
+        """Sends the first byte of `first`, which shows the form that the server takes; the part itself is still to be
+        sent: S3 keeps the last of what a number gets (S3 API, UploadPart). Ends this if it raises."""
+        self._tries_out = True
+        self.move_all([replace(first, length=1)])
+        self._tries_out = False
+
     def _copy_again(self) -> None:
         """The parts in front of a stream, after the upload was begun again."""
         parts, movement = self._copied
@@ -201,9 +206,7 @@ class SendParts:
 
     def add(self, part: Part) -> None:
         """Sends one more part. Raises what ended the transfer; the part is sent all the same if it was begun again."""
-        assert self._sending is not None
-        self._sending.add([part], last=self._last)
-        self._sending.deliver_events()
+        self._add([part]).deliver_events()
         self.care()
 
     @property
@@ -237,22 +240,21 @@ class SendParts:
             self._sending.stop()
 
     def _start(self, movement: Movement) -> None:
-        if self.begun is None:
-            self.begin(self.part_size)
-        assert self.begun is not None
-        if not self._shared:
-            self.begun = self._upload.settle_checks(self.begun)
+        begun = self.begun or self.begin(self.part_size)
+        self.begun = begun if self._shared else self._upload.settle_checks(begun)
         forms = PartForms(self.begun.checks, self._job.can, self._suspect)
         calls = PartCallbacks(self._part_done, self._on_trouble)
         self._sending = Sending(self._job, self._content, movement, self.begun.upload, forms, self._trouble, calls)
 
-    def _add(self, parts: Iterable[Part]) -> None:
+    def _add(self, parts: Iterable[Part]) -> Sending:
         assert self._sending is not None
         self._sending.add(parts, last=self._last)
+        return self._sending
 
     def _part_done(self, result: PartResult) -> None:
-        self._upload.record(result)
-        if self._on_part is not None:
+        if not self._tries_out:
+            self._upload.record(result)
+        if not self._tries_out and self._on_part is not None:
             self._on_part(result)
 
     def _wait(self, movement: Movement) -> None:

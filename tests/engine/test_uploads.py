@@ -162,6 +162,10 @@ def part_of(number: int, etag: str, time: float | None = 1.0, size: int = 5, **c
         ([part_of(1, "a"), part_of(1, BYTE, 2.0, size=1)], part_of(1, BYTE, 2.0, size=1)),
         ([part_of(1, BYTE, size=1), part_of(1, BYTE, size=1)], part_of(1, BYTE, size=1)),
         ([part_of(1, "a"), part_of(1, BYTE)], part_of(1, "", None)),
+        ([part_of(2, "a"), part_of(2, BYTE, size=1)], part_of(2, "a")),
+        ([part_of(1, "a"), part_of(1, "first", size=1)], part_of(1, "a")),
+        ([part_of(1, "first", size=1), part_of(1, "first", size=1)], part_of(1, "first", size=1)),
+        ([part_of(2, "a"), part_of(2, "last", size=1)], part_of(2, "", None, 0)),
     ],
     ids=[
         "once",
@@ -176,6 +180,10 @@ def part_of(number: int, etag: str, time: float | None = 1.0, size: int = 5, **c
         "before a probe",
         "a probe alone",
         "a part like the probe",
+        "another part after the probe",
+        "after its first byte",
+        "its first byte alone",
+        "a last part of one byte",
     ],
 )
 def test_a_part_that_is_listed_more_than_once(entries: list[s3api.PartInfo], is_part: s3api.PartInfo) -> None:

@@ -1,4 +1,4 @@
-"""The beginning of a shared upload: begun with its first part, or taken up; another's upload is left alone."""
+"""The beginning of a shared upload: begun with a byte, or taken up; another's upload is left alone."""
 
 from __future__ import annotations
 
@@ -40,15 +40,22 @@ def ends(s3: SeaweedServer, bucket: str, tmp_path: Path, data: bytes) -> Iterato
     ends.close()
 
 
-def test_begun_with_the_first_part_then_taken_up(ends: SplitEnds, boto: Any, bucket: str) -> None:
+def test_begun_with_a_byte_then_taken_up(ends: SplitEnds, boto: Any, bucket: str) -> None:
     sending = SendParts(ends.job, ends.content())
     job = begin(ends, sending, "/big")
-    assert (job.kind, job.part_size, len(job.plan), list(sending.records)) == ("upload", 5 * MIB, PARTS, [1])
+    assert (job.kind, job.part_size, len(job.plan), list(sending.records)) == ("upload", 5 * MIB, PARTS, [])
+    (there,) = boto.list_parts(Bucket=bucket, Key="k", UploadId=job.upload_id)["Parts"]
+    assert (there["PartNumber"], there["Size"]) == (1, 1)
     sending.leave()
     again = SendParts(ends.job, ends.content())
     assert begin(ends, again, "/big") == job
-    assert list(again.records) == [1]
-    again.abort()
+    assert list(again.records) == []
+    again.move_all([job.plan.part(2)])
+    again.leave()
+    third = SendParts(ends.job, ends.content())
+    assert begin(ends, third, "/big") == job
+    assert list(third.records) == [2]
+    third.install(job.plan, job.size)
     assert "Uploads" not in boto.list_multipart_uploads(Bucket=bucket)
 
 

@@ -108,6 +108,7 @@ class Transfer:
         self.end = server.ends.pop(0) if server.ends else None
         self.over, self.failure = False, cast(Failure | None, None)
         self.numbers: list[int] = []
+        self.lengths: list[int] = []
         self.waiting: list[Part] = []
         self.is_last = False
         server.transfers.append(self)
@@ -121,6 +122,7 @@ class Transfer:
         found, self.is_last = list(parts), last
         self.waiting += found
         self.numbers += [part.number for part in found]
+        self.lengths += [part.length for part in found]
         if self.end is not None and self.end.at_once:
             self._arrive(self.end)
 

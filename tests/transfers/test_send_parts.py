@@ -120,6 +120,20 @@ def test_a_refusal_that_the_declared_checksum_may_explain_begins_again_without(
     assert parts.begun is not None and parts.begun.upload.upload_id == "u2"
 
 
+def test_a_byte_shows_the_form_and_its_part_is_still_to_be_sent(server: Server) -> None:
+    server.ends = [End(REFUSED, "trailers")]
+    known: list[int] = []
+    parts = parts_of(lambda result: known.append(result.number))
+    parts.begin(10)
+    parts.try_out(PARTS[0])
+    assert sent(server) == [("u1", [1]), ("u2", [1])]
+    assert [transfer.lengths for transfer in server.transfers] == [[1], [1]]
+    assert (known, dict(parts.records)) == ([], {})
+    parts.install(PARTS, 25)
+    assert sent(server)[2:] == [("u2", [1, 2, 3])] and server.transfers[2].suspect == "trailers"
+    assert known == [1, 2, 3]
+
+
 def test_a_second_failure_that_nothing_explains_is_the_end(server: Server) -> None:
     server.ends = [End(REFUSED, "trailers"), End(REFUSED)]
     parts = parts_of()
