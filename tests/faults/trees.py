@@ -353,9 +353,11 @@ def trees(runs: int, seed: int, tool: str = "s3am", skip: int = 0) -> Counter[st
             FaultProxy(s3.endpoint_url) as proxy,
         ):
             world = World(Path(name), s3, proxy)
-            for one in seeds:
+            for played, one in enumerate(seeds, 1):
                 found += play(world, one, TOOLS[tool])
                 proxy.clear()
+                if played % 100 == 0:
+                    print(f"{played} runs: {dict(+found)}", flush=True)
     finally:
         listing.PAGE_KEYS = pages.PAGE_KEYS = page
     return found
