@@ -95,7 +95,7 @@ def boto(s3: SeaweedServer) -> Any:
 
 
 @pytest.fixture
-def new_bucket(boto: Any) -> Iterator[Any]:
+def new_bucket(s3: SeaweedServer, boto: Any) -> Iterator[Any]:
     """A function that makes a fresh bucket and returns its name; all are removed after the test."""
     made: list[str] = []
 
@@ -103,6 +103,7 @@ def new_bucket(boto: Any) -> Iterator[Any]:
         name = f"t{os.getpid()}-{next(_numbers)}"
         boto.create_bucket(Bucket=name)
         made.append(name)
+        s3.grow(name)
         return name
 
     yield make

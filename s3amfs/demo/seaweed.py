@@ -96,7 +96,7 @@ class SeaweedServer:
         self._watchdog: subprocess.Popen[bytes] | None = None
         self.folder = Path()
         self.port = self.https_port = 0
-        self._filer_port = 0
+        self._master_port = self._filer_port = 0
         self._sockets: list[str] = []
 
     def __repr__(self) -> str:
@@ -169,6 +169,15 @@ class SeaweedServer:
     ) -> None:
         self.stop()
 
+    def grow(self, bucket: str) -> None:
+        """Makes the volume of a new bucket: its first write would ask for one and wait 0.2 s for it.
+
+        Raises TransferError if that is refused.
+        """
+        status = self._status(self._master_port, "GET", f"/vol/grow?count=1&replication=000&collection={bucket}", None)
+        if status != 200:
+            raise TransferError(f"SeaweedFS makes no volume for {bucket}: HTTP {status}")
+
     def log(self) -> str:
         """Log of the server so far (its last 64 KiB)."""
         path = self.folder / "log"
@@ -176,15 +185,20 @@ class SeaweedServer:
 
     def _start_once(self, weed: str) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="s3amfs-seaweed-", dir=self._parent))
-        master, volume, self._filer_port, self.port, self.https_port = free_ports(5)
+        self._master_port, volume, self._filer_port, self.port, self.https_port = free_ports(5)
         self._sockets = [  # it makes these in /tmp, whatever TMPDIR says, and leaves them there
             f"/tmp/seaweedfs-{name}-grpc-{port + GRPC_OFFSET}.sock"
-            for name, port in (("master", master), ("volume", volume), ("filer", self._filer_port), ("s3", self.port))
+            for name, port in (
+                ("master", self._master_port),
+                ("volume", volume),
+                ("filer", self._filer_port),
+                ("s3", self.port),
+            )
         ]
         self._write_credentials()
         with open(self.folder / "log", "wb") as log:
             self._process = subprocess.Popen(
-                [weed, "-logtostderr", "server", *self._flags(master, volume)],
+                [weed, "-logtostderr", "server", *self._flags(volume)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -222,7 +236,7 @@ class SeaweedServer:
             "GOMEMLIMIT": "768MiB",
         }
 
-    def _flags(self, master: int, volume: int) -> list[str]:
+    def _flags(self, volume: int) -> list[str]:
         tls = []
         if self._tls:
             tls = [
@@ -236,7 +250,7 @@ class SeaweedServer:
             "-ip.bind=127.0.0.1",
             "-filer",
             "-s3",
-            f"-master.port={master}",
+            f"-master.port={self._master_port}",
             "-master.telemetry=false",
             "-master.volumeSizeLimitMB=1024",
             f"-volume.port={volume}",

@@ -137,6 +137,7 @@ class Run:
 
     def play(self) -> None:
         self.world.boto.create_bucket(Bucket=self.bucket)
+        self.world.s3.grow(self.bucket)
         make_file(self.file, self.size, self.seed)
         self.content = digest(self.file)
         with FaultProxy(self.world.s3.endpoint_url, seed=self.seed) as proxy:

@@ -6,12 +6,14 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from typing import Any
 
 import botocore.exceptions
 import pytest
 
 from s3amfs.demo.seaweed import SeaweedServer
+from s3amfs.errors import TransferError
 from tests.conftest import boto_client
 from tests.support.files import content, digest_of, object_digest
 
@@ -46,3 +48,15 @@ def test_killed_owner_leaves_nothing() -> None:
     owner.stdout.close()
     gone = subprocess.run(["sh", "-c", f'while [ -e "{folder}" ]; do sleep 0.05; done'], timeout=10)
     assert gone.returncode == 0
+
+
+def test_a_bucket_grows_before_its_first_write(s3: SeaweedServer) -> None:
+    def volumes() -> str:
+        with urllib.request.urlopen(f"http://127.0.0.1:{s3._master_port}/vol/status", timeout=10) as answer:
+            return str(answer.read())
+
+    assert "grown-in-advance" not in volumes()
+    s3.grow("grown-in-advance")
+    assert "grown-in-advance" in volumes()
+    with pytest.raises(TransferError, match="HTTP 0"):
+        SeaweedServer().grow("nowhere")
