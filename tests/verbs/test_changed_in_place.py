@@ -51,23 +51,15 @@ def test_the_last_range_was_under_way(
 
 
 def test_a_stream_that_has_begun(
-    through: S3Client, proxy: FaultProxy, bucket: str, boto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    through: S3Client, bucket: str, boto: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A server without ranges: its one answer said the old ETag."""
+    """A server without ranges: its one answer said the old ETag, and the file changes before its last byte."""
     monkeypatch.setenv("S3AM_STATE_DIR", str(tmp_path / "state"))
-    file = make_file(tmp_path / "f", 2 * PART, 1)
-
-    def change(request: Recorded) -> bool:
-        if request.kind == "UploadPart":
-            file.write_bytes(bytes(2 * PART))
-        return False
-
-    options = UploadOptions(part_size=PART, upload_slots=1)
+    old, new = (make_file(tmp_path / name, 2 * PART, seed) for seed, name in enumerate(("old", "new")))
     with HttpServer() as web:
-        source = parse_source(web.add("/f", file, ranges=False))
-        proxy.rules.append(Rule(change, faults.delay(0.0)))
+        source = parse_source(web.add("/f", old, ranges=False, change_after=2 * PART - 1, changed_to=new))
         with pytest.raises(SourceChanged):
-            upload(source, S3Location(bucket, "k"), through, options)
+            upload(source, S3Location(bucket, "k"), through, UploadOptions(part_size=PART, upload_slots=1))
     assert "Contents" not in boto.list_objects_v2(Bucket=bucket)
 
 
