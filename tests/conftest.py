@@ -16,6 +16,7 @@ from s3amfs.demo.seaweed import SeaweedServer
 from tests.support.botocore_data import read_data_once
 from tests.support.cli import Cli
 from tests.support.kernel import require_fuse
+from tests.support.order import dealt
 from tests.support.proxy import FaultProxy
 from tests.support.tls import Certificates
 
@@ -40,12 +41,15 @@ def pytest_configure() -> None:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that need an S3 server are no unit tests: `make unit` leaves them out.
 
-    Slow ones come first, so that the last minutes of several processes are not those of a single one.
+    Each process begins with some of the slow ones, so that the last minutes of all are not those of a single one.
     """
     for item in items:
         if {"s3", "lax"}.intersection(getattr(item, "fixturenames", ())):
             item.add_marker("server")
-    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+    slow, quick = [], []
+    for item in items:
+        (quick if item.get_closest_marker("slow") is None else slow).append(item)
+    items[:] = dealt(slow, quick, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
