@@ -112,6 +112,8 @@ def transfer_with(
         cluster.look(part_task.look_at_source, _before(ends, text), settings)
         sending = SendParts(ends.job, ends.content())
         try:
+            if options.unfinished in ("continue", "resume"):
+                cluster.look(part_task.wait_for_earlier, target.url)
             job = begin(ends, sending, text)
             missing = [part.number for part in job.plan if part.number not in sending.records]
             copied = job.kind == "copy"
@@ -177,6 +179,7 @@ def download_with(
         )
         with open(PartialFile(ranges.target).progress, "rb") as manifest:
             settings = replace(cluster.settings(s3, True), mark=manifest.readline())
+        cluster.look(part_task.wait_for_earlier, ranges.target)  # else it could write when the file has its name
         cluster.look(part_task.look_at_file, job, settings)
         # A range that two workers write could still be written to when the file has its name: no help here.
         records: dict[int, PartRecord] = {}

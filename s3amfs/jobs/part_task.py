@@ -7,7 +7,10 @@ are compared with the source and not sent again, and a part's number says what i
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
@@ -67,6 +70,41 @@ def _client(config: S3Config) -> S3Client:
     return connect(config)
 
 
+_EARLIER_SECONDS = 60.0
+"""So long a transfer waits for tasks of a client that is gone; what they have in hand after that may move twice."""
+_change = threading.Condition()
+_moving = Counter[str]()
+"""Target -> tasks of this process that move parts of it."""
+
+
+@contextmanager
+def _under_way(job: SplitJob) -> Iterator[None]:
+    with _change:
+        _moving[job.target] += 1
+    try:
+        yield
+    finally:
+        with _change:
+            _moving[job.target] -= 1
+            _change.notify_all()
+
+
+async def wait_for_earlier(target: str, seconds: float = _EARLIER_SECONDS) -> None:
+    """Returns once no task of this worker moves parts of `target`, or after so many seconds.
+
+    A worker finishes what it has in hand when the client of that is killed: the next client looks after that at what is
+    there. Not in the thread of the worker's own loop, which has to answer meanwhile.
+    """
+    from asyncio import to_thread
+
+    await to_thread(_wait_for_earlier, target, seconds)
+
+
+def _wait_for_earlier(target: str, seconds: float) -> None:
+    with _change:
+        _change.wait_for(lambda: not _moving[target], seconds)
+
+
 def look_at_source(job: SplitJob, settings: Settings) -> None:
     """Raises what `move_parts` would raise of the source, before anything is begun."""
     _ends(job, _client(settings.config), settings).close()
@@ -84,12 +122,13 @@ def fetch_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> Mo
     options = DownloadOptions(download_slots=settings.slots, bwlimit=settings.bwlimit)
     info = look_at(job, s3, options)
     report = Report("part", job.source, job.target, ignore)
-    fd = _open_partial(job, settings)
-    try:
-        mover = RangeMover(s3, source_of(job), info, options, report)
-        records = mover.fetch(fd, [job.plan.part(number) for number in numbers], job.checksum_algorithm)
-    finally:
-        os.close(fd)
+    with _under_way(job):
+        fd = _open_partial(job, settings)
+        try:
+            mover = RangeMover(s3, source_of(job), info, options, report)
+            records = mover.fetch(fd, [job.plan.part(number) for number in numbers], job.checksum_algorithm)
+        finally:
+            os.close(fd)
     return Moved(records, tuple(numbers))
 
 
@@ -108,6 +147,11 @@ def _open_partial(job: SplitJob, settings: Settings) -> int:
 
 def move_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> Moved:
     """Moves these parts of `job`. Raises SourceChanged, NotFound (the source is not seen here), TransferError."""
+    with _under_way(job):
+        return _move_parts(job, numbers, settings)
+
+
+def _move_parts(job: SplitJob, numbers: Sequence[int], settings: Settings) -> Moved:
     s3 = _client(settings.config)
     ends = _ends(job, s3, settings)
     try:

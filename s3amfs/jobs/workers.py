@@ -94,7 +94,7 @@ class Cluster:
         shares = ((self.slots, settings.slots), (self.bwlimit, settings.bwlimit))
         return min((whole // (each or 1) for whole, each in shares if whole), default=None)
 
-    def look(self, function: Callable[..., None], *arguments: Any) -> None:
+    def look(self, function: Callable[..., object], *arguments: Any) -> None:
         """Calls `function(*arguments)` on every worker. Raises the error of a worker, which it names."""
         workers = self.workers()
         found = self.client.run(function, *arguments, workers=workers, on_error="return")

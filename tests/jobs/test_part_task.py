@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import pickle
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +19,10 @@ from s3amfs.demo.seaweed import SeaweedServer
 from s3amfs.engine.connect import S3Config, connect
 from s3amfs.engine.uploads import abort_upload
 from s3amfs.errors import NotFound, UsageError
-from s3amfs.jobs.part_task import Settings, fetch_parts, look_at_file, move_parts, size_of
-from s3amfs.jobs.split import load, start_upload, upload_of
+from s3amfs.jobs.part_task import Settings, fetch_parts, look_at_file, move_parts, size_of, wait_for_earlier
+from s3amfs.jobs.split import listed_parts, load, start_upload, upload_of
 from s3amfs.transfers.options import UploadOptions
+from tests.support.faults import Recorded, Rule, delay
 from tests.support.proxy import FaultProxy
 from tests.support.split import MIB, data
 
@@ -55,6 +59,38 @@ def test_a_task_runs_twice_and_sends_once(
         (replace(part, checksum="", compared="etag") for part in first.records), key=lambda part: part.number
     )
     assert proxy.count("UploadPart") == sent == 3
+    abort_upload(client, upload_of(job))
+
+
+def test_the_next_client_waits_for_what_a_worker_has_in_hand(
+    s3: SeaweedServer, bucket: str, proxy: FaultProxy, tmp_path: Path, data: bytes
+) -> None:
+    config = S3Config(
+        endpoint_url=proxy.endpoint_url, access_key=s3.access_key, secret_key=s3.secret_key, region="us-east-1"
+    )
+    client, source = connect(config), str(tmp_path / "big")
+    options = UploadOptions(part_size=5 * MIB, state_dir=str(tmp_path / "state"))
+    job = start_upload(LocalPath(source), parse_s3_url(f"s3://{bucket}/k"), client, options, str(tmp_path / "job"))
+    begun, goes_on = threading.Event(), threading.Event()
+
+    def hold(request: Recorded) -> bool:
+        if request.kind == "UploadPart":
+            begun.set()
+            assert goes_on.wait(60)
+        return False
+
+    proxy.rules.append(Rule(hold, delay(0.0)))
+    with ThreadPoolExecutor() as pool:
+        task = pool.submit(move_parts, job, [2], Settings(config))
+        assert begun.wait(60)
+        asyncio.run(wait_for_earlier("s3://bucket/another"))
+        asyncio.run(wait_for_earlier(job.target, 0.01))
+        waiting = pool.submit(asyncio.run, wait_for_earlier(job.target))
+        assert not task.done() and not waiting.done()
+        goes_on.set()
+        waiting.result(60)
+        assert 2 in listed_parts(job, client, options), "the task has ended"
+        assert task.result(60).sent == (2,)
     abort_upload(client, upload_of(job))
 
 
