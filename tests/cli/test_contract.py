@@ -302,10 +302,15 @@ def test_sigusr1_says_what_is_going_on(cli: Cli, bucket: str, tmp_path: Path, pr
     command = ("upload", "--part-size", "5M", "--upload-slots", "1", tmp_path / "f", f"s3://{bucket}/k")
     running = cli.start(*command, env={"AWS_ENDPOINT_URL": proxy.endpoint_url})
     assert proxy.wait_for(lambda: proxy.count("UploadPart") >= 2)
-    running.send(signal.SIGUSR1)
+
+    def says() -> bool:
+        """The second part is stalled, but its first bytes may be in the kernel's buffers."""
+        running.send(signal.SIGUSR1)
+        return bool(re.search(r"status: [5-9](\.\d)? MiB of 10 MiB moved", running.stderr()))
+
+    assert running.wait_until(says), "it says what happened last, soon after that"
     running.interrupt()
-    # The second part is stalled, but its first bytes may be in the kernel's buffers.
-    assert re.search(r"status: [5-9](\.\d)? MiB of 10 MiB moved", running.wait().stderr)
+    assert running.wait().rc == 130
 
 
 def test_interrupt_says_how_to_resume(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy) -> None:
