@@ -104,13 +104,16 @@ def encode_slot(slot: Slot) -> bytes:
     return _SLOT.pack(_MARK, slot.length, slot.crc)
 
 
-def decode_slots(head: bytes, name: str, segment: int) -> dict[int, Slot]:
-    """Returns the slots in the first `HEAD_BYTES` of a file by index; none if it is another version's, or damaged."""
+def decode_slots(head: bytes, name: str, segment: int, wanted: Iterable[int] = range(BLOCKS)) -> dict[int, Slot]:
+    """Returns the `wanted` slots in the first `HEAD_BYTES` of a file by index; none of another version or damaged."""
     if not head.startswith(encode_identity(name, segment)):
         return {}
     found: dict[int, Slot] = {}
-    for index in range((min(len(head), HEAD_BYTES) - IDENTITY_BYTES) // _SLOT.size):
-        mark, length, crc = _SLOT.unpack_from(head, IDENTITY_BYTES + index * _SLOT.size)
+    for index in wanted:
+        at = IDENTITY_BYTES + index * _SLOT.size
+        if at + _SLOT.size > len(head):
+            continue
+        mark, length, crc = _SLOT.unpack_from(head, at)
         if mark == _MARK and 0 < length <= BLOCK:
             found[index] = Slot(length, crc)
     return found

@@ -86,7 +86,8 @@ class BlockStore:
         except FileNotFoundError:
             return []
         try:
-            slots = layout.decode_slots(os.pread(fd, layout.HEAD_BYTES, 0), name, segment)
+            head = os.pread(fd, layout.HEAD_BYTES, 0)
+            slots = layout.decode_slots(head, name, segment, [place.index for place in wanted])
             blocks = [_checked(fd, place, slots[place.index]) for place in wanted if place.index in slots]
             if blocks and time.time() - os.fstat(fd).st_mtime > USED_SECONDS:
                 os.utime(fd)

@@ -52,6 +52,21 @@ def test_a_slot_is_read_as_it_was_written(index: int, length: int, crc: int) -> 
     assert layout.decode_slots(head[:-1], NAME, 3) == {}
 
 
+def test_only_the_slots_that_are_wanted_and_whole() -> None:
+    slots = [layout.encode_slot(Slot(1 + index, index)) for index in range(layout.BLOCKS)]
+    head = layout.encode_identity(NAME, 0) + b"".join(slots)
+    assert len(head) == layout.HEAD_BYTES
+    assert layout.decode_slots(head, NAME, 0, [5, 0, layout.BLOCKS - 1]) == {
+        index: Slot(1 + index, index) for index in (5, 0, layout.BLOCKS - 1)
+    }
+    for cut in range(len(head)):
+        whole = (cut - layout.IDENTITY_BYTES) // len(slots[0])
+        assert list(layout.decode_slots(head[:cut], NAME, 0, [0, 7, 63])) == [n for n in (0, 7, 63) if n < whole]
+    for place in range(layout.IDENTITY_BYTES):
+        damaged = head[:place] + bytes([head[place] ^ 1]) + head[place + 1 :]
+        assert layout.decode_slots(damaged, NAME, 0, [0]) == {}
+
+
 def test_what_was_never_written_is_no_slot() -> None:
     assert layout.decode_slots(layout.encode_identity(NAME, 0) + bytes(layout.TABLE_BYTES), NAME, 0) == {}
     assert layout.decode_slots(b"", NAME, 0) == {}
