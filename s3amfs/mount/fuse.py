@@ -25,6 +25,8 @@ UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 LOOP_ENDED = 8
 """fuse_main(3): the event loop was ended by something else than an unmount, that is by a signal."""
 OUR_XATTRS = b"user.s3am."
+USER_XATTRS = b"user."
+"""No file has others: ls asks for them once on a file system that says so, else for each file."""
 THREADS = 16
 """That are kept for the kernel's requests; libfuse starts and ends more of them as it needs."""
 MOST_THREADS = 128
@@ -98,7 +100,9 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         return int(self.operations.write(self._text(path), _memory(buf, size), offset, fip.contents))
 
     def getxattr(self, path: bytes, name: bytes, value: Any, size: int, *args: Any) -> int:
-        """ls -l asks twice for each file what no file here has: no error has to be made for that."""
+        """No error has to be made for what no file here has."""
+        if not name.startswith(USER_XATTRS):
+            return -errno.EOPNOTSUPP
         if not name.startswith(OUR_XATTRS):
             return -errno.ENODATA
         return int(super().getxattr(path, name, value, size, *args))

@@ -74,7 +74,9 @@ def test_what_is_written(made: Made) -> None:
 
 
 def test_attributes_of_others_are_not_asked_for(made: Made) -> None:
-    assert made.getxattr(b"/k", b"security.selinux", None, 0) == -errno.ENODATA
+    assert made.getxattr(b"/k", b"user.md5", None, 0) == -errno.ENODATA
+    for name in (b"security.selinux", b"system.posix_acl_access", b"trusted.x", b"com.apple.quarantine"):
+        assert made.getxattr(b"/k", name, None, 0) == -errno.EOPNOTSUPP, "ENODATA makes ls ask for each file"
     assert made.operations.asked == []
 
 

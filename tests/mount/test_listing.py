@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
 
 from tests.mount.conftest import Stored
 from tests.support.faults import Rule, error, reset
-from tests.support.mounts import Mount
+from tests.support.mounts import Mount, run
 from tests.support.proxy import FaultProxy
 
 
@@ -44,3 +49,22 @@ def test_what_is_written_while_it_is_looked_at_is_seen(mounted: Mount, stored: S
             assert os.stat(mounted / "many" / name).st_size == 100
         else:
             assert os.stat(mounted / "many" / name).st_size == int(name) % 7
+
+
+def test_programs_that_ask_for_attributes_of_other_kinds(mounted: Mount, stored: Stored, tmp_path: Path) -> None:
+    stored.put("a", b"1")
+    for name in ("security.selinux", "system.posix_acl_access", "trusted.x"):
+        with pytest.raises(OSError) as raised:
+            os.getxattr(mounted / "a", name)
+        assert raised.value.errno in (errno.EOPNOTSUPP, errno.ENODATA), "the kernel answers some of them itself"
+    run("cp", "-a", mounted / "a", tmp_path / "copy")
+    run("cp", "-a", tmp_path / "copy", mounted / "b")
+    run("cp", "--preserve=all", mounted / "a", mounted / "c")
+    assert (mounted / "b").read_bytes() == (mounted / "c").read_bytes() == b"1"
+    for program in (["rsync", "-aX"], ["rsync", "-aAX"]):
+        if shutil.which("rsync"):
+            run(*program, f"{mounted.directory}/", tmp_path / "out")
+            run(*program, f"{tmp_path}/out/", mounted / "back")
+    for program in (["getfattr", "-m", "-", "-d"], ["getfacl", "-c"]):
+        if shutil.which(program[0]):
+            run(*program, mounted / "a")
