@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import Executor, Future
 from contextlib import suppress
-from dataclasses import field
 from typing import Any
 
 from ..core.define import define
-from ..core.names import Place, child_of, path_of, place_of, to_key
+from ..core.names import Place, path_of, place_of, to_key
 from ..engine.client import S3Client
 from ..engine.interruptible import check, result_of, wait_for
 from ..errors import Interrupted, NotFound, UsageError
 from ..transfers.one_request import begin_list
 from ..transfers.options import ListedObject, ListPage, ObjectInfo
+from .answered import Answered
+from .listings import Listing, Listings
 from .missing_names import MissingNames
 
-AHEAD = 128
-"""Objects of a directory that are looked at ahead of being asked for."""
-LISTING_SECONDS = 60.0
-"""How long a listing says in which order files will be asked for; what they are is asked again."""
-MOST_LISTINGS = 16
-MOST_LISTED = 200_000
-"""Names in remembered listings, all together."""
 MOST_ENTRIES = 50_000
 SETTLED_SECONDS = 5.0
 MOST_LOOKS = 5
@@ -50,25 +43,13 @@ class Entry:
     """Monotonic time up to which it is used."""
 
 
-@define(slots=True)
-class _Listing:
-    """The objects that the last listing of a directory showed, in its order."""
-
-    seen: float
-    names: list[str] = field(default_factory=list)
-    places: dict[str, int] = field(default_factory=dict)
-    """Name -> place in `names`."""
-    looked_to: int = 0
+def _in_time(known: Entry | None) -> Entry | None:
+    """None for what is too old."""
+    return known if known is not None and known.until > time.monotonic() else None
 
 
-def _keep_listing(listings: OrderedDict[str, _Listing], path: str, listing: _Listing) -> None:
-    """As the newest; the oldest go where there are too many of them or of their names."""
-    listings[path] = listing
-    listings.move_to_end(path)
-    while len(listings) > 1 and (
-        len(listings) > MOST_LISTINGS or sum(len(each.names) for each in listings.values()) > MOST_LISTED
-    ):
-        listings.popitem(last=False)
+def _etag_of(entry: Entry) -> str:
+    return entry.info.etag if entry.info is not None else ""
 
 
 class _Outdated(Exception):
@@ -154,7 +135,7 @@ class Lookup:
         self._pool = pool
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
-        self._listings: OrderedDict[str, _Listing] = OrderedDict()
+        self._listings = Listings()
         self._looking: dict[str, Future[Entry]] = {}
         """By path: the look that is made now. One forgotten meanwhile is no longer in here; its answer is not kept."""
         self._infos: dict[str, ObjectInfo] = {}
@@ -162,24 +143,28 @@ class Lookup:
         self._missing = MissingNames(lambda prefix: client.list_pages(bucket, prefix, delimiter="/"), ttl)
         self.made_folder = self._missing.made
         self.changing = self._missing.changing
-        self._answered: dict[str, str] = {}
-        """By path: ETag of the version whose size and times the kernel got last; it caches them for a while."""
+        self._answered = Answered(ttl)
 
     def entry(self, path: str) -> Entry:
         """The entry at `path`. Raises NotFound, and OSError (EILSEQ, ENAMETOOLONG) for what no key can be."""
-        with self._lock:
-            known = self._entries.get(path)
-            if known is not None and known.until > time.monotonic():
-                return known
+        if (known := self.known(path)) is not None:
+            return known
         listed = self._look_ahead(path)
         if not listed and _is_missing(self._missing, self._root, path):
             raise NotFound("no such file or directory")
         return _up_to_date(lambda: self._entry(path, listed))
 
+    def known(self, path: str) -> Entry | None:
+        """The entry at `path` if that needs no look."""
+        with self._lock:
+            return _in_time(self._entries.get(path))
+
     def _entry(self, path: str, listed: bool) -> Entry:
         """By a look that is made now. Raises _Outdated, too."""
         while True:
             with self._lock:
+                if (known := _in_time(self._entries.get(path))) is not None:  # it came meanwhile
+                    return known
                 looking = self._looking.get(path)
                 if looking is None:
                     mine = self._looking[path] = Future()
@@ -193,14 +178,11 @@ class Lookup:
 
     def note_answer(self, path: str, entry: Entry) -> None:
         """The kernel gets the attributes of what is at `path`."""
-        if len(self._answered) >= MOST_ENTRIES:
-            self._answered.clear()
-        self._answered[path] = entry.info.etag if entry.info is not None else ""
+        self._answered.note(path, _etag_of(entry))
 
     def is_news(self, path: str, entry: Entry) -> bool:
         """Whether the kernel may have cached another version; asked again, it is not."""
-        etag = entry.info.etag if entry.info is not None else ""
-        return self._answered.pop(path, etag) != etag
+        return self._answered.is_news(path, _etag_of(entry))
 
     def forget(self, path: str) -> None:
         """`path` is no longer what it was, or is about to change."""
@@ -209,16 +191,20 @@ class Lookup:
         with self._lock:
             self._entries.pop(path, None)
             self._looking.pop(path, None)
-            self._listings.pop(parent, None)
+            self._listings.forget(parent)
             self._infos.pop(key, None)  # a listing that has been asked for may be of before
         self._missing.changed(key)
 
     def forget_below(self, path: str) -> None:
         self.forget(path)
         with self._lock:
-            for known in (self._entries, self._listings, self._looking):
-                _drop_below(known, path)
-            _drop_below(self._infos, self._root + _key_of(path))
+            self._listings.forget_below(path)
+            for known, name in (
+                (self._entries, path),
+                (self._looking, path),
+                (self._infos, self._root + _key_of(path)),
+            ):
+                _drop_below(known, name)
         self._missing.changed_below(self._root + _key_of(path) + "/")
 
     def forget_key(self, key: str) -> None:
@@ -329,24 +315,17 @@ class Lookup:
     def _look_ahead(self, path: str) -> bool:
         """Whether a listing showed an object at `path`; then it and the objects after it are looked at."""
         parent, _, name = path.rpartition("/")
-        now = time.monotonic()
         begun: list[tuple[str, Future[Entry]]] = []
         with self._lock:
-            listing = self._listings.get(parent or "/")
-            place = listing.places.get(name) if listing is not None else None
-            if listing is None or place is None or listing.seen + LISTING_SECONDS < now:
-                return False
-            if place + AHEAD // 2 >= listing.looked_to or place == 0:
-                start, listing.looked_to = max(place, listing.looked_to if place else 0), place + AHEAD
-                for each in listing.names[start : listing.looked_to]:
-                    child = f"{parent}/{each}"
-                    known = self._entries.get(child)
-                    if child not in self._looking and (known is None or known.until <= now):
-                        begun.append((child, Future()))
-                        self._looking[child] = begun[-1][1]
+            names = self._listings.to_look_at(parent or "/", name, time.monotonic())
+            for each in names or ():
+                child = f"{parent}/{each}"
+                if child not in self._looking and _in_time(self._entries.get(child)) is None:
+                    begun.append((child, Future()))
+                    self._looking[child] = begun[-1][1]
         for child, looking in begun:
             self._begin(child, looking)
-        return True
+        return names is not None
 
     def _begin(self, path: str, looking: Future[Entry]) -> None:
         key = self._root + place_of(path).key
@@ -366,22 +345,21 @@ class Lookup:
 
     def names(self, path: str, prefix: str) -> Iterator[str]:
         """Names in the directory `path`, as pages arrive."""
-        place = place_of(path)
-        listing = _Listing(time.monotonic())
-        below: set[str] = set()
+        listing = Listing(time.monotonic(), place_of(path))
+        parent = path.rstrip("/")
         for page in self._client.list_pages(self._bucket, prefix, delimiter="/"):
-            below |= {name[len(prefix) : -1] for name in page.prefixes}
-            found = [child_of(place, name[len(prefix) : -1]) for name in page.prefixes]
             with self._lock:
+                found = [listing.show_folder(name[len(prefix) : -1]) for name in page.prefixes]
+                for name in listing.mistaken:
+                    self._entries.pop(f"{parent}/{name}", None)
+                    self._looking.pop(f"{parent}/{name}", None)
                 for listed in page.objects:
                     piece = listed.key[len(prefix) :]
-                    name = child_of(place, piece, shadowed=piece in below) if piece else None
-                    if name is not None:
-                        found.append(name)
-                        listing.places[name] = len(listing.names)
-                        listing.names.append(name)
-                        self._recognise(path.rstrip("/") + "/" + name, listed)
-                _keep_listing(self._listings, path, listing)
+                    if piece and (shown := listing.show_object(piece)) is not None:
+                        found.append(shown)
+                        if shown in listing.places:
+                            self._recognise(f"{parent}/{shown}", listed)
+                self._listings.keep(path, listing)
             yield from (name for name in found if name is not None)
 
     def _recognise(self, path: str, listed: ListedObject) -> None:

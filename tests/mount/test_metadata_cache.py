@@ -25,6 +25,8 @@ class Client:
         self.asked: list[str] = []
         self.lists = True
         """Whether a listing that nobody waits for succeeds."""
+        self.folders_last = False
+        """Whether they are on a page of their own."""
         self.gate: threading.Event | None = None
 
     def info(self, key: str) -> ObjectInfo:
@@ -56,6 +58,9 @@ class Client:
             if "/" not in name
         ]
         folders = sorted({prefix + name.partition("/")[0] + "/" for name in below if "/" in name})
+        if self.folders_last:
+            yield SimpleNamespace(objects=objects, prefixes=[], next_token="more")
+            objects = []
         yield SimpleNamespace(objects=objects, prefixes=folders, next_token=None)
 
 
@@ -241,7 +246,7 @@ def test_another_version_than_the_kernel_has_is_news_once(pool: ThreadPoolExecut
     found = lookup(client, pool, ttl=0.0)
     found.note_answer("/a", found.entry("/a"))
     assert not found.is_news("/a", found.entry("/a"))
-    found.note_answer("/a", found.entry("/a"))
+    assert not found.is_news("/a", found.entry("/a")), "the kernel has it still"
     client.objects["root/a"] = "2"
     assert found.is_news("/a", found.entry("/a"))
     assert not found.is_news("/a", found.entry("/a"))
@@ -254,3 +259,25 @@ def test_files_of_a_listed_directory_are_looked_at_ahead(pool: ThreadPoolExecuto
     for name in "abc":
         assert found.entry(f"/d/{name}").key == f"root/d/{name}"
     assert {f"ahead root/d/{name}" for name in "abc"} == {each for each in client.asked if each.startswith("ahead")}
+
+
+def test_a_directory_that_an_earlier_page_has_shown_as_an_object(pool: ThreadPoolExecutor) -> None:
+    """As S3 sorts, many keys (`a-1`) lie between `a` and `a/x`."""
+    client = Client(root__d__a="1", root__d__a__x="2", root__d__b="3")
+    client.folders_last = True
+    found = lookup(client, pool)
+    names = found.names("/d", "root/d/")
+    assert [next(names), next(names)] == ["a", "b"]
+    assert not found.entry("/d/a").directory, "nothing else can be known yet"
+    assert list(names) == ["a@s3am.object"]
+    assert found.known("/d/a") is None
+    assert found.entry("/d/a").directory
+    assert found.entry("/d/a@s3am.object").key == "root/d/a"
+
+
+def test_a_directory_of_long_names_is_none_of_their_objects(pool: ThreadPoolExecutor) -> None:
+    client = Client(**{"root__d__" + "x" * 200: "1", "root__d__" + "x" * 300: "2"})
+    found = lookup(client, pool)
+    assert list(found.names("/d", "root/d/")) == ["x" * 200, "x" * 200 + "@s3am.more"]
+    assert found.entry("/d/" + "x" * 200 + "@s3am.more").directory
+    assert not found.entry("/d/" + "x" * 200).directory
