@@ -19,6 +19,9 @@ BURST_SECONDS: Final = 1.0
 """Requests turned away within that time are one burst."""
 HORIZON: Final = 0.5
 """Seconds that a request is planned ahead: the limit may change, and what was planned cannot."""
+AT_ONCE: Final = 0.75
+"""Seconds' requests that may begin at once after none has begun for so long: servers with a bucket of tokens save up
+one second of them, and a remembered limit may be a little too high."""
 FORGOTTEN: Final = 100.0
 """Times the accepted rate, from which on there is no limit any more."""
 
@@ -29,7 +32,10 @@ class _Bucket:
 
     at: int
     begun: int = 0
+    refused: int = 0
+    """Of those that began here."""
     away: int = 0
+    """Answers that came here."""
 
 
 @define(slots=True)
@@ -58,9 +64,9 @@ class RequestBudget:
     _buckets: dict[int, _Bucket] = field(default_factory=dict)
 
     def expect(self, accepted: float, now: float) -> None:
-        """Begins with what an earlier run has found, requests per second, and half a second of them at once."""
+        """Begins with what an earlier run has found, requests per second, and `AT_ONCE` seconds of them at once."""
         self.accepted, self._limited_at, self._burst_at = max(1.0, accepted), now, now
-        self._next = now - HORIZON
+        self._next = now - AT_ONCE
 
     @property
     def found(self) -> float | None:
@@ -84,6 +90,7 @@ class RequestBudget:
     def turned_away(self, now: float, *, asked_for_less: bool) -> None:
         """A request ended without its bytes. asked_for_less: the server said that there were too many."""
         self._bucket(now).away += 1
+        self._count_refused(now)
         if not asked_for_less:
             return
         if self.accepted is not None and now - self._burst_at < BURST_SECONDS:
@@ -111,16 +118,25 @@ class RequestBudget:
         if begins - now > HORIZON:
             return None
         self._bucket(begins).begun += 1
-        unused = max(0.0, now - HORIZON - self._next)
+        unused = max(0.0, now - AT_ONCE - self._next)
         if self._guessed:
             self._limited_at = min(now, self._limited_at + unused)
         self._next += unused + 1.0 / rate
         return begins - now
 
+    def _count_refused(self, now: float) -> None:
+        """One of the newest requests that are not refused yet is; it is forgotten with its beginning, not its answer.
+
+        Else the answers to a burst would outlive it, and more would be turned away than had begun.
+        """
+        left = [bucket for bucket in self._between(0.0, now) if bucket.refused < bucket.begun]
+        if left:
+            max(left, key=lambda bucket: bucket.at).refused += 1
+
     def _accepted_lately(self, now: float) -> float:
         """Requests per second; those in flight count as accepted."""
         recent = self._between(now - (BUCKETS - 1) * BUCKET_SECONDS, now)
-        return sum(bucket.begun - bucket.away for bucket in recent) / max(self._seconds_seen(now), LEAST_SECONDS)
+        return sum(bucket.begun - bucket.refused for bucket in recent) / max(self._seconds_seen(now), LEAST_SECONDS)
 
     def _seconds_seen(self, now: float) -> float:
         recent = self._between(now - (BUCKETS - 1) * BUCKET_SECONDS, now)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import heapq
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from s3amfs.core.request_budget import HORIZON, RequestBudget
 
@@ -173,3 +177,63 @@ def test_a_guess_is_remembered_as_what_requests_have_made_of_it() -> None:
     later.expect(budget.found, 0.0)
     assert later.found == later.accepted == budget.found, "that is no guess any more"
     assert RequestBudget().found is None
+
+
+def served(accepts: float, saved: float, latency: float, parts: int, slots: int) -> tuple[RequestBudget, float]:
+    """(budget, seconds) of `parts` requests, `slots` at a time, of a server that saves up `saved` seconds of them.
+
+    A request that was turned away is sent again; one that was not takes as long again as its answer.
+    """
+    budget, now, tokens, tokens_at, number = RequestBudget(), 0.0, saved * accepts, 0.0, 0
+    events: list[tuple[float, int, str]] = []
+
+    def later(when: float, what: str) -> None:
+        nonlocal number
+        number += 1
+        heapq.heappush(events, (when, number, what))
+
+    for _ in range(min(slots, parts)):
+        later(0.0, "ask")
+    left = parts - min(slots, parts)
+    while events:
+        now, _, what = heapq.heappop(events)
+        if what == "ask":
+            delay = budget.reserve(now)
+            later(now + (HORIZON if delay is None else delay), "ask" if delay is None else "begin")
+        elif what == "begin":
+            tokens, tokens_at = min(max(1.0, saved * accepts), tokens + (now - tokens_at) * accepts), now
+            taken = tokens >= 1
+            tokens -= taken
+            later(now + 2 * latency * taken if taken else now + latency, "done" if taken else "away")
+        elif what == "away":
+            budget.turned_away(now, asked_for_less=True)
+            later(now, "ask")
+        elif left:
+            left -= 1
+            later(now, "ask")
+    return budget, now
+
+
+@settings(deadline=None)
+@given(st.integers(10, 100), st.floats(0.1, 1.0), st.floats(0.05, 0.5), st.integers(40, 400))
+def test_a_limit_is_not_remembered_far_below_the_servers(
+    accepts: int, saved: float, latency: float, parts: int
+) -> None:
+    """Answers to the first burst once outlived its requests: more had been turned away than had begun, and one request
+    a second was remembered of a server that takes 50."""
+    budget, _ = served(accepts, saved, latency, parts, 200)
+    if budget.found is not None:
+        assert budget.found >= 0.25 * accepts
+
+
+@given(st.lists(st.tuples(st.sampled_from("ra"), st.floats(0, 0.6)), max_size=80))
+def test_no_more_are_turned_away_than_have_begun(steps: list[tuple[str, float]]) -> None:
+    budget, now = RequestBudget(), 0.0
+    for what, seconds in steps:
+        now += seconds
+        if what == "r":
+            budget.reserve(now)
+        else:
+            budget.turned_away(now, asked_for_less=False)
+        assert all(bucket.refused <= bucket.begun for bucket in budget._buckets.values())
+        assert budget._accepted_lately(now) >= 0
