@@ -47,6 +47,8 @@ _PART_SECONDS = 8.0
 _WORTH_A_REQUEST = 10
 """Times the latency that a part should take at least, so that waiting for a request is a tenth of it."""
 _LEAST_RANGE = MIB
+_STEP = 64 * KIB
+"""Parts for many slots are multiples of it: whole MiB would be too few parts for all of them."""
 _AT_LEAST_BY_REQUESTS, _BY_REQUESTS = 1.5, 3
 """Times the bytes that moved for each request where the server limits requests: so that they are no limit any more. The
 larger one is the most; parts below the usual size are for lines where the smaller one is less than such a part."""
@@ -154,6 +156,7 @@ def _suited(size: int, usual: int, line: LineState, least: int) -> int:
     if one > 0:
         part = max(part, min(int(one * line.latency * _WORTH_A_REQUEST), largest, _AUTO_CEILING))
         part = min(part, int(one * _PART_SECONDS))
+        return -(-max(floor, part) // _STEP) * _STEP
     return _round_up(max(floor, part))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import pytest
@@ -334,10 +335,20 @@ FAR, LIMITED = LineState(128, 2e9, 0.3), LineState(380, 1000e6, 0.2, requests=50
     ],
 )
 def test_the_table_of_parts_for_lines(line: LineState, uploads: list[int], downloads: list[int]) -> None:
-    """MiB of a part, for objects of 8 MiB, one byte more, 100 MiB, and 1, 5, 16, 100 and 1000 GiB."""
+    """MiB of a part, rounded up, for objects of 8 MiB, one byte more, 100 MiB, and 1, 5, 16, 100 and 1000 GiB."""
     sizes = [8 * MIB, 8 * MIB + 1, 100 * MIB, GIB, 5 * GIB, 16 * GIB, 100 * GIB, 1000 * GIB]
-    assert [choose_part_size(size, line=line) / MIB for size in sizes] == uploads
-    assert [download_part_size(size, line=line) / MIB for size in sizes] == downloads
+    assert [math.ceil(choose_part_size(size, line=line) / MIB) for size in sizes] == uploads
+    assert [math.ceil(download_part_size(size, line=line) / MIB) for size in sizes] == downloads
+
+
+def test_parts_for_a_known_line_come_out_even() -> None:
+    """In whole MiB they would be too few for its slots, which would be 100 connections in place of 128."""
+    for size, slots in ((700 * MIB, 128), (GIB, 170), (16 * GIB, 683)):
+        known = choose_part_size(size, line=LineState(slots, slots * 2e6, 0.02))
+        assert known % (MIB // 16) == 0
+        rounds = min(3, size // (slots * MIN_PART))
+        assert 0.98 * rounds * slots < size / known <= rounds * slots
+        assert choose_part_size(size, line=LineState(slots)) % MIB == 0
 
 
 def test_constants_of_parts_for_lines() -> None:
