@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from s3amfs.core.goodput import Look
+from s3amfs.core.last_round import looks_ahead
 from s3amfs.core.pacing import Controller
 from s3amfs.core.parts import Plan
 from s3amfs.core.request_budget import HORIZON
@@ -161,11 +162,16 @@ class _Simulation:
                 goodput.append(self._moved)
                 samples.append((round(then, 3), self._pace.slots, self._moved))
                 assert self._controller is not None
-                look = Look(int(self._moved), self._ended, self._busy, 0.0, len(self._pending), self._held_up)
-                self._controller.sample(then, look)
+                self._controller.sample(then, self._look(self._controller))
             self._fill()
         late = self._late_throttled / self._late if self._late else 0.0
         return Run(self._now, self._requests, self._throttled, late, _settled(self._line, goodput), self._most, samples)
+
+    def _look(self, controller: Controller) -> Look:
+        waiting: int | None = len(self._pending)
+        if len(self._pending) > looks_ahead(controller.slots, controller.ceiling):
+            waiting = None
+        return Look(int(self._moved), self._ended, self._busy, 0.0, waiting, self._held_up)
 
     def _fill(self) -> None:
         while self._pending and self._busy < self._pace.slots:

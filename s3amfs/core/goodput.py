@@ -16,8 +16,10 @@ def settle_seconds(latency: float | None) -> float:
     return min(1.2, max(0.1, 2.5 * (latency or 0.0)))
 
 
-def window_seconds(latency: float | None) -> float:
-    """The length of a window of measurement."""
+def window_seconds(latency: float | None, *, compares: bool = True) -> float:
+    """The length of a window of measurement. compares: with another one; else it only shows that bytes move."""
+    if not compares:
+        return min(1.2, max(0.2, latency or 0.0))
     return min(1.2, max(0.2, 2.5 * (latency or 0.0)))
 
 
@@ -48,6 +50,8 @@ class Measured:
     """Bytes of good parts per second."""
     in_use: float
     """Slots whose request has begun, in the mean."""
+    most: int
+    """Slots whose request has begun, at the most."""
     saturated: bool
     """This machine was the limit."""
 
@@ -60,6 +64,8 @@ class _Window:
     bytes: int = 0
     busy: float = 0.0
     """Slot-seconds in use."""
+    most: int = 0
+    """Slots in use."""
     worked: float = 0.0
     """Seconds for which the loop's thread ran or wanted to."""
     ended: int = 0
@@ -77,6 +83,7 @@ class Meter:
     _last: float | None = field(default=None, init=False)
     _moved: int = field(default=0, init=False)
     _ended: int = field(default=0, init=False)
+    _in_use: int = field(default=0, init=False)
     _settled_at: float = field(default=float("-inf"), init=False)
     _window: _Window | None = field(default=None, init=False)
 
@@ -87,7 +94,7 @@ class Meter:
 
     def start(self, now: float, look: Look) -> None:
         """The first look: what has moved before does not count."""
-        self._last, self._moved, self._ended = now, look.moved, look.ended
+        self._last, self._moved, self._ended, self._in_use = now, look.moved, look.ended, look.in_use - look.held_up
 
     def pause(self) -> None:
         """Nothing moves any more: the next look is a first one."""
@@ -104,6 +111,7 @@ class Meter:
         """
         assert self._last is not None
         elapsed, count, more = now - self._last, look.moved - self._moved, look.ended - self._ended
+        before = self._in_use
         self.start(now, look)
         if now < self._settled_at or elapsed <= 0:
             return None
@@ -111,11 +119,13 @@ class Meter:
         if window is None:
             window = self._window = _Window(now - elapsed)
         window.bytes += count
-        window.busy += (look.in_use - look.held_up) * elapsed
+        window.busy += self._in_use * elapsed
+        window.most = max(window.most, before, self._in_use)
         window.worked += look.worked
         window.ended += more
         length = now - window.start
         if length < seconds or (self.lumpy and window.ended < slots):
             return None
         self._window = None
-        return Measured(window.bytes / length, window.busy / length, window.worked > SATURATED * length)
+        saturated = window.worked > SATURATED * length
+        return Measured(window.bytes / length, window.busy / length, window.most, saturated)

@@ -23,12 +23,12 @@ from typing import Final
 
 from .define import define
 from .goodput import Look, Measured, Meter, settle_seconds, window_seconds
-from .last_round import LastRound, fits
+from .last_round import LastRound
 from .lines import FEWEST_SLOTS, LineState, start_slots
 from .overload import Overload
 from .pacing_phases import TRANSITIONS, Phase, Verdict
 from .probes import Probes
-from .slot_search import GROWS, MARGIN, Search, growth
+from .slot_search import GROWS, Search, growth
 
 STEP_UP: Final = 1.25
 GAINS: Final = 1.03
@@ -99,7 +99,8 @@ class Controller:
         if self.fixed is not None:
             return
         self._look_at_the_end(now, look)
-        found = self._meter.look(now, look, slots=self.slots, seconds=window_seconds(self.latency))
+        seconds = window_seconds(self.latency, compares=self.phase is not Phase.STARTING or self._previous is not None)
+        found = self._meter.look(now, look, slots=self.slots, seconds=seconds)
         if found is not None:
             self._judge(found, look.held_up, now)
 
@@ -125,10 +126,8 @@ class Controller:
         """The findings to remember; None before there is anything."""
         if self.fixed is not None or self.rate <= 0:
             return None
-        slots, tried, accepted = self._search.worth or self.slots, self._search.tried, self._overload.accepted
-        if accepted:
-            slots, tried = min(max(slots, self.slots), max(FEWEST_SLOTS, round(self._search.moving * MARGIN))), 0
-        return LineState(slots, self.rate, self.latency or 0.0, accepted, tried)
+        slots, tried = self._search.found(self.slots, limited=self._overload.accepted > 0)
+        return LineState(slots, self.rate, self.latency or 0.0, self._overload.accepted, tried)
 
     def outlook(self) -> LineState:
         """Expectations of the line at this moment; zeros for what is unknown."""
@@ -139,20 +138,23 @@ class Controller:
 
     def _look_at_the_end(self, now: float, look: Look) -> None:
         """Enters or leaves the last round."""
-        in_use, waiting = look.in_use, look.waiting
-        if self._last_round is not None:
-            if waiting is None or in_use + waiting > self.slots * STEP_UP:
-                self._hold(self._end_last_round(self._last_round), now)
+        in_use, waiting, last, most = look.in_use, look.waiting, self._last_round, self._most(now)
+        if last is not None:
+            if waiting is None or in_use + waiting > last.parts * STEP_UP:
+                self._hold(self._end_last_round(last), now)
+            elif (slots := last.slots(in_use, waiting, most)) > self.slots:
+                self._change(slots, now)
             return
         is_measured = self.rate > 0 or self.known is not None  # else the start has a ceiling of its own
         if waiting is None or not is_measured or self._saturated or self.phase is Phase.BACKING_OFF:
             return
-        before = self._previous if self._previous is not None else (self.slots, self.rate)
-        if fits(before[0], in_use, waiting, self._most(now)):  # not those that are tried, and were not measured yet
-            self._last_round = LastRound(*before)
+        before, starts = self._previous or (self.slots, self.rate), self.phase is Phase.STARTING
+        last = LastRound(*before, self.slots if starts else before[0], in_use + waiting, is_sure=not starts)
+        if slots := last.slots(in_use, waiting, most):
+            self._last_round = last
             self._enter(Verdict.LAST)
             self._previous = None
-            self._change(in_use + waiting, now)
+            self._change(slots, now)
 
     def _end_last_round(self, ended: LastRound) -> int:
         """Returns the slots to go back to."""
@@ -171,8 +173,7 @@ class Controller:
 
     def _judge(self, found: Measured, held_up: int, now: float) -> None:
         rate, in_use, self._saturated = found.rate, found.in_use, found.saturated
-        if rate >= self.rate:
-            self._search.moving = in_use
+        self._search.moved(found, self.rate)
         if self.phase is Phase.BACKING_OFF:
             return
         if in_use < BUSY * self.slots - 0.5:
@@ -243,8 +244,7 @@ class Controller:
             self._hold(slots, now)
 
     def _judge_hold(self, rate: float, now: float) -> None:
-        probes = self._probes
-        known = probes.reference
+        probes, known = self._probes, self._probes.reference
         self.rate, self._search.worth = probes.held(rate), self.slots
         if known > 0 and rate > known * GAINS and self._room(now):
             self._enter(Verdict.ROSE)

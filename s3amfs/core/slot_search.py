@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from .define import define
-from .lines import LineState
+from .goodput import Measured
+from .lines import FEWEST_SLOTS, LineState
 
 GROWS: Final = 1.2
 """Twice the slots that bring less than a fifth more: the line, not the number of slots, is the limit."""
@@ -37,7 +38,7 @@ class Search:
     """The slots that a window has measured, and that are worth remembering; 0: none yet."""
     tried: int = 0
     """Those that are measured next, while the search goes on; 0: it is over."""
-    moving: float = 0.0
+    _moving: int = 0
     """Slots whose requests had begun when goodput was best."""
     _per_slot: float = 0.0
     _margin_due: bool = True
@@ -46,6 +47,22 @@ class Search:
     def begin_again(self) -> None:
         """The line is another one now."""
         self._per_slot = 0.0
+
+    def moved(self, found: Measured, best: float) -> None:
+        """Any window. best: the rate of the best one before."""
+        if found.rate >= best:
+            self._moving = found.most
+
+    def found(self, slots: int, *, limited: bool) -> tuple[int, int]:
+        """Returns the slots to be remembered, and those to be tried next.
+
+        slots: those of now; limited: the server limits requests. Then slots wait for their turn, and only those that
+        moved at a time count: at the most, since the mean is low where requests begin and end in bursts.
+        """
+        worth = self.worth or slots
+        if not limited:
+            return worth, self.tried
+        return min(max(worth, slots), max(FEWEST_SLOTS, round(self._moving * MARGIN))), 0
 
     def saw(self, slots: int, rate: float) -> None:
         self._per_slot = max(self._per_slot, rate / slots)

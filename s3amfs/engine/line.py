@@ -17,6 +17,7 @@ from typing import Literal, Protocol
 
 from ..core.failures import Failure, Kind
 from ..core.goodput import Look
+from ..core.last_round import looks_ahead
 from ..core.lines import LineState, Remembered, format_lines, parse
 from ..core.pacing import BUSY, Controller
 from ..core.request_budget import HORIZON
@@ -152,7 +153,8 @@ class Line:
         self._measure()
         members = list(self._members)
         before = self.slots
-        waiting = members[0].waiting(before) if len(members) == 1 else None  # without the lock: it may end the transfer
+        most = looks_ahead(before, self._controller.ceiling)
+        waiting = members[0].waiting(most) if len(members) == 1 else None  # without the lock: it may end the transfer
         with self._lock:
             for member in self._members:
                 self._count(member)

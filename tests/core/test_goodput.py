@@ -23,7 +23,7 @@ def test_a_window_has_the_rate_since_it_began() -> None:
     meter = Meter()
     meter.start(0.0, Look(0, 0, 0))
     (window,) = looks(meter, [0.25, 0.5], 1000.0)
-    assert window == Measured(1000.0, 4.0, saturated=False)
+    assert window == Measured(1000.0, 4.0, 4, saturated=False)
 
 
 def test_what_moves_before_it_has_settled_does_not_count() -> None:
@@ -32,7 +32,7 @@ def test_what_moves_before_it_has_settled_does_not_count() -> None:
     meter.discard_until(1.0)
     assert meter.look(0.75, Look(10**9, 0, 4, 0.0), slots=4, seconds=0.5) is None
     assert meter.look(1.25, Look(10**9 + 500, 0, 4, 0.0), slots=4, seconds=0.5) == Measured(
-        1000.0, 4.0, saturated=False
+        1000.0, 4.0, 4, saturated=False
     )
 
 
@@ -40,7 +40,7 @@ def test_whole_parts_take_a_window_in_which_each_slot_has_ended_one() -> None:
     meter = Meter(lumpy=True)
     meter.start(0.0, Look(0, 0, 0))
     assert meter.look(10.0, Look(100, 3, 4, 0.0), slots=4, seconds=0.5) is None
-    assert meter.look(11.0, Look(110, 4, 4, 0.0), slots=4, seconds=0.5) == Measured(10.0, 4.0, saturated=False)
+    assert meter.look(11.0, Look(110, 4, 4, 0.0), slots=4, seconds=0.5) == Measured(10.0, 4.0, 4, saturated=False)
 
 
 def test_a_thread_that_always_runs_is_the_limit() -> None:
@@ -75,10 +75,10 @@ def test_no_byte_counts_twice(steps: list[tuple[float, int]]) -> None:
 def test_a_second_look_at_the_same_moment_counts_nothing() -> None:
     meter = Meter()
     meter.start(0.0, Look(0, 0, 0))
-    assert meter.look(1.0, Look(1000, 0, 4, 0.0), slots=4, seconds=0.5) == Measured(1000.0, 4.0, saturated=False)
+    assert meter.look(1.0, Look(1000, 0, 4, 0.0), slots=4, seconds=0.5) == Measured(1000.0, 4.0, 4, saturated=False)
     assert meter.look(1.0, Look(2000, 0, 4, 9.0), slots=4, seconds=0.5) is None
-    assert meter.look(2.0, Look(2500, 0, 3, 0.85), slots=4, seconds=0.5) == Measured(500.0, 3.0, saturated=False)
-    assert meter.look(3.0, Look(2500, 0, 2, 0.86), slots=4, seconds=0.5) == Measured(0.0, 2.0, saturated=True)
+    assert meter.look(2.0, Look(2500, 0, 3, 0.85), slots=4, seconds=0.5) == Measured(500.0, 3.0, 4, saturated=False)
+    assert meter.look(3.0, Look(2500, 0, 2, 0.86), slots=4, seconds=0.5) == Measured(0.0, 2.0, 3, saturated=True)
 
 
 def test_a_window_is_the_mean_of_its_looks() -> None:
@@ -91,10 +91,10 @@ def test_a_window_is_the_mean_of_its_looks() -> None:
         )
         for number in range(1, 9)
     ]
-    assert found == [None] * 3 + [Measured(16.0, 2.5, saturated=False)] + [None] * 3 + [Measured(48.0, 6.5, False)]
+    assert found == [None] * 3 + [Measured(16.0, 2.5, 4, False)] + [None] * 3 + [Measured(48.0, 6.5, 8, False)]
     meter.discard_until(10.5)
     assert meter.look(10.25, Look(1000, 5, 1, 0.0), slots=9, seconds=0.25) is None
-    assert meter.look(10.5, Look(1003, 5, 1, 0.0), slots=9, seconds=0.25) == Measured(12.0, 1.0, saturated=False)
+    assert meter.look(10.5, Look(1003, 5, 1, 0.0), slots=9, seconds=0.25) == Measured(12.0, 1.0, 1, saturated=False)
 
 
 def test_only_the_kind_of_line_is_given() -> None:
@@ -104,10 +104,12 @@ def test_only_the_kind_of_line_is_given() -> None:
 
 def test_slots_whose_requests_have_not_begun_are_not_in_use() -> None:
     meter = Meter()
-    meter.start(0.0, Look(0, 0, 9))
-    assert meter.look(1.0, Look(10, 0, 9, held_up=4), slots=9, seconds=1.0) == Measured(10.0, 5.0, saturated=False)
+    meter.start(0.0, Look(0, 0, 9, held_up=3))
+    assert meter.look(1.0, Look(10, 0, 9, held_up=4), slots=9, seconds=1.0) == Measured(10.0, 5.0, 6, saturated=False)
 
 
 def test_the_longer_the_line_the_longer_a_measurement() -> None:
     assert [settle_seconds(latency) for latency in (None, 0.02, 0.2, 2.0)] == [0.1, 0.1, 0.5, 1.2]
     assert [window_seconds(latency) for latency in (None, 0.02, 0.2, 2.0)] == [0.2, 0.2, 0.5, 1.2]
+    waits = [window_seconds(latency, compares=False) for latency in (None, 0.02, 0.3, 2.0)]
+    assert waits == [0.2, 0.2, 0.3, 1.2], "until bytes move, where nothing is compared"

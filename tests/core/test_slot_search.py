@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s3amfs.core.goodput import Look
+from s3amfs.core.goodput import Look, Measured
 from s3amfs.core.lines import LineState
 from s3amfs.core.pacing import Controller
 from s3amfs.core.pacing_phases import Phase
@@ -56,6 +56,20 @@ def test_slots_that_moved_more_are_worth_remembering_even_where_there_were_more(
     search = Search()
     search.starved(3, 1e8, 0.0)
     assert search.worth == 0, "a transfer of three parts says nothing"
+
+
+def test_what_is_remembered_of_a_server_that_limits_requests() -> None:
+    """A tenth more than moved at the most when goodput was best; not those that waited for their turn."""
+    search = Search(worth=30, tried=60)
+    assert search.found(224, limited=False) == (30, 60)
+    assert search.found(224, limited=True) == (8, 0), "nothing was measured"
+    search.moved(Measured(1e8, 60.0, 100, False), 0.0)
+    assert search.found(224, limited=True) == (110, 0)
+    assert search.found(40, limited=True) == (40, 0)
+    search.moved(Measured(6e7, 15.0, 20, False), 1e8)
+    assert search.found(224, limited=True) == (110, 0)
+    search.moved(Measured(1.2e8, 9.0, 10, False), 1e8)
+    assert search.found(224, limited=True) == (11, 0)
 
 
 def test_a_search_goes_on_in_the_next_run() -> None:
