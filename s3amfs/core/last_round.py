@@ -48,7 +48,9 @@ class LastRound:
             return 0
         if left <= most:
             return left if waiting <= self.base else 0
-        return min(most, max(self.base, -(-left // 2))) if self.is_sure and left < 3 * self.base else 0
+        if self.is_sure and most < 2 * self.base and left < 3 * self.base and left <= 2 * most:
+            return min(most, max(self.base, -(-left // 2)))
+        return 0  # until no more parts wait than there are slots
 
     def judge(self, slots: int, rate: float, most: int) -> tuple[int, int]:
         """A window in which all `slots` were in use. most: slots there may be.

@@ -38,8 +38,11 @@ def test_below_the_ceiling_two_halves_follow_each_other() -> None:
     assert last.slots(750, 349, 1024) == 750, "no fewer than the line needs"
     assert last.slots(1024, 2 * 750 + 1024, 1024) == 0
     assert last.slots(750, 1499, 1200) == 1125
-    assert last.slots(750, 1499, 1024) == 1024, "the ceiling holds"
+    assert last.slots(750, 1298, 1024) == 1024
+    assert last.slots(750, 1299, 1024) == 0, "no more than two"
+    assert last.slots(400, 300, 600) == 600, "fewer may be, since requests were turned away"
     assert last.slots(750, 1500, 1024) == 0
+    assert last_round(500, base=500).slots(500, 600, 1024) == 0, "all of them begin together soon"
     assert last.slots(750, 274, 1024) == 1024
     assert last_round(700, base=750, is_sure=False).slots(800, 900, 1024) == 0, "the search for slots goes on"
 
@@ -113,15 +116,15 @@ def test_the_line_is_full_to_the_end(needed: int, seconds: float, rounds: float,
 def test_a_ceiling_hardly_makes_it_later(
     needed: int, seconds: float, rounds: float, room: float, margin: float
 ) -> None:
-    """Where there may not be twice the slots: hardly later, whatever there may be. (84 drawn cases: 7 % sooner in the
-    mean, 4 % later at the most.)"""
+    """Where there may not be twice the slots: hardly later, whatever there may be. (250 drawn cases: 9 % sooner in the
+    mean, 1 % and three looks later at the most.)"""
     one, slots = 1e6, math.ceil(needed * margin)
     rate, length, parts, ceiling = needed * one, seconds * one, math.ceil(rounds * slots), math.ceil(slots * room)
     with_it, without = (
         move(Controller(ceiling, known=LineState(slots, rate, 0.02)), parts, length, rate, one, knows=knows)
         for knows in (True, False)
     )
-    assert with_it <= without * 1.05 + 3 * STEP
+    assert with_it <= without * 1.03 + 3 * STEP
 
 
 @pytest.mark.parametrize("ceiling", [30, 38, 1024])
@@ -173,7 +176,7 @@ def test_a_search_goes_on_until_all_parts_that_are_left_can_begin() -> None:
 def test_the_ceiling_splits_what_is_left_in_halves() -> None:
     controller = Controller(1024, known=LineState(750, 1250e6, 0.02))
     now = 0.0
-    for in_use, waiting, slots in ((750, 1500, 750), (750, 1400, 1024), (900, 300, 1024), (700, 1, 1024)):
+    for in_use, waiting, slots in ((750, 1500, 750), (750, 1298, 1024), (900, 300, 1024), (700, 1, 1024)):
         now += STEP
         controller.sample(now, Look(0, 0, in_use, waiting=waiting))
         controller.sample(now, Look(0, 0, in_use, waiting=waiting))
