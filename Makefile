@@ -5,8 +5,8 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Many tests wait (for back-offs, time-outs, other processes): eight processes keep two cores at work.
-JOBS ?= 8
+# Many tests wait (for back-offs, time-outs, other processes): six processes keep two cores at work.
+JOBS ?= 6
 TESTS ?= tests
 MUTANTS ?= 500
 OTHER_MUTANTS ?= 400
