@@ -73,8 +73,7 @@ def s3(certs: Certificates, pytestconfig: pytest.Config) -> Iterator[SeaweedServ
     if shared is not None:
         yield shared.server
         return
-    # Several servers share the cores of this machine: one that does not spread over them costs less.
-    with SeaweedServer(tls=(str(certs.certificate), str(certs.key)), cores=1) as server:
+    with SeaweedServer(tls=(str(certs.certificate), str(certs.key))) as server:
         yield server
 
 

@@ -76,7 +76,6 @@ class SeaweedServer:
 
     parent: folder for the server's own temporary folder (default: the system's). tls: paths of a certificate and its
     key (PEM), with which the S3 gateway also listens on `https_url`. ready_within: seconds until a start has failed.
-    cores: how many it uses at a time (default: all).
     Raises Unsupported without the `weed` binary, TransferError when it does not come up.
     """
 
@@ -86,7 +85,6 @@ class SeaweedServer:
         parent: str | os.PathLike[str] | None = None,
         tls: tuple[str, str] | None = None,
         ready_within: float = 60.0,
-        cores: int | None = None,
     ) -> None:
         self.access_key = "AKIA" + secrets.token_hex(8).upper()
         self.secret_key = secrets.token_hex(20)
@@ -94,7 +92,6 @@ class SeaweedServer:
         self._parent = parent
         self._tls = tls
         self._ready_within = ready_within
-        self._cores = cores
         self._process: subprocess.Popen[bytes] | None = None
         self._watchdog: subprocess.Popen[bytes] | None = None
         self.folder = Path()
@@ -237,7 +234,6 @@ class SeaweedServer:
             "TMPDIR": str(self.folder),
             "WEED_MASTER_VOLUME_GROWTH_COPY_1": "1",
             "GOMEMLIMIT": "768MiB",
-            **({} if self._cores is None else {"GOMAXPROCS": str(self._cores)}),
         }
 
     def _flags(self, volume: int) -> list[str]:
