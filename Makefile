@@ -4,7 +4,8 @@ VERSION = $(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2]
 # An environment for each version: .venv is that of python3, PYTHON=python3.12 has .venv-3.12.
 VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Modules are compiled when they are first imported: most of the environment's never are.
+INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
 # Many tests wait (for back-offs, time-outs, other processes): six processes keep two cores at work.
 JOBS ?= 6
 TESTS ?= tests
@@ -31,19 +32,19 @@ $(BIN)/python:
 
 # One stamp per set of extras; pyproject.toml newer than it means: install again.
 $(VENV)/.demo: $(BIN)/python pyproject.toml
-	$(PIP) install --quiet -e '.[demo]'
+	$(INSTALL) -e '.[demo]'
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
-	$(PIP) install --quiet -e '.[test]'
+	$(INSTALL) -e '.[test]'
 	@touch $@
 
 $(VENV)/.unit: $(BIN)/python pyproject.toml
-	$(PIP) install --quiet -e '.[unit]'
+	$(INSTALL) -e '.[unit]'
 	@touch $@
 
 $(VENV)/.mutants: $(BIN)/python pyproject.toml
-	$(PIP) install --quiet -e '.[mutants]'
+	$(INSTALL) -e '.[mutants]'
 	@touch $@
 
 $(VENV)-lowest/.test: pyproject.toml
@@ -53,15 +54,15 @@ $(VENV)-lowest/.test: pyproject.toml
 	@touch $@
 
 $(VENV)/.lint: $(BIN)/python pyproject.toml
-	$(PIP) install --quiet -e '.[lint]'
+	$(INSTALL) -e '.[lint]'
 	@touch $@
 
 $(VENV)/.bench: $(BIN)/python pyproject.toml
-	$(PIP) install --quiet -e '.[bench]'
+	$(INSTALL) -e '.[bench]'
 	@touch $@
 
 $(VENV)/.docs: $(BIN)/python pyproject.toml
-	$(PIP) install --quiet -e '.[docs]'
+	$(INSTALL) -e '.[docs]'
 	@touch $@
 
 demo: $(VENV)/.demo  ## the main job against an embedded real S3 server
