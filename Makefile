@@ -6,8 +6,8 @@ VENV ?= $(if $(filter python3,$(PYTHON)),.venv,.venv-$(VERSION))
 BIN := $(VENV)/bin
 # Modules are compiled when they are first imported: most of the environment's never are.
 INSTALL := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-compile
-# Many tests wait (for back-offs, time-outs, other processes): six processes keep two cores at work.
-JOBS ?= 6
+# Many tests wait (for back-offs, time-outs, other processes): five processes keep two cores at work.
+JOBS ?= 5
 TESTS ?= tests
 MUTANTS ?= 500
 OTHER_MUTANTS ?= 400

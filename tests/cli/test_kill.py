@@ -5,12 +5,16 @@ Seeds are in the names of the tests; the recording proxy says what was sent and 
 
 from __future__ import annotations
 
+import os
 import random
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from s3amfs.demo.seaweed import SeaweedServer
 from tests.support import faults
 from tests.support.cli import Cli
 from tests.support.faults import Rule
@@ -22,6 +26,24 @@ PART = 5 * MIB
 PARTS = 6
 SEEDS = range(18)
 """Times three kinds of transfer: 54 kills."""
+
+
+@dataclass(frozen=True)
+class Source:
+    url: str
+    digest: str
+
+
+@pytest.fixture(scope="module")
+def source(s3: SeaweedServer, boto: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Source]:
+    """An object of PARTS parts that copies and downloads read: what is in it does not matter to them."""
+    bucket, file = f"source-{os.getpid()}", tmp_path_factory.mktemp("source") / "f"
+    boto.create_bucket(Bucket=bucket)
+    s3.grow(bucket)
+    make_file(file, PARTS * PART - PART // 3, 1)
+    boto.upload_file(str(file), bucket, "k")
+    yield Source(f"s3://{bucket}/k", digest(file))
+    boto.delete_bucket(Bucket=bucket)
 
 
 def proxied(proxy: FaultProxy) -> dict[str, str]:
@@ -57,27 +79,23 @@ def test_upload(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultPr
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_copy(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy, seed: int) -> None:
+def test_copy(cli: Cli, boto: Any, bucket: str, source: Source, proxy: FaultProxy, seed: int) -> None:
     how = random.Random(seed)
-    make_file(tmp_path / "f", PARTS * PART - how.randrange(PART), seed)
-    boto.upload_file(str(tmp_path / "f"), bucket, "source")
-    command = ("upload", "--part-size", "5M", "--upload-slots", "2", f"s3://{bucket}/source", f"s3://{bucket}/k")
+    command = ("upload", "--part-size", "5M", "--upload-slots", "2", source.url, f"s3://{bucket}/k")
     running = cli.start(*command, env=proxied(proxy))
     kill_after(running, proxy, ("Create", "CopyPart", "Complete"), how.randrange(1, PARTS + 3), how)
     if running.wait().rc != 0:
         again = cli("upload", "--resume", *command[1:], env=proxied(proxy))
         assert again.rc in (0, 3), again.stderr
-    assert object_digest(boto, bucket, "k") == digest(tmp_path / "f")
+    assert object_digest(boto, bucket, "k") == source.digest
     assert boto.list_multipart_uploads(Bucket=bucket).get("Uploads", []) == []
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_download(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: FaultProxy, seed: int) -> None:
+def test_download(cli: Cli, source: Source, tmp_path: Path, proxy: FaultProxy, seed: int) -> None:
     how = random.Random(seed)
-    make_file(tmp_path / "f", PARTS * PART - how.randrange(PART), seed)
-    boto.upload_file(str(tmp_path / "f"), bucket, "k")
     out = tmp_path / "out"
-    command = ("download", "--part-size", "5M", "--download-slots", "2", f"s3://{bucket}/k", out)
+    command = ("download", "--part-size", "5M", "--download-slots", "2", source.url, out)
     running = cli.start(*command, env=proxied(proxy))
     kill_after(running, proxy, ("GetRange", "Get"), how.randrange(1, PARTS + 1), how)
     if running.wait().rc != 0:
@@ -85,7 +103,7 @@ def test_download(cli: Cli, boto: Any, bucket: str, tmp_path: Path, proxy: Fault
         resume = ("download", "--download-exists", "resume", *command[1:])
         again = cli(*resume, env=proxied(proxy))
         assert again.rc in (0, 11), again.stderr  # 11: it was killed after the rename
-    assert digest(out) == digest(tmp_path / "f")
+    assert digest(out) == source.digest
     assert [p.name for p in tmp_path.glob(".out*")] == []
 
 

@@ -133,7 +133,7 @@ def test_single_bits_of_many_parts(setup: Setup, seed: int) -> None:
         flips += 1
         return True
 
-    make_file(setup.file, 25 * PART, seed)
+    make_file(setup.file, 14 * PART, seed)
     if seed % 2 == 0:
         setup.proxy.rules.append(Rule(flip_some, faults.flip("request")))
         result = setup.run("upload", "--part-size", "5M", setup.file, f"s3://{setup.bucket}/k")

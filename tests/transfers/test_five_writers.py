@@ -35,7 +35,7 @@ MORE = os.urandom(PART * 3 // 2)
 
 @dataclass
 class Site:
-    """Where a writer works: `k` is what it writes, `base` what it copies from; both are there already."""
+    """Where a writer works: `k` is what it writes, and is there already."""
 
     client: S3Client
     boto: Any
@@ -68,6 +68,7 @@ def stream(site: Site) -> bytes:
 
 
 def copied(site: Site) -> bytes:
+    site.boto.put_object(Bucket=site.bucket, Key="base", Body=BASE)
     copy(site.at("base"), site.at("k"), site.client, site.options, on_event=site.events)
     return BASE
 
@@ -102,7 +103,6 @@ CHANGING = (append, patch)
 @pytest.fixture
 def site(through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, tmp_path: Path, events: Events) -> Site:
     boto.put_object(Bucket=bucket, Key="k", Body=BASE)
-    boto.put_object(Bucket=bucket, Key="base", Body=BASE)
     through.policy = RetryPolicy(base=0.02)  # as many tries as ever, with shorter waits between them
     return Site(through, boto, bucket, tmp_path, events)
 
