@@ -15,11 +15,10 @@ from .xattrs import SYNC_XATTR, XATTRS
 class AttributeOperations(Shared):
     @answered
     def getattr(self, path: str | None, fi: Any = None) -> Attributes:
-        file = self.files[fi.fh] if fi is not None else self._open_at(path)
-        if file is not None and (file.changed or file.unlinked or fi is not None):
-            return file.attributes
+        if fi is not None:
+            return self.files[fi.fh].attributes
         assert path is not None
-        return self.tree.attributes(path)
+        return self._attributes(path)
 
     @answered
     def utimens(self, path: str | None, mtime: int | None, fi: Any = None) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import mfusepy
 
 from ..errors import Unsupported
+from .attributes import Attributes
 from .stat_buffer import StatWriter
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ UTIME_NOW, UTIME_OMIT = (1 << 30) - 1, (1 << 30) - 2
 
 LOOP_ENDED = 8
 """fuse_main(3): the event loop was ended by something else than an unmount, that is by a signal."""
+READDIR_PLUS, FILL_DIR_PLUS = 1, 2
+"""fuse.h: attributes are asked for with the names; an entry has all of them."""
 OUR_XATTRS = b"user.s3am."
 USER_XATTRS = b"user."
 """No file has others: ls asks for them once on a file system that says so, else for each file."""
@@ -84,6 +87,22 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
                 raise
             return -errno.ENOENT
         return 0
+
+    def readdir_fuse_3(self, path: bytes | None, buf: Any, filler: Any, offset: int, fip: Any, flags: int) -> int:
+        found = mfusepy.c_stat()
+        pointer = ctypes.pointer(found)
+
+        def show(name: str, attributes: Attributes | None, following: int) -> bool:
+            encoded = name.encode(self.encoding, self.errors)
+            if attributes is None:
+                return not filler(buf, encoded, None, following, 0)
+            _stat.write(pointer, attributes)
+            return not filler(buf, encoded, pointer, following, FILL_DIR_PLUS)
+
+        number = fip.contents.fh
+        return int(
+            self.operations.readdir_with_offset(self._text(path), offset, number, bool(flags & READDIR_PLUS), show)
+        )
 
     def read(self, path: bytes | None, buf: Any, size: int, offset: int, fip: Any) -> int:
         """Without mfusepy's copies of what is read and written: they cost more than all else that is done here."""

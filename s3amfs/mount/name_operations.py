@@ -18,7 +18,7 @@ from .caller import caller
 from .errors import answered
 from .metadata_cache import Entry
 from .namespace import key_of_new
-from .open_directory import DirectoryNames
+from .open_directory import DirectoryNames, Show
 from .open_file import OpenFile
 from .operations_shared import Shared
 from .processes import is_unlinking
@@ -94,6 +94,8 @@ class NameOperations(Shared):
                 if no_replace:
                     raise
                 raise TargetChanged(error.message) from None  # ESTALE: the kernel asks once more
+        for directory in list(self._directories.values()):
+            directory.renamed(old, new)
         return 0
 
     def _hide(self, old: str, key: str, new: str) -> None:
@@ -171,12 +173,15 @@ class NameOperations(Shared):
     @answered
     def opendir(self, path: str) -> int:
         number = next(self._numbers)
-        self._directories[number] = DirectoryNames(lambda: self._names(path))
+        self._directories[number] = DirectoryNames(path, self._names)
         return number
 
     @answered
-    def readdir_with_offset(self, path: str | None, offset: int, number: int) -> Iterator[tuple[str, None, int]]:
-        return self._directories[number].after(offset)
+    def readdir_with_offset(self, path: str | None, offset: int, number: int, plus: bool, show: Show) -> int:
+        """plus: the kernel asks for attributes, too. With the first names it always does, since it knows no better:
+        so these get none, as a HEAD for each would be in vain for a program that reads names alone."""
+        self._directories[number].show(offset, show, self._attributes if plus and offset else None)
+        return 0
 
     @answered
     def releasedir(self, path: str | None, number: int) -> int:

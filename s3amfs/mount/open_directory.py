@@ -1,29 +1,59 @@
-"""The names of an open directory, read as far as they were asked for. Threads may share it."""
+"""The names of an open directory, read as far as they were asked for. Threads may share it.
+
+Once a program has asked for attributes of names, as `ls -l` does, the kernel asks for them with further names
+(READDIRPLUS), and sends no request of its own for each name.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 
+from ..errors import Interrupted, NotFound
+from .attributes import Attributes
+
+Show = Callable[[str, "Attributes | None", int], bool]
+"""Takes a name, its attributes and the number of the next name; returns whether there was room for it."""
+
 
 class DirectoryNames:
-    """begin: starts reading."""
+    """path: of the directory, as it is called now. begin: starts reading the names in a path."""
 
-    def __init__(self, begin: Callable[[], Iterator[str]]) -> None:
+    def __init__(self, path: str, begin: Callable[[str], Iterator[str]]) -> None:
+        self.path = path
         self._begin = begin
         self._lock = threading.Lock()
         self._names: list[str] = []
         self._rest: Iterator[str] = iter(())
         self._error: BaseException | None = None
 
-    def after(self, offset: int) -> Iterator[tuple[str, None, int]]:
-        """The entries from number `offset` on, each with the number of the next one."""
+    def show(self, offset: int, show: Show, look: Callable[[str], Attributes] | None = None) -> None:
+        """Shows the names from number `offset` on, as far as there is room.
+
+        look: returns the attributes of what is at a path; None: nobody asks for them.
+        """
         if offset == 0:
             with self._lock:
-                self._names, self._rest, self._error = [], self._begin(), None
+                self._names, self._rest, self._error = [], self._begin(self.path), None
         while (name := self._at(offset)) is not None:
             offset += 1
-            yield name, None, offset
+            attributes = None
+            if look is not None and name not in (".", ".."):
+                try:
+                    attributes = look(f"{self.path.rstrip('/')}/{name}")
+                except Interrupted:
+                    raise
+                except NotFound:
+                    pass  # it has gone: whoever asks for it is told so
+                except OSError:
+                    look = None  # each may take as long to fail: whoever asks for one learns why
+            if not show(name, attributes, offset):
+                return
+
+    def renamed(self, old: str, new: str) -> None:
+        """What was at the path `old` is at `new` now."""
+        if f"{self.path}/".startswith(f"{old}/"):
+            self.path = new + self.path[len(old) :]
 
     def _at(self, number: int) -> str | None:
         with self._lock:

@@ -13,6 +13,7 @@ from ..engine.interruptible import holding
 from ..engine.loop import bytes_moved, recent_limit, requests_made
 from ..errors import NotFound
 from ..transfers.options import StoredInfo
+from .attributes import Attributes
 from .caller import caller
 from .context import Service
 from .handle_table import Files
@@ -61,6 +62,10 @@ class Shared:
             if error.errno != errno.ENOENT:
                 raise
             return None
+
+    def _attributes(self, path: str) -> Attributes:
+        file = self._open_at(path)
+        return file.attributes if file is not None and (file.changed or file.unlinked) else self.tree.attributes(path)
 
     def _status(self) -> bytes:
         where = S3Location(self.tree.bucket, self.tree.root).url

@@ -68,6 +68,31 @@ def test_pieces_are_put_behind_each_other(made: Made) -> None:
     assert made.operations.asked == [("read", "/n\udcff", 8, 100, "handle")]
 
 
+def test_names_come_with_their_attributes_if_they_have_some(made: Made) -> None:
+    names = ("st_mode", "st_size", "st_mtime", "st_ctime", "st_atime", "st_nlink", "st_uid", "st_gid")
+    attributes = {**dict.fromkeys((*names, "st_blocks", "st_blksize"), 7), "st_size": 10**12}
+    given: list[tuple[bytes, int | None, int, int]] = []
+
+    def filler(buffer: str, name: bytes, found: Any, following: int, flags: int) -> int:
+        assert buffer == "buffer"
+        given.append((name, found.contents.st_size if found is not None else None, following, flags))
+        return int(len(given) == 2)
+
+    def names_after(path: str | None, offset: int, number: int, plus: bool, show: Any) -> int:
+        assert (path, offset, number) == (None, 5, 3)
+        assert show("a\udcff", attributes if plus else None, 6)
+        assert not show("b", None, 7), "the buffer is full"
+        return 0
+
+    made.operations.readdir_with_offset = names_after  # type: ignore[attr-defined]
+    handle = SimpleNamespace(contents=SimpleNamespace(fh=3))
+    for flags in (fuse.READDIR_PLUS, 0):
+        assert made.readdir_fuse_3(None, "buffer", filler, 5, handle, flags) == 0
+        plus = [(b"a\xff", 10**12, 6, fuse.FILL_DIR_PLUS)] if flags else [(b"a\xff", None, 6, 0)]
+        assert given == [*plus, (b"b", None, 7, 0)]
+        given.clear()
+
+
 def test_what_is_written(made: Made) -> None:
     assert made.write(None, memory(b"abcdef"), 4, 7, FILE) == 4
     assert made.operations.asked == [("write", None, b"abcd", 7, "handle")]

@@ -51,6 +51,29 @@ def test_what_is_written_while_it_is_looked_at_is_seen(mounted: Mount, stored: S
             assert os.stat(mounted / "many" / name).st_size == int(name) % 7
 
 
+def test_attributes_come_with_further_names_once_some_were_asked_for(
+    new_mount: Callable[..., Mount], stored: Stored
+) -> None:
+    """As `ls -l` does it: what is written meanwhile is seen nevertheless."""
+    sizes = put_many(stored, "many/", 700)
+    mount = new_mount("--metadata-ttl", "60", "--debug")
+    found: dict[str, os.stat_result] = {}
+    with os.scandir(mount / "many") as entries:
+        for entry in entries:
+            if int(entry.name) % 100 == 50:
+                (mount / "many" / entry.name).write_bytes(b"y" * 100)
+                sizes[entry.name] = 100
+            found[entry.name] = os.stat(mount / "many" / entry.name)
+    assert {name: stat.st_size for name, stat in found.items()} == sizes
+    assert {stat.st_mode & 0o777 for name, stat in found.items()} == {0o640}
+    assert mount.log.read_text().count(" getattr /many/") < 400, "the first names alone are asked for one by one"
+    plain = new_mount("--debug", prefix="many/")
+    assert sorted(os.listdir(plain.directory)) == sorted(sizes)
+    assert " getattr /0" not in plain.log.read_text(), "names alone cost no HEADs"
+    requests = [line for line in plain.log.read_text().splitlines() if " HEAD " in line and "/many/0" in line]
+    assert requests == []
+
+
 def test_programs_that_ask_for_attributes_of_other_kinds(mounted: Mount, stored: Stored, tmp_path: Path) -> None:
     stored.put("a", b"1")
     for name in ("security.selinux", "system.posix_acl_access", "trusted.x"):

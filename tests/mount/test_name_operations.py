@@ -12,6 +12,7 @@ import pytest
 from s3amfs.errors import ObjectExists
 from s3amfs.mount.moves import Moves
 from s3amfs.mount.name_operations import NameOperations
+from s3amfs.mount.open_directory import DirectoryNames
 
 
 class Operations(NameOperations):
@@ -48,6 +49,7 @@ class Operations(NameOperations):
             forget=lambda key: None,
         )
         self.tree, self.files, self.write_back, self.moves = tree, files, queue, Moves()
+        self._directories = {}
         self.taken = False
         """Whether something has come to the new name since it was looked at."""
 
@@ -126,3 +128,29 @@ def test_what_s3_has_not() -> None:
     for kind in (stat.S_IFIFO, stat.S_IFSOCK, stat.S_IFCHR, stat.S_IFBLK):
         assert number(lambda kind=kind: operations.mknod("/a", kind | 0o600, 0)) == errno.EPERM
     assert number(lambda: operations.rmdir("/d")) == errno.ENOTEMPTY
+
+
+@pytest.mark.parametrize(
+    ("plus", "offset", "looked"), [(True, 0, []), (True, 1, ["/d/b"]), (False, 1, []), (False, 0, [])]
+)
+def test_attributes_come_with_all_but_the_first_names(plus: bool, offset: int, looked: list[str]) -> None:
+    operations, found, shown = Operations(), [], []
+    operations._directories = {4: DirectoryNames("/d", lambda path: iter("ab"))}
+    operations._attributes = lambda path: found.append(path) or {}  # type: ignore[method-assign, func-returns-value]
+
+    def show(name: str, attributes: Any, following: int) -> bool:
+        shown.append(name)
+        return True
+
+    operations.readdir_with_offset(None, 0, 4, False, lambda *entry: True)
+    assert operations.readdir_with_offset(None, offset, 4, plus, show) == 0
+    assert (shown, found) == (["a", "b"][offset:], looked)
+
+
+def test_names_of_an_open_directory_follow_its_rename() -> None:
+    operations = Operations()
+    operations._directories = {4: DirectoryNames("/a/x", lambda path: iter([path]))}
+    operations.rename("/a", "/b")
+    shown: list[str] = []
+    operations.readdir_with_offset(None, 0, 4, False, lambda name, *_: not shown.append(name))  # type: ignore[func-returns-value]
+    assert shown == ["/b/x"]

@@ -85,7 +85,8 @@ class Exchange:
         self.on_done = on_done
         self.reader, self.sink = reader, sink
         self.chunks = chunks
-        self.lines: list[bytes] | None = [] if chunks is not None else None
+        is_look = request.is_s3 and request.method == "HEAD"
+        self.lines: list[bytes] | None = [] if chunks is not None or is_look else None
         """Header lines as they come, where nobody looks at them before the end: nothing of ours runs for each."""
         self.may_pause = may_pause and chunks is None
         self.reply = Reply(0)

@@ -98,12 +98,14 @@ class Handles:
 
 
 def _likeness(exchange: Exchange) -> tuple[object, ...] | None:
-    """The options that `configure` sets for a short GET or PUT, besides what is its own; None: it is neither."""
+    """The options that `configure` sets for a HEAD, or a short GET or PUT, besides what is its own; None: others."""
     request, chunks = exchange.request, exchange.chunks
     if not request.is_s3 or exchange.sink is not None:
         return None
     if not request.headers:  # pycurl takes an empty list for no call: those of the request before would be sent
         return None
+    if request.method == "HEAD":
+        return ("HEAD", request.url[:5], request.options)
     if chunks is not None and request.method == "GET":
         return (chunks.most, request.url[:5], request.options)
     is_streamed = exchange.reader is not None and request.content_length is not None  # a control call has other limits
