@@ -44,14 +44,14 @@ class DirectoryNames:
                 except Interrupted:
                     raise
                 except NotFound:
-                    pass  # it has gone: whoever asks for it is told so
+                    pass  # it has gone: the kernel asks for it itself
                 except OSError:
-                    look = None  # each may take as long to fail: whoever asks for one learns why
+                    look = None  # each may take as long to fail: the kernel asks for one itself, and gets the reason
             if not show(name, attributes, offset):
                 return
 
     def renamed(self, old: str, new: str) -> None:
-        """What was at the path `old` is at `new` now."""
+        """A rename of `old` to `new`: this directory, or one that it is in, may be it."""
         if f"{self.path}/".startswith(f"{old}/"):
             self.path = new + self.path[len(old) :]
 
