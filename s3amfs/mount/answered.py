@@ -27,6 +27,10 @@ class Answered:
             self._complete_since = time.monotonic() + self._ttl
         self._etags[path] = etag
 
+    def not_given(self, path: str) -> None:
+        """The kernel has not got what was noted: it may have cached any other version."""
+        self._etags[path] = ""
+
     def is_news(self, path: str, etag: str) -> bool:
         """Whether the kernel may have cached another version than this one; asked again, it is not."""
         noted = self._etags.get(path)

@@ -144,6 +144,7 @@ class Lookup:
         self.made_folder = self._missing.made
         self.changing = self._missing.changing
         self._answered = Answered(ttl)
+        self.not_given = self._answered.not_given
 
     def entry(self, path: str) -> Entry:
         """The entry at `path`. Raises NotFound, and OSError (EILSEQ, ENAMETOOLONG) for what no key can be."""

@@ -180,7 +180,9 @@ class NameOperations(Shared):
     def readdir_with_offset(self, path: str | None, offset: int, number: int, plus: bool, show: Show) -> int:
         """plus: the kernel asks for attributes, too. With the first names it always does, since it knows no better:
         so these get none, as a HEAD for each would be in vain for a program that reads names alone."""
-        self._directories[number].show(offset, show, self._attributes if plus and offset else None)
+        left_out = self._directories[number].show(offset, show, self._attributes if plus and offset else None)
+        if left_out is not None:
+            self.tree.not_given(left_out)
         return 0
 
     @answered

@@ -51,6 +51,7 @@ class Tree:
         self._lookup = Lookup(reading, self.bucket, self.root, options.metadata_ttl, self._pool)
         self.forget = self._lookup.forget
         self.is_news = self._lookup.is_news
+        self.not_given = self._lookup.not_given
         self.changing = self._lookup.changing
         self._began = time.time_ns()
 

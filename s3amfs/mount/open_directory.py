@@ -27,8 +27,8 @@ class DirectoryNames:
         self._rest: Iterator[str] = iter(())
         self._error: BaseException | None = None
 
-    def show(self, offset: int, show: Show, look: Callable[[str], Attributes] | None = None) -> None:
-        """Shows the names from number `offset` on, as far as there is room.
+    def show(self, offset: int, show: Show, look: Callable[[str], Attributes] | None = None) -> str | None:
+        """Shows the names from number `offset` on. Returns the path that was looked at and found no room, if any.
 
         look: returns the attributes of what is at a path; None: nobody asks for them.
         """
@@ -48,7 +48,8 @@ class DirectoryNames:
                 except OSError:
                     look = None  # each may take as long to fail: the kernel asks for one itself, and gets the reason
             if not show(name, attributes, offset):
-                return
+                return f"{self.path.rstrip('/')}/{name}" if attributes is not None else None
+        return None
 
     def renamed(self, old: str, new: str) -> None:
         """A rename of `old` to `new`: this directory, or one that it is in, may be it."""

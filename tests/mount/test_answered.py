@@ -31,3 +31,12 @@ def test_what_had_to_be_dropped_may_be_news_as_long_as_the_kernel_has_it(monkeyp
     assert found.is_news("/c", "2")
     now[0] = 103.0
     assert not found.is_news("/b", "2")
+
+
+def test_what_the_kernel_has_not_got_is_news() -> None:
+    answered = Answered(1.0)
+    answered.note("/a", "1")
+    assert not answered.is_news("/a", "1")
+    answered.not_given("/a")
+    assert answered.is_news("/a", "1")
+    assert not answered.is_news("/a", "1")

@@ -143,8 +143,20 @@ def test_attributes_come_with_all_but_the_first_names(plus: bool, offset: int, l
         return True
 
     operations.readdir_with_offset(None, 0, 4, False, lambda *entry: True)
+    operations.tree.not_given = lambda path: pytest.fail("all had room")
     assert operations.readdir_with_offset(None, offset, 4, plus, show) == 0
     assert (shown, found) == (["a", "b"][offset:], looked)
+
+
+def test_attributes_that_find_no_room_are_not_given() -> None:
+    operations, left = Operations(), []
+    operations._directories = {4: DirectoryNames("/d", lambda path: iter("abc"))}
+    operations._attributes = lambda path: {}  # type: ignore[method-assign]
+    operations.tree.not_given = left.append  # type: ignore[method-assign]
+    operations.readdir_with_offset(None, 0, 4, True, lambda name, *_: name != "b")
+    assert left == [], "the first names have none"
+    operations.readdir_with_offset(None, 1, 4, True, lambda name, *_: name != "c")
+    assert left == ["/d/c"]
 
 
 def test_names_of_an_open_directory_follow_its_rename() -> None:
