@@ -21,20 +21,27 @@ class Answered:
         """Monotonic time from which on the kernel has no path that is not in here."""
 
     def note(self, path: str, etag: str) -> None:
-        """The kernel gets the attributes of this version."""
+        """The kernel gets the attributes of this version; '': of none that is in S3."""
         if len(self._etags) >= MOST_PATHS:
             self._etags.clear()
             self._complete_since = time.monotonic() + self._ttl
         self._etags[path] = etag
 
-    def not_given(self, path: str) -> None:
-        """The kernel has not got what was noted: it may have cached any other version."""
-        self._etags[path] = ""
-
     def is_news(self, path: str, etag: str) -> bool:
-        """Whether the kernel may have cached another version than this one; asked again, it is not."""
+        """Whether the kernel may have cached another version than this one. It is until the kernel has asked again:
+        others may open the file before that."""
         noted = self._etags.get(path)
-        if noted == etag or (noted is None and time.monotonic() >= self._complete_since):
-            return False  # it stays noted: the next one that opens the file may find another version
-        self._etags[path] = etag
-        return True
+        return noted != etag and (noted is not None or time.monotonic() < self._complete_since)
+
+    def doubt(self, path: str, etag: str) -> None:
+        """A read has ended where this version ends: if the kernel had the attributes of another one, it may have
+        changed the size."""
+        if self._etags.get(path, etag) != etag:
+            self._etags[path] = ""
+
+    def moved(self, old: str, new: str) -> None:
+        """A rename takes along what the kernel has of `old`, and of all below it."""
+        for path in [path for path in list(self._etags) if path == old or path.startswith(old + "/")]:
+            etag = self._etags.pop(path, None)
+            if etag is not None:
+                self._etags[new + path[len(old) :]] = etag

@@ -16,7 +16,7 @@ class AttributeOperations(Shared):
     @answered
     def getattr(self, path: str | None, fi: Any = None) -> Attributes:
         if fi is not None:
-            return self.files[fi.fh].attributes
+            return self._of_open(self.files[fi.fh])
         assert path is not None
         return self._attributes(path)
 

@@ -66,6 +66,11 @@ class FileContent:
         return self.state.base
 
     @property
+    def shown(self) -> str:
+        """ETag of the version whose attributes it has; '': it has those of none that is in S3."""
+        return self.state.base.etag if isinstance(self.state, Clean) else ""
+
+    @property
     def changed(self) -> bool:
         """Whether something is not published."""
         return isinstance(self.state, Streaming | Spooled)

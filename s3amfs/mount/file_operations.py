@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import ChecksumMismatch, Interrupted
 from .caller import caller
 from .errors import LookAgain, answered, found_before
+from .metadata_cache import Entry
 from .namespace import key_of_new
 from .open_file import OpenFile
 from .operations_shared import Shared
@@ -26,6 +27,8 @@ log = logging.getLogger("s3amfs.mount")
 class FileOperations(Shared):
     _last_writers: dict[int, tuple[int, int]]
     """By handle: the thread that wrote last, and its process."""
+    _looking_again: dict[str, int]
+    """By path: the thread whose open comes again after a LookAgain."""
 
     @answered
     def create(self, path: str, mode: int, fi: Any) -> int:
@@ -48,14 +51,14 @@ class FileOperations(Shared):
         if writes:
             self._settle(path)
         file = self._open_at(path)
+        around = False
         number = self.files.join(file, writes=writes, opener=process) if file is not None and file.changed else None
         if file is None or number is None:
             with found_before():
                 entry = self.tree.entry(path)
             if entry.directory:
                 raise OSError(errno.EISDIR, "is a directory")
-            if self.tree.is_news(path, entry):
-                raise LookAgain
+            around = not fi.flags & os.O_TRUNC and self._is_cut_off(path, entry, writes=writes)
             metadata = self.tree.metadata(entry)
             number, file = self.files.hold(path, entry.key, entry.info, metadata, writes=writes, opener=process)
         fi.fh = number
@@ -65,12 +68,29 @@ class FileOperations(Shared):
             except BaseException:
                 self._release(fi.fh)
                 raise
-        self._opened(path, fi, file)
+        self._opened(path, fi, file, around=around)
         return 0
 
-    def _opened(self, path: str, fi: Any, file: OpenFile) -> None:
-        """Writes alone go around the page cache, in requests of a MiB."""
-        pages = self.files.pages(path, file)
+    def _is_cut_off(self, path: str, entry: Entry, *, writes: bool) -> bool:
+        """Whether the size that the kernel has may be of another version than `entry`, so that only reads around the
+        page cache are right. Raises LookAgain first, and for a writer, who needs the size."""
+        assert entry.info is not None
+        thread = caller()[2]
+        has_looked = self._looking_again.pop(path, 0) == thread
+        if self.files.shown_size(path) > entry.info.size:
+            if not writes:
+                return True
+            self.files.show_exact(path)
+        if not self.tree.answered.is_news(path, entry.info.etag):
+            return False
+        if has_looked and not writes:
+            return True  # a read of an older version has ended meanwhile, or /proc has its name
+        self._looking_again[path] = thread
+        raise LookAgain
+
+    def _opened(self, path: str, fi: Any, file: OpenFile, *, around: bool = False) -> None:
+        """Writes alone go around the page cache, in requests of a MiB. around: reads do, too."""
+        pages = "none" if around else self.files.pages(path, file)
         fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY or pages == "none"
         fi.keep_cache = pages == "old"
         if fi.flags & os.O_ACCMODE == os.O_RDWR:
@@ -80,7 +100,10 @@ class FileOperations(Shared):
     def read(self, path: str | None, size: int, offset: int, fi: Any) -> list[bytes | memoryview]:
         file = self.files[fi.fh]
         try:
-            return file.read(offset, size)
+            found = file.read(offset, size)
+            if sum(map(len, found)) < size and not file.unlinked:
+                self.tree.answered.doubt(self.files.path_of(file), file.shown)
+            return found
         except ChecksumMismatch:
             self.files.forget_pages(self.files.path_of(file))  # what the kernel has of it may be wrong
             raise
@@ -144,11 +167,11 @@ class FileOperations(Shared):
         try:
             killed = was_killed(thread)
         except OSError:
-            file.give_up()  # it may be: then half a file would be published by its release
+            self._give_up(file)  # it may be: then half a file would be published by its release
             raise
         if killed:
             if has_written or not self._is_written_elsewhere(file):
-                file.give_up()
+                self._give_up(file)
             return 0
         commits = has_written and process == handle.opener
         if not commits and self.files.writing_handles(file) == 1 and self._is_written_elsewhere(file):
@@ -157,9 +180,13 @@ class FileOperations(Shared):
             if not self._delays(file):
                 self._publish(file)
         except Interrupted:
-            file.give_up()
+            self._give_up(file)
             raise
         return 0
+
+    def _give_up(self, file: OpenFile) -> None:
+        file.give_up()
+        self.tree.answered.note(self.files.path_of(file), "")  # the kernel knows the size of what was written
 
     def _delays(self, file: OpenFile) -> bool:
         """Whether its publication waits (`--write-back`)."""

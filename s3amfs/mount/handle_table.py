@@ -53,6 +53,8 @@ class Files:
         self._hidden_number = 0
         self._pages: dict[str, str] = {}
         """By path: ETag of the version whose pages the kernel may still have."""
+        self._exact: set[str] = set()
+        """Paths of which the kernel must have the size of what is in S3 now: it is being written."""
 
     def hold(
         self,
@@ -116,6 +118,18 @@ class Files:
                 self._pages.clear()
             self._pages[path] = stored.etag
             return "old" if known == stored.etag else "new"
+
+    def shown_size(self, path: str) -> int:
+        """The size that the kernel may not go below: it would cut off those who read an older version at `path`."""
+        with self._lock:
+            if path in self._exact:
+                return 0
+            return max((f.size for f, at in self._paths.items() if at == path and f.holders and f.shown), default=0)
+
+    def show_exact(self, path: str) -> None:
+        """From now on, as long as an older version is open, `shown_size` is none: a new one is written."""
+        with self._lock:
+            self._exact.add(path)
 
     def forget_pages(self, *paths: str) -> None:
         """All at `paths`, or below them, goes or becomes something else."""
@@ -221,6 +235,7 @@ class Files:
         with self._lock:
             path = self._paths.pop(file, None)
             if path is not None:
+                self._exact.discard(path)
                 now = time.monotonic()
                 self._released[path] = now
                 self._released.move_to_end(path)

@@ -48,10 +48,6 @@ def _in_time(known: Entry | None) -> Entry | None:
     return known if known is not None and known.until > time.monotonic() else None
 
 
-def _etag_of(entry: Entry) -> str:
-    return entry.info.etag if entry.info is not None else ""
-
-
 class _Outdated(Exception):
     """The path was changed by this mount while it was looked at: nobody knows whether the answer is of before."""
 
@@ -143,8 +139,7 @@ class Lookup:
         self._missing = MissingNames(lambda prefix: client.list_pages(bucket, prefix, delimiter="/"), ttl)
         self.made_folder = self._missing.made
         self.changing = self._missing.changing
-        self._answered = Answered(ttl)
-        self.not_given = self._answered.not_given
+        self.answered = Answered(ttl)
 
     def entry(self, path: str) -> Entry:
         """The entry at `path`. Raises NotFound, and OSError (EILSEQ, ENAMETOOLONG) for what no key can be."""
@@ -176,14 +171,6 @@ class Lookup:
                 return result_of(looking)
             except Interrupted:
                 check()  # was it this thread's caller that has gone, or that of the one which looks?
-
-    def note_answer(self, path: str, entry: Entry) -> None:
-        """The kernel gets the attributes of what is at `path`."""
-        self._answered.note(path, _etag_of(entry))
-
-    def is_news(self, path: str, entry: Entry) -> bool:
-        """Whether the kernel may have cached another version; asked again, it is not."""
-        return self._answered.is_news(path, _etag_of(entry))
 
     def forget(self, path: str) -> None:
         """`path` is no longer what it was, or is about to change."""
@@ -222,8 +209,8 @@ class Lookup:
         """An object has just been stored at `path`."""
         self.forget(path)
         with self._lock:
-            entry = self._entries[path] = Entry(key, False, info, self._until())
-        self.note_answer(path, entry)
+            self._entries[path] = Entry(key, False, info, self._until())
+        self.answered.note(path, info.etag)
 
     def _until(self) -> float:
         return time.monotonic() + self._ttl

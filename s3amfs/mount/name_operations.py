@@ -96,6 +96,7 @@ class NameOperations(Shared):
                 raise TargetChanged(error.message) from None  # ESTALE: the kernel asks once more
         for directory in list(self._directories.values()):
             directory.renamed(old, new)
+        self.tree.answered.moved(old, new)
         return 0
 
     def _hide(self, old: str, key: str, new: str) -> None:
@@ -182,7 +183,7 @@ class NameOperations(Shared):
         so these get none, as a HEAD for each would be in vain for a program that reads names alone."""
         left_out = self._directories[number].show(offset, show, self._attributes if plus and offset else None)
         if left_out is not None:
-            self.tree.not_given(left_out)
+            self.tree.answered.note(left_out, "")  # the kernel may have any other version
         return 0
 
     @answered

@@ -50,8 +50,7 @@ class Tree:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="s3am-tree")
         self._lookup = Lookup(reading, self.bucket, self.root, options.metadata_ttl, self._pool)
         self.forget = self._lookup.forget
-        self.is_news = self._lookup.is_news
-        self.not_given = self._lookup.not_given
+        self.answered = self._lookup.answered
         self.changing = self._lookup.changing
         self._began = time.time_ns()
 
@@ -79,16 +78,17 @@ class Tree:
         except NotFound:
             return None
 
-    def attributes(self, path: str) -> Attributes:
+    def attributes(self, path: str, at_least: int = 0) -> Attributes:
+        """at_least: the size of a file is shown as no less: the kernel would cut off readers of an older version."""
         entry = self.entry(path)
-        self._lookup.note_answer(path, entry)
         metadata, info = self.metadata(entry), entry.info
         waiting = self.changes.of(entry.key)
         if not entry.directory:
             assert info is not None
+            self.answered.note(path, info.etag if info.size >= at_least else "")
             changed = waiting.since if waiting is not None else self.times.changed(entry.key, info)
             modified = last_changed(info)
-            return attributes(self.options, metadata, size=info.size, modified=modified, changed=changed)
+            return attributes(self.options, metadata, size=max(info.size, at_least), modified=modified, changed=changed)
         modified = last_changed(info) if info is not None else self._began
         found = attributes(self.options, metadata, size=0, modified=modified, changed=modified, directory=True)
         found["st_mtime"] = found["st_atime"] = max(found["st_mtime"], self.times.directory(path))

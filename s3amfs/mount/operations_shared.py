@@ -41,6 +41,7 @@ class Shared:
         self._directories: dict[int, DirectoryNames] = {}
         self._numbers = itertools.count(1)
         self._last_writers: dict[int, tuple[int, int]] = {}
+        self._looking_again: dict[str, int] = {}
         self._of_root: dict[str, Callable[[], bytes]] = {
             PID_XATTR: lambda: str(os.getpid()).encode(),
             NAMESPACE_XATTR: lambda: pid_namespace().encode(),
@@ -65,7 +66,19 @@ class Shared:
 
     def _attributes(self, path: str) -> Attributes:
         file = self._open_at(path)
-        return file.attributes if file is not None and (file.changed or file.unlinked) else self.tree.attributes(path)
+        if file is not None and (file.changed or file.unlinked):
+            return self._of_open(file)
+        return self.tree.attributes(path, self.files.shown_size(path))
+
+    def _of_open(self, file: OpenFile) -> Attributes:
+        """The attributes of an open file, as the kernel may have them."""
+        found = file.attributes
+        if not file.unlinked:
+            path, version = self.files.path_of(file), file.shown
+            if version and (larger := self.files.shown_size(path)) > found["st_size"]:
+                version, found["st_size"] = "", larger
+            self.tree.answered.note(path, version)
+        return found
 
     def _status(self) -> bytes:
         where = S3Location(self.tree.bucket, self.tree.root).url

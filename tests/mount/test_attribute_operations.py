@@ -13,17 +13,27 @@ from s3amfs.mount.xattrs import SYNC_XATTR
 from s3amfs.transfers.options import ObjectInfo
 
 
+class FilesTable(dict[int, Any]):
+    def path_of(self, file: Any) -> str:
+        return "/now"
+
+    def shown_size(self, path: str) -> int:
+        return 7
+
+
 class Operations(AttributeOperations):
     """file: the one that is open at every path, or None."""
 
     def __init__(self, file: Any = None, info: ObjectInfo | None = None) -> None:
         self.file, self.changes = file, []
         tree: Any = SimpleNamespace(
-            attributes=lambda path: {"of": "tree"},
+            attributes=lambda path, at_least: {"of": "tree", "st_size": at_least},
+            answered=SimpleNamespace(note=lambda path, etag: self.noted.append((path, etag))),
             change=lambda path, changes: self.changes.append((path, changes)),
             entry=lambda path: SimpleNamespace(info=info),
         )
-        files: Any = SimpleNamespace(path_of=lambda file: "/now")
+        files: Any = FilesTable({1: file})
+        self.noted: list[tuple[str, str]] = []
         self.tree, self.files, self._of_root = tree, files, {SYNC_XATTR: lambda: b"synced"}
         self.synced = 0
 
@@ -37,15 +47,29 @@ class Operations(AttributeOperations):
 
 def open_file(*, changed: bool = False, unlinked: bool = False) -> Any:
     return SimpleNamespace(
-        changed=changed, unlinked=unlinked, attributes={"of": "file"}, change_metadata=lambda changes: changed
+        changed=changed,
+        unlinked=unlinked,
+        attributes={"of": "file", "st_size": 5},
+        shown="" if changed or unlinked else "1",
+        change_metadata=lambda changes: changed,
     )
 
 
 def test_a_file_that_is_being_changed_has_its_own_attributes() -> None:
-    assert Operations().getattr("/a") == {"of": "tree"}
-    assert Operations(open_file()).getattr("/a") == {"of": "tree"}
-    assert Operations(open_file(changed=True)).getattr("/a") == {"of": "file"}
-    assert Operations(open_file(unlinked=True)).getattr("/a") == {"of": "file"}
+    assert Operations().getattr("/a") == {"of": "tree", "st_size": 7}
+    assert Operations(open_file()).getattr("/a") == {"of": "tree", "st_size": 7}
+    operations = Operations(open_file(changed=True))
+    assert operations.getattr("/a") == {"of": "file", "st_size": 5}
+    assert operations.noted == [("/now", "")], "of no version that is in S3"
+    operations = Operations(open_file(unlinked=True))
+    assert operations.getattr("/a") == {"of": "file", "st_size": 5}
+    assert operations.noted == []
+
+
+def test_an_open_file_is_shown_no_smaller_than_another_version_that_is_read() -> None:
+    operations = Operations(open_file())
+    assert operations.getattr(None, SimpleNamespace(fh=1)) == {"of": "file", "st_size": 7}
+    assert operations.noted == [("/now", "")]
 
 
 def test_changes_go_with_the_content_or_alone() -> None:

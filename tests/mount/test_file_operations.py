@@ -47,11 +47,15 @@ class Operations(FileOperations):
         self.caller, self.killed, self.elsewhere, self.handles, self.waits = OPENER, False, False, 1, False
         self.broken: BaseException | None = None
         self._last_writers = {}
+        self.noted: list[tuple[str, str]] = []
         table: Any = SimpleNamespace(
             handle=lambda number: self.handle, writing_handles=lambda file: self.handles, hold_again=lambda file: 7
         )
         queue: Any = SimpleNamespace(takes=lambda file: self.waits, put=lambda file, hold: None)
         self.files, self.write_back = table, queue
+        table.path_of = lambda file: "/k"
+        answered = SimpleNamespace(note=lambda path, etag: self.noted.append((path, etag)))
+        self.tree: Any = SimpleNamespace(answered=answered)
         monkeypatch.setattr(file_operations, "caller", lambda: (0, 0, self.caller))
         monkeypatch.setattr(file_operations, "process_of", lambda thread: thread)
         monkeypatch.setattr(file_operations, "was_killed", lambda thread: self.killed)
@@ -95,6 +99,7 @@ def test_another_opening_does_not_hold_up_the_commit(operations: Operations) -> 
 def test_a_killed_writer_publishes_nothing(operations: Operations) -> None:
     operations.killed = True
     assert operations.closed() == ["given up"]
+    assert operations.noted == [("/k", "")], "the kernel has the size of what is published nowhere"
 
 
 def test_a_killed_heir_leaves_it_to_the_others(operations: Operations) -> None:

@@ -43,6 +43,20 @@ def test_pages_belong_to_the_version_that_is_still_read() -> None:
     assert files.pages("/a", newer) == "new"
 
 
+def test_the_size_of_a_path_is_the_largest_that_is_read_unless_a_new_version_is_written() -> None:
+    files = new_files()
+    assert files.shown_size("/a") == 0
+    number, older = files.hold("/a", "a", info("1"), {}, writes=False)
+    older.size = 9
+    files.hold("/a", "a", info("2"), {}, writes=False)
+    assert [files.shown_size(path) for path in ("/a", "/b")] == [9, 0]
+    files.show_exact("/a")
+    assert files.shown_size("/a") == 0
+    assert files.drop(number) is older
+    files.forget(older)
+    assert files.shown_size("/a") == info("2").size
+
+
 def test_a_file_is_joined_whatever_is_stored_of_it_while_its_name_leads_to_it() -> None:
     files = new_files()
     number, file = files.hold("/a", "a", info("1"), {}, writes=True)

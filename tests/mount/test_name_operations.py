@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from s3amfs.errors import ObjectExists
+from s3amfs.mount.answered import Answered
 from s3amfs.mount.moves import Moves
 from s3amfs.mount.name_operations import NameOperations
 from s3amfs.mount.open_directory import DirectoryNames
@@ -30,6 +31,7 @@ class Operations(NameOperations):
             keep_parent=lambda path: note("keep parent"),
             forget=lambda path: None,
             move=self.move,
+            answered=Answered(1.0),
             changes=SimpleNamespace(keep=lambda key: note("keep"), settle=lambda key: note("settle a removal")),
         )
         files: Any = SimpleNamespace(
@@ -143,7 +145,7 @@ def test_attributes_come_with_all_but_the_first_names(plus: bool, offset: int, l
         return True
 
     operations.readdir_with_offset(None, 0, 4, False, lambda *entry: True)
-    operations.tree.not_given = lambda path: pytest.fail("all had room")
+    operations.tree.answered.note = lambda path, etag: pytest.fail("all had room")  # type: ignore[method-assign]
     assert operations.readdir_with_offset(None, offset, 4, plus, show) == 0
     assert (shown, found) == (["a", "b"][offset:], looked)
 
@@ -152,7 +154,7 @@ def test_attributes_that_find_no_room_are_not_given() -> None:
     operations, left = Operations(), []
     operations._directories = {4: DirectoryNames("/d", lambda path: iter("abc"))}
     operations._attributes = lambda path: {}  # type: ignore[method-assign]
-    operations.tree.not_given = left.append  # type: ignore[method-assign]
+    operations.tree.answered.note = lambda path, etag: left.append(path)  # type: ignore[method-assign]
     operations.readdir_with_offset(None, 0, 4, True, lambda name, *_: name != "b")
     assert left == [], "the first names have none"
     operations.readdir_with_offset(None, 1, 4, True, lambda name, *_: name != "c")
