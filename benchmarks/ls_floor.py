@@ -217,7 +217,7 @@ def main() -> None:
         boto_client(server.endpoint_url, server.access_key, server.secret_key).create_bucket(Bucket="bench")
         fill(server, args.names)
         turn("plain", server, Path(name), args.names)  # warms the server up
-        figures = {each: [turn(each, server, Path(name), args.names) for _ in ()] for each in which}
+        figures: dict[str, list[list[float]]] = {each: [] for each in which}
         for _ in range(args.rounds):
             for each in which:
                 figures[each].append(turn(each, server, Path(name), args.names))

@@ -18,9 +18,7 @@ def settle_seconds(latency: float | None) -> float:
 
 def window_seconds(latency: float | None, *, compares: bool = True) -> float:
     """The length of a window of measurement. compares: with another one; else it only shows that bytes move."""
-    if not compares:
-        return min(1.2, max(0.2, latency or 0.0))
-    return min(1.2, max(0.2, 2.5 * (latency or 0.0)))
+    return min(1.2, max(0.2, (2.5 if compares else 1.0) * (latency or 0.0)))
 
 
 @define(frozen=True, slots=True)

@@ -37,14 +37,14 @@ class DirectoryNames:
                 self._names, self._rest, self._error = [], self._begin(self.path), None
         while (name := self._at(offset)) is not None:
             offset += 1
-            attributes = None
+            attributes: Attributes | None = None
             if look is not None and name not in (".", ".."):
                 try:
                     attributes = look(f"{self.path.rstrip('/')}/{name}")
                 except Interrupted:
                     raise
                 except NotFound:
-                    pass  # it has gone: the kernel asks for it itself
+                    attributes = None  # it has gone: the kernel asks for it itself
                 except OSError:
                     look = None  # each may take as long to fail: the kernel asks for one itself, and gets the reason
             if not show(name, attributes, offset):

@@ -194,41 +194,40 @@ def test_a_line_of_the_log_without_secrets(caplog: pytest.LogCaptureFixture, cod
     assert "abc" not in line
 
 
-def test_the_next_head_has_what_the_one_before_has_set_up(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch) -> list[HttpRequest]:
+    """The requests for which a handle was set up from its beginning."""
+    requests: list[HttpRequest] = []
+
+    def noted(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> None:
+        requests.append(exchange.request)
+        configure(handle, exchange, bundle)
+
+    monkeypatch.setattr(module, "configure", noted)
+    return requests
+
+
+def test_the_next_head_has_what_the_one_before_has_set_up(set_up: list[HttpRequest]) -> None:
     head = HttpRequest("HEAD", URL, (("x-a", "b"),), is_s3=True)
     slower = HttpRequest("HEAD", URL, (("x-a", "b"),), options=((pycurl.LOW_SPEED_TIME, 5),), is_s3=True)
     foreign = HttpRequest("HEAD", URL, (("x-a", "b"),))
     delete = HttpRequest("DELETE", URL, (("x-a", "b"),), is_s3=True)
-    configured: list[HttpRequest] = []
-
-    def noted(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> None:
-        configured.append(exchange.request)
-        configure(handle, exchange, bundle)
-
-    monkeypatch.setattr(module, "configure", noted)
     handles = Handles(None, 1)
     for request in (head, head, delete, head, head, slower, foreign, head):
         exchange = Exchange(request, lambda _: None)
         assert (exchange.lines is None) == (request not in (head, slower)), "its header lines are read at the end"
         handles.give_back(handles.take(exchange), exchange)
     handles.close()
-    assert configured == [head, delete, head, slower, foreign, head]
+    assert set_up == [head, delete, head, slower, foreign, head]
 
 
-def test_a_streamed_put_does_not_get_the_limits_of_a_control_call(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_streamed_put_does_not_get_the_limits_of_a_control_call(set_up: list[HttpRequest]) -> None:
     control = HttpRequest("PUT", URL, (("x-a", "b"),), body=b"data", is_s3=True)
     streamed = HttpRequest("PUT", URL, (("x-a", "b"),), content_length=4, is_s3=True)
-    configured: list[HttpRequest] = []
-
-    def noted(handle: pycurl.Curl, exchange: Exchange, bundle: str | None) -> None:
-        configured.append(exchange.request)
-        configure(handle, exchange, bundle)
-
-    monkeypatch.setattr(module, "configure", noted)
     handles = Handles(None, 1)
     for request in (control, streamed, streamed, control):
         reader = BytesReader(b"data") if request is streamed else None
         exchange = Exchange(request, lambda _: None, reader=reader)
         handles.give_back(handles.take(exchange), exchange)
     handles.close()
-    assert configured == [control, streamed, control], "the second streamed one has what the first has set up"
+    assert set_up == [control, streamed, control], "the second streamed one has what the first has set up"
