@@ -39,9 +39,10 @@ class Answered:
         if self._etags.get(path, etag) != etag:
             self._etags[path] = ""
 
-    def moved(self, old: str, new: str) -> None:
-        """A rename takes along what the kernel has of `old`, and of all below it."""
-        for path in [path for path in list(self._etags) if path == old or path.startswith(old + "/")]:
+    def moved(self, old: str, new: str, *, below: bool) -> None:
+        """A rename takes along what the kernel has of `old`; below: it is a directory, and all in it moves, too."""
+        inside = old + "/"
+        for path in [old, *(path for path in list(self._etags) if path.startswith(inside))] if below else [old]:
             etag = self._etags.pop(path, None)
             if etag is not None:
                 self._etags[new + path[len(old) :]] = etag

@@ -29,6 +29,8 @@ class FileOperations(Shared):
     """By handle: the thread that wrote last, and its process."""
     _looking_again: dict[str, int]
     """By path: the thread whose open comes again after a LookAgain."""
+    _direct: set[int]
+    """Handles whose reads and writes go around the kernel's page cache."""
 
     @answered
     def create(self, path: str, mode: int, fi: Any) -> int:
@@ -92,6 +94,8 @@ class FileOperations(Shared):
         """Writes alone go around the page cache, in requests of a MiB. around: reads do, too."""
         pages = "none" if around else self.files.pages(path, file)
         fi.direct_io = fi.flags & os.O_ACCMODE == os.O_WRONLY or pages == "none"
+        if fi.direct_io:
+            self._direct.add(fi.fh)
         fi.keep_cache = pages == "old"
         if fi.flags & os.O_ACCMODE == os.O_RDWR:
             file.keeps = None
@@ -102,11 +106,23 @@ class FileOperations(Shared):
         try:
             found = file.read(offset, size)
             if sum(map(len, found)) < size and not file.unlinked:
-                self.tree.answered.doubt(self.files.path_of(file), file.shown)
+                self._ends(fi.fh, file, offset)
             return found
         except ChecksumMismatch:
             self.files.forget_pages(self.files.path_of(file))  # what the kernel has of it may be wrong
             raise
+
+    def _ends(self, number: int, file: OpenFile, offset: int) -> None:
+        """A read at `offset` has ended with the file. Raises OSError (ESTALE) where the kernel takes it for longer.
+
+        Of several short reads at a time the kernel may note the wrong one as the end, and show zeros up to there: only
+        the read in which the version ends may be a short one.
+        """
+        path, version = self.files.path_of(file), file.shown
+        is_past = version and offset >= file.size and number not in self._direct
+        if is_past and self.tree.answered.is_news(path, version):
+            raise OSError(errno.ESTALE, "another version is longer than this one, whose end has been read")
+        self.tree.answered.doubt(path, version)
 
     @answered
     def write(self, path: str | None, data: bytes | memoryview, offset: int, fi: Any) -> int:
@@ -216,5 +232,6 @@ class FileOperations(Shared):
     @answered
     def release(self, path: str | None, fi: Any) -> int:
         self._last_writers.pop(fi.fh, None)
+        self._direct.discard(fi.fh)
         self._release(fi.fh)
         return 0

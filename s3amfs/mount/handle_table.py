@@ -14,6 +14,7 @@ from ..core.define import define
 from ..transfers.options import ObjectInfo
 from .context import Service
 from .open_file import OpenFile
+from .open_paths import OpenPaths
 
 Pages = Literal["old", "new", "none"]
 """The kernel's cached pages of an open file are valid; are stale; may not be kept."""
@@ -44,7 +45,7 @@ class Files:
         self._lock = threading.Lock()
         self._handles: dict[int, Handle] = {}
         self._by_key: dict[str, OpenFile] = {}
-        self._paths: dict[OpenFile, str] = {}
+        self._paths = OpenPaths()
         self._next = 1
         self._hidden: dict[str, OpenFile | None] = {}
         """By the path that libfuse made up; None: its last handle was just released."""
@@ -54,7 +55,7 @@ class Files:
         self._pages: dict[str, str] = {}
         """By path: ETag of the version whose pages the kernel may still have."""
         self._exact: set[str] = set()
-        """Paths of which the kernel must have the size of what is in S3 now: it is being written."""
+        """Paths that are written: the kernel needs the size of what is there, or an append goes elsewhere."""
 
     def hold(
         self,
@@ -75,7 +76,7 @@ class Files:
             file = self._by_key.get(key)
             if file is None or file.given_up or (not file.changed and _is_other(file.published, info)):
                 file = self._by_key[key] = OpenFile(self._service, key, info, metadata, replaces=replaces)
-                self._paths[file] = path
+                self._paths.put(file, path)
             return self._hand_out(file, writes, opener), file
 
     def join(self, file: OpenFile, *, writes: bool, opener: int = 0) -> int | None:
@@ -92,7 +93,9 @@ class Files:
 
     def _hand_out(self, file: OpenFile, writes: bool, opener: int = 0) -> int:
         if writes:
-            self._pages.pop(self._paths[file], None)
+            path = self._paths.of(file)
+            self._pages.pop(path, None)
+            self._exact.add(path)
         file.holders += 1
         number = self._next
         self._next += 1
@@ -107,7 +110,7 @@ class Files:
     def pages(self, path: str, file: OpenFile) -> Pages:
         """How `file`, just opened at `path`, may use the kernel's page cache, which is by path, not by version."""
         with self._lock:
-            if any(other is not file and other.holders and at == path for other, at in self._paths.items()):
+            if any(other is not file and other.holders for other in self._paths.at(path)):
                 return "none"  # somebody reads an older version: theirs are the pages
             stored = file.published
             if stored is None or file.changed or any(h.writes and h.file is file for h in self._handles.values()):
@@ -124,10 +127,10 @@ class Files:
         with self._lock:
             if path in self._exact:
                 return 0
-            return max((f.size for f, at in self._paths.items() if at == path and f.holders and f.shown), default=0)
+            return max((file.size for file in self._paths.at(path) if file.holders and file.shown), default=0)
 
     def show_exact(self, path: str) -> None:
-        """From now on, as long as an older version is open, `shown_size` is none: a new one is written."""
+        """From now on, `shown_size` is none: somebody opens the file at `path` for writing, until they close it."""
         with self._lock:
             self._exact.add(path)
 
@@ -179,7 +182,7 @@ class Files:
         if found is None or old.rpartition("/")[0] != folder:
             return False
         with self._lock:
-            if key not in self._by_key and old not in self._paths.values() and not self._was_just_released(old):
+            if key not in self._by_key and not self._paths.at(old) and not self._was_just_released(old):
                 return False
             return 0 < int(found[1], 16) - self._hidden_number <= MOST_TRIES
 
@@ -189,7 +192,7 @@ class Files:
     def closing_at(self, path: str) -> OpenFile | None:
         """The file that was open at `path` and whose last handle is being released; it may still be published."""
         with self._lock:
-            return next((file for file, at in self._paths.items() if at == path and not file.holders), None)
+            return next((file for file in self._paths.at(path) if not file.holders), None)
 
     def hide(self, key: str, path: str) -> OpenFile | None:
         """The file that is open under `key` has only libfuse's name `path` from now on; None: it was just released."""
@@ -197,9 +200,7 @@ class Files:
             self._hidden_number = int(path[-8:], 16)
             file = self._hidden[path] = self._by_key.pop(key, None)
             if file is not None:
-                old = self._paths[file]
-                for other in [other for other, at in self._paths.items() if at == old]:
-                    self._paths[other] = path  # readers of older versions, too
+                self._move(self._paths.of(file), path)  # readers of older versions, too
             return file
 
     def hidden(self, path: str) -> OpenFile | None:
@@ -217,8 +218,11 @@ class Files:
     def drop(self, number: int) -> OpenFile | None:
         """Gives a handle back; returns its file if nobody else holds it."""
         with self._lock:
-            file = self._handles.pop(number).file
+            handle = self._handles.pop(number)
+            file = handle.file
             file.holders -= 1
+            if handle.writes:
+                self._end_exact(self._paths.of(file))
             if file.holders:
                 return None
             if self._by_key.get(file.key) is file:
@@ -228,14 +232,14 @@ class Files:
     def path_of(self, file: OpenFile) -> str:
         """The path that it has now."""
         with self._lock:
-            return self._paths[file]
+            return self._paths.of(file)
 
     def forget(self, file: OpenFile) -> None:
         """It is closed."""
         with self._lock:
-            path = self._paths.pop(file, None)
+            path = self._paths.take(file)
             if path is not None:
-                self._exact.discard(path)
+                self._end_exact(path)
                 now = time.monotonic()
                 self._released[path] = now
                 self._released.move_to_end(path)
@@ -254,16 +258,33 @@ class Files:
             if file is not None:
                 file.key = new
                 self._by_key[new] = file
-                self._paths[file] = path
+                self._paths.put(file, path)
         if file is not None:
             file.was_moved()
+
+    def moved(self, old: str, new: str) -> None:
+        """All files at the path `old`, or below it, are at `new`: older versions that are still read, too."""
+        with self._lock:
+            self._move(old, new)
+
+    def _move(self, old: str, new: str) -> None:
+        for before, now in self._paths.move(old, new):
+            if before in self._exact:
+                self._exact.remove(before)
+                self._exact.add(now)
+
+    def _end_exact(self, path: str) -> None:
+        """Somebody has closed a file there: a writer may be left."""
+        there = self._paths.at(path)
+        if not any(handle.writes and handle.file in there for handle in self._handles.values()):
+            self._exact.discard(path)
 
     def unpublished_in(self, directory: str) -> list[str]:
         """Names in `directory` (a path) of files that are open and not in S3 yet."""
         start = directory.rstrip("/") + "/"
         with self._lock:
             fresh = [file for file in self._by_key.values() if not file.published and not file.unlinked]
-            paths = [self._paths[file] for file in fresh if not file.given_up]
+            paths = [self._paths.of(file) for file in fresh if not file.given_up]
         return [path[len(start) :] for path in paths if path.startswith(start) and "/" not in path[len(start) :]]
 
 

@@ -96,7 +96,7 @@ class NameOperations(Shared):
                 raise TargetChanged(error.message) from None  # ESTALE: the kernel asks once more
         for directory in list(self._directories.values()):
             directory.renamed(old, new)
-        self.tree.answered.moved(old, new)
+        self.files.moved(old, new)
         return 0
 
     def _hide(self, old: str, key: str, new: str) -> None:

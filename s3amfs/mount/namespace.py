@@ -83,13 +83,12 @@ class Tree:
         entry = self.entry(path)
         metadata, info = self.metadata(entry), entry.info
         waiting = self.changes.of(entry.key)
+        modified = last_changed(info) if info is not None else self._began
         if not entry.directory:
             assert info is not None
             self.answered.note(path, info.etag if info.size >= at_least else "")
             changed = waiting.since if waiting is not None else self.times.changed(entry.key, info)
-            modified = last_changed(info)
             return attributes(self.options, metadata, size=max(info.size, at_least), modified=modified, changed=changed)
-        modified = last_changed(info) if info is not None else self._began
         found = attributes(self.options, metadata, size=0, modified=modified, changed=modified, directory=True)
         found["st_mtime"] = found["st_atime"] = max(found["st_mtime"], self.times.directory(path))
         since = waiting.since if waiting is not None else 0
@@ -228,6 +227,7 @@ class Tree:
                 self._lookup.made_folder(self.prefix(new))
             self._lookup.forget_below(old)
             self._lookup.forget_below(new)
+        self.answered.moved(old, new, below=entry.directory)
         self.times.forget_below(old)
         self.keep_parent(old)
         self.times.name_changed(new)

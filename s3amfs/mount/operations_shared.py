@@ -42,6 +42,7 @@ class Shared:
         self._numbers = itertools.count(1)
         self._last_writers: dict[int, tuple[int, int]] = {}
         self._looking_again: dict[str, int] = {}
+        self._direct = set[int]()
         self._of_root: dict[str, Callable[[], bytes]] = {
             PID_XATTR: lambda: str(os.getpid()).encode(),
             NAMESPACE_XATTR: lambda: pid_namespace().encode(),

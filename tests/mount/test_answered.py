@@ -38,9 +38,11 @@ def test_a_rename_takes_along_what_the_kernel_has() -> None:
     found = Answered(1.0)
     for path in ("/a", "/a/b", "/ab", "/x"):
         found.note(path, "1")
-    found.moved("/a", "/x")
+    found.moved("/a", "/x", below=True)
     assert [found.is_news(path, "2") for path in ("/x", "/x/b", "/ab")] == [True] * 3
     assert not found.is_news("/a", "2")
+    found.moved("/ab", "/y", below=False)
+    assert found.is_news("/y", "2")
 
 
 def test_a_read_that_ends_where_another_version_ends_may_have_changed_the_size() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from s3amfs.errors import Interrupted
 from s3amfs.mount import file_operations, processes
+from s3amfs.mount.answered import Answered
 from s3amfs.mount.file_operations import FileOperations
 
 OPENER, CHILD = 10, 20
@@ -158,3 +159,34 @@ def test_the_close_of_a_writer_whose_file_was_given_up_fails(operations: Operati
 def test_what_a_rename_has_published_meanwhile_does_not_wait(operations: Operations) -> None:
     operations.waits = operations.file.is_published = True
     assert operations.closed() == ["published"]
+
+
+class Version:
+    """Ten bytes of the version that is `shown`."""
+
+    size, unlinked, shown = 10, False, "1"
+
+    def read(self, offset: int, size: int) -> list[bytes]:
+        return [bytes(10)[offset : offset + size]]
+
+
+@pytest.mark.parametrize("kernel_has", ["1", "2", ""])
+@pytest.mark.parametrize("direct", [False, True])
+def test_past_the_end_of_a_version_that_the_kernel_takes_for_longer_is_no_short_read(
+    kernel_has: str, direct: bool
+) -> None:
+    answered, file, handle = Answered(60.0), Version(), SimpleNamespace(fh=1)
+    answered.note("/k", kernel_has)
+    operations = object.__new__(FileOperations)
+    operations.tree, operations._direct = cast(Any, SimpleNamespace(answered=answered)), {1} if direct else set()
+    operations.files = cast(
+        Any, type("Table", (), {"__getitem__": lambda _, number: file, "path_of": lambda *_: "/k"})()
+    )
+    if kernel_has != "1" and not direct:
+        with pytest.raises(OSError, match="longer") as caught:
+            operations.read("/k", 8, 10, handle)
+        assert caught.value.errno == errno.ESTALE
+    else:
+        assert operations.read("/k", 8, 10, handle) == [b""]
+    assert operations.read("/k", 8, 4, handle) == [bytes(6)], "where it ends"
+    assert answered.is_news("/k", "2"), "the kernel may have changed its size"

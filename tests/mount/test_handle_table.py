@@ -57,6 +57,27 @@ def test_the_size_of_a_path_is_the_largest_that_is_read_unless_a_new_version_is_
     assert files.shown_size("/a") == info("2").size
 
 
+def test_what_is_written_is_shown_as_large_as_it_is_until_its_last_writer_closes_it() -> None:
+    files = new_files()
+    readers = []
+    for version, size in (("1", 9), ("2", 8)):
+        number, older = files.hold("/a", "a", info(version), {}, writes=False)
+        older.size = size
+        readers.append((number, older))
+    writers = [files.hold("/a", "a", info("3"), {}, writes=True)[0] for _ in range(2)]
+    assert files.shown_size("/a") == 0
+    assert files.drop(readers[0][0]) is readers[0][1]
+    files.forget(readers[0][1])
+    assert files.shown_size("/a") == 0, "the other version is still open, but so is what is written"
+    files.moved("/a", "/b")
+    assert [files.shown_size(path) for path in ("/a", "/b")] == [0, 0]
+    assert files.drop(writers[0]) is None
+    assert files.shown_size("/b") == 0
+    files.drop(writers[1])
+    assert [files.shown_size(path) for path in ("/a", "/b")] == [0, 8]
+    assert files.path_of(readers[1][1]) == "/b"
+
+
 def test_a_file_is_joined_whatever_is_stored_of_it_while_its_name_leads_to_it() -> None:
     files = new_files()
     number, file = files.hold("/a", "a", info("1"), {}, writes=True)

@@ -71,10 +71,7 @@ def test_a_reader_is_not_cut_off_where_a_shorter_version_is_looked_at(
     new_mount: Callable[..., Mount], stored: Stored
 ) -> None:
     mount = new_mount("--metadata-ttl", "0.3")
-    stored.put("k", OLD)
-    first = os.open(mount / "k", os.O_RDONLY)
-    assert os.read(first, 4 * KIB) == OLD[: 4 * KIB]
-    store(mount, stored, "k", SHORTER)
+    first = read_and_replaced(mount, stored, SHORTER)
     time.sleep(0.4)
     os.stat(mount / "k")
     assert read(mount, "k") == SHORTER
@@ -87,11 +84,76 @@ def test_a_reader_is_not_cut_off_where_a_shorter_version_is_looked_at(
     assert os.stat(mount / "k").st_size == len(SHORTER)
 
 
-def test_an_append_to_a_shorter_version_while_an_older_one_is_read(mount: Mount, stored: Stored) -> None:
+def read_and_replaced(mount: Mount, stored: Stored, newer: bytes) -> int:
+    """Returns a descriptor of the old version of `k`, of which a part has been read; `newer` is there now.
+
+    The daemon has the old version as a whole, the kernel has that part.
+    """
     stored.put("k", OLD)
-    first = os.open(mount / "k", os.O_RDONLY)
-    assert os.read(first, 4 * KIB) == OLD[: 4 * KIB]
+    whole = os.open(mount / "k", os.O_RDONLY | os.O_DIRECT)
+    assert rest(whole) == OLD
+    os.close(whole)
+    fd = os.open(mount / "k", os.O_RDONLY)
+    assert os.read(fd, 4 * KIB) == OLD[: 4 * KIB]
+    store(mount, stored, "k", newer)
+    return fd
+
+
+def look(mount: Mount, fd: int) -> list[int]:
+    """The sizes by name and by descriptor, which the kernel keeps; it has none that is still valid."""
+    time.sleep(0.15)
+    return [os.stat(mount / "k").st_size, os.fstat(fd).st_size]
+
+
+def test_what_is_written_while_an_older_version_is_read_has_its_own_size(
+    new_mount: Callable[..., Mount], stored: Stored
+) -> None:
+    mount = new_mount("--metadata-ttl", "0.1")
+    first = read_and_replaced(mount, stored, SHORTER)
+    fd = os.open(mount / "k", os.O_RDWR | os.O_TRUNC | os.O_APPEND)
+    os.write(fd, b"0123456789")
+    os.fsync(fd)
+    assert look(mount, fd) == [10, 10]
+    os.write(fd, b"more")
+    os.close(fd)
+    os.close(first)
+    assert stored.get("k") == b"0123456789more"
+
+
+def test_an_append_goes_on_while_one_of_two_older_versions_is_closed(
+    new_mount: Callable[..., Mount], stored: Stored
+) -> None:
+    mount = new_mount("--metadata-ttl", "0.1")
+    first = read_and_replaced(mount, stored, LONGER)
+    second = os.open(mount / "k", os.O_RDONLY)
+    assert os.read(second, 4 * KIB) == LONGER[: 4 * KIB]
     store(mount, stored, "k", SHORTER)
+    fd = os.open(mount / "k", os.O_WRONLY | os.O_APPEND)
+    os.write(fd, b"a")
+    os.close(first)
+    assert look(mount, fd) == [len(SHORTER) + 1] * 2
+    os.write(fd, b"b")
+    os.fsync(fd)
+    assert look(mount, fd) == [len(SHORTER) + 2] * 2
+    os.write(fd, b"c")
+    os.close(fd)
+    os.close(second)
+    assert stored.get("k") == SHORTER + b"abc"
+
+
+def test_a_rename_takes_along_those_who_read_an_older_version(new_mount: Callable[..., Mount], stored: Stored) -> None:
+    mount = new_mount("--metadata-ttl", "0.1")
+    first = read_and_replaced(mount, stored, SHORTER)
+    os.rename(mount / "k", mount / "new")
+    (mount / "k").write_bytes(b"another")
+    with open(mount / "k", "rb") as other:
+        assert look(mount, other.fileno()) == [7, 7]
+    assert read(mount, "new") == SHORTER
+    os.close(first)
+
+
+def test_an_append_to_a_shorter_version_while_an_older_one_is_read(mount: Mount, stored: Stored) -> None:
+    first = read_and_replaced(mount, stored, SHORTER)
     append(mount, "k", b"more")
     assert stored.get("k") == SHORTER + b"more"
     os.close(first)
@@ -99,10 +161,7 @@ def test_an_append_to_a_shorter_version_while_an_older_one_is_read(mount: Mount,
 
 def test_the_end_of_an_older_version_is_not_that_of_the_newer_one(mount: Mount, stored: Stored) -> None:
     """A read that ends early makes the kernel's size smaller."""
-    stored.put("k", OLD)
-    first = os.open(mount / "k", os.O_RDONLY)
-    assert os.read(first, 4 * KIB) == OLD[: 4 * KIB]
-    store(mount, stored, "k", LONGER)
+    first = read_and_replaced(mount, stored, LONGER)
     assert read(mount, "k") == LONGER
     assert rest(first) == OLD[4 * KIB :]
     os.close(first)

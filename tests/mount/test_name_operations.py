@@ -39,6 +39,7 @@ class Operations(NameOperations):
             forget_pages=lambda *paths: None,
             take_away=lambda key: note(f"take away {key}"),
             is_hiding=lambda old, new, key: False,
+            moved=lambda old, new: None,
             below=lambda key: [file] if file is not None else [],
             closing_at=lambda path: None,
             unpublished_in=lambda path: ["x"] if path == "/d" else [],
