@@ -170,18 +170,26 @@ class Version:
         return [bytes(10)[offset : offset + size]]
 
 
+class Table:
+    """Has that file alone, at `/k`."""
+
+    def __getitem__(self, number: int) -> Version:
+        return Version()
+
+    def path_of(self, file: Version) -> str:
+        return "/k"
+
+
 @pytest.mark.parametrize("kernel_has", ["1", "2", ""])
 @pytest.mark.parametrize("direct", [False, True])
 def test_past_the_end_of_a_version_that_the_kernel_takes_for_longer_is_no_short_read(
     kernel_has: str, direct: bool
 ) -> None:
-    answered, file, handle = Answered(60.0), Version(), SimpleNamespace(fh=1)
+    answered, handle = Answered(60.0), SimpleNamespace(fh=1)
     answered.note("/k", kernel_has)
     operations = object.__new__(FileOperations)
     operations.tree, operations._direct = cast(Any, SimpleNamespace(answered=answered)), {1} if direct else set()
-    operations.files = cast(
-        Any, type("Table", (), {"__getitem__": lambda _, number: file, "path_of": lambda *_: "/k"})()
-    )
+    operations.files = cast(Any, Table())
     if kernel_has != "1" and not direct:
         with pytest.raises(OSError, match="longer") as caught:
             operations.read("/k", 8, 10, handle)
