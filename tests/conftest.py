@@ -64,6 +64,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         require_fuse()
 
 
+@pytest.fixture
+def tmp_path(tmp_path: Path) -> Iterator[Path]:
+    """pytest leaves a link for each of its folders, and goes through all that are there for each new one."""
+    yield tmp_path
+    tmp_path.with_name(tmp_path.name[:-1] + "current").unlink(missing_ok=True)
+
+
 @pytest.fixture(scope="session")
 def certs(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Certificates:
     """A certificate authority of this run and a server certificate for localhost and 127.0.0.1."""

@@ -11,11 +11,16 @@ if TYPE_CHECKING:
 
 PAGE = 7
 """Keys of a page: small trees have many of them."""
+LONGEST = 120
+"""Seconds that a tool may take for a scene."""
 
 
 def _run(world: World, variables: dict[str, str], *command: str) -> int:
     environment = {"PATH": os.environ["PATH"], "HOME": str(world.folder), **variables}
-    return subprocess.run(command, env=environment, capture_output=True, timeout=120, check=False).returncode
+    try:
+        return subprocess.run(command, env=environment, capture_output=True, timeout=LONGEST, check=False).returncode
+    except subprocess.TimeoutExpired:
+        return 124  # as timeout(1) says it: it is stopped, and has failed
 
 
 def by_rclone(world: World, scene: Scene, faulty: bool) -> int:

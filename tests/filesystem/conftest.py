@@ -11,9 +11,14 @@ from moto.server import ThreadedMotoServer
 from s3amfs import S3AMFileSystem
 from s3amfs.demo.seaweed import SeaweedServer
 from tests.conftest import boto_client
+from tests.support.botocore_data import load_authorities_once
 from tests.support.proxy import FaultProxy
 
 MIB = 1024 * 1024
+
+
+def pytest_configure() -> None:
+    load_authorities_once()
 
 
 @pytest.fixture

@@ -65,14 +65,14 @@ def test_a_run_that_did_not_end_is_gone_on_with(tmp_path: Path) -> None:
 
 def test_a_killed_sync_is_gone_on_with(cli: Cli, bucket: str, boto: Any, proxy: Any, tmp_path: Path) -> None:
     """Nothing is sent twice, and with --resume what is done is not listed again."""
-    names = {f"d{number // 100:02}/f{number:04}": b"%d" % number for number in range(1500)}
+    names = {f"d{number // 100:02}/f{number:04}": b"%d" % number for number in range(800)}
     src = make_tree(tmp_path / "src", names, mtime=None)
     through = {"AWS_ENDPOINT_URL": proxy.endpoint_url, "S3AM_STATE_DIR": str(tmp_path / "state")}
     running = cli.start("sync", src, f"s3://{bucket}", env=through)
-    assert running.kill_when(lambda: proxy.count("Put", status=200) >= 700)
+    assert running.kill_when(lambda: proxy.count("Put", status=200) >= 350)
     running.wait()
     stored = set(read_prefix(boto, bucket))
-    assert 700 <= len(stored) < 1500
+    assert 350 <= len(stored) < 800
     pending = cli.ok("pending", "--json", f"s3://{bucket}", env=through).json_lines()
     assert [line["event"] for line in pending] == ["job"]
     before = {request.key for request in proxy.of("Put") if request.upstream_status == 200}
@@ -85,7 +85,7 @@ def test_a_killed_sync_is_gone_on_with(cli: Cli, bucket: str, boto: Any, proxy: 
     assert again == []
     assert cli.ok("pending", "--json", f"s3://{bucket}", env=through).stdout == ""
     proxy.clear()
-    assert cli.ok("sync", "--json", src, f"s3://{bucket}", env=through).json_lines()[-1]["entries"] == {"same": 1500}
+    assert cli.ok("sync", "--json", src, f"s3://{bucket}", env=through).json_lines()[-1]["entries"] == {"same": 800}
     assert {request.kind for request in proxy.requests} == {"List"}
 
 

@@ -32,9 +32,9 @@ def run(*command: object, timeout: float = 400) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("python", PYTHONS)
 def test_installs_beside_the_newest_boto3(python: str, tmp_path: Path) -> None:
-    run(python, "-m", "venv", tmp_path / "venv")
+    run(python, "-m", "venv", "--without-pip", tmp_path / "venv")
     own = tmp_path / "venv" / "bin" / "python"
-    pip = (own, "-m", "pip", "--disable-pip-version-check")
+    pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", own)
     run(*pip, "install", "-q", "--no-compile", "boto3")
     log = run(*pip, "install", "--no-compile", "--progress-bar", "off", "--report", tmp_path / "report", ".")
     report = json.loads((tmp_path / "report").read_text())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import os
 from typing import Any
 
 from botocore import endpoint_provider, loaders, session
@@ -25,6 +26,27 @@ def read_data_once() -> None:
     loaders.Loader.list_available_services = list_services
     _register_handlers_once()
     _build_rules_once()
+
+
+def load_authorities_once() -> None:
+    """Sessions of aiobotocore that trust the same authorities share a context, which each makes, https or not.
+
+    Reading some hundred of them from their file is most of a session's cost.
+    """
+    from aiobotocore.httpsession import AIOHTTPSession
+
+    build = AIOHTTPSession._build_ssl_contexts
+    built: dict[tuple[object, float], Any] = {}
+
+    def build_once(self: Any, proxy_url: str | None) -> Any:
+        if not self._verify or self._cert_file or proxy_url:
+            return build(self, proxy_url)
+        key = (self._verify, 0.0 if self._verify is True else os.stat(self._verify).st_mtime)
+        if key not in built:
+            built[key] = build(self, proxy_url)
+        return built[key]
+
+    AIOHTTPSession._build_ssl_contexts = build_once
 
 
 def make_shared() -> None:

@@ -24,7 +24,7 @@ from moto.moto_server import threaded_moto_server
 from moto.s3.models import s3_backends
 
 from s3amfs.filesystem import base, system
-from tests.support.botocore_data import read_data_once
+from tests.support.botocore_data import load_authorities_once, read_data_once
 
 WHICH = os.environ["S3FS_TEST_CLASS"]
 ACCOUNT, PARTITION = "123456789012", "aws"
@@ -138,6 +138,7 @@ def pytest_configure(config: pytest.Config) -> None:
     os.environ["S3FS_TEST_PORT"] = str(_free_port())
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
     read_data_once()
+    load_authorities_once()
     threaded_moto_server.ThreadedMotoServer = OneServer
     if WHICH == "s3fs":
         return

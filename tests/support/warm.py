@@ -27,7 +27,7 @@ from pathlib import Path
 
 from botocore.session import Session
 
-from tests.support.botocore_data import make_shared, read_data_once
+from tests.support.botocore_data import load_authorities_once, make_shared, read_data_once
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -57,6 +57,8 @@ def preload(names: list[str]) -> None:
             importlib.import_module(name)
     read_data_once()
     make_shared()
+    if "aiobotocore.session" in names:
+        load_authorities_once()
     # Scripts make clients of botocore, which s3am does not: the first one spends its time on reading files.
     Session().create_client("s3", region_name="us-east-1", aws_access_key_id="key", aws_secret_access_key="secret")
     assert threading.active_count() == 1, "a fork copies one thread only"

@@ -35,13 +35,14 @@ MORE = os.urandom(PART * 3 // 2)
 
 @dataclass
 class Site:
-    """Where a writer works: `k` is what it writes, and is there already."""
+    """Where a writer works: `k` is what it writes, and is there already, with the content `before`."""
 
     client: S3Client
     boto: Any
     bucket: str
     folder: Path
     events: Events
+    before: bytes
     options: UploadOptions = OPTIONS
 
     def at(self, key: str) -> S3Location:
@@ -101,10 +102,13 @@ CHANGING = (append, patch)
 
 
 @pytest.fixture
-def site(through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, tmp_path: Path, events: Events) -> Site:
-    boto.put_object(Bucket=bucket, Key="k", Body=BASE)
+def site(
+    through: S3Client, proxy: FaultProxy, boto: Any, bucket: str, tmp_path: Path, events: Events, writer: Writer
+) -> Site:
+    before = BASE if writer in CHANGING else b"before"
+    boto.put_object(Bucket=bucket, Key="k", Body=before)
     through.policy = RetryPolicy(base=0.02)  # as many tries as ever, with shorter waits between them
-    return Site(through, boto, bucket, tmp_path, events)
+    return Site(through, boto, bucket, tmp_path, events, before)
 
 
 def with_trailer(request: Recorded) -> bool:
@@ -196,7 +200,7 @@ def test_an_upload_that_is_no_more(site: Site, proxy: FaultProxy, writer: Writer
     with pytest.raises(UploadGone):
         writer(site)
     assert time.monotonic() - began < 60  # the budget is 300 s
-    assert site.content() == BASE
+    assert site.content() == site.before
 
 
 def intrude(site: Site, proxy: FaultProxy) -> None:

@@ -73,13 +73,13 @@ def test_there_and_back(kind: str, size: int, client: S3Client, boto: Any, bucke
 
 
 @pytest.mark.slow
-def test_half_a_gibibyte(client: S3Client, boto: Any, bucket: str) -> None:
+def test_a_quarter_of_a_gibibyte(client: S3Client, boto: Any, bucket: str) -> None:
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as name:
         file, out = Path(name, "www", "f"), Path(name, "out")
         file.parent.mkdir()
-        make_file(file, 512 * MIB, 1)
+        make_file(file, 256 * MIB, 1)
         before = digest(file)
-        assert transfer("file", file, client, boto, bucket, None).size == 512 * MIB
+        assert transfer("file", file, client, boto, bucket, None).size == 256 * MIB
         file.unlink()
         download(S3Location(bucket, "k"), LocalPath(str(out)), client, DownloadOptions())
         assert digest(out) == before
