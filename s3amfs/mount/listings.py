@@ -10,6 +10,7 @@ from dataclasses import field
 
 from ..core.define import define
 from ..core.names import MORE, Place, child_of
+from ..transfers.options import ListedObject, ListPage
 
 AHEAD = 128
 """Objects of a directory that are looked at ahead of being asked for."""
@@ -37,6 +38,18 @@ class Listing:
     mistaken: list[str] = field(default_factory=list)
     """Those of them that an earlier page showed as objects: between `a` and `a/` there may be many keys (`a-1`)."""
     looked_to: int = 0
+
+    def add(self, page: ListPage, prefix: str) -> tuple[list[str], list[tuple[str, ListedObject]]]:
+        """Adds a page of what is directly below `prefix`. Returns the new names, and the objects among them."""
+        names = [self.show_folder(each[len(prefix) : -1]) for each in page.prefixes]
+        objects: list[tuple[str, ListedObject]] = []
+        for listed in page.objects:
+            piece = listed.key[len(prefix) :]
+            if piece and (name := self.show_object(piece)) is not None:
+                names.append(name)
+                if name in self.places:
+                    objects.append((name, listed))
+        return [name for name in names if name is not None], objects
 
     def show_folder(self, piece: str) -> str | None:
         """The name to show for a prefix, of which `piece` lies in the directory; None: it has been shown."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, MutableMapping
 from concurrent.futures import Executor, Future
 from contextlib import suppress
@@ -16,12 +17,12 @@ from typing import Any
 from ..core.define import define
 from ..core.names import Place, path_of, place_of, to_key
 from ..engine.client import S3Client
-from ..engine.interruptible import check, result_of, wait_for
+from ..engine.interruptible import check, result_of
 from ..errors import Interrupted, NotFound, UsageError
-from ..transfers.one_request import begin_list
 from ..transfers.options import ListedObject, ListPage, ObjectInfo
+from ..transfers.pages_ahead import PageAhead, PagesAhead
 from .answered import Answered
-from .listings import Listing, Listings
+from .listings import AHEAD, Listing, Listings
 from .missing_names import MissingNames
 
 MOST_ENTRIES = 50_000
@@ -93,31 +94,6 @@ def _drop_below(known: MutableMapping[str, Any], name: str) -> None:
     """Removes `name`, and all that begins with it and a slash."""
     for each in [each for each in known if each == name or each.startswith(name + "/")]:
         del known[each]
-
-
-class _FirstKey:
-    """Looks for the first key that begins with `prefix`, while the caller does something else."""
-
-    def __init__(self, client: S3Client, bucket: str, prefix: str) -> None:
-        self._client, self._bucket, self._prefix = client, bucket, prefix
-        self._page: ListPage | None = None
-        self._came = threading.Event()
-        self._cut = begin_list(client, bucket, prefix, self._on_page, max_keys=1)
-
-    def _on_page(self, page: ListPage | None) -> None:
-        self._page = page
-        self._came.set()
-
-    def stop(self) -> None:
-        """Nobody waits for it any more."""
-        if not self._came.is_set():
-            self._cut()
-
-    def result(self) -> str | None:
-        """The key, None if there is none. Raises AccessDenied, TransferError; what did not come is asked once more."""
-        wait_for(self._came)
-        page = self._page or self._client.list_page(self._bucket, self._prefix, max_keys=1)
-        return page.objects[0].key if page.objects else None
 
 
 class Lookup:
@@ -277,13 +253,13 @@ class Lookup:
         may_be_folder = place.partial or not self._missing.has(prefix)
         if not may_be_folder and not place.shadowed and self._missing.has_both(key):
             raise NotFound("no such file or directory")
-        below = _FirstKey(self._client, self._bucket, prefix) if may_be_folder else None
+        below = PageAhead(self._client, self._bucket, prefix, max_keys=1) if may_be_folder else None
         info = None
         try:
             if not place.partial:
                 with suppress(NotFound):
                     info = self._client.head(self._bucket, key)
-            first = below.result() if below is not None else None
+            first = next((found.key for found in below.result().objects), None) if below is not None else None
         finally:
             if below is not None:
                 below.stop()
@@ -334,21 +310,32 @@ class Lookup:
     def names(self, path: str, prefix: str) -> Iterator[str]:
         """Names in the directory `path`, as pages arrive."""
         listing = Listing(time.monotonic(), place_of(path))
+        pages, shown = PagesAhead(self._client, self._bucket, prefix), deque[str]()
+        try:
+            while True:
+                # A page that came while the last names of the one before are looked at adds more to look at.
+                if not shown or (pages.came and len(shown) <= AHEAD):
+                    page = pages.take()
+                    if page is None:
+                        return
+                    shown += self._show(path, prefix, listing, page)
+                else:
+                    yield shown.popleft()
+        finally:
+            pages.stop()
+
+    def _show(self, path: str, prefix: str, listing: Listing, page: ListPage) -> list[str]:
+        """Adds a page to the listing of the directory `path`. Returns the names that are new in it."""
         parent = path.rstrip("/")
-        for page in self._client.list_pages(self._bucket, prefix, delimiter="/"):
-            with self._lock:
-                found = [listing.show_folder(name[len(prefix) : -1]) for name in page.prefixes]
-                for name in listing.mistaken:
-                    self._entries.pop(f"{parent}/{name}", None)
-                    self._looking.pop(f"{parent}/{name}", None)
-                for listed in page.objects:
-                    piece = listed.key[len(prefix) :]
-                    if piece and (shown := listing.show_object(piece)) is not None:
-                        found.append(shown)
-                        if shown in listing.places:
-                            self._recognise(f"{parent}/{shown}", listed)
-                self._listings.keep(path, listing)
-            yield from (name for name in found if name is not None)
+        with self._lock:
+            names, objects = listing.add(page, prefix)
+            for name in listing.mistaken:
+                self._entries.pop(f"{parent}/{name}", None)
+                self._looking.pop(f"{parent}/{name}", None)
+            for name, listed in objects:
+                self._recognise(f"{parent}/{name}", listed)
+            self._listings.keep(path, listing)
+        return names
 
     def _recognise(self, path: str, listed: ListedObject) -> None:
         """An object that a listing shows unchanged need not be looked at again."""

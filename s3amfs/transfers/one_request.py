@@ -104,9 +104,16 @@ def _stored(
 
 
 def begin_list(
-    client: S3Client, bucket: str, prefix: str, done: Callable[[s3api.ListPage | None], None], *, max_keys: int
+    client: S3Client,
+    bucket: str,
+    prefix: str,
+    done: Callable[[s3api.ListPage | None], None],
+    *,
+    delimiter: str | None = None,
+    token: str | None = None,
+    max_keys: int | None = None,
 ) -> Cut:
-    """Lists the first keys that begin with `prefix`. Returns what cuts it."""
+    """Lists keys that begin with `prefix`, one page; arguments as those of `list_page`. Returns what cuts it."""
 
     def ended(reply: Reply | None) -> None:
         try:
@@ -115,7 +122,8 @@ def begin_list(
             page = None
         done(page)
 
-    return client.begin(s3api.list_objects(bucket, prefix=prefix, max_keys=max_keys), ended).cut
+    request = s3api.list_objects(bucket, prefix=prefix, delimiter=delimiter, token=token, max_keys=max_keys)
+    return client.begin(request, ended).cut
 
 
 def begin_get(

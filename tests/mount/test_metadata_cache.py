@@ -14,6 +14,7 @@ from s3amfs.errors import NotFound
 from s3amfs.mount import metadata_cache
 from s3amfs.mount.metadata_cache import Lookup
 from s3amfs.mount.missing_names import STREAK
+from s3amfs.transfers import pages_ahead
 from s3amfs.transfers.options import ObjectInfo
 
 
@@ -44,12 +45,25 @@ class Client:
         self.asked.append(f"ahead {key}")
         on_info(self.info(key) if key in self.objects else None)
 
-    def list_page(self, bucket: str, prefix: str, max_keys: int) -> Any:
-        self.asked.append(f"list {prefix}")
-        found = sorted(key for key in self.objects if key.startswith(prefix))[:max_keys]
-        return SimpleNamespace(objects=[SimpleNamespace(key=key) for key in found])
+    def list_page(
+        self,
+        bucket: str,
+        prefix: str,
+        *,
+        delimiter: str | None = None,
+        token: str | None = None,
+        max_keys: int | None = None,
+    ) -> Any:
+        if delimiter is None:
+            self.asked.append(f"list {prefix}")
+            found = sorted(key for key in self.objects if key.startswith(prefix))[:max_keys]
+            return SimpleNamespace(objects=[SimpleNamespace(key=key) for key in found])
+        return self.pages(prefix)[1 if token else 0]
 
-    def list_pages(self, bucket: str, prefix: str, delimiter: str) -> Iterator[Any]:
+    def list_pages(self, bucket: str, prefix: str, delimiter: str) -> list[Any]:
+        return self.pages(prefix)
+
+    def pages(self, prefix: str) -> list[Any]:
         self.asked.append(f"list all of {prefix}")
         below = [key[len(prefix) :] for key in sorted(self.objects) if key.startswith(prefix)]
         objects = [
@@ -58,19 +72,21 @@ class Client:
             if "/" not in name
         ]
         folders = sorted({prefix + name.partition("/")[0] + "/" for name in below if "/" in name})
-        if self.folders_last:
-            yield SimpleNamespace(objects=objects, prefixes=[], next_token="more")
-            objects = []
-        yield SimpleNamespace(objects=objects, prefixes=folders, next_token=None)
+        if not self.folders_last:
+            return [SimpleNamespace(objects=objects, prefixes=folders, next_token=None)]
+        return [
+            SimpleNamespace(objects=objects, prefixes=[], next_token="more"),
+            SimpleNamespace(objects=[], prefixes=folders, next_token=None),
+        ]
 
 
 @pytest.fixture(autouse=True)
 def listed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    def begin_list(client: Client, bucket: str, prefix: str, done: Callable[[Any], None], *, max_keys: int) -> Any:
-        done(client.list_page(bucket, prefix, max_keys) if client.lists else None)
+    def begin_list(client: Client, bucket: str, prefix: str, done: Callable[[Any], None], **more: Any) -> Any:
+        done(client.list_page(bucket, prefix, **more) if client.lists else None)
         return pytest.fail  # it has ended: nothing to cut
 
-    monkeypatch.setattr(metadata_cache, "begin_list", begin_list)
+    monkeypatch.setattr(pages_ahead, "begin_list", begin_list)
 
 
 @pytest.fixture
@@ -171,19 +187,20 @@ def test_a_listing_of_before_a_change_is_no_news_of_it(pool: ThreadPoolExecutor,
     found = lookup(client, pool)
     assert found.entry("/d/a").info is not None
     names = found.names("/d", "root/d/")
-    pages = client.list_pages
+    before = client.pages
 
-    def list_pages(*given: Any, **more: Any) -> Iterator[Any]:
-        for page in pages(*given, **more):
-            del client.objects["root/d/a"]
-            if forgets == "remember":
-                client.objects["root/d/a"] = "2"
-                found.remember("/d/a", "root/d/a", client.info("root/d/a"))
-            else:
-                getattr(found, forgets)({"forget_key": "root/d/a", "forget_below": "/d"}.get(forgets, "/d/a"))
-            yield page
+    def pages(prefix: str) -> list[Any]:
+        found_before = before(prefix)
+        client.pages = before  # type: ignore[method-assign]
+        del client.objects["root/d/a"]
+        if forgets == "remember":
+            client.objects["root/d/a"] = "2"
+            found.remember("/d/a", "root/d/a", client.info("root/d/a"))
+        else:
+            getattr(found, forgets)({"forget_key": "root/d/a", "forget_below": "/d"}.get(forgets, "/d/a"))
+        return found_before
 
-    client.list_pages = list_pages  # type: ignore[method-assign]
+    client.pages = pages  # type: ignore[method-assign]
     assert list(names) == ["a"]
     if forgets == "remember":
         info = found.entry("/d/a").info
@@ -254,7 +271,7 @@ def test_files_of_a_listed_directory_are_looked_at_ahead(pool: ThreadPoolExecuto
 def test_a_directory_that_an_earlier_page_has_shown_as_an_object(pool: ThreadPoolExecutor) -> None:
     """As S3 sorts, many keys (`a-1`) lie between `a` and `a/x`."""
     client = Client(root__d__a="1", root__d__a__x="2", root__d__b="3")
-    client.folders_last = True
+    client.folders_last, client.lists = True, False  # the next page comes late
     found = lookup(client, pool)
     names = found.names("/d", "root/d/")
     assert [next(names), next(names)] == ["a", "b"]
@@ -263,6 +280,15 @@ def test_a_directory_that_an_earlier_page_has_shown_as_an_object(pool: ThreadPoo
     assert found.known("/d/a") is None
     assert found.entry("/d/a").directory
     assert found.entry("/d/a@s3am.object").key == "root/d/a"
+
+
+def test_the_next_page_comes_while_names_of_the_one_before_are_looked_at(pool: ThreadPoolExecutor) -> None:
+    client = Client(root__d__a="1", root__d__b="2", root__d__c__x="3")
+    client.folders_last = True
+    names = lookup(client, pool).names("/d", "root/d/")
+    assert next(names) == "a"
+    assert client.asked.count("list all of root/d/") == 2
+    assert list(names) == ["b", "c"]
 
 
 def test_a_directory_of_long_names_is_none_of_their_objects(pool: ThreadPoolExecutor) -> None:
