@@ -63,7 +63,7 @@ class Direct:
         conclude(exchange, handle, code, message, self._reached)
         observer = self._observer()
         if observer is not None:
-            observer(span_of(exchange, handle, cut=False))
+            observer(span_of(exchange, handle, cut=exchange.error is not None))
         handle.setopt(pycurl.XFERINFOFUNCTION, _go_on)  # else it would keep what `look` holds
         handles.give_back(handle, exchange)
         if len(self._idle) < MOST_KEPT:

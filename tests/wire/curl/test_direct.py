@@ -121,6 +121,7 @@ def test_a_look_that_raises_cuts_the_request(direct: Direct, spans: list[Request
     assert exchange.reply.curl_code == pycurl.E_ABORTED_BY_CALLBACK
     assert time.monotonic() - began < 5
     assert direct.exchanges() == []
+    assert [span.outcome for span in spans] == ["cut"]
 
 
 def test_a_reader_that_raises_cuts_the_request(direct: Direct) -> None:
