@@ -15,15 +15,30 @@ from .xattrs import SYNC_XATTR, XATTRS
 class AttributeOperations(Shared):
     @answered
     def getattr(self, path: str | None, fi: Any = None) -> Attributes:
+        return self._attributes_of(path, fi)
+
+    def _attributes_of(self, path: str | None, fi: Any) -> Attributes:
         if fi is not None:
             return self._of_open(self.files[fi.fh])
         assert path is not None
         return self._attributes(path)
 
     @answered
-    def utimens(self, path: str | None, mtime: int | None, fi: Any = None) -> int:
-        """mtime: nanoseconds since 1970; None: as it is (access times are not kept)."""
-        return self._change(path, fi, {"mtime": time_text(mtime)}) if mtime is not None else 0
+    def utimens(self, path: str | None, mtime: int | None, atime: int | None, fi: Any = None) -> int:
+        """Nanoseconds since 1970; None: as it is. The access time is known to this mount alone."""
+        if mtime is None and atime is None:
+            return 0
+        if mtime is None or atime is None:
+            before = self._attributes_of(path, fi)
+            atime = before["st_atime"] if atime is None else atime
+        if mtime is not None:
+            self._change(path, fi, {"mtime": time_text(mtime)})
+        file = self.files[fi.fh] if fi is not None else self._open_at(path)
+        if file is not None and not file.unlinked:
+            path = self.files.path_of(file)
+        if path is not None:
+            self.tree.times.accessed(path, before["st_mtime"] if mtime is None else mtime, atime)
+        return 0
 
     @answered
     def chmod(self, path: str | None, mode: int, fi: Any = None) -> int:

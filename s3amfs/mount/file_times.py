@@ -10,7 +10,7 @@ import time
 from collections import OrderedDict
 
 from ..transfers.options import ObjectInfo
-from .attributes import last_changed
+from .attributes import Attributes, last_changed
 
 MOST_TIMES = 50_000
 SLACK_SECONDS = 3
@@ -26,6 +26,8 @@ class FileTimes:
         """By path: when a directory got that name, in nanoseconds since 1970."""
         self._objects: OrderedDict[str, tuple[str, int, float]] = OrderedDict()
         """By key: ETag, ctime in nanoseconds, when it was stored in seconds since 1970."""
+        self._accessed: OrderedDict[str, tuple[int, int]] = OrderedDict()
+        """By path: the mtime that it had when an atime was set, and this atime. Both in nanoseconds since 1970."""
 
     def name_changed(self, path: str) -> None:
         """A name has come or gone in the directory of `path`."""
@@ -50,6 +52,27 @@ class FileTimes:
     def directory_changed(self, path: str) -> int:
         """ctime of a directory, as far as this mount knows: nanoseconds since 1970, or 0."""
         return max(self._directories.get(path, 0), self._moved.get(path, 0))
+
+    def accessed(self, path: str, mtime: int, atime: int) -> None:
+        """A program has set `atime` for what has `mtime` there, both in nanoseconds since 1970."""
+        with self._lock:
+            self._accessed.pop(path, None)
+            if atime != mtime:
+                self._accessed[path] = (mtime, atime)
+            while len(self._accessed) > MOST_TIMES:
+                self._accessed.popitem(last=False)
+
+    def with_access(self, path: str, found: Attributes) -> Attributes:
+        """Returns `found` with the atime that was set. Reading sets none: without one it is the mtime."""
+        mtime, atime = self._accessed.get(path, (None, 0))
+        return {**found, "st_atime": atime} if mtime == found["st_mtime"] else found
+
+    def renamed(self, old: str, new: str) -> None:
+        """An atime at `old`, or below it, becomes one at `new`."""
+        with self._lock:
+            self._accessed.pop(new, None)
+            for path in [path for path in self._accessed if f"{path}/".startswith(f"{old}/")]:
+                self._accessed[new + path[len(old) :]] = self._accessed.pop(path)
 
     def set_directory(self, path: str) -> None:
         """Drops a directory's earlier time, since a new one was set."""

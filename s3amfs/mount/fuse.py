@@ -137,14 +137,10 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
         return int(self.operations.truncate(self._text(path), length, _handle(fip)))
 
     def utimens_fuse_3(self, path: bytes | None, buf: Any, fip: Any) -> int:
-        mtime: int | None = time.time_ns()
-        if buf:
-            modified = buf.contents.modtime
-            if modified.tv_nsec == UTIME_OMIT:
-                mtime = None
-            elif modified.tv_nsec != UTIME_NOW:
-                mtime = modified.tv_sec * 10**9 + modified.tv_nsec
-        return int(self.operations.utimens(self._text(path), mtime, _handle(fip)))
+        now = time.time_ns()
+        given = (buf.contents.actime, buf.contents.modtime) if buf else ()
+        accessed, modified = [_time(each, now) for each in given] or [now, now]
+        return int(self.operations.utimens(self._text(path), modified, accessed, _handle(fip)))
 
     def rename_fuse_3(self, old: bytes, new: bytes, flags: int) -> int:
         if flags & ~RENAME_NOREPLACE:
@@ -154,6 +150,13 @@ class _Fuse(mfusepy.FUSE):  # type: ignore[misc]
 
 def _memory(buf: Any, size: int) -> memoryview:
     return memoryview((ctypes.c_char * size).from_address(ctypes.addressof(buf.contents))).cast("B")
+
+
+def _time(given: Any, now: int) -> int | None:
+    """Nanoseconds since 1970, None: as it is."""
+    if given.tv_nsec == UTIME_OMIT:
+        return None
+    return now if given.tv_nsec == UTIME_NOW else int(given.tv_sec * 10**9 + given.tv_nsec)
 
 
 def _handle(fip: Any) -> Any:

@@ -96,6 +96,7 @@ class NameOperations(Shared):
                 raise TargetChanged(error.message) from None  # ESTALE: the kernel asks once more
         for directory in list(self._directories.values()):
             directory.renamed(old, new)
+        self.tree.times.renamed(old, new)
         self.files.moved(old, new)
         return 0
 

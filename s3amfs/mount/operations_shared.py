@@ -69,7 +69,7 @@ class Shared:
         file = self._open_at(path)
         if file is not None and (file.changed or file.unlinked):
             return self._of_open(file)
-        return self.tree.attributes(path, self.files.shown_size(path))
+        return self.tree.times.with_access(path, self.tree.attributes(path, self.files.shown_size(path)))
 
     def _of_open(self, file: OpenFile) -> Attributes:
         """The attributes of an open file, as the kernel may have them."""
@@ -79,6 +79,7 @@ class Shared:
             if version and (larger := self.files.shown_size(path)) > found["st_size"]:
                 version, found["st_size"] = "", larger
             self.tree.answered.note(path, version)
+            found = self.tree.times.with_access(path, found)
         return found
 
     def _status(self) -> bytes:

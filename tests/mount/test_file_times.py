@@ -67,3 +67,23 @@ def test_a_directory_that_was_renamed_has_another_ctime_and_the_same_mtime() -> 
     times.moved("/d/e")
     times.forget_below("/d")
     assert times.directory_changed("/d/e") == times.directory_changed("/d") == 0
+
+
+def test_an_atime_stays_with_its_mtime_and_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_times, "MOST_TIMES", 2)
+    times = FileTimes()
+
+    def shown(path: str, mtime: int) -> int:
+        return times.with_access(path, {"st_mtime": mtime, "st_atime": mtime})["st_atime"]
+
+    times.accessed("/d/f", 5, 7)
+    assert (shown("/d/f", 5), shown("/d/f", 6), shown("/d/g", 5)) == (7, 6, 5)
+    times.renamed("/d", "/e")
+    assert (shown("/d/f", 5), shown("/e/f", 5)) == (5, 7)
+    times.renamed("/e/f", "/e/g")
+    assert (shown("/e/f", 5), shown("/e/g", 5)) == (5, 7)
+    times.accessed("/e/g", 5, 5)
+    assert shown("/e/g", 5) == 5
+    for name in "abc":
+        times.accessed(name, 1, 2)
+    assert [shown(name, 1) for name in "abc"] == [1, 2, 2]

@@ -118,23 +118,26 @@ def test_changes_know_the_open_file_or_none(made: Made) -> None:
     ]
 
 
-def times(seconds: int, nanoseconds: int) -> Any:
-    return SimpleNamespace(contents=SimpleNamespace(modtime=SimpleNamespace(tv_sec=seconds, tv_nsec=nanoseconds)))
+def times(accessed: int, modified: int) -> Any:
+    """Each 10 s and nanoseconds, or what stands in their place."""
+    both = (SimpleNamespace(tv_sec=10, tv_nsec=given) for given in (accessed, modified))
+    return SimpleNamespace(contents=SimpleNamespace(**dict(zip(("actime", "modtime"), both, strict=True))))
 
 
 @pytest.mark.parametrize(
-    ("given", "mtime"),
+    ("given", "mtime", "atime"),
     [
-        (times(10, 5), 10**10 + 5),
-        (times(10, fuse.UTIME_OMIT), None),
-        (times(10, fuse.UTIME_NOW), 42),
-        (None, 42),
+        (times(3, 5), 10**10 + 5, 10**10 + 3),
+        (times(3, fuse.UTIME_OMIT), None, 10**10 + 3),
+        (times(fuse.UTIME_OMIT, 5), 10**10 + 5, None),
+        (times(fuse.UTIME_NOW, fuse.UTIME_NOW), 42, 42),
+        (None, 42, 42),
     ],
 )
-def test_times(made: Made, given: Any, mtime: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_times(made: Made, given: Any, mtime: int | None, atime: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fuse.time, "time_ns", lambda: 42)
     made.utimens_fuse_3(b"/k", given, None)
-    assert made.operations.asked == [("utimens", "/k", mtime, None)]
+    assert made.operations.asked == [("utimens", "/k", mtime, atime, None)]
 
 
 def test_renames(made: Made) -> None:

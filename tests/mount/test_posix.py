@@ -14,8 +14,11 @@ rename::changes_ctime                                                     FAILED
 
 
 def test_failures_are_compared_with_the_table() -> None:
-    table = "| tests | reason |\n|---|---|\n| `*::fifo`, `link::*` | none here |\n| `x` | no test |\n"
-    assert patterns(table) == ["*::fifo", "link::*"]
+    table = (
+        "| tests | reason |\n|---|---|\n| `*::fifo`, `link::*` | none here |\n| `x` | no test |\n"
+        "| `open::a` | now and then: luck |\n"
+    )
+    assert patterns(table) == {"*::fifo": True, "link::*": True, "open::a": False}
     count, unknown, idle = judge(PRINTED, patterns(table))
     assert count == {"ok": 1, "FAILED": 2, "skipped": 1}
     assert unknown == ["rename::changes_ctime"]

@@ -14,7 +14,7 @@ from tests.mount.conftest import Stored
 from tests.support import faults
 from tests.support.faults import Rule
 from tests.support.files import content
-from tests.support.mounts import Mount
+from tests.support.mounts import Mount, run
 from tests.support.proxy import FaultProxy
 from tests.support.python_process import ended, python
 
@@ -213,3 +213,26 @@ def test_a_file_that_is_renamed_and_touched_while_it_is_open(mounted: Mount, sto
     assert stored.get("e/k") == b"new" + data[3:]
     assert not (mounted / "d").exists()
     assert stored.listed("d") == []
+
+
+def test_access_times_are_those_that_were_set(mounted: Mount, stored: Stored) -> None:
+    (mounted / "d").mkdir()
+    file = mounted / "d" / "k"
+    file.write_bytes(b"1")
+    run("touch", "-a", "-d", "@7", file)
+    written = file.stat().st_mtime_ns
+    assert (file.stat().st_atime, written > 10**18) == (7, True)
+    os.utime(file, ns=(5, 9 * 10**9 + 1))
+    run("touch", "-m", "-d", "@8", file)
+    assert (file.stat().st_atime_ns, file.stat().st_mtime) == (5, 8)
+    (mounted / "d").rename(mounted / "e")
+    file = mounted / "e" / "k"
+    assert (file.stat().st_atime_ns, file.stat().st_mtime) == (5, 8)
+    with open(file, "r+b") as opened:
+        os.utime(opened.fileno(), ns=(6, 7))
+        assert (os.fstat(opened.fileno()).st_atime_ns, file.stat().st_mtime_ns) == (6, 7)
+    assert (file.stat().st_atime_ns, file.stat().st_mtime_ns) == (6, 7)
+    os.utime(mounted / "e", ns=(3, 4))
+    assert ((mounted / "e").stat().st_atime_ns, (mounted / "e").stat().st_mtime_ns) == (3, 4)
+    file.write_bytes(b"12")
+    assert file.stat().st_atime_ns == file.stat().st_mtime_ns > 10**18
