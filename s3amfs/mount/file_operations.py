@@ -16,7 +16,7 @@ from ..errors import ChecksumMismatch, Interrupted
 from .caller import caller
 from .errors import LookAgain, answered, found_before
 from .metadata_cache import Entry
-from .namespace import key_of_new
+from .namespace import key_of_new, modified_now
 from .open_file import OpenFile
 from .operations_shared import Shared
 from .processes import is_written_elsewhere, process_of, was_killed
@@ -37,7 +37,7 @@ class FileOperations(Shared):
         key = key_of_new(self.tree, path)
         self._settle(path)
         self.tree.changes.settle(key)
-        metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
+        metadata = {"mode": str(stat.S_IFREG | stat.S_IMODE(mode)), **modified_now(), **self._owner()}
         replaces = fi.flags & (os.O_TRUNC | os.O_EXCL) == os.O_TRUNC
         process = process_of(caller()[2])
         fi.fh, file = self.files.hold(path, key, None, metadata, writes=True, opener=process, replaces=replaces)

@@ -67,12 +67,23 @@ class FileTimes:
         mtime, atime = self._accessed.get(path, (None, 0))
         return {**found, "st_atime": atime} if mtime == found["st_mtime"] else found
 
-    def renamed(self, old: str, new: str) -> None:
-        """An atime at `old`, or below it, becomes one at `new`."""
+    def renamed(self, old: str, new: str, *, below: bool) -> None:
+        """An atime at `old` becomes one at `new`. below: it is a directory, so those of all in it do."""
         with self._lock:
+            if not below:
+                moved = {new: self._accessed.pop(old, None)}
+            else:
+                for path in [path for path in self._accessed if f"{path}/".startswith(f"{new}/")]:
+                    del self._accessed[path]
+                paths = [path for path in self._accessed if f"{path}/".startswith(f"{old}/")]
+                moved = {new + path[len(old) :]: self._accessed.pop(path) for path in paths}
             self._accessed.pop(new, None)
-            for path in [path for path in self._accessed if f"{path}/".startswith(f"{old}/")]:
-                self._accessed[new + path[len(old) :]] = self._accessed.pop(path)
+            self._accessed.update({path: times for path, times in moved.items() if times is not None})
+
+    def removed(self, path: str) -> None:
+        """Nothing is at `path` any more."""
+        with self._lock:
+            self._accessed.pop(path, None)
 
     def set_directory(self, path: str) -> None:
         """Drops a directory's earlier time, since a new one was set."""
@@ -81,6 +92,7 @@ class FileTimes:
 
     def forget_below(self, path: str) -> None:
         with self._lock:
+            self._accessed.pop(path, None)  # of what is in it, each has gone by itself
             for known in (self._directories, self._moved):
                 for name in [name for name in known if name == path or name.startswith(path + "/")]:
                     del known[name]

@@ -27,6 +27,8 @@ from .missing_names import MissingNames
 
 MOST_ENTRIES = 50_000
 SETTLED_SECONDS = 5.0
+PAGE_AHEAD = 4 * AHEAD
+"""Names that are left of a page of a listing when the next one is asked for."""
 MOST_LOOKS = 5
 """At a path that is changed again and again while it is looked at."""
 
@@ -310,21 +312,23 @@ class Lookup:
     def names(self, path: str, prefix: str) -> Iterator[str]:
         """Names in the directory `path`, as pages arrive."""
         listing = Listing(time.monotonic(), place_of(path))
-        pages, shown = PagesAhead(self._client, self._bucket, prefix), deque[str]()
+        pages, shown = PagesAhead(self._client, self._bucket, prefix, self._ttl), deque[str]()
         try:
             while True:
+                if len(shown) <= PAGE_AHEAD:
+                    pages.begin()
                 # A page that came while the last names of the one before are looked at adds more to look at.
                 if not shown or (pages.came and len(shown) <= AHEAD):
                     page = pages.take()
                     if page is None:
                         return
-                    shown += self._show(path, prefix, listing, page)
+                    shown += self._show(path, prefix, listing, page, pages.taken_at)
                 else:
                     yield shown.popleft()
         finally:
             pages.stop()
 
-    def _show(self, path: str, prefix: str, listing: Listing, page: ListPage) -> list[str]:
+    def _show(self, path: str, prefix: str, listing: Listing, page: ListPage, came_at: float) -> list[str]:
         """Adds a page to the listing of the directory `path`. Returns the names that are new in it."""
         parent = path.rstrip("/")
         with self._lock:
@@ -333,14 +337,14 @@ class Lookup:
                 self._entries.pop(f"{parent}/{name}", None)
                 self._looking.pop(f"{parent}/{name}", None)
             for name, listed in objects:
-                self._recognise(f"{parent}/{name}", listed)
+                self._recognise(f"{parent}/{name}", listed, came_at + self._ttl)
             self._listings.keep(path, listing)
         return names
 
-    def _recognise(self, path: str, listed: ListedObject) -> None:
+    def _recognise(self, path: str, listed: ListedObject, until: float) -> None:
         """An object that a listing shows unchanged need not be looked at again."""
         info = self._infos.get(listed.key)
         if info is None or (info.etag, info.size) != (listed.etag, listed.size):
             return
         if int(info.last_modified or 0) == int(listed.last_modified or 0):
-            self._entries[path] = Entry(listed.key, False, info, self._until())
+            self._entries[path] = Entry(listed.key, False, info, until)

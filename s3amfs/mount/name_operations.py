@@ -17,7 +17,7 @@ from ..errors import ObjectExists, TargetChanged
 from .caller import caller
 from .errors import answered
 from .metadata_cache import Entry
-from .namespace import key_of_new
+from .namespace import key_of_new, modified_now
 from .open_directory import DirectoryNames, Show
 from .open_file import OpenFile
 from .operations_shared import Shared
@@ -96,7 +96,6 @@ class NameOperations(Shared):
                 raise TargetChanged(error.message) from None  # ESTALE: the kernel asks once more
         for directory in list(self._directories.values()):
             directory.renamed(old, new)
-        self.tree.times.renamed(old, new)
         self.files.moved(old, new)
         return 0
 
@@ -120,6 +119,7 @@ class NameOperations(Shared):
             if hidden.published is not None and hidden is file and hidden.published is not seen:
                 self.tree.remove(old, Entry(key, False, hidden.published, 0.0))  # it was published meanwhile
         self.tree.forget(old)
+        self.tree.times.removed(old)
         self.tree.times.name_changed(old)
 
     def _exists(self, path: str) -> bool:
@@ -127,7 +127,7 @@ class NameOperations(Shared):
 
     @answered
     def mkdir(self, path: str, mode: int) -> int:
-        metadata = {"mode": str(stat.S_IFDIR | stat.S_IMODE(mode)), **self.tree.modified_now(), **self._owner()}
+        metadata = {"mode": str(stat.S_IFDIR | stat.S_IMODE(mode)), **modified_now(), **self._owner()}
         with self.tree.changing(self.tree.prefix(path)):
             self.tree.make_directory(path, metadata)
         self.tree.times.name_changed(path)
@@ -164,7 +164,7 @@ class NameOperations(Shared):
         self.tree.changes.settle(key)
         self.tree.changes.take(key)
         with self.tree.changing(key):
-            self.tree.store.put_new(key, content, {"mode": str(mode), **self.tree.modified_now(), **self._owner()})
+            self.tree.store.put_new(key, content, {"mode": str(mode), **modified_now(), **self._owner()})
         self.tree.forget(path)
         self.tree.times.name_changed(path)
 

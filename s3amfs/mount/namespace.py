@@ -153,6 +153,7 @@ class Tree:
         if not self.store.remove(entry.key, entry.info):
             _remove_own(self, path)
         self.forget(path)
+        self.times.removed(path)
         self.keep_parent(path)
 
     def keep_parent(self, path: str) -> None:
@@ -175,8 +176,7 @@ class Tree:
             with self._lock:
                 self._directories[""] = metadata
         elif entry.info is None:
-            self._put_marker(entry.key, metadata, None)
-            self.forget(path)
+            _make_marker(self, path, metadata, changes)
         else:
             self.changes.put(entry.key, entry.info, metadata if entry.directory else changes)
 
@@ -228,6 +228,7 @@ class Tree:
             self._lookup.forget_below(old)
             self._lookup.forget_below(new)
         self.answered.moved(old, new, below=entry.directory)
+        self.times.renamed(old, new, below=entry.directory)
         self.times.forget_below(old)
         self.keep_parent(old)
         self.times.name_changed(new)
@@ -282,8 +283,10 @@ class Tree:
         self._pool.shutdown(wait=True, cancel_futures=True)
         self.changes.store_all()
 
-    def modified_now(self) -> dict[str, str]:
-        return {"mtime": time_text(time.time_ns())}
+
+def modified_now() -> dict[str, str]:
+    """Metadata of what is written now."""
+    return {"mtime": time_text(time.time_ns())}
 
 
 def key_of_new(tree: Tree, path: str) -> str:
@@ -294,6 +297,19 @@ def key_of_new(tree: Tree, path: str) -> str:
         if beside is None or not beside.directory:
             raise OSError(errno.EINVAL, f"a name in {OBJECT} is that of an object beside a directory")
     return tree.key(path)
+
+
+def _make_marker(tree: Tree, path: str, metadata: Mapping[str, str], changes: Mapping[str, str]) -> None:
+    """For a directory that only its content implied, to keep `metadata`, of which `changes` are new."""
+    prefix = tree.prefix(path)
+    try:
+        tree._put_marker(prefix, metadata, None)
+    except ObjectExists:
+        tree.forget(path)
+        there = tree.entry(path).info
+        if there is not None:  # else SeaweedFS has a folder there that nobody made: this mount remembers it
+            tree.changes.put(prefix, there, {**there.metadata, **changes})
+    tree.forget(path)
 
 
 def _remove_own(tree: Tree, path: str) -> None:

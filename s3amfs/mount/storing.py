@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..core import posix_metadata as posix
 from ..core.expected import NOTHING, WHATEVER, Expected
 from ..core.locations import S3Location
 from ..engine.client import S3Client
@@ -14,6 +15,7 @@ from ..transfers import commit
 from ..transfers.content_type import guess_content_type
 from ..transfers.options import ObjectInfo, ObjectOptions, StoredInfo, UploadOptions
 from ..verbs.upload import upload
+from .attributes import last_changed
 from .deferred_metadata import Waiting
 
 MOST_MARKER_BYTES = 8 * 1024 * 1024
@@ -49,7 +51,7 @@ class Store:
         try:
             now = self.client.find(self.bucket, key)
             if now is not None and _is_same(now, waiting.base):
-                options = ObjectOptions(metadata={**now.metadata, **waiting.changes})
+                options = ObjectOptions(metadata={**now.metadata, **_mtime_of(now), **waiting.changes})
                 return self._copy(key, now, key, options, now.expected)
         except SourceChanged as error:
             log.info("%s", error)
@@ -129,6 +131,13 @@ class Store:
             content = self.client.get(self.bucket, old, if_match=base.strong_etag)[1] if base.size else b""
             self._put(new, content, options, WHATEVER)  # the marker of an empty directory may stand there
         self.remove(old, base if base.size else None)
+
+
+def _mtime_of(info: ObjectInfo) -> dict[str, str]:
+    """The mtime of an object that has none in its metadata: its time, which a copy has not."""
+    unknown = -1
+    known = posix.mtime(info.metadata, unknown)
+    return {"mtime": posix.time_text(last_changed(info))} if known == unknown and info.last_modified else {}
 
 
 def _is_same(now: ObjectInfo, seen: ObjectInfo) -> bool:

@@ -70,7 +70,7 @@ def test_a_directory_that_was_renamed_has_another_ctime_and_the_same_mtime() -> 
 
 
 def test_an_atime_stays_with_its_mtime_and_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_times, "MOST_TIMES", 2)
+    monkeypatch.setattr(file_times, "MOST_TIMES", 3)
     times = FileTimes()
 
     def shown(path: str, mtime: int) -> int:
@@ -78,12 +78,21 @@ def test_an_atime_stays_with_its_mtime_and_its_name(monkeypatch: pytest.MonkeyPa
 
     times.accessed("/d/f", 5, 7)
     assert (shown("/d/f", 5), shown("/d/f", 6), shown("/d/g", 5)) == (7, 6, 5)
-    times.renamed("/d", "/e")
-    assert (shown("/d/f", 5), shown("/e/f", 5)) == (5, 7)
-    times.renamed("/e/f", "/e/g")
+    times.accessed("/e/f", 5, 8)
+    times.accessed("/e/h", 5, 9)
+    times.renamed("/d", "/e", below=True)
+    assert (shown("/d/f", 5), shown("/e/f", 5), shown("/e/h", 5)) == (5, 7, 5)
+    times.renamed("/e/f", "/e/g", below=False)
     assert (shown("/e/f", 5), shown("/e/g", 5)) == (5, 7)
+    times.renamed("/e/f", "/e/g", below=False)
+    assert shown("/e/g", 5) == 5, "another file, of which none was set"
+    times.accessed("/e/g", 5, 7)
     times.accessed("/e/g", 5, 5)
+    assert shown("/e/g", 5) == 5
+    times.accessed("/e/g", 5, 7)
+    times.removed("/e/g")
     assert shown("/e/g", 5) == 5
     for name in "abc":
         times.accessed(name, 1, 2)
-    assert [shown(name, 1) for name in "abc"] == [1, 2, 2]
+    times.accessed("d", 1, 2)
+    assert [shown(name, 1) for name in "abcd"] == [1, 2, 2, 2]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
@@ -12,6 +13,7 @@ import pytest
 
 from s3amfs.errors import NotFound
 from s3amfs.mount import metadata_cache
+from s3amfs.mount.listings import AHEAD
 from s3amfs.mount.metadata_cache import Lookup
 from s3amfs.mount.missing_names import STREAK
 from s3amfs.transfers import pages_ahead
@@ -289,6 +291,30 @@ def test_the_next_page_comes_while_names_of_the_one_before_are_looked_at(pool: T
     assert next(names) == "a"
     assert client.asked.count("list all of root/d/") == 2
     assert list(names) == ["b", "c"]
+
+
+def test_a_page_that_came_long_ago_says_nothing_of_what_is_there_now(pool: ThreadPoolExecutor) -> None:
+    """A program may take any time for the names of the page before."""
+    many = {f"root__d__{number:03}": "1" for number in range(2 * AHEAD)}
+    client = Client(**many, root__d__x="1")
+    everything = client.pages
+
+    def pages(prefix: str) -> list[Any]:
+        (page,) = everything(prefix)
+        last = SimpleNamespace(objects=page.objects[-1:], prefixes=[], next_token=None)
+        return [SimpleNamespace(objects=page.objects[:-1], prefixes=[], next_token="more"), last]
+
+    client.pages = pages  # type: ignore[method-assign]
+    found = lookup(client, pool, ttl=0.2)
+    assert found.entry("/d/x").info is not None, "it would be recognised in a listing"
+    names = found.names("/d", "root/d/")
+    assert next(names) == "000"
+    time.sleep(0.3)
+    client.objects["root/d/x"] = "2"
+    assert len(list(names)) == 2 * AHEAD
+    info = found.entry("/d/x").info
+    assert info is not None
+    assert info.etag == "2"
 
 
 def test_a_directory_of_long_names_is_none_of_their_objects(pool: ThreadPoolExecutor) -> None:

@@ -11,7 +11,6 @@ import pytest
 
 from s3amfs.errors import ObjectExists
 from s3amfs.mount.answered import Answered
-from s3amfs.mount.file_times import FileTimes
 from s3amfs.mount.moves import Moves
 from s3amfs.mount.name_operations import NameOperations
 from s3amfs.mount.open_directory import DirectoryNames
@@ -33,7 +32,6 @@ class Operations(NameOperations):
             forget=lambda path: None,
             move=self.move,
             answered=Answered(1.0),
-            times=FileTimes(),
             changes=SimpleNamespace(keep=lambda key: note("keep"), settle=lambda key: note("settle a removal")),
         )
         files: Any = SimpleNamespace(

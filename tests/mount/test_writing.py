@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -236,3 +237,35 @@ def test_access_times_are_those_that_were_set(mounted: Mount, stored: Stored) ->
     assert ((mounted / "e").stat().st_atime_ns, (mounted / "e").stat().st_mtime_ns) == (3, 4)
     file.write_bytes(b"12")
     assert file.stat().st_atime_ns == file.stat().st_mtime_ns > 10**18
+
+
+def test_an_access_time_goes_with_its_file(mounted: Mount) -> None:
+    for name in "de":
+        (mounted / name).mkdir()
+        (mounted / name / "f").write_bytes(b"1")
+    os.utime(mounted / "d" / "f", ns=(9, 9))
+    os.utime(mounted / "e" / "f", ns=(5, 9))
+    run("rm", "-r", mounted / "e")
+    (mounted / "d").rename(mounted / "e")
+    assert (mounted / "e" / "f").stat().st_atime_ns == 9
+
+
+def test_a_change_of_mode_leaves_the_time_of_what_others_stored(mounted: Mount, stored: Stored) -> None:
+    stored.put("k", b"1")
+    written = (mounted / "k").stat().st_mtime_ns
+    assert written == int(stored.head("k")["LastModified"].timestamp()) * 10**9
+    while time.time_ns() < written + 2 * 10**9:  # a copy would have another second
+        time.sleep(0.1)
+    (mounted / "k").chmod(0o600)
+    run("sync", "-f", mounted / "k")
+    assert (mounted / "k").stat().st_mtime_ns == written
+    (mounted / "k").rename(mounted / "l")
+    assert (mounted / "l").stat().st_mtime_ns == written
+
+
+def test_the_time_of_a_directory_that_its_content_implies(mounted: Mount, stored: Stored) -> None:
+    stored.put("i/x", b"1")
+    run("touch", "-m", "-d", "@8", mounted / "i")
+    (mounted / "i").chmod(0o700)
+    found = (mounted / "i").stat()
+    assert (found.st_mtime, found.st_mode & 0o777) == (8, 0o700)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -48,31 +49,58 @@ def key_of(page: Any) -> str | None:
     return page.objects[0].key if page is not None else "none"
 
 
-def pages_of(client: Client) -> PagesAhead:
+def pages_of(client: Client, most_age: float = 1000.0) -> PagesAhead:
     given: Any = client
-    return PagesAhead(given, "b", "d/")
+    return PagesAhead(given, "b", "d/", most_age)
 
 
-def test_each_page_asks_for_the_next_one() -> None:
+def test_the_next_page_comes_while_something_else_is_done() -> None:
     client = Client("1", "2", None)
     pages = pages_of(client)
-    assert client.ahead == []
-    assert not pages.came
+    pages.begin()
+    assert client.ahead == [], "the first one is asked for when it is taken"
     for token in (None, "1", "2"):
-        assert key_of(pages.take()) == token
         assert not pages.came
-        if token != "2":
+        if token is not None:
             client.answer()
             assert pages.came
+        began = time.monotonic()
+        assert key_of(pages.take()) == token
+        assert pages.taken_at <= time.monotonic()
+        assert (pages.taken_at >= began) is (token is None), "when it came"
+        for _ in range(2):
+            pages.begin()
     assert (pages.take(), pages.take()) == (None, None)
     assert client.asked == [None], "the others came by themselves"
     assert [token for token, _ in client.ahead] == ["1", "2"]
+
+
+def test_a_page_that_nobody_asked_for_ahead() -> None:
+    client = Client("1", None)
+    pages = pages_of(client)
+    assert [key_of(pages.take()), key_of(pages.take()), pages.take()] == [None, "1", None]
+    assert (client.asked, client.ahead) == ([None, "1"], [])
+
+
+@pytest.mark.parametrize("most_age", [0.0, 1e-9])
+def test_a_page_that_waited_for_long_is_asked_for_again(most_age: float) -> None:
+    client = Client("1", None)
+    pages = pages_of(client, most_age)
+    pages.take()
+    pages.begin()
+    assert len(client.ahead) == (1 if most_age else 0)
+    if most_age:
+        client.answer()
+    assert not pages.came
+    assert key_of(pages.take()) == "1"
+    assert client.asked == [None, "1"]
 
 
 def test_a_page_that_did_not_come_is_asked_for_by_who_needs_it() -> None:
     client = Client("1", None)
     pages = pages_of(client)
     pages.take()
+    pages.begin()
     client.answer(comes=False)
     assert not pages.came, "to take it would take a while"
     assert key_of(pages.take()) == "1"
@@ -84,6 +112,7 @@ def test_what_nobody_waits_for_is_cut() -> None:
     pages = pages_of(client)
     pages.stop()
     pages.take()
+    pages.begin()
     pages.stop()
     assert client.cut == ["1"]
     client.answer()
@@ -95,8 +124,9 @@ def test_a_server_that_names_the_same_page_again() -> None:
     client = Client("1", "1")
     client.following = {None: "1", "1": "1"}
     pages = pages_of(client)
-    pages.take()
-    client.answer()
+    assert [key_of(pages.take()), key_of(pages.take())] == [None, "1"]
+    pages.begin()
+    assert client.ahead == []
     with pytest.raises(S3AMError, match="not where"):
         pages.take()
 
