@@ -66,7 +66,7 @@ class Store:
         Raises SourceChanged or ObjectExists if somebody else has stored at either meanwhile: theirs stays.
         """
         # Without changes S3 copies what is there: others may have changed it since, and the ETag stays as it was.
-        metadata = {**base.metadata, **changes} if changes else {}
+        metadata = {**base.metadata, **_mtime_of(base), **changes} if changes else {}
         options = ObjectOptions(metadata=metadata, content_type=_type_after(old, new, base.content_type))
         stored = self._copy(old, base, new, options, NOTHING if replaced is None else replaced.expected)
         self.remove(old, base)
