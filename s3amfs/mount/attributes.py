@@ -12,7 +12,8 @@ from .options import MountOptions
 
 Attributes = dict[str, int]
 BLOCK_SIZE = 1024 * 1024
-"""Programs like cp take it for their buffers. As much as the kernel reads ahead: it does not for larger reads."""
+"""As much as one request of FUSE can be. Programs like cp take it for their buffers; the kernel reads as much ahead,
+but not for larger reads."""
 DIRECTORY_BLOCK = 4096
 """opendir(3) takes it for its buffer: a large one would be filled before the first name is there."""
 

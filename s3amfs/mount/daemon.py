@@ -27,6 +27,7 @@ from ..engine.file_io import make_private
 from ..engine.journal import state_dir
 from ..engine.resources import take_all_descriptors
 from ..errors import AccessDenied, BadCredentials, InvalidDestination, NotFound, S3AMError, TransferError, Unsupported
+from .attributes import BLOCK_SIZE
 from .context import Service, writer_memory
 from .namespace import Tree
 from .options import MountOptions
@@ -42,8 +43,6 @@ ERRORS: tuple[type[S3AMError], ...] = (
 READ_SECONDS = 60.0
 """After that a read or a look fails (EIO); a write is tried as long as the retry budget, since nothing is published
 after a close that failed."""
-READ_AHEAD_KIB = 1024
-"""As much as one request of FUSE can be."""
 WRITE_BACK = (
     "--write-back: close() does not confirm small files; they are in S3 %g s later, or after fsync, rename or umount. "
     "If the daemon is killed 's3am pending' lists them; if the machine fails they may be lost"
@@ -189,7 +188,7 @@ def _read_ahead_more(directory: str) -> None:
         fields = line.split()
         if unescape(fields[4]) == directory:
             with contextlib.suppress(OSError):
-                Path(f"/sys/class/bdi/{fields[2]}/read_ahead_kb").write_text(str(READ_AHEAD_KIB))
+                Path(f"/sys/class/bdi/{fields[2]}/read_ahead_kb").write_text(str(BLOCK_SIZE // 1024))
 
 
 def _fuse_options(location: S3Location, options: MountOptions) -> dict[str, Any]:

@@ -78,6 +78,11 @@ def _up_to_date(look: Callable[[], Entry]) -> Entry:
         return outdated.answer()
 
 
+def _version(seen: ObjectInfo | ListedObject) -> tuple[str, int, int]:
+    """ETag, size and time of an object, which HEADs and listings have."""
+    return seen.etag, seen.size, int(seen.last_modified or 0)
+
+
 def _key_of(path: str) -> str:
     """Below the mount's root; '' for what no key can be."""
     with suppress(UsageError):
@@ -343,8 +348,7 @@ class Lookup:
 
     def _recognise(self, path: str, listed: ListedObject, until: float) -> None:
         """An object that a listing shows unchanged need not be looked at again."""
-        info = self._infos.get(listed.key)
-        if info is None or (info.etag, info.size) != (listed.etag, listed.size):
-            return
-        if int(info.last_modified or 0) == int(listed.last_modified or 0):
+        info, known = self._infos.get(listed.key), self._entries.get(path)
+        is_same = info is not None and _version(info) == _version(listed)
+        if is_same and (known is None or known.until <= until):  # else it was looked at since the page came
             self._entries[path] = Entry(listed.key, False, info, until)

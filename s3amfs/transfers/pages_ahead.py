@@ -36,7 +36,7 @@ class PageAhead:
         )
 
     def _on_page(self, page: ListPage | None) -> None:
-        self._page, self.came_at = page, time.monotonic()
+        self.came_at, self._page = time.monotonic(), page
         self._came.set()
 
     @property
@@ -91,14 +91,14 @@ class PagesAhead:
         if self._over:
             return None
         s3api.must_advance(not self._repeats, "ListObjectsV2")
-        coming, self._next = self._next, None
+        coming = self._next
         if coming is not None and (not coming.came or self._is_new(coming)):
             page, self.taken_at = coming.result(), coming.came_at
         else:
             page = self._client.list_page(self._bucket, self._prefix, delimiter="/", token=self._token)
             self.taken_at = time.monotonic()
         self._repeats = page.next_token is not None and page.next_token == self._token
-        self._token, self._over = page.next_token, page.next_token is None
+        self._next, self._token, self._over = None, page.next_token, page.next_token is None
         return page
 
     def stop(self) -> None:

@@ -293,10 +293,9 @@ def test_the_next_page_comes_while_names_of_the_one_before_are_looked_at(pool: T
     assert list(names) == ["b", "c"]
 
 
-def test_a_page_that_came_long_ago_says_nothing_of_what_is_there_now(pool: ThreadPoolExecutor) -> None:
-    """A program may take any time for the names of the page before."""
-    many = {f"root__d__{number:03}": "1" for number in range(2 * AHEAD)}
-    client = Client(**many, root__d__x="1")
+def two_pages() -> Client:
+    """Of /d: names that are looked at before the last one, x, and x alone."""
+    client = Client(**{f"root__d__{number:03}": "1" for number in range(2 * AHEAD)}, root__d__x="1")
     everything = client.pages
 
     def pages(prefix: str) -> list[Any]:
@@ -305,12 +304,32 @@ def test_a_page_that_came_long_ago_says_nothing_of_what_is_there_now(pool: Threa
         return [SimpleNamespace(objects=page.objects[:-1], prefixes=[], next_token="more"), last]
 
     client.pages = pages  # type: ignore[method-assign]
+    return client
+
+
+def test_a_page_that_came_long_ago_says_nothing_of_what_is_there_now(pool: ThreadPoolExecutor) -> None:
+    """A program may take any time for the names of the page before."""
+    client = two_pages()
     found = lookup(client, pool, ttl=0.2)
     assert found.entry("/d/x").info is not None, "it would be recognised in a listing"
     names = found.names("/d", "root/d/")
     assert next(names) == "000"
     time.sleep(0.3)
     client.objects["root/d/x"] = "2"
+    assert len(list(names)) == 2 * AHEAD
+    info = found.entry("/d/x").info
+    assert info is not None
+    assert info.etag == "2"
+
+
+def test_a_page_is_no_news_of_what_was_looked_at_since_it_came(pool: ThreadPoolExecutor) -> None:
+    client = two_pages()
+    found = lookup(client, pool)
+    found._infos["root/d/x"] = client.info("root/d/x")  # it was seen, longer ago than the TTL
+    names = found.names("/d", "root/d/")
+    assert next(names) == "000"
+    client.info = lambda key: ObjectInfo(size=1, etag="2", last_modified=time.time())  # type: ignore[method-assign]
+    assert found.entry("/d/x").info is not None
     assert len(list(names)) == 2 * AHEAD
     info = found.entry("/d/x").info
     assert info is not None

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from s3amfs.errors import S3AMError
+from s3amfs.engine.interruptible import asking
+from s3amfs.errors import Interrupted, S3AMError
 from s3amfs.transfers import pages_ahead
 from s3amfs.transfers.pages_ahead import PageAhead, PagesAhead
 
@@ -116,6 +117,17 @@ def test_what_nobody_waits_for_is_cut() -> None:
     pages.stop()
     assert client.cut == ["1"]
     client.answer()
+    pages.stop()
+    assert client.cut == ["1"]
+
+
+def test_what_a_caller_that_has_gone_waited_for_is_cut() -> None:
+    client = Client("1", None)
+    pages = pages_of(client)
+    pages.take()
+    pages.begin()
+    with asking(lambda: True), pytest.raises(Interrupted):
+        pages.take()
     pages.stop()
     assert client.cut == ["1"]
 
